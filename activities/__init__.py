@@ -1,0 +1,1 @@
+"""What touches the world: thin, idempotent activities, one call or one database transaction each."""

@@ -1,0 +1,1 @@
+"""A bank that is a stranger to the escrow system: own process, own books, own clock."""

@@ -1,0 +1,1 @@
+"""Counterparties outside the house: the bank, its rails, SMS."""

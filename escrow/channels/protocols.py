@@ -1,0 +1,142 @@
+"""What we ask of a bank, as small protocols. One folder per counterpart implements them.
+
+Amounts are integer fen; times are timezone-aware. Implementations raise `BankUnreachable` when nothing was
+sent, `OutcomeUnknown` when a request was sent and no answer came, `BankDeclined` on a definite no.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol
+
+from escrow.domain.rails import Rail
+
+
+class PayoutStatus(StrEnum):
+    """What the bank says of a payout."""
+
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    NOT_FOUND = "not_found"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutOrder:
+    """One payment out of a platform's custody account over one rail.
+
+    `account_no` and `account_name` are personal data: they live only between the ledger and the bank.
+    """
+
+    request_no: str
+    custody_account_no: str
+    rail: Rail
+    amount_fen: int
+    account_no: str
+    account_name: str
+    is_corporate: bool
+    cnaps_code: str
+    purpose_text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutAnswer:
+    """State of a payout at the bank.
+
+    `final` is meaningful with NOT_FOUND only: the bank promises that this number can no longer arrive.
+    `bank_serial_no` names the custody line, present once SUCCEEDED.
+    """
+
+    request_no: str
+    status: PayoutStatus
+    final: bool = False
+    bank_serial_no: str = ""
+    reason: str = ""
+    booked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RailCapability:
+    """What the bank says of one rail now: its cap a payment, whether it accepts, how healthy it is."""
+
+    rail: Rail
+    cap_fen: int | None
+    open_now: bool
+    healthy: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """The bank's answer about its rails at its own time `as_of`."""
+
+    as_of: datetime
+    custody_bank_code: str
+    rails: tuple[RailCapability, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankLine:
+    """One line of the custody account as the bank booked it; credits positive, debits negative, in fen.
+
+    kind: `inbound` (transfer from outside), `payout`, `charge`, `return` (of a payout).
+    """
+
+    line_no: int
+    bank_serial_no: str
+    kind: str
+    amount_fen: int
+    booked_at: datetime
+    value_date: date
+    balance_after_fen: int
+    request_no: str = ""
+    counterparty_account_no: str = ""
+    counterparty_name: str = ""
+    remark: str = ""
+
+
+class Custody(Protocol):
+    """The custody account at the bank."""
+
+    async def balance_fen(self, custody_account_no: str) -> int:
+        """Booked balance of the custody account in fen."""
+        ...
+
+    async def lines_after(self, custody_account_no: str, line_no: int, limit: int = 200) -> Sequence[BankLine]:
+        """Lines with a number above `line_no`, ascending, at most `limit`."""
+        ...
+
+    async def statement_camt053(self, custody_account_no: str, day: date) -> bytes:
+        """The bank's statement of `day` (Asia/Shanghai) as camt.053 XML."""
+        ...
+
+
+class Payouts(Protocol):
+    """Payments out of the custody account."""
+
+    async def capabilities(self) -> Capabilities:
+        """Rails, caps, hours and health at this moment of the bank's clock."""
+        ...
+
+    async def submit(self, order: PayoutOrder) -> PayoutAnswer:
+        """Send the order once. A repeat of a known request number is answered with its state, not paid again.
+
+        Raises:
+            BankDeclined: definite no; nothing was or will be paid under this number.
+            BankUnreachable: the connection was never made.
+            OutcomeUnknown: sent, and no or no readable answer.
+        """
+        ...
+
+    async def query(self, request_no: str) -> PayoutAnswer:
+        """State of the payout with this number; NOT_FOUND with `final` once it can no longer arrive."""
+        ...
+
+
+class Sms(Protocol):
+    """Text messages to members."""
+
+    async def send(self, *, request_no: str, mobile: str, text: str) -> None:
+        """Send once per request number; a repeat sends nothing more."""
+        ...

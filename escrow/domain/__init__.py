@@ -1,0 +1,1 @@
+"""Pure rules of the escrow business: no IO, no clock."""

@@ -1,0 +1,1 @@
+"""What happens: deterministic business processes, one file each, without IO."""
