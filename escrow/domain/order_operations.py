@@ -1,0 +1,51 @@
+"""What exactly a party consents to when it commands an order or a withdrawal; changing any of it voids the consent."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from escrow.domain.requests import operation_hash
+
+
+def order_operation_hash(
+    *, platform_no: str, order_no: str, operation: str, by: str, terms: Mapping[str, Any]
+) -> str:
+    """Hash of one command to an order.
+
+    Terms by operation: `pay` → `pay_terms`; `complete`, `accept` and `rectify` → `milestone_terms`;
+    `start` and `cancel` → none.
+
+    Args:
+        by: member number of the party in whose name the command is given.
+    """
+    return operation_hash(
+        platform_no=platform_no, object_kind="order", object_no=order_no, operation=operation, by=by, terms=terms
+    )
+
+
+def pay_terms(*, total_fen: int, inspection_days: int) -> dict[str, Any]:
+    """Paying consents to the full price and to the clause that silence of so many days is acceptance."""
+    return {"amount_fen": total_fen, "silence_is_acceptance_after_days": inspection_days}
+
+
+def milestone_terms(*, milestone: int, amount_fen: int) -> dict[str, Any]:
+    """Accepting (or completing, or asking to rectify) concerns one milestone and its amount."""
+    return {"milestone": milestone, "amount_fen": amount_fen}
+
+
+def withdrawal_operation_hash(
+    *, platform_no: str, withdrawal_no: str, member_no: str, account_id: str, principal_fen: int
+) -> str:
+    """Hash of one request to withdraw `principal_fen` to exactly that bound account.
+
+    Args:
+        member_no: whose money; empty for the platform's own sub-account.
+        account_id: the bound bank account; empty for the member's default at the time of the request.
+    """
+    return operation_hash(
+        platform_no=platform_no,
+        object_kind="withdrawal",
+        object_no=withdrawal_no,
+        operation="withdraw",
+        by=member_no or "platform",
+        terms={"account_id": account_id, "principal_fen": principal_fen},
+    )

@@ -1,0 +1,304 @@
+"""Every input, update, signal and query payload of the workflows: the contract with `api/`.
+
+Payloads hold references and amounts, never names, account numbers or mobiles. Amounts are integer fen,
+times are timezone-aware. Commands that somebody gives carry the number of a recorded consent as `request_no`.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from escrow.domain.journal import Basis
+from escrow.domain.milestones import MilestoneKind
+from escrow.domain.order_states import MilestoneStatus, OrderStatus
+from escrow.domain.rails import Rail
+
+ORDERS_TASK_QUEUE = "orders"
+PAYMENTS_TASK_QUEUE = "payments"
+
+Settlement = Literal["T+0", "T+1"]
+
+
+class Message(BaseModel):
+    """Base of all payloads: immutable, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MilestoneTerms(Message):
+    """One milestone as it was signed. `number` counts from 1 in the order of the contract."""
+
+    number: int = Field(ge=1)
+    name: str
+    kind: MilestoneKind
+    amount_fen: int = Field(gt=0)
+
+
+class OrderPeriods(Message):
+    """How long each wait of an order may last before its default happens. Fixed at signing."""
+
+    payment_deadline: timedelta = timedelta(hours=24)
+    start_deadline: timedelta = timedelta(days=30)
+    stage_deadline: timedelta = timedelta(days=90)
+    rectification_deadline: timedelta = timedelta(days=30)
+    inspection_period: timedelta = timedelta(days=7)
+    reminder_before_end: timedelta = timedelta(hours=24)
+    retention_period: timedelta = timedelta(days=90)
+    cancel_proposal_validity: timedelta = timedelta(days=7)
+
+
+class OrderContract(Message):
+    """The decoration contract between owner and contractor, as signed; nothing in it changes later."""
+
+    platform_no: str
+    order_no: str
+    owner_no: str
+    contractor_no: str
+    total_fen: int = Field(gt=0)
+    milestones: tuple[MilestoneTerms, ...] = Field(min_length=1)
+    commission_basis_points: int = Field(ge=0, le=10_000)
+    release_settlement: Settlement = "T+0"
+    withdraw_automatically: bool = False
+    periods: OrderPeriods = OrderPeriods()
+    routing_objective: Literal["cheapest", "fastest", "balanced"] = "balanced"
+    withdrawal_fee_fen: int = Field(default=0, ge=0)
+    large_withdrawal_sms_above_fen: int = 5_000_000
+    payee_is_platform: bool = False
+    config_version: int = 1
+
+
+class Party(StrEnum):
+    """Who speaks to an order."""
+
+    OWNER = "owner"
+    CONTRACTOR = "contractor"
+
+
+class OrderCommand(Message):
+    """What owner or contractor tell an order.
+
+    Args:
+        request_no: number of the recorded consent; also the caller's idempotency key.
+        by: member number of the party in whose name this is said.
+        milestone: number of the milestone for `complete`, `accept` and `rectify`.
+        note: free text shown to operators (what is to be rectified, why cancelled); no personal data.
+    """
+
+    request_no: str = Field(min_length=1, max_length=64)
+    by: str = Field(min_length=1, max_length=64)
+    milestone: int | None = Field(default=None, ge=1)
+    note: str = Field(default="", max_length=500)
+
+
+class OperatorCommand(Message):
+    """What an operator tells an order or withdrawal that needs attention. It moves no money by itself."""
+
+    operator: str = Field(min_length=1, max_length=64)
+    note: str = Field(default="", max_length=500)
+
+
+class CommandResult(Message):
+    """Answer to a command that took effect."""
+
+    request_no: str
+    operation: str
+    order_status: OrderStatus
+    milestone: int | None = None
+    released_fen: int = 0
+    commission_fen: int = 0
+    refunded_fen: int = 0
+
+
+class FundingLeg(Message):
+    """Part of what paid an order: from which bucket it was drawn and how much of it was refunded.
+
+    `source` is `withdrawable` or `pending:{day}`.
+    """
+
+    source: str
+    amount_fen: int
+    refunded_fen: int = 0
+
+
+class MilestoneState(Message):
+    """Where one milestone stands."""
+
+    number: int
+    name: str
+    kind: MilestoneKind
+    amount_fen: int
+    status: MilestoneStatus
+    round: int = 0
+    inspection_due_at: AwareDatetime | None = None
+    inspection_left: timedelta | None = None
+    reminded: bool = False
+    accepted_by: str = ""
+    commission_fen: int = 0
+
+
+class NotedMessage(Message):
+    """A message that was not carried out, kept for the operator."""
+
+    at: AwareDatetime
+    name: str
+    reason: str
+
+
+class CancelProposal(Message):
+    """One party wants to cancel; valid until `lapses_at`."""
+
+    by: str
+    request_no: str
+    lapses_at: AwareDatetime
+
+
+class OrderState(BaseModel):
+    """The whole state of an order: what `state` answers and what a continued run begins with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: OrderStatus
+    milestones: list[MilestoneState]
+    funding: list[FundingLeg] = []
+    paid_fen: int = 0
+    released_fen: int = 0
+    commission_fen: int = 0
+    refunded_fen: int = 0
+    step_due_at: AwareDatetime | None = None
+    step: int = 0
+    proposal: CancelProposal | None = None
+    attention: str = ""
+    awaiting: str = ""
+    awaiting_until: AwareDatetime | None = None
+    noted: list[NotedMessage] = []
+    answered: dict[str, CommandResult] = {}
+
+
+class OrderInput(Message):
+    """Starts an order. `state` and everything after it are set only when a long run continues as new.
+
+    `continue_after_events` bounds the history of one run.
+    """
+
+    contract: OrderContract
+    state: OrderState | None = None
+    continue_after_events: int = Field(default=8_000, ge=10)
+
+
+class OrderOutcome(Message):
+    """How an order ended. `paid = released + commission + refunded`, in fen; `released` is net of commission."""
+
+    order_no: str
+    status: OrderStatus
+    paid_fen: int
+    released_fen: int
+    commission_fen: int
+    refunded_fen: int
+
+
+class WithdrawalInput(Message):
+    """Starts a withdrawal of `principal_fen` to a bound account.
+
+    Args:
+        member_no: whose money; empty for the platform's own sub-account.
+        account_id: the bound account; empty for the member's default.
+        fee_fen: fixed at request, held on top of the principal.
+        basis: the consent, or the release that the order's standing instruction follows.
+        state: set only when a long run continues as new.
+    """
+
+    platform_no: str
+    withdrawal_no: str
+    member_no: str
+    account_id: str = ""
+    principal_fen: int = Field(gt=0)
+    fee_fen: int = Field(default=0, ge=0)
+    basis: Basis
+    order_no: str = ""
+    routing_objective: Literal["cheapest", "fastest", "balanced"] = "balanced"
+    large_withdrawal_sms_above_fen: int = 5_000_000
+    state: "WithdrawalState | None" = None
+    continue_after_events: int = Field(default=8_000, ge=10)
+
+
+class PayoutAttempt(Message):
+    """One payment order sent to the bank, or about to be."""
+
+    number: int
+    rail: Rail
+    request_no: str
+    outcome: Literal["sent", "succeeded", "failed", "never_arrived"] = "sent"
+    reason: str = ""
+    bank_serial_no: str = ""
+
+
+class WithdrawalState(BaseModel):
+    """The whole state of a withdrawal."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: str
+    account_id: str = ""
+    held: bool = False
+    attempts: list[PayoutAttempt] = []
+    reasons: list[str] = []
+    opens_at: AwareDatetime | None = None
+    sms: Literal["", "not_needed", "sent", "failed"] = ""
+    attention: str = ""
+    noted: list[NotedMessage] = []
+
+
+class WithdrawalOutcome(Message):
+    """How a withdrawal ended: `paid`, `returned` to the sub-account, or `refused` before anything moved."""
+
+    withdrawal_no: str
+    status: str
+    rail: Rail | None = None
+    bank_serial_no: str = ""
+    reason: str = ""
+
+
+class BankNoticeSignal(Message):
+    """The bank said that something happened; it only wakes the workflow, which then asks the bank."""
+
+    notice_id: str
+    kind: str
+
+
+class BankWatchInput(Message):
+    """Starts the watch over one platform's custody account."""
+
+    platform_no: str
+    poll_every: timedelta = timedelta(seconds=60)
+    polls: int = 0
+
+
+WithdrawalInput.model_rebuild()
+
+
+def order_workflow_id(platform_no: str, order_no: str) -> str:
+    """Id of the workflow of one order."""
+    return f"order/{platform_no}/{order_no}"
+
+
+def withdrawal_workflow_id(platform_no: str, withdrawal_no: str) -> str:
+    """Id of the workflow of one withdrawal."""
+    return f"withdrawal/{platform_no}/{withdrawal_no}"
+
+
+def bank_watch_workflow_id(platform_no: str) -> str:
+    """Id of the watch over one platform's custody account."""
+    return f"bank-watch/{platform_no}"
+
+
+def as_document(value: Any) -> Any:
+    """JSON form of a payload or list of payloads, for the object's document in the ledger."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, (list, tuple)):
+        return [as_document(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value
