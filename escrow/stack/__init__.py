@@ -1,0 +1,1 @@
+"""The servers and processes of one machine: who starts them, waits for them, restarts them and ends them."""
