@@ -69,6 +69,12 @@ class PlatformConfig(BaseModel):
     stage_deadline_days: Annotated[Days, Field(ge=1)] = Field(
         default=90, description="A stage not reported complete within this many days goes to an operator."
     )
+    rectification_deadline_days: Annotated[Days, Field(ge=1)] = Field(
+        default=30, description="A rectification not reported done within this many days goes to an operator."
+    )
+    cancel_proposal_days: Annotated[Days, Field(ge=1)] = Field(
+        default=7, description="One party's wish to cancel lapses unless the other agrees within this many days."
+    )
     inspection_days: Annotated[Days, Field(ge=1)] = Field(
         default=7, description="A completed stage is accepted by silence after this many days."
     )
