@@ -8,12 +8,20 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
+
 from escrow.stack import launch
+
+log = structlog.get_logger(__name__)
+
+_POLL_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 5.0
 
 
 class StackError(Exception):
@@ -90,6 +98,20 @@ def log_tail(log_path: Path, lines: int = 12) -> str:
     return "\n".join(log_path.read_text(errors="replace").splitlines()[-lines:])
 
 
+def free_port() -> int:
+    """A TCP port on the loopback address that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on this TCP port of the loopback address."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
 class Member:
     """One supervised child: `start` returns when it is ready, a death nobody asked for starts it again.
 
@@ -122,6 +144,7 @@ class Member:
         self._restart = restart
         self._process: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._up = asyncio.Event()
 
     @property
     def pid(self) -> int | None:
@@ -134,15 +157,15 @@ class Member:
         return self.pid is not None
 
     async def start(self) -> None:
-        """Start it and wait until it is ready; nothing to do when it runs.
+        """Start it and wait until it is ready; when it runs or is being restarted, only wait.
 
         Raises:
             StackError: it ended or was not ready in time.
         """
-        if self._watcher is not None and not self._watcher.done():
-            return
-        await self._start_once()
-        self._watcher = asyncio.create_task(self._watch(), name=f"watch {self.name}")
+        if self._watcher is None or self._watcher.done():
+            await self._start_once()
+            self._watcher = asyncio.create_task(self._watch(), name=f"watch {self.name}")
+        await self._up.wait()
 
     async def stop(self) -> None:
         """End it in order, by SIGKILL after `stop_seconds`; it stays down until `start`."""
@@ -155,7 +178,8 @@ class Member:
         await self._end(signal.SIGKILL, self.command.stop_seconds)
 
     async def _start_once(self) -> None:
-        deadline = asyncio.get_running_loop().time() + self._ready_seconds
+        clock = asyncio.get_running_loop()
+        deadline = clock.time() + self._ready_seconds
         early_exits = 0
         self._process = await spawn(self.command)
         while not (self.running and await self._is_ready()):
@@ -163,25 +187,36 @@ class Member:
                 early_exits += 1
                 if early_exits > self._early_exits_allowed:
                     raise self._error(f"ended with code {self._process.returncode} before it was ready")
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(_POLL_SECONDS)
                 self._process = await spawn(self.command)
-            if asyncio.get_running_loop().time() > deadline:
+            if clock.time() > deadline:
                 await self._end(signal.SIGKILL, self.command.stop_seconds)
                 raise self._error(f"was not ready after {self._ready_seconds:g} s")
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(_POLL_SECONDS)
+        self._up.set()
 
     async def _watch(self) -> None:
+        clock = asyncio.get_running_loop()
+        pause_seconds = _POLL_SECONDS
         while self._process is not None:
+            started = clock.time()
             await self._process.wait()
+            self._up.clear()
             if not self._restart:
                 return
-            self.restarts += 1
-            pause_seconds = min(0.05 * self.restarts, 5)
+            lived_long = clock.time() - started > _LONGEST_PAUSE_SECONDS
+            pause_seconds = _POLL_SECONDS if lived_long else min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+            log.warning("member died, starting it again", member=self.name, exit_code=self._process.returncode)
             await asyncio.sleep(pause_seconds)
-            await self._start_once()
+            self.restarts += 1
+            try:
+                await self._start_once()
+            except StackError as error:
+                log.error("member did not come back yet", member=self.name, reason=str(error))
 
     async def _stop_watching(self) -> None:
         watcher, self._watcher = self._watcher, None
+        self._up.clear()
         if watcher is not None:
             watcher.cancel()
             await asyncio.wait([watcher])
