@@ -99,13 +99,13 @@ class PostgresServer:
         """
         if self._member is None:
             await asyncio.to_thread(self._prepare_folders)
-            self.attached = await self._answers()
+            self.attached = await self._attach()
         if not self.attached:
             if not self._cluster.exists():
                 await self._create_cluster()
             self._member = self._member or self._new_member()
             await self._member.start()
-        await self._create_database()
+            await self._create_database()
 
     async def stop(self) -> None:
         """End our own server by a fast shutdown; an attached one is left alone."""
@@ -144,6 +144,15 @@ class PostgresServer:
         if self._socket_folder.is_symlink() or status.st_uid != uid or status.st_mode & 0o077:
             # Authentication is `trust`: a socket folder that others may enter would open the ledger to them.
             raise StackError(f"{self._socket_folder} belongs to somebody else or is open to others: remove it")
+
+    async def _attach(self) -> bool:
+        if not await self._answers():
+            return False
+        try:
+            await self._create_database()
+        except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
+            return False  # its owner was killed a moment ago, and it is on its way out
+        return True
 
     async def _answers(self) -> bool:
         process = await asyncio.create_subprocess_exec(
