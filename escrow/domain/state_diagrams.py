@@ -1,0 +1,85 @@
+"""The documentation page of the states, written from the transition tables so that it cannot differ from them."""
+
+from collections.abc import Iterable
+
+from escrow.domain import order_states, withdrawal_states
+from escrow.domain.order_states import Effect, MilestoneStatus, OrderStatus, Transition, When
+
+_HEAD = """# States of an order, of its milestones, and of a withdrawal
+
+Generated from the transition tables `escrow/domain/order_states.py` and `escrow/domain/withdrawal_states.py`;
+a test compares. Whatever is not in a table is refused.
+"""
+
+
+def render_markdown() -> str:
+    """Text of `docs/order-states.md`."""
+    rows = order_states.TRANSITIONS
+    order_arrows = [(row.status, row.to_status, row.trigger.value) for row in rows if row.status is not row.to_status]
+    milestone_arrows = [
+        (row.milestone, row.to_milestone, row.trigger.value)
+        for row in rows
+        if row.milestone is not None and row.to_milestone is not None
+    ]
+    # Two arrows are effects on milestones that the trigger does not name.
+    milestone_arrows += [
+        (MilestoneStatus.PLANNED, MilestoneStatus.RELEASED, "start (deposit)"),
+        (MilestoneStatus.PLANNED, MilestoneStatus.IN_WORK, "start, or the milestone before is released"),
+    ]
+    withdrawal_arrows = [(at, to, event.value) for (at, event), to in withdrawal_states.TRANSITIONS.items() if at != to]
+    return "\n".join(
+        [
+            _HEAD,
+            "## Order\n",
+            _diagram(order_arrows, start=OrderStatus.AWAITING_PAYMENT),
+            "## Milestone\n",
+            _diagram(milestone_arrows, start=MilestoneStatus.PLANNED),
+            "On cancellation every milestone that is not released becomes `refunded`.\n",
+            "## Table\n",
+            "| order | milestone | trigger | given by | if | order becomes | milestone becomes | effect |",
+            "|---|---|---|---|---|---|---|---|",
+            *(_line(row) for row in rows),
+            "",
+            "## Withdrawal\n",
+            _diagram(withdrawal_arrows, start=withdrawal_states.WithdrawalStatus.REQUESTED),
+            "| status | event | becomes |",
+            "|---|---|---|",
+            *(f"| {at} | {event} | {to} |" for (at, event), to in withdrawal_states.TRANSITIONS.items()),
+            "",
+        ]
+    )
+
+
+def _diagram(arrows: Iterable[tuple[str, str, str]], *, start: str) -> str:
+    labels: dict[tuple[str, str], list[str]] = {}
+    for at, to, label in arrows:
+        known = labels.setdefault((at, to), [])
+        if label not in known:
+            known.append(label)
+    lines = [f"    {at} --> {to}: {' / '.join(known)}" for (at, to), known in labels.items()]
+    leaving = {at for at, _ in labels}
+    final = dict.fromkeys(to for _, to in labels if to not in leaving)
+    return "\n".join(
+        [
+            "```mermaid",
+            "stateDiagram-v2",
+            f"    [*] --> {start}",
+            *lines,
+            *(f"    {to} --> [*]" for to in final),
+            "```\n",
+        ]
+    )
+
+
+def _line(row: Transition) -> str:
+    cells = (
+        row.status,
+        row.milestone or "",
+        row.trigger,
+        " or ".join(row.by) or "time",
+        "" if row.when is When.ALWAYS else row.when,
+        row.to_status,
+        row.to_milestone or "",
+        row.effect if row.effect is not Effect.NOTHING else "",
+    )
+    return f"| {' | '.join(cells)} |"
