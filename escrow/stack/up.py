@@ -74,7 +74,7 @@ class Stack:
         self._lock = _hold_alone(self.folder / "lock")
         self.postgres = PostgresServer(self.folder / "postgres")
         self.temporal = TemporalDevServer(self.folder / "temporal", port=ports.temporal, ui_port=ports.temporal_ui)
-        keys = load_or_make_keys(self.folder / "keys.json")
+        keys = load_or_make_keys(self.folder / "keys")
         self.environment: dict[str, str] = {
             **keys,
             "DATABASE_URL": self.postgres.dsn,
