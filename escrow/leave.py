@@ -11,7 +11,7 @@ def leave(code: int) -> NoReturn:
 
     The interpreter's own finalisation is skipped. Before Python 3.14 the Temporal SDK's native threads may still
     want the interpreter while it is taken down, and one process in about ten then aborts (exit code 134 or 139,
-    "PyGILState_Release … must be current", temporalio/sdk-python issue 300) although all its work is done.
+    "PyGILState_Release … must be current", temporalio/sdk-python#300) although all its work is done.
     Nothing is lost: files, sockets and memory are the kernel's to clean up, and every write that matters was
     committed before.
     """
