@@ -81,7 +81,7 @@ class Effect(StrEnum):
     """What becomes of the money and of the other milestones; the values read as sentences in the docs."""
 
     FREEZE_PRICE = "the full price is frozen in escrow"
-    RELEASE_DEPOSIT = "the deposit is released, the first work milestone begins"
+    RELEASE_DEPOSIT = "a deposit is released, the first work milestone begins"
     RELEASE_AND_NEXT = "its money is released, the next work milestone begins"
     RELEASE = "its money is released"
     START_CLOCK = "the inspection clock runs, after a rectification with the time that was left"

@@ -212,9 +212,9 @@ def explain(decision: RouteDecision) -> list[str]:
     if decision.chosen is not None:
         first = f"{amount} by {decision.chosen}, the {decision.objective} choice."
     elif decision.opens_at is not None:
-        first = f"No rail can carry {amount} now; to be tried again from {_clock(decision.opens_at)}."
+        first = f"{amount} cannot go now; to be tried again from {_clock(decision.opens_at)} (Asia/Shanghai)."
     else:
-        first = f"No rail can carry {amount} to this account."
+        first = f"{amount} cannot go to this account by any rail."
     return [first, *(f"{item.rail}: {item.sentence}" for item in decision.candidates)]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from escrow.domain import order_states, withdrawal_states
+from escrow.domain.milestones import MilestoneKind
 from escrow.domain.order_states import Effect, MilestoneStatus, OrderStatus, Transition, When
 
 _HEAD = """# States of an order, of its milestones, and of a withdrawal
@@ -16,16 +17,6 @@ def render_markdown() -> str:
     """Text of `docs/order-states.md`."""
     rows = order_states.TRANSITIONS
     order_arrows = [(row.status, row.to_status, row.trigger.value) for row in rows if row.status is not row.to_status]
-    milestone_arrows = [
-        (row.milestone, row.to_milestone, row.trigger.value)
-        for row in rows
-        if row.milestone is not None and row.to_milestone is not None
-    ]
-    # Two arrows are effects on milestones that the trigger does not name.
-    milestone_arrows += [
-        (MilestoneStatus.PLANNED, MilestoneStatus.RELEASED, "start (deposit)"),
-        (MilestoneStatus.PLANNED, MilestoneStatus.IN_WORK, "start, or the milestone before is released"),
-    ]
     withdrawal_arrows = [(at, to, event.value) for (at, event), to in withdrawal_states.TRANSITIONS.items() if at != to]
     return "\n".join(
         [
@@ -33,8 +24,7 @@ def render_markdown() -> str:
             "## Order\n",
             _diagram(order_arrows, start=OrderStatus.AWAITING_PAYMENT),
             "## Milestone\n",
-            _diagram(milestone_arrows, start=MilestoneStatus.PLANNED),
-            "On cancellation every milestone that is not released becomes `refunded`.\n",
+            _diagram(_milestone_arrows(), start=MilestoneStatus.PLANNED),
             "## Table\n",
             "| order | milestone | trigger | given by | if | order becomes | milestone becomes | effect |",
             "|---|---|---|---|---|---|---|---|",
@@ -48,6 +38,29 @@ def render_markdown() -> str:
             "",
         ]
     )
+
+
+def _milestone_arrows() -> list[tuple[str, str, str]]:
+    """Every change of a milestone that the table can bring about, found by walking through a whole plan."""
+    kinds = (MilestoneKind.START, MilestoneKind.ACCEPTANCE, MilestoneKind.ACCEPTANCE, MilestoneKind.WARRANTY)
+    waiting = [(OrderStatus.AWAITING_PAYMENT, (MilestoneStatus.PLANNED,) * len(kinds))]
+    seen = set(waiting)
+    arrows: list[tuple[str, str, str]] = []
+    while waiting:
+        status, before = waiting.pop(0)
+        for row in order_states.TRANSITIONS:
+            numbers = [no for no, milestone in enumerate(before, start=1) if milestone is row.milestone]
+            for no in (numbers if row.milestone else [None]) if row.status is status else []:
+                after = order_states.next_state(
+                    status, before, kinds, row.trigger, no, other_side_proposed=row.when is When.BOTH_SIDES
+                )
+                arrows += [
+                    (was, now, row.trigger) for was, now in zip(before, after.milestones, strict=True) if was is not now
+                ]
+                if (after.status, after.milestones) not in seen:
+                    seen.add((after.status, after.milestones))
+                    waiting.append((after.status, after.milestones))
+    return arrows
 
 
 def _diagram(arrows: Iterable[tuple[str, str, str]], *, start: str) -> str:
