@@ -1,1 +1,1 @@
-"""A bank that is a stranger to the escrow system: own process, own books, own clock."""
+"""A bank that is a stranger to the rest of this repository: own process, own books, own clock, own wire protocol."""

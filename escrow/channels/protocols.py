@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from escrow.domain.rails import Rail
 
@@ -27,6 +27,8 @@ class PayoutOrder:
     """One payment out of a platform's custody account over one rail.
 
     `account_no` and `account_name` are personal data: they live only between the ledger and the bank.
+    `request_no` must be unique at the bank, which serves all platforms over one connection: it begins with the
+    platform's number, e.g. `HOME:W-1:payout:1`.
     """
 
     request_no: str
@@ -80,7 +82,9 @@ class Capabilities:
 class BankLine:
     """One line of the custody account as the bank booked it; credits positive, debits negative, in fen.
 
-    kind: `inbound` (transfer from outside), `payout`, `charge`, `return` (of a payout).
+    kind: `inbound` (transfer from outside), `payout`, `charge`, `return` (of a payout), `adjustment` (booked by
+    the bank on its own account; nothing of ours explains it). `request_no` names our payout on its line, its
+    charge and its return; the return carries it only from the day after it was booked.
     """
 
     line_no: int
@@ -94,6 +98,20 @@ class BankLine:
     counterparty_account_no: str = ""
     counterparty_name: str = ""
     remark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankNotice:
+    """The bank says that something happened; it only wakes whoever then asks the bank, and proves nothing.
+
+    kind: `custody_line` (a line was booked on the custody account) or `payout` (the payout `request_no` ended).
+    A notice may come twice, late, out of order or never.
+    """
+
+    notice_id: str
+    kind: Literal["custody_line", "payout"]
+    custody_account_no: str
+    request_no: str = ""
 
 
 class Custody(Protocol):

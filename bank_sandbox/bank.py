@@ -1,0 +1,129 @@
+"""The running bank: its books, and two errands beside the requests — finishing payouts and sending notices."""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import httpx2
+
+from bank_sandbox import clock, notices, payouts, signing
+from bank_sandbox.books import Books, Desk
+from bank_sandbox.options import Options
+
+_T = TypeVar("_T")
+_NOTICE_TIMEOUT_SECONDS = 5.0
+_NOTICE_URL = "notice_url"
+_log = logging.getLogger("bank_sandbox")
+
+
+class Bank:
+    """Everything behind the two HTTP handles."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        options.data.mkdir(parents=True, exist_ok=True)
+        self._books = Books(options.data / "books.sqlite")
+        self._settle_soon = asyncio.Event()
+        self._notify_soon = asyncio.Event()
+        self._errands: list[asyncio.Task[None]] = []
+        self.late_arrivals: set[asyncio.Task[None]] = set()
+
+    async def at_desk(self, work: Callable[[Desk], _T]) -> _T:
+        """Run `work` in one transaction at the bank's present time, after finishing every payout due by then."""
+
+        def with_due(db: sqlite3.Connection) -> tuple[_T, bool]:
+            changes = db.total_changes
+            desk = clock.desk_now(db, self.options)
+            payouts.settle_due(desk)
+            return work(desk), db.total_changes != changes
+
+        result, changed = await self._books.transact(with_due)
+        if changed:
+            self._settle_soon.set()
+            self._notify_soon.set()
+        return result
+
+    async def open(self) -> None:
+        """Open the books and begin the errands."""
+        if self.options.notice_url:
+            await self.at_desk(lambda desk: desk.remember(_NOTICE_URL, self.options.notice_url))
+        self._errands = [asyncio.create_task(self._finish_payouts()), asyncio.create_task(self._send_notices())]
+
+    async def close(self) -> None:
+        """End the errands and close the books."""
+        tasks = [*self._errands, *self.late_arrivals]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._books.close()
+
+    async def _finish_payouts(self) -> None:
+        while True:
+            self._settle_soon.clear()
+            pause_ms = await self.at_desk(_ms_to_next_payout)
+            await _sleep_or_wake(self._settle_soon, pause_ms)
+
+    async def _send_notices(self) -> None:
+        async with httpx2.AsyncClient(timeout=_NOTICE_TIMEOUT_SECONDS, trust_env=False) as client:
+            while True:
+                self._notify_soon.clear()
+                url, envelopes, pause_ms = await self.at_desk(_notices_to_send)
+                for envelope in envelopes if url else []:
+                    await self._send(client, url, envelope)
+                if not (url and envelopes):
+                    await _sleep_or_wake(self._notify_soon, pause_ms if url else None)
+
+    async def _send(self, client: httpx2.AsyncClient, url: str, envelope: notices.Envelope) -> None:
+        notice_no, taken = str(envelope.notice_no), True
+        for _ in range(envelope.copies):
+            timestamp = str(int(time.time()))
+            headers = {
+                "Content-Type": "application/json",
+                "Bank-Notice-No": notice_no,
+                "Bank-Timestamp": timestamp,
+                "Bank-Signature": signing.notice_signature(
+                    self.options.key, notice_no=notice_no, timestamp=timestamp, body=envelope.body
+                ),
+            }
+            try:
+                answer = await client.post(url, content=envelope.body, headers=headers)
+            except httpx2.TransportError as error:
+                taken = False
+                _log.info("notice %s not delivered: %s", notice_no, type(error).__name__)
+            else:
+                taken = taken and answer.is_success
+        outcome = notices.delivered if taken else notices.not_delivered
+        await self.at_desk(lambda desk: outcome(desk, envelope.notice_no))
+
+
+def notice_url(desk: Desk) -> str:
+    """Where notices go; empty while nobody wants them."""
+    return desk.setting(_NOTICE_URL)
+
+
+def set_notice_url(desk: Desk, url: str) -> None:
+    """Send notices there from now on, those still waiting too."""
+    desk.remember(_NOTICE_URL, url)
+
+
+def _ms_to_next_payout(desk: Desk) -> int | None:
+    due_ms = payouts.next_due_ms(desk)
+    return None if due_ms is None else max(due_ms - desk.now_ms, 0)
+
+
+def _notices_to_send(desk: Desk) -> tuple[str, list[notices.Envelope], int | None]:
+    next_ms = notices.next_at_real_ms(desk)
+    pause_ms = None if next_ms is None else max(next_ms - desk.real_ms, 0)
+    return notice_url(desk), notices.due(desk), pause_ms
+
+
+async def _sleep_or_wake(event: asyncio.Event, pause_ms: int | None) -> None:
+    """Wait for the event, at most so many milliseconds (None: as long as it takes)."""
+    try:
+        async with asyncio.timeout(None if pause_ms is None else pause_ms / 1000 + 0.001):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,121 @@
+"""Custody accounts and their lines: what the bank has booked."""
+
+import sqlite3
+from enum import StrEnum
+
+from bank_sandbox import refusals
+from bank_sandbox.books import Desk, moment
+from bank_sandbox.money import yuan
+from bank_sandbox.refusals import Refusal
+
+
+class LineKind(StrEnum):
+    """Why the bank booked a line."""
+
+    CREDIT = "CREDIT"
+    PAYOUT = "PAYOUT"
+    CHARGE = "CHARGE"
+    RETURN = "RETURN"
+    ADJUSTMENT = "ADJUSTMENT"
+
+
+def open_account(desk: Desk, *, reference: str, title: str) -> str:
+    """Open a custody account and answer its number; the same reference gets the same account again."""
+    row = desk.db.execute("SELECT acct_no FROM custody_account WHERE reference = ?", (reference,)).fetchone()
+    if row:
+        return str(row["acct_no"])
+    count = desk.db.execute("SELECT count(*) FROM custody_account").fetchone()[0]
+    acct_no = f"1500{count + 1:010d}"
+    desk.db.execute(
+        "INSERT INTO custody_account (acct_no, reference, title, opened_ms) VALUES (?, ?, ?, ?)",
+        (acct_no, reference, title, desk.now_ms),
+    )
+    return acct_no
+
+
+def account(desk: Desk, acct_no: str) -> sqlite3.Row:
+    """Row of a custody account.
+
+    Raises:
+        Refusal: no such account.
+    """
+    row = desk.db.execute("SELECT * FROM custody_account WHERE acct_no = ?", (acct_no,)).fetchone()
+    if row is None:
+        raise Refusal(refusals.CUSTODY_ACCOUNT, "there is no such custody account")
+    found: sqlite3.Row = row
+    return found
+
+
+def book(
+    desk: Desk,
+    acct_no: str,
+    kind: LineKind,
+    amount_fen: int,
+    *,
+    at_ms: int | None = None,
+    req_seq: str = "",
+    party_acct: str = "",
+    party_name: str = "",
+    remark: str = "",
+) -> sqlite3.Row:
+    """Book a line (credits positive) and answer it; never earlier than the line before it."""
+    before = account(desk, acct_no)
+    line_no = before["last_line_no"] + 1
+    booked_ms = max(desk.now_ms if at_ms is None else at_ms, before["last_booked_ms"])
+    balance_fen = before["balance_fen"] + amount_fen
+    serial_no = f"{moment(booked_ms):%Y%m%d}{acct_no[-6:]}{line_no:09d}"
+    desk.db.execute(
+        "UPDATE custody_account SET balance_fen = ?, last_line_no = ?, last_booked_ms = ? WHERE acct_no = ?",
+        (balance_fen, line_no, booked_ms, acct_no),
+    )
+    row: sqlite3.Row = desk.db.execute(
+        "INSERT INTO line VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *",
+        (
+            acct_no,
+            line_no,
+            serial_no,
+            kind,
+            amount_fen,
+            balance_fen,
+            booked_ms,
+            req_seq,
+            party_acct,
+            party_name,
+            remark,
+        ),
+    ).fetchone()
+    return row
+
+
+def lines_after(desk: Desk, acct_no: str, line_no: int, limit: int) -> list[dict[str, object]]:
+    """Lines above `line_no` in wire form, ascending."""
+    account(desk, acct_no)
+    rows = desk.db.execute(
+        "SELECT * FROM line WHERE acct_no = ? AND line_no > ? ORDER BY line_no LIMIT ?", (acct_no, line_no, limit)
+    )
+    return [wire(desk, row) for row in rows]
+
+
+def original_number(desk: Desk, row: sqlite3.Row) -> str:
+    """Request number a line belongs to; a return carries it only from the day after it was booked."""
+    if row["kind"] == LineKind.RETURN and moment(row["booked_ms"]).date() >= desk.now.date():
+        return ""
+    return str(row["req_seq"])
+
+
+def wire(desk: Desk, row: sqlite3.Row) -> dict[str, object]:
+    """Wire form of a line."""
+    booked = moment(row["booked_ms"])
+    return {
+        "lineNo": row["line_no"],
+        "serialNo": row["serial_no"],
+        "kind": row["kind"],
+        "amt": yuan(row["amount_fen"]),
+        "bal": yuan(row["balance_fen"]),
+        "bookedAt": booked.isoformat(timespec="milliseconds"),
+        "valueDate": booked.date().isoformat(),
+        "reqSeq": original_number(desk, row),
+        "partyAcct": row["party_acct"],
+        "partyName": row["party_name"],
+        "remark": row["remark"],
+    }

@@ -1,0 +1,35 @@
+"""What a run of the bank can be told at start; everything else is steered while it runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Start-up options of the bank.
+
+    Args:
+        data: folder of the bank's books; made when missing.
+        key: shared secret of the connection to the one client of this bank; signs requests, answers and notices.
+        notice_url: where signed notices go; empty keeps what the books remember.
+        delay_factor: multiplies every channel's processing time; 0 makes every payout final at once.
+        closing_grace_seconds: bank time between the first query of an unknown number and its closing for good.
+        silence_seconds: real time for which a request that gets no answer is held open.
+        late_seconds: real time after which a request that "arrives late" is processed.
+        slow_seconds: real time by which a slow answer is delayed.
+        reorder_seconds: real time by which an overtaken notice is delayed.
+        stuck_seconds: bank time that a stuck payout takes.
+        return_days: bank days between a payout and its return.
+    """
+
+    data: Path
+    key: bytes
+    notice_url: str = ""
+    delay_factor: float = 1.0
+    closing_grace_seconds: float = 10.0
+    silence_seconds: float = 30.0
+    late_seconds: float = 2.0
+    slow_seconds: float = 3.0
+    reorder_seconds: float = 1.5
+    stuck_seconds: float = 600.0
+    return_days: float = 2.0

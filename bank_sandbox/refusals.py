@@ -1,0 +1,33 @@
+"""The bank's return codes: every definite no has one."""
+
+ACCEPTED = "0000"
+SIGNATURE = "E1001"
+MALFORMED = "E1002"
+CUSTODY_ACCOUNT = "E2001"
+NUMBER_REUSED = "E2002"
+NUMBER_CLOSED = "E2003"
+CHANNEL_CLOSED = "E3001"
+CHANNEL_DOWN = "E3002"
+OVER_CAP = "E3003"
+PAYEE_NOT_ON_CHANNEL = "E3004"
+CALENDAR_UNKNOWN = "E3005"
+ACCOUNT_NO = "E4001"
+BANK_CODE = "E4002"
+PAYEE_NAME = "E4003"
+PAYEE_ACCOUNT = "E4004"
+FUNDS = "E5001"
+STATEMENT_DAY = "E6001"
+
+
+class Refusal(Exception):
+    """The bank says no, for good.
+
+    Args:
+        code: one of the codes of this module.
+        text: one sentence for the client's staff, without personal data.
+    """
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"{code} {text}")
+        self.code = code
+        self.text = text

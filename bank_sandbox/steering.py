@@ -1,0 +1,253 @@
+"""The handle for people and tests: what happens outside the bank, and what shall go wrong inside. Not signed."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from bank_sandbox import bank as running
+from bank_sandbox import clock, custody, gateway, notices, payouts, scenarios, texting
+from bank_sandbox.books import Desk
+from bank_sandbox.channels import Channel, Health
+from bank_sandbox.custody import LineKind
+from bank_sandbox.gateway import WireMessage, bank_of
+from bank_sandbox.money import fen
+from bank_sandbox.notices import NoticeState
+from bank_sandbox.refusals import Refusal
+from bank_sandbox.scenarios import Scenario, Target
+
+router = APIRouter(prefix="/sandbox")
+
+Yuan = Annotated[str, StringConstraints(pattern=r"^\d{1,16}\.\d{2}$")]
+SignedYuan = Annotated[str, StringConstraints(pattern=r"^-?\d{1,16}\.\d{2}$")]
+
+
+class Opening(WireMessage):
+    """Opens a custody account; the same reference gets the same account."""
+
+    reference: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    title: Annotated[str, StringConstraints(min_length=1, max_length=120)]
+
+
+class Transfer(WireMessage):
+    """A transfer from an account elsewhere into a custody account."""
+
+    acct_no: str
+    amt: Yuan
+    payer_acct: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    payer_name: Annotated[str, StringConstraints(min_length=1, max_length=120)]
+    remark: Annotated[str, StringConstraints(max_length=140)] = ""
+
+
+class Planting(WireMessage):
+    """A line out of nowhere, booked without a notice."""
+
+    acct_no: str
+    amt: SignedYuan
+    kind: LineKind = LineKind.ADJUSTMENT
+    req_seq: str = ""
+    remark: str = ""
+
+
+class ClockMove(WireMessage):
+    """Forward to a time, or by so many seconds; exactly one of them."""
+
+    to: AwareDatetime | None = None
+    advance_seconds: Annotated[float, Field(ge=0)] | None = None
+
+
+class HealthSetting(WireMessage):
+    """Health of one channel, or of the whole gateway when no channel is named."""
+
+    health: Health
+    channel: Channel | None = None
+
+
+class OneTime(WireMessage):
+    """A scenario for the next request of a kind."""
+
+    scenario: Scenario
+    target: Target = Target.PAYOUT
+
+
+class NoticeTarget(WireMessage):
+    """Where notices go."""
+
+    url: str
+
+
+@router.get("/health")
+async def health(request: Request) -> dict[str, str]:
+    """Whether the bank runs, its books answer, and what its clock shows."""
+    return {"status": "ok", "now": await bank_of(request).at_desk(_now)}
+
+
+@router.post("/custody-accounts")
+async def open_custody_account(request: Request, message: Opening) -> dict[str, str]:
+    """Open a custody account."""
+    acct_no = await bank_of(request).at_desk(
+        lambda desk: custody.open_account(desk, reference=message.reference, title=message.title)
+    )
+    return {"acctNo": acct_no}
+
+
+@router.post("/transfers")
+async def transfer(request: Request, message: Transfer) -> dict[str, object]:
+    """Book an inbound transfer and tell the client."""
+
+    def receive(desk: Desk) -> dict[str, object]:
+        amount_fen = fen(message.amt)
+        if amount_fen == 0:
+            raise HTTPException(422, "nothing cannot be transferred")
+        row = custody.book(
+            desk,
+            message.acct_no,
+            LineKind.CREDIT,
+            amount_fen,
+            party_acct=message.payer_acct,
+            party_name=message.payer_name,
+            remark=message.remark,
+        )
+        scenario = scenarios.take_once(desk, Target.TRANSFER)
+        notices.write(desk, scenario, kind="LINE", acct_no=message.acct_no, amount_fen=amount_fen)
+        return custody.wire(desk, row)
+
+    return await bank_of(request).at_desk(receive)
+
+
+@router.post("/planted-lines")
+async def plant_line(request: Request, message: Planting) -> dict[str, object]:
+    """Book a line that nobody ordered, e.g. to see that a reconciliation finds it."""
+
+    def plant(desk: Desk) -> dict[str, object]:
+        amount_fen = fen(message.amt)
+        if amount_fen == 0:
+            raise HTTPException(422, "a line moves an amount")
+        return custody.wire(
+            desk,
+            custody.book(
+                desk, message.acct_no, message.kind, amount_fen, req_seq=message.req_seq, remark=message.remark
+            ),
+        )
+
+    return await bank_of(request).at_desk(plant)
+
+
+@router.get("/sms")
+async def sms(request: Request) -> list[dict[str, object]]:
+    """The outbox of text messages."""
+    return await bank_of(request).at_desk(texting.outbox)
+
+
+@router.get("/payouts")
+async def all_payouts(request: Request) -> list[dict[str, object]]:
+    """All payouts."""
+    return await bank_of(request).at_desk(payouts.listed)
+
+
+@router.get("/clock")
+async def read_clock(request: Request) -> dict[str, str]:
+    """The bank's time."""
+    return {"now": await bank_of(request).at_desk(_now)}
+
+
+@router.post("/clock")
+async def move_clock(request: Request, message: ClockMove) -> dict[str, str]:
+    """Move the bank's time forward; what is due on the way is done."""
+    if (message.to is None) == (message.advance_seconds is None):
+        raise HTTPException(422, "name either `to` or `advanceSeconds`")
+
+    def move(desk: Desk) -> str:
+        target: datetime = message.to or desk.now + timedelta(seconds=message.advance_seconds or 0)
+        try:
+            moved = clock.move_to(desk, target)
+        except ValueError as error:
+            raise HTTPException(409, str(error)) from error
+        payouts.settle_due(moved)
+        return _now(moved)
+
+    return {"now": await bank_of(request).at_desk(move)}
+
+
+@router.post("/health")
+async def set_health(request: Request, message: HealthSetting) -> dict[str, str]:
+    """Make a channel or the whole gateway slow, down, or well again."""
+
+    def put(desk: Desk) -> None:
+        if message.channel is None:
+            gateway.set_service_health(desk, message.health)
+        else:
+            payouts.set_channel_health(desk, message.channel, message.health)
+
+    await bank_of(request).at_desk(put)
+    return {"health": message.health}
+
+
+@router.post("/next")
+async def order_scenario(request: Request, message: OneTime) -> dict[str, str]:
+    """Order a scenario for the next request of a kind."""
+
+    def order(desk: Desk) -> None:
+        try:
+            scenarios.order_once(desk, message.target, message.scenario)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from error
+
+    await bank_of(request).at_desk(order)
+    return {"target": message.target, "scenario": message.scenario}
+
+
+@router.post("/reset")
+async def reset(request: Request) -> dict[str, str]:
+    """Forget waiting scenarios and make everything well; books and clock stay."""
+
+    def clear(desk: Desk) -> None:
+        desk.db.execute("DELETE FROM one_time")
+        gateway.set_service_health(desk, Health.UP)
+        for channel in Channel:
+            payouts.set_channel_health(desk, channel, Health.UP)
+
+    await bank_of(request).at_desk(clear)
+    return {"status": "ok"}
+
+
+@router.get("/notices")
+async def all_notices(request: Request) -> list[dict[str, object]]:
+    """All notices with their state."""
+    return await bank_of(request).at_desk(notices.listed)
+
+
+@router.post("/notices/{notice_no}/replay")
+async def replay_notice(request: Request, notice_no: int) -> dict[str, Any]:
+    """Send a notice once more."""
+    return await _set_notice(request, notice_no, NoticeState.WAITING)
+
+
+@router.post("/notices/{notice_no}/drop")
+async def drop_notice(request: Request, notice_no: int) -> dict[str, Any]:
+    """Never send a waiting notice."""
+    return await _set_notice(request, notice_no, NoticeState.DROPPED)
+
+
+@router.put("/notice-url")
+async def set_notice_url(request: Request, message: NoticeTarget) -> dict[str, str]:
+    """Send notices there from now on; an empty address keeps them waiting."""
+    await bank_of(request).at_desk(lambda desk: running.set_notice_url(desk, message.url))
+    return {"url": message.url}
+
+
+async def refused(request: Request, refusal: Exception) -> Response:
+    """Answer to a refusal met at this handle."""
+    assert isinstance(refusal, Refusal)  # noqa: S101 - registered for this class only
+    return gateway.answered({}, code=refusal.code, text=refusal.text, status=404)
+
+
+async def _set_notice(request: Request, notice_no: int, state: NoticeState) -> dict[str, Any]:
+    if not await bank_of(request).at_desk(lambda desk: notices.set_state(desk, notice_no, state)):
+        raise HTTPException(404, "there is no such notice")
+    return {"noticeNo": notice_no, "state": state}
+
+
+def _now(desk: Desk) -> str:
+    return desk.now.isoformat(timespec="milliseconds")

@@ -1,0 +1,34 @@
+"""Text messages: an outbox that keeps each request number once."""
+
+from bank_sandbox import refusals
+from bank_sandbox.books import Desk, moment
+from bank_sandbox.refusals import Refusal
+
+
+def send(desk: Desk, *, req_seq: str, mobile: str, text: str) -> None:
+    """Put a message into the outbox; the same number with the same content sends nothing more.
+
+    Raises:
+        Refusal: number known with other content.
+    """
+    row = desk.db.execute("SELECT mobile, text FROM sms WHERE req_seq = ?", (req_seq,)).fetchone()
+    if row is None:
+        desk.db.execute(
+            "INSERT INTO sms (req_seq, mobile, text, received_ms) VALUES (?, ?, ?, ?)",
+            (req_seq, mobile, text, desk.now_ms),
+        )
+    elif (row["mobile"], row["text"]) != (mobile, text):
+        raise Refusal(refusals.NUMBER_REUSED, "this request number was used with other content")
+
+
+def outbox(desk: Desk) -> list[dict[str, object]]:
+    """All messages, oldest first."""
+    return [
+        {
+            "reqSeq": row["req_seq"],
+            "mobile": row["mobile"],
+            "text": row["text"],
+            "at": moment(row["received_ms"]).isoformat(timespec="milliseconds"),
+        }
+        for row in desk.db.execute("SELECT * FROM sms ORDER BY seq")
+    ]

@@ -1,0 +1,1 @@
+"""The bank sandbox as a counterpart: its wire protocol spoken from our side."""

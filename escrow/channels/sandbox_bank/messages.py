@@ -1,0 +1,156 @@
+"""Messages of the sandbox bank, read strictly: what does not fit is no answer."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from escrow.channels.protocols import BankLine, PayoutAnswer, PayoutOrder, PayoutStatus
+from escrow.domain.money import format_fen, yuan
+from escrow.domain.rails import Rail
+
+
+def wire_amount(amount_fen: int) -> str:
+    """Wire form of an amount: yuan with two decimals and no separators, `wire_amount(1234)` is `"12.34"`."""
+    return format_fen(amount_fen).replace(",", "")
+
+
+WireAmount = Annotated[str, StringConstraints(pattern=r"^-?\d{1,16}\.\d{2}$")]
+
+
+class Message(BaseModel):
+    """A message in the bank's spelling; fields we do not know are passed over."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
+
+
+class Envelope(Message):
+    """What every JSON answer of the bank is wrapped in; `ret_code` 0000 is the only yes."""
+
+    ret_code: str
+    ret_msg: str
+    data: Any
+
+
+class Balance(Message):
+    """Balance of the custody account."""
+
+    bal: WireAmount
+
+
+class Line(Message):
+    """A line of the custody account."""
+
+    line_no: int
+    serial_no: str
+    kind: Literal["CREDIT", "PAYOUT", "CHARGE", "RETURN", "ADJUSTMENT"]
+    amt: WireAmount
+    bal: WireAmount
+    booked_at: AwareDatetime
+    value_date: date
+    req_seq: str
+    party_acct: str
+    party_name: str
+    remark: str
+
+    def as_bank_line(self) -> BankLine:
+        """In our terms."""
+        return BankLine(
+            line_no=self.line_no,
+            bank_serial_no=self.serial_no,
+            kind="inbound" if self.kind == "CREDIT" else self.kind.lower(),
+            amount_fen=yuan(self.amt),
+            booked_at=self.booked_at,
+            value_date=self.value_date,
+            balance_after_fen=yuan(self.bal),
+            request_no=self.req_seq,
+            counterparty_account_no=self.party_acct,
+            counterparty_name=self.party_name,
+            remark=self.remark,
+        )
+
+
+class PayoutState(Message):
+    """State of a payout at the bank."""
+
+    req_seq: str
+    state: Literal["PROCESSING", "SUCCESS", "FAIL", "NONE"]
+    closed: bool
+    serial_no: str = ""
+    reason_code: str = ""
+    reason_text: str = ""
+    finished_at: AwareDatetime | None = None
+
+    def as_answer(self) -> PayoutAnswer:
+        """In our terms."""
+        return PayoutAnswer(
+            request_no=self.req_seq,
+            status=_STATUS[self.state],
+            final=self.closed,
+            bank_serial_no=self.serial_no,
+            reason=REASONS.get(self.reason_code, self.reason_code),
+            booked_at=self.finished_at if self.state == "SUCCESS" else None,
+        )
+
+
+class Notice(Message):
+    """A notice of the bank; amount and state are not read, since the truth is asked for."""
+
+    kind: Literal["LINE", "PAYOUT"]
+    acct_no: str
+    req_seq: str
+
+
+_STATUS = {
+    "PROCESSING": PayoutStatus.PROCESSING,
+    "SUCCESS": PayoutStatus.SUCCEEDED,
+    "FAIL": PayoutStatus.FAILED,
+    "NONE": PayoutStatus.NOT_FOUND,
+}
+
+#: The bank's names of its channels.
+CHANNEL_OF_RAIL: Mapping[Rail, str] = {
+    Rail.IN_BANK: "INTERNAL",
+    Rail.UNIONPAY: "CARD_NETWORK",
+    Rail.IBPS: "SUPER_ONLINE",
+    Rail.HVPS: "LARGE_VALUE",
+    Rail.BEPS: "SMALL_VALUE",
+    Rail.SHENZHEN_LOCAL: "SZ_LOCAL",
+}
+
+#: The bank's return codes in our words.
+REASONS: Mapping[str, str] = {
+    "E1001": "bank_signature_refused",
+    "E1002": "bank_request_malformed",
+    "E2001": "custody_account_unknown",
+    "E2002": "request_no_reused",
+    "E2003": "request_no_closed",
+    "E3001": "rail_closed",
+    "E3002": "rail_unavailable",
+    "E3003": "rail_cap_exceeded",
+    "E3004": "payee_not_on_rail",
+    "E3005": "calendar_unknown",
+    "E4001": "account_no_invalid",
+    "E4002": "cnaps_code_invalid",
+    "E4003": "account_name_missing",
+    "E4004": "payee_account_refused",
+    "E5001": "custody_funds_insufficient",
+    "E6001": "statement_day_not_begun",
+}
+
+
+def payout_message(order: PayoutOrder) -> dict[str, str]:
+    """Wire form of a payout order."""
+    return {
+        "reqSeq": order.request_no,
+        "acctNo": order.custody_account_no,
+        "channel": CHANNEL_OF_RAIL[order.rail],
+        "amt": wire_amount(order.amount_fen),
+        "payeeAcct": order.account_no,
+        "payeeName": order.account_name,
+        "payeeType": "COMPANY" if order.is_corporate else "PERSON",
+        "payeeBankCode": order.cnaps_code,
+        "summary": order.purpose_text,
+    }

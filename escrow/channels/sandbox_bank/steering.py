@@ -1,0 +1,150 @@
+"""Handle of the sandbox bank for people and tests: what happens outside the bank, and what shall go wrong in it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import httpx2
+from pydantic import AwareDatetime, TypeAdapter
+
+from escrow.channels.protocols import BankLine
+from escrow.channels.sandbox_bank.messages import CHANNEL_OF_RAIL, Line, Message, wire_amount
+from escrow.domain.errors import BankUnreachable, Refused
+from escrow.domain.rails import Rail
+
+Health = Literal["UP", "SLOW", "DOWN"]
+Target = Literal["payout", "transfer", "sms", "read"]
+LineKind = Literal["CREDIT", "PAYOUT", "CHARGE", "RETURN", "ADJUSTMENT"]
+
+
+class SentSms(Message):
+    """A text message in the bank's outbox."""
+
+    req_seq: str
+    mobile: str
+    text: str
+    at: AwareDatetime
+
+
+class SandboxSteering:
+    """Speaks to `/sandbox/…`, which is not signed and exists at no real bank; close it with `aclose()`.
+
+    Every method raises `BankUnreachable` without an answer and `Refused` (`sandbox_refused`) on a no.
+    """
+
+    def __init__(self, base_url: str, *, timeout_seconds: float = 10.0) -> None:
+        self._http = httpx2.AsyncClient(base_url=base_url, timeout=timeout_seconds, trust_env=False)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def open_custody_account(self, *, reference: str, title: str) -> str:
+        """Open a custody account and answer its number; the same reference gets the same account again."""
+        opened = await self._ask("POST", "custody-accounts", {"reference": reference, "title": title})
+        return str(opened["acctNo"])
+
+    async def transfer(
+        self, *, custody_account_no: str, amount_fen: int, account_no: str, account_name: str, remark: str = ""
+    ) -> BankLine:
+        """Transfer money from an account elsewhere into a custody account; answers the line the bank booked."""
+        booked = await self._ask(
+            "POST",
+            "transfers",
+            {
+                "acctNo": custody_account_no,
+                "amt": wire_amount(amount_fen),
+                "payerAcct": account_no,
+                "payerName": account_name,
+                "remark": remark,
+            },
+        )
+        return Line.model_validate(booked).as_bank_line()
+
+    async def plant_line(
+        self,
+        *,
+        custody_account_no: str,
+        amount_fen: int,
+        kind: LineKind = "ADJUSTMENT",
+        request_no: str = "",
+        remark: str = "",
+    ) -> BankLine:
+        """Book a line that nobody ordered, without a notice; credits positive."""
+        planted = await self._ask(
+            "POST",
+            "planted-lines",
+            {
+                "acctNo": custody_account_no,
+                "amt": wire_amount(amount_fen),
+                "kind": kind,
+                "reqSeq": request_no,
+                "remark": remark,
+            },
+        )
+        return Line.model_validate(planted).as_bank_line()
+
+    async def sms_outbox(self) -> Sequence[SentSms]:
+        """All text messages sent, oldest first."""
+        return TypeAdapter(list[SentSms]).validate_python(await self._ask("GET", "sms"))
+
+    async def payouts(self) -> Sequence[Mapping[str, Any]]:
+        """All payouts in the bank's own words: `reqSeq`, `channel`, `amt`, `state`, `reasonCode`, `scenario` …"""
+        found: Sequence[Mapping[str, Any]] = await self._ask("GET", "payouts")
+        return found
+
+    async def clock(self) -> datetime:
+        """The bank's time."""
+        return datetime.fromisoformat((await self._ask("GET", "clock"))["now"])
+
+    async def move_clock(self, *, to: datetime | None = None, by: timedelta | None = None) -> datetime:
+        """Move the bank's time forward, to an aware time or by a span, and answer it; never backward."""
+        wanted = {} if to is None else {"to": to.isoformat()}
+        wanted |= {} if by is None else {"advanceSeconds": str(by.total_seconds())}
+        return datetime.fromisoformat((await self._ask("POST", "clock", wanted))["now"])
+
+    async def set_rail_health(self, rail: Rail, health: Health) -> None:
+        """Let a rail be down (refuses), slow, or up."""
+        await self._ask("POST", "health", {"channel": CHANNEL_OF_RAIL[rail], "health": health})
+
+    async def set_bank_health(self, health: Health) -> None:
+        """Let the whole bank be down (answers 502), slow, or up."""
+        await self._ask("POST", "health", {"health": health})
+
+    async def next_suffers(self, scenario: str, target: Target = "payout") -> None:
+        """Let the next request of the kind suffer a scenario; their names are in the bank's README."""
+        await self._ask("POST", "next", {"scenario": scenario, "target": target})
+
+    async def reset(self) -> None:
+        """Forget waiting scenarios and make everything well; books and clock stay."""
+        await self._ask("POST", "reset", {})
+
+    async def notices(self) -> Sequence[Mapping[str, Any]]:
+        """All notices: `noticeNo`, `state` (waiting, delivered, dropped, given_up), `copies`, `attempts`, `body`."""
+        found: Sequence[Mapping[str, Any]] = await self._ask("GET", "notices")
+        return found
+
+    async def replay_notice(self, notice_no: int) -> None:
+        """Let the bank send a notice once more."""
+        await self._ask("POST", f"notices/{notice_no}/replay")
+
+    async def drop_notice(self, notice_no: int) -> None:
+        """Let the bank never send a waiting notice."""
+        await self._ask("POST", f"notices/{notice_no}/drop")
+
+    async def send_notices_to(self, url: str) -> None:
+        """Where the bank sends its notices from now on; empty keeps them waiting."""
+        await self._ask("PUT", "notice-url", {"url": url})
+
+    async def health(self) -> str:
+        """`ok` when the bank runs and its books answer."""
+        return str((await self._ask("GET", "health"))["status"])
+
+    async def _ask(self, method: str, path: str, content: Mapping[str, str] | None = None) -> Any:
+        try:
+            answer = await self._http.request(method, f"/sandbox/{path}", json=content)
+        except httpx2.RequestError as error:
+            raise BankUnreachable("sandbox_unreachable", "The bank sandbox does not answer; is it running?") from error
+        if not answer.is_success:
+            raise Refused("sandbox_refused", f"The bank sandbox answered {answer.status_code}: {answer.text[:300]}")
+        return answer.json()

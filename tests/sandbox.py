@@ -1,0 +1,95 @@
+"""The bank sandbox as tests use it: a real process on a free port with its books in a temporary folder."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+
+from escrow.channels.sandbox_bank.client import SandboxBank
+from escrow.channels.sandbox_bank.steering import SandboxSteering
+
+BANK_KEY = "secret-of-the-test-connection"
+_REPOSITORY = Path(__file__).parent.parent
+_START_SECONDS = 30.0
+
+
+class Sandbox:
+    """One bank: `start()` and `kill()` as often as wanted, on the same port and books.
+
+    `steer` speaks to the steering handle, `bank` is our client of it.
+    """
+
+    def __init__(self, data: Path, options: Sequence[str] = ()) -> None:
+        self.port = free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.key = BANK_KEY
+        self.data = data
+        self.steer = SandboxSteering(self.base_url)
+        self.bank = SandboxBank(self.base_url, self.key, read_timeout_seconds=1.5)
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Start the process and wait until it answers."""
+        self._process = subprocess.Popen(  # noqa: ASYNC220 - forks in a millisecond; only the wait below takes time
+            [sys.executable, "-m", "bank_sandbox", "--port", str(self.port), "--data", str(self.data), *self._options],
+            cwd=_REPOSITORY,
+            env={**os.environ, "BANK_KEY": self.key},
+        )
+        give_up_at = time.monotonic() + _START_SECONDS
+        async with httpx2.AsyncClient(base_url=self.base_url, trust_env=False) as client:
+            while True:
+                try:
+                    if (await client.get("/sandbox/health")).is_success:
+                        return
+                except httpx2.TransportError:
+                    assert self._process.poll() is None, "the bank sandbox ended at start"
+                    assert time.monotonic() < give_up_at, "the bank sandbox does not answer"
+                await asyncio.sleep(0.03)
+
+    def kill(self) -> None:
+        """End the process with SIGKILL, as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End the process politely."""
+        self._end(signal.SIGTERM)
+
+    async def close(self) -> None:
+        """End the process and close the clients."""
+        self.kill()
+        await self.steer.aclose()
+        await self.bank.aclose()
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(timeout=10)
+            self._process = None
+
+
+@asynccontextmanager
+async def running_sandbox(data: Path, *options: str) -> AsyncIterator[Sandbox]:
+    """Run a bank with these command-line options for the length of the block."""
+    sandbox = Sandbox(data, options)
+    await sandbox.start()
+    try:
+        yield sandbox
+    finally:
+        await sandbox.close()
+
+
+def free_port() -> int:
+    """Find a port on which nothing listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
