@@ -59,17 +59,6 @@ class WorkingCalendar:
             raise CalendarUnknown(day)
         return day.weekday() < _SATURDAY and day not in PROVISIONAL_DAYS_OFF[day.year]
 
-    def add_working_days(self, day: date, count: int) -> date:
-        """Return the working day that comes `count` working days after `day` (not counting `day` itself).
-
-        Raises:
-            CalendarUnknown: a day on the way lies in a year that no source knows.
-        """
-        while count > 0:
-            day += timedelta(days=1)
-            count -= self.is_working_day(day)
-        return day
-
 
 def calendar_source(year: int) -> CalendarSource:
     """How well the working days of `year` are known without overrides; start-up warns unless published."""

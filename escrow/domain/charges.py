@@ -1,4 +1,4 @@
-"""Who bears what a payout costs: the member's fixed fee, and the bank's charge, which is never members' money."""
+"""What a payout brings with it: the bank's charge, which is never members' money, and word of a large one."""
 
 from dataclasses import dataclass
 
@@ -32,17 +32,6 @@ def cover_charges(*, charges_fen: int, fees_fen: int, own_fen: int) -> ChargeCov
         from_own_fen=from_own_fen,
         shortage_fen=charges_fen - from_fees_fen - from_own_fen,
     )
-
-
-def held_fen(*, principal_fen: int, fee_fen: int) -> int:
-    """What a withdrawal takes from the sub-account: the principal, and on top of it the fee fixed at request.
-
-    Raises:
-        ValueError: principal not positive, or fee negative.
-    """
-    if principal_fen <= 0 or fee_fen < 0:
-        raise ValueError("the principal is positive and the fee not negative")
-    return principal_fen + fee_fen
 
 
 def needs_large_withdrawal_sms(*, principal_fen: int, threshold_fen: int) -> bool:

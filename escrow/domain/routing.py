@@ -118,8 +118,8 @@ class RouteDecision:
 
     Args:
         chosen: the rail to submit on now, None if none can carry it now.
-        opens_at: when the chosen rail is None, the earliest time at which one may carry it; None then means that
-            no rail ever will, or, if a candidate says `calendar_unknown`, that an operator must complete the calendar.
+        opens_at: when no rail is chosen, the earliest time at which one may carry it. None then means that no rail
+            ever will, as far as is known: a candidate may say `calendar_unknown`.
     """
 
     chosen: Rail | None

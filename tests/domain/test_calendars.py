@@ -125,12 +125,6 @@ def test_the_next_opening_is_open_and_nothing_before_it_is(now: datetime, hours:
             assert next_opening(hours, earlier, CALENDAR) == found
 
 
-def test_working_days_are_counted_over_holidays() -> None:
-    assert CALENDAR.add_working_days(date(2026, 9, 30), 1) == date(2026, 10, 8)
-    assert CALENDAR.add_working_days(date(2026, 10, 8), 2) == date(2026, 10, 10)
-    assert CALENDAR.add_working_days(date(2026, 10, 8), 0) == date(2026, 10, 8)
-
-
 def test_a_naive_time_is_an_error() -> None:
     with pytest.raises(ValueError, match="timezone-aware"):
         next_opening(HVPS, datetime(2026, 6, 5, 12), CALENDAR)  # noqa: DTZ001  # what is under test

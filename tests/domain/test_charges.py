@@ -1,10 +1,10 @@
-"""Who bears what a payout costs."""
+"""Bank charges and word of large withdrawals."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.domain.charges import cover_charges, held_fen, needs_large_withdrawal_sms
+from escrow.domain.charges import cover_charges, needs_large_withdrawal_sms
 
 FEN = st.integers(min_value=0, max_value=2**62)
 
@@ -21,13 +21,6 @@ def test_charges_are_covered_from_fees_then_own_and_the_rest_is_a_shortage(
         assert cover.from_fees_fen == fees_fen
     if cover.shortage_fen:
         assert cover.from_own_fen == own_fen
-
-
-def test_a_withdrawal_holds_its_fee_on_top() -> None:
-    assert held_fen(principal_fen=5_000_000, fee_fen=200) == 5_000_200
-    for principal_fen, fee_fen in ((0, 0), (1, -1)):
-        with pytest.raises(ValueError, match="principal"):
-            held_fen(principal_fen=principal_fen, fee_fen=fee_fen)
 
 
 def test_an_sms_is_due_strictly_above_the_threshold() -> None:

@@ -205,6 +205,8 @@ def test_the_facts_of_an_account_follow_from_its_numbers() -> None:
     assert not COMPANY.has_unionpay_card
     assert COMPANY.ibps_participant
     assert not COMPANY_OF_A_CITY_BANK.ibps_participant
+    unnamed = account_facts(account_no=CARD, is_corporate=False, cnaps_code="", custody_bank_code="")
+    assert not unnamed.at_custody_bank
     mistyped = account(cnaps_code="307584007999")
     assert not mistyped.at_custody_bank
     assert reason(route(mistyped, 1), Rail.HVPS) is RouteReason.NO_CNAPS
