@@ -38,3 +38,7 @@ class BankUnreachable(EscrowError):
 
 class OutcomeUnknown(EscrowError):
     """The request may have reached the bank, no answer came. Query by request number, never resend."""
+
+
+class LedgerUnavailable(EscrowError):
+    """The database cannot be reached or gave no answer. Retry the same posting under the same request number."""

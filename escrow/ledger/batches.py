@@ -1,0 +1,137 @@
+"""The shape in which postings travel to `post_batch`: flat lists whose rows name each other by position from 1."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from escrow.domain.accounts import AccountKey
+from escrow.domain.journal import Change, JournalEntry, Posting
+from escrow.domain.requests import content_hash
+
+_Row = dict[str, Any]
+
+
+def batch_document(postings: Sequence[Posting]) -> str:
+    """JSON text for `post_batch`; distinct accounts and objects are listed once, with the changes already merged."""
+    batch = _Batch()
+    for number, posting in enumerate(postings, start=1):
+        batch.add(number, posting)
+    return json.dumps(batch.lists, ensure_ascii=False, separators=(",", ":"))
+
+
+def may_follow(postings: Sequence[Posting], posting: Posting) -> bool:
+    """Whether `posting` may share a batch with the earlier `postings`.
+
+    A batch checks every basis before it changes any deadline; a posting that stands on a deadline which an earlier
+    one moves must therefore see that one committed.
+    """
+    standing_on = {(posting.platform_no, basis.reference) for basis in posting.bases if basis.kind == "deadline"}
+    moved = {
+        (earlier.platform_no, f"{change.object_kind}/{change.object_no}/{change.name}")
+        for earlier in postings
+        for change in earlier.deadlines
+        if standing_on
+    }
+    return moved.isdisjoint(standing_on)
+
+
+class _Batch:
+    """Collects the lists while postings are added."""
+
+    def __init__(self) -> None:
+        self.lists: dict[str, list[_Row]] = {
+            name: [] for name in ("postings", "accounts", "lines", "objects", "events", "deadlines", "bases")
+        }
+        self._accounts: dict[AccountKey, int] = {}
+        self._objects: dict[tuple[str, str, str], _Row] = {}
+        self._deadlines: dict[tuple[str, str, str, str], _Row] = {}
+
+    def add(self, number: int, posting: Posting) -> None:
+        entry = posting.entry
+        self.lists["postings"].append(
+            {
+                "n": number,
+                "platform_no": posting.platform_no,
+                "request_no": posting.request_no,
+                "content_hash": content_hash(posting.content),
+                "occurred_at": posting.occurred_at.isoformat(),
+                "recipe": entry.recipe if entry else None,
+                "bank_serial_no": entry.bank_serial_no if entry else "",
+                "effective_date": entry.effective_date.isoformat() if entry and entry.effective_date else None,
+            }
+        )
+        if entry is not None:
+            self._add_lines(number, entry)
+        for change in posting.changes:
+            self._add_change(number, posting.platform_no, change)
+        for deadline in posting.deadlines:
+            key = (posting.platform_no, deadline.object_kind, deadline.object_no, deadline.name)
+            row = dict(zip(("platform_no", "object_kind", "object_no", "name"), key, strict=True))
+            if key not in self._deadlines:
+                self._deadlines[key] = row
+                self.lists["deadlines"].append(row)
+            self._deadlines[key]["due_at"] = deadline.due_at.isoformat() if deadline.due_at else None
+        for basis in posting.bases:
+            self.lists["bases"].append(
+                {
+                    "posting": number,
+                    "kind": basis.kind,
+                    "reference": basis.reference,
+                    "operation_hash": basis.operation_hash,
+                }
+            )
+
+    def _add_lines(self, number: int, entry: JournalEntry) -> None:
+        for line in entry.lines:
+            self.lists["lines"].append(
+                {
+                    "n": len(self.lists["lines"]),
+                    "posting": number,
+                    "account": self._account_number(line.account),
+                    "amount_fen": line.amount_fen,
+                }
+            )
+
+    def _account_number(self, key: AccountKey) -> int:
+        number = self._accounts.get(key)
+        if number is None:
+            number = self._accounts[key] = len(self._accounts) + 1
+            self.lists["accounts"].append(
+                {
+                    "n": number,
+                    "platform_no": key.platform_no,
+                    "member_no": key.member_no,
+                    "purpose": key.purpose.value,
+                    "ref": key.ref,
+                    "min_balance_fen": key.min_balance_fen,
+                }
+            )
+        return number
+
+    def _add_change(self, number: int, platform_no: str, change: Change) -> None:
+        key = (platform_no, change.kind, change.object_no)
+        merged = self._objects.get(key)
+        if merged is None:
+            merged = self._objects[key] = {
+                "n": len(self._objects) + 1,
+                "platform_no": platform_no,
+                "kind": change.kind,
+                "object_no": change.object_no,
+                "body": {},
+                "changes": 0,
+            }
+            self.lists["objects"].append(merged)
+        merged["status"] = change.status
+        merged["body"] = {**merged["body"], **change.body}
+        merged["changes"] += 1
+        self.lists["events"].append(
+            {
+                "posting": number,
+                "object": merged["n"],
+                "nth": merged["changes"],
+                "event_type": change.event_type,
+                "status": change.status,
+                "body": dict(change.body),
+                "must_be_new": change.must_be_new,
+            }
+        )

@@ -1,0 +1,36 @@
+"""Fixtures of the ledger tests: a real server for the session, fresh books for each test."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest_asyncio
+
+from escrow.ledger.posting import LedgerWriter
+from escrow.stack.postgres import PostgresServer
+from tests.postgres import Database, new_database, running_server
+
+
+@pytest_asyncio.fixture(scope="session")
+async def server() -> AsyncIterator[PostgresServer]:
+    async with running_server() as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def database(server: PostgresServer) -> Database:
+    return await new_database(server)
+
+
+@pytest_asyncio.fixture
+async def owner(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """A connection as the owner of the tables, who may do what the application may not."""
+    connection = await asyncpg.connect(database.dsn)
+    yield connection
+    await connection.close()
+
+
+@pytest_asyncio.fixture
+async def writer(database: Database) -> AsyncIterator[LedgerWriter]:
+    writer = await LedgerWriter.start(database.dsn)
+    yield writer
+    await writer.close()

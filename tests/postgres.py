@@ -1,0 +1,54 @@
+"""A real PostgreSQL for the tests: one server a session, one fresh database a test that asks for it."""
+
+import itertools
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from escrow.ledger.migrate import migrate
+from escrow.stack.postgres import PostgresServer
+
+_NUMBERS = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One database of the server: `dsn` as its owner, `superuser_dsn` for what only the tests may do."""
+
+    dsn: str
+    superuser_dsn: str
+
+
+@asynccontextmanager
+async def running_server(**settings: str) -> AsyncIterator[PostgresServer]:
+    """A server on a temporary folder, ended with the block whatever happens in it."""
+    with tempfile.TemporaryDirectory(prefix="ledger-") as folder:
+        server = PostgresServer(Path(folder) / "pg", settings=settings)
+        await server.start()
+        try:
+            yield server
+        finally:
+            await server.stop()
+
+
+async def new_database(server: PostgresServer, *, migrated: bool = True) -> Database:
+    """A fresh database owned by the server's owner role."""
+    name = f"books_{next(_NUMBERS)}"
+    connection = await asyncpg.connect(server.superuser_dsn)
+    try:
+        await connection.execute(f'CREATE DATABASE "{name}" OWNER "{server.owner}"')
+    finally:
+        await connection.close()
+    database = Database(dsn=_named(server.dsn, name), superuser_dsn=_named(server.superuser_dsn, name))
+    if migrated:
+        await migrate(database.dsn)
+    return database
+
+
+def _named(dsn: str, name: str) -> str:
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
