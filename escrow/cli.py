@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from escrow.commands import sandbox
 from escrow.commands.up import DEFAULT_FOLDER, up
 from escrow.leave import leave
 from escrow.stack.up import environment_of_running_stack
@@ -15,9 +16,11 @@ from escrow.stack.up import environment_of_running_stack
 app = typer.Typer(
     help="Escrow for home decoration: run the stack, check its books, steer its bank sandbox.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks show local variables, which may be keys or personal data
 )
 app.command()(up)
+app.add_typer(sandbox.app, name="sandbox")
 
 
 @app.callback()

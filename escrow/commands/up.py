@@ -58,10 +58,10 @@ async def _stay_up(folder: Path, ports: Ports, workers: int) -> None:
 def table_of(stack: Stack) -> Table:
     """Where everything is, for people."""
     table = Table("what", "where", title="The stack is up")
-    table.add_row("API and its description", f"{stack.api_url}/docs")
+    table.add_row("API and its description", f"{stack.api_url}/v1/openapi.json")
     table.add_row("Temporal's pages", stack.temporal.ui_url)
     table.add_row("Temporal, gRPC", stack.temporal.address)
-    table.add_row("bank sandbox", f"{stack.bank_url}/docs")
+    table.add_row("bank sandbox", f"{stack.bank_url}/sandbox/health")
     table.add_row("PostgreSQL", stack.postgres.dsn)
     for worker in stack.workers:
         table.add_row(worker.name, f"process {worker.pid}")

@@ -83,7 +83,8 @@ class Stack:
             "ESCROW_API_PORT": str(ports.api),
         }
         self.bank = self._bank()
-        self.api = self._member("api", [], url=f"{self.api_url}/health")
+        # It finishes the calls under way: as long as a command may take to be answered, and a little more.
+        self.api = self._member("api", [], url=f"{self.api_url}/health", stop_seconds=15)
         self.workers = [self._worker(number) for number in range(1, workers + 1)]
 
     @property
@@ -140,7 +141,7 @@ class Stack:
         key = self.environment["ESCROW_BANK_KEY"]
         arguments = ["--port", str(self.ports.bank), "--data", str(self.folder / "bank")]
         arguments += ["--notice-url", f"{self.api_url}/bank/notices"]
-        return self._member("bank_sandbox", arguments, url=f"{self.bank_url}/sandbox/clock", extra={"BANK_KEY": key})
+        return self._member("bank_sandbox", arguments, url=f"{self.bank_url}/sandbox/health", extra={"BANK_KEY": key})
 
     def _worker(self, number: int) -> Member:
         port, sdk_port = free_port(), free_port()
