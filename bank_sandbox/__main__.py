@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from dataclasses import fields
+from datetime import datetime
 from pathlib import Path
 
 import uvicorn
@@ -15,6 +16,13 @@ from bank_sandbox.options import Options
 _SECONDS = [field for field in fields(Options) if isinstance(field.default, float)]
 
 
+def _aware(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError("the time needs a zone, e.g. 2026-03-03T10:00:00+08:00")
+    return moment
+
+
 def main() -> int:
     """Parse the arguments, serve until SIGINT or SIGTERM, answer the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bank_sandbox", description=__doc__)
@@ -23,6 +31,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of the bank's books")
     parser.add_argument("--key-file", type=Path, help="file with the connection's secret; else BANK_KEY")
     parser.add_argument("--notice-url", default="", help="where signed notices go; remembered")
+    parser.add_argument("--start-at", type=_aware, help="first time of a new clock, ISO 8601 with zone")
     for field in _SECONDS:
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=float, default=field.default)
     arguments = parser.parse_args()
@@ -34,6 +43,7 @@ def main() -> int:
         data=arguments.data,
         key=key.encode(),
         notice_url=arguments.notice_url,
+        start_at=arguments.start_at,
         **{field.name: getattr(arguments, field.name) for field in _SECONDS},
     )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

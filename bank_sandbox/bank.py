@@ -48,6 +48,7 @@ class Bank:
 
     async def open(self) -> None:
         """Open the books and begin the errands."""
+        await self.at_desk(clock.set_first)
         if self.options.notice_url:
             await self.at_desk(lambda desk: desk.remember(_NOTICE_URL, self.options.notice_url))
         self._errands = [asyncio.create_task(self._finish_payouts()), asyncio.create_task(self._send_notices())]

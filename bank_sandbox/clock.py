@@ -18,6 +18,14 @@ def desk_now(db: sqlite3.Connection, options: Options) -> Desk:
     return replace(desk, now_ms=real_ms + int(desk.setting(_OFFSET, "0")))
 
 
+def set_first(desk: Desk) -> None:
+    """Set the clock of new books to the wanted start; a clock that ran before is left alone."""
+    start_at = desk.options.start_at
+    first_ms = desk.real_ms if start_at is None else int(start_at.timestamp() * 1000)
+    if not desk.setting(_OFFSET):
+        desk.remember(_OFFSET, str(first_ms - desk.real_ms))
+
+
 def move_to(desk: Desk, moment: datetime) -> Desk:
     """Move the clock forward to `moment` (aware) and answer the desk at that time.
 

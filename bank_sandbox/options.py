@@ -1,6 +1,7 @@
 """What a run of the bank can be told at start; everything else is steered while it runs."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 
@@ -12,6 +13,8 @@ class Options:
         data: folder of the bank's books; made when missing.
         key: shared secret of the connection to the one client of this bank; signs requests, answers and notices.
         notice_url: where signed notices go; empty keeps what the books remember.
+        start_at: what the clock of new books shows first (aware); None for the machine's time. Later starts go on
+            from where the clock stood.
         delay_factor: multiplies every channel's processing time; 0 makes every payout final at once.
         closing_grace_seconds: bank time between the first query of an unknown number and its closing for good.
         silence_seconds: real time for which a request that gets no answer is held open.
@@ -25,6 +28,7 @@ class Options:
     data: Path
     key: bytes
     notice_url: str = ""
+    start_at: datetime | None = None
     delay_factor: float = 1.0
     closing_grace_seconds: float = 10.0
     silence_seconds: float = 30.0

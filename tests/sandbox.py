@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.channels.sandbox_bank.steering import SandboxSteering
@@ -85,6 +86,13 @@ async def running_sandbox(data: Path, *options: str) -> AsyncIterator[Sandbox]:
         yield sandbox
     finally:
         await sandbox.close()
+
+
+@pytest.fixture
+async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
+    """A bank of the test's own, with its clock at the machine's time."""
+    async with running_sandbox(tmp_path / "bank") as running:
+        yield running
 
 
 def free_port() -> int:
