@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from escrow.commands import sandbox
+from escrow.commands import platform, sandbox
 from escrow.commands.up import DEFAULT_FOLDER, up
 from escrow.leave import leave
 from escrow.stack.up import environment_of_running_stack
@@ -20,6 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show local variables, which may be keys or personal data
 )
 app.command()(up)
+app.command()(platform.migrate)
+app.add_typer(platform.app, name="platform")
 app.add_typer(sandbox.app, name="sandbox")
 
 
