@@ -8,6 +8,8 @@ import typer
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.commands.running import out, run
+from escrow.domain.errors import LedgerUnavailable
+from escrow.ledger.connections import CONNECTION_LOST
 from escrow.ledger.engine import Reader
 from escrow.ledger.migrate import migrate as migrate_database
 from escrow.ledger.personal_data import PersonalDataBox
@@ -101,5 +103,10 @@ def migrate(
 
 
 async def _migrate(revision: str) -> None:
-    await migrate_database(load_settings().database_url, revision=revision)
+    try:
+        await migrate_database(load_settings().database_url, revision=revision)
+    except CONNECTION_LOST as error:
+        raise LedgerUnavailable(
+            "ledger_unavailable", "The database cannot be reached; nothing is half done."
+        ) from error
     out.print("the schema is up to date" if revision == "head" else f"the schema is at {revision}")
