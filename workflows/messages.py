@@ -5,11 +5,11 @@ times are timezone-aware. Commands that somebody gives carry the number of a rec
 """
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from escrow.domain.funding import FundingLeg
 from escrow.domain.journal import Basis
 from escrow.domain.milestones import MilestoneKind
 from escrow.domain.order_states import MilestoneStatus, OrderStatus
@@ -69,13 +69,6 @@ class OrderContract(Message):
     config_version: int = 1
 
 
-class Party(StrEnum):
-    """Who speaks to an order."""
-
-    OWNER = "owner"
-    CONTRACTOR = "contractor"
-
-
 class OrderCommand(Message):
     """What owner or contractor tell an order.
 
@@ -108,17 +101,6 @@ class CommandResult(Message):
     milestone: int | None = None
     released_fen: int = 0
     commission_fen: int = 0
-    refunded_fen: int = 0
-
-
-class FundingLeg(Message):
-    """Part of what paid an order: from which bucket it was drawn and how much of it was refunded.
-
-    `source` is `withdrawable` or `pending:{day}`.
-    """
-
-    source: str
-    amount_fen: int
     refunded_fen: int = 0
 
 

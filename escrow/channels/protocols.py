@@ -7,19 +7,10 @@ sent, `OutcomeUnknown` when a request was sent and no answer came, `BankDeclined
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Literal, Protocol
 
+from escrow.domain.payouts import PayoutAnswer
 from escrow.domain.rails import Rail
-
-
-class PayoutStatus(StrEnum):
-    """What the bank says of a payout."""
-
-    PROCESSING = "processing"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    NOT_FOUND = "not_found"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,22 +31,6 @@ class PayoutOrder:
     is_corporate: bool
     cnaps_code: str
     purpose_text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PayoutAnswer:
-    """State of a payout at the bank.
-
-    `final` is meaningful with NOT_FOUND only: the bank promises that this number can no longer arrive.
-    `bank_serial_no` names the custody line, present once SUCCEEDED.
-    """
-
-    request_no: str
-    status: PayoutStatus
-    final: bool = False
-    bank_serial_no: str = ""
-    reason: str = ""
-    booked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,7 @@ from typing import Any
 from escrow.domain.requests import operation_hash
 
 
-def order_operation_hash(
-    *, platform_no: str, order_no: str, operation: str, by: str, terms: Mapping[str, Any]
-) -> str:
+def order_operation_hash(*, platform_no: str, order_no: str, operation: str, by: str, terms: Mapping[str, Any]) -> str:
     """Hash of one command to an order.
 
     Terms by operation: `pay` → `pay_terms`; `complete`, `accept` and `rectify` → `milestone_terms`;

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from escrow.channels.protocols import BankLine, PayoutOrder
-from escrow.domain.payouts import PayoutAnswer, PayoutStatus
 from escrow.channels.sandbox_bank.client import SandboxBank
+from escrow.domain.payouts import PayoutAnswer, PayoutStatus
 from escrow.domain.rails import Rail
 from tests.sandbox import Sandbox
 

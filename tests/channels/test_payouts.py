@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from escrow.domain.payouts import PayoutStatus
 from escrow.domain.errors import BankDeclined, OutcomeUnknown
+from escrow.domain.payouts import PayoutStatus
 from escrow.domain.rails import Rail
 from tests.channels.statements import CARD, CNAPS_ICBC, OPENING_FEN, House
 

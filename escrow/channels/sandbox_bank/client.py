@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import httpx2
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from escrow.channels.protocols import BankLine, BankNotice, Capabilities, PayoutAnswer, PayoutOrder
+from escrow.channels.protocols import BankLine, BankNotice, Capabilities, PayoutOrder
 from escrow.channels.sandbox_bank import signing
 from escrow.channels.sandbox_bank.capabilities import CapabilitiesAnswer
 from escrow.channels.sandbox_bank.messages import (
@@ -24,6 +24,7 @@ from escrow.channels.sandbox_bank.messages import (
 )
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
 from escrow.domain.money import yuan
+from escrow.domain.payouts import PayoutAnswer
 
 _M = TypeVar("_M", bound=BaseModel)
 _YES = "0000"

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from escrow.channels.protocols import BankLine, PayoutAnswer, PayoutOrder, PayoutStatus
+from escrow.channels.protocols import BankLine, PayoutOrder
 from escrow.domain.money import format_fen, yuan
+from escrow.domain.payouts import PayoutAnswer, PayoutStatus
 from escrow.domain.rails import Rail
 
 

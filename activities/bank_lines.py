@@ -1,0 +1,198 @@
+"""Activities that bring the bank's own custody lines into our books, each line once."""
+
+from datetime import datetime
+
+from escrow.ledger.balances import account_balance_fen
+from escrow.ledger.bank_lines import BankLines, StoredBankLine
+from escrow.ledger.days import accounting_day
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+from temporalio import activity
+
+from activities.heartbeat import heartbeating
+from escrow.channels.protocols import Custody
+from escrow.domain import recipes
+from escrow.domain.accounts import AccountKey, bank_charges, fees, own
+from escrow.domain.charges import cover_charges
+from escrow.domain.errors import Refused
+from escrow.domain.journal import Basis, Change, JournalEntry, Posting
+from escrow.domain.requests import derived
+from escrow.ledger.bank_accounts import BankAccounts
+from escrow.ledger.engine import Reader
+from escrow.ledger.platforms import Platforms
+from escrow.ledger.posting import LedgerWriter
+
+#: Kinds of lines that the watch books; the line of a payout is booked by its withdrawal.
+BOOKED_BY_WATCH = ("inbound", "charge", "return")
+_COVER_ATTEMPTS = 5
+
+
+class LineRef(BaseModel):
+    """Names one stored bank line; the counterparty stays in the ledger."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    platform_no: str
+    bank_serial_no: str
+    kind: str
+
+
+class BankLineActivities:
+    """Reads custody lines from the bank and books them."""
+
+    def __init__(
+        self,
+        writer: LedgerWriter,
+        reader: Reader,
+        lines: BankLines,
+        accounts: BankAccounts,
+        platforms: Platforms,
+        custody: Custody,
+    ) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._lines = lines
+        self._accounts = accounts
+        self._platforms = platforms
+        self._custody = custody
+
+    @activity.defn
+    async def fetch_bank_lines(self, platform_no: str) -> list[LineRef]:
+        """Store the bank's new lines and name those that are to be booked, in the bank's order.
+
+        Raises:
+            BankUnreachable: look again later.
+        """
+        async with heartbeating():
+            platform = await self._platforms.get(platform_no)
+            while True:
+                after = await self._lines.last_line_no(platform_no)
+                fresh = await self._custody.lines_after(platform.custody_account_no, after)
+                if not fresh:
+                    break
+                await self._lines.record(platform_no, fresh)
+            unposted = await self._lines.unposted(platform_no)
+        return [
+            LineRef(platform_no=platform_no, bank_serial_no=line.bank_serial_no, kind=line.kind)
+            for line in unposted
+            if line.kind in BOOKED_BY_WATCH
+        ]
+
+    @activity.defn
+    async def book_bank_line(self, ref: LineRef, occurred_at: AwareDatetime) -> bool:
+        """Book one stored line; False when it was booked before.
+
+        A transfer from a bound account is credited to its member, any other waits in suspense; a charge of the
+        bank is booked and made good from fees, then from the platform's own money.
+        """
+        line = await self._lines.get(ref.platform_no, ref.bank_serial_no)
+        if line.kind == "charge":
+            booked = await self._book(line, occurred_at, self._charge(line), "bank_charge.booked", {})
+            await self._cover_charges(line, occurred_at)
+            return booked
+        entry, member_no = await self._credit(line)
+        event_type = "bank_credit.credited" if member_no is not None else "bank_credit.suspended"
+        return await self._book(line, occurred_at, entry, event_type, {"member_no": member_no})
+
+    async def _book(
+        self,
+        line: StoredBankLine,
+        occurred_at: datetime,
+        entry: JournalEntry,
+        event_type: str,
+        body: dict[str, str | None],
+    ) -> bool:
+        kind, status = event_type.split(".")
+        receipt = await self._writer.post(
+            Posting(
+                platform_no=line.platform_no,
+                request_no=derived("bank-line", line.bank_serial_no),
+                content={"bank_serial_no": line.bank_serial_no, "amount_fen": line.amount_fen},
+                occurred_at=occurred_at,
+                entry=entry,
+                changes=(
+                    Change(
+                        kind=kind,
+                        object_no=line.bank_serial_no,
+                        event_type=event_type,
+                        status=status,
+                        body={"amount_fen": abs(line.amount_fen), "line_kind": line.kind, **body},
+                        must_be_new=True,
+                    ),
+                ),
+                bases=(Basis(kind="bank_line", reference=line.bank_serial_no),),
+            )
+        )
+        return not receipt.repeated
+
+    async def _credit(self, line: StoredBankLine) -> tuple[JournalEntry, str | None]:
+        """The entry of an inbound line, and the member it belongs to (empty: the platform itself, None: nobody)."""
+        holder = None
+        if line.kind == "inbound" and line.counterparty_account_no:
+            holder = await self._accounts.holder_of(line.platform_no, line.counterparty_account_no)
+        if holder is None:
+            entry = recipes.credit_suspended(
+                platform_no=line.platform_no,
+                amount_fen=line.amount_fen,
+                bank_serial_no=line.bank_serial_no,
+                effective_date=line.value_date,
+            )
+            return entry, None
+        if not holder.member_no:
+            entry = recipes.own_credited(
+                platform_no=line.platform_no,
+                amount_fen=line.amount_fen,
+                bank_serial_no=line.bank_serial_no,
+                effective_date=line.value_date,
+            )
+            return entry, ""
+        platform = await self._platforms.get(line.platform_no)
+        next_day = platform.config.top_up_settlement == "T+1"
+        entry = recipes.top_up_credited(
+            platform_no=line.platform_no,
+            member_no=holder.member_no,
+            amount_fen=line.amount_fen,
+            bank_serial_no=line.bank_serial_no,
+            effective_date=line.value_date,
+            pending_day=await accounting_day(self._reader, line.platform_no) if next_day else None,
+        )
+        return entry, holder.member_no
+
+    def _charge(self, line: StoredBankLine) -> JournalEntry:
+        return recipes.bank_charge_booked(
+            platform_no=line.platform_no,
+            amount_fen=-line.amount_fen,
+            bank_serial_no=line.bank_serial_no,
+            effective_date=line.value_date,
+        )
+
+    async def _cover_charges(self, line: StoredBankLine, occurred_at: datetime) -> None:
+        """Make good what the platform owes for charges, as far as its fees and own money reach."""
+        platform_no = line.platform_no
+        for attempt in range(_COVER_ATTEMPTS):
+            cover = cover_charges(
+                charges_fen=-await self._balance_fen(bank_charges(platform_no)),
+                fees_fen=await self._balance_fen(fees(platform_no)),
+                own_fen=await self._balance_fen(own(platform_no)),
+            )
+            if cover.from_fees_fen + cover.from_own_fen == 0:
+                return
+            posting = Posting(
+                platform_no=platform_no,
+                request_no=derived("bank-line", line.bank_serial_no, "cover"),
+                content={"bank_serial_no": line.bank_serial_no},
+                occurred_at=occurred_at,
+                entry=recipes.bank_charge_covered(
+                    platform_no=platform_no, from_fees_fen=cover.from_fees_fen, from_own_fen=cover.from_own_fen
+                ),
+                bases=(Basis(kind="none"),),
+            )
+            try:
+                await self._writer.post(posting)
+            except Refused as refusal:
+                if refusal.code != "insufficient_balance" or attempt == _COVER_ATTEMPTS - 1:
+                    raise
+            else:
+                return
+
+    async def _balance_fen(self, account: AccountKey) -> int:
+        return await account_balance_fen(self._reader, account)

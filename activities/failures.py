@@ -1,0 +1,62 @@
+"""The one table from our errors to Temporal's: who must act decides whether an activity is tried again.
+
+| error | Temporal | why |
+|---|---|---|
+| `Refused` | never retried | a rule said no; the caller is told |
+| `BankDeclined` | never retried | the business decides, under a new request number |
+| `OutcomeUnknown` | never retried | the workflow asks the bank by request number first |
+| `BankUnreachable`, `LedgerUnavailable` | retried | nothing was sent, or a repeat is answered from the stored receipt |
+"""
+
+from typing import Any
+
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from escrow.domain.errors import BankDeclined, BankUnreachable, EscrowError, LedgerUnavailable, OutcomeUnknown, Refused
+
+RETRIED: dict[type[EscrowError], bool] = {
+    Refused: False,
+    BankDeclined: False,
+    OutcomeUnknown: False,
+    BankUnreachable: True,
+    LedgerUnavailable: True,
+}
+
+
+def to_temporal(error: EscrowError) -> ApplicationError:
+    """The error as Temporal carries it: type is the class name, details are code, message and facts."""
+    return ApplicationError(
+        error.message,
+        {"code": error.code, "message": error.message, "details": error.details},
+        type=type(error).__name__,
+        non_retryable=not RETRIED[type(error)],
+    )
+
+
+def from_temporal(error: BaseException) -> EscrowError | None:
+    """Our error inside what Temporal raised, None when it is something else (time-out, lost worker, defect)."""
+    cause: BaseException | None = error.cause if isinstance(error, ActivityError) else error
+    if not isinstance(cause, ApplicationError):
+        return None
+    for kind in RETRIED:
+        if cause.type == kind.__name__ and cause.details:
+            facts = cause.details[0]
+            return kind(facts["code"], facts["message"], facts.get("details"))
+    return None
+
+
+class FailureMapping(Interceptor):
+    """Worker interceptor that applies the table to every activity."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """Wrap the chain of activity interceptors."""
+        return _FailureMappingInbound(next)
+
+
+class _FailureMappingInbound(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        try:
+            return await super().execute_activity(input)
+        except EscrowError as error:
+            raise to_temporal(error) from error

@@ -1,0 +1,189 @@
+"""Activities of an order: each is one ledger transaction under one request number."""
+
+from datetime import date
+
+from escrow.ledger.balances import member_balances
+from escrow.ledger.days import accounting_day
+from escrow.ledger.objects import get_object
+from pydantic import BaseModel, ConfigDict
+from temporalio import activity
+
+from activities.guards import require_signed
+from activities.steps import Step
+from escrow.domain import recipes
+from escrow.domain.errors import Refused
+from escrow.domain.funding import FundingLeg, draw
+from escrow.domain.journal import Receipt
+from escrow.ledger.engine import Reader
+from escrow.ledger.posting import LedgerWriter
+
+#: How often a freeze looks at the balances again when somebody else moved them meanwhile.
+_DRAW_ATTEMPTS = 5
+
+
+class OrderRequest(BaseModel):
+    """Base of the inputs below."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    step: Step
+
+
+class FreezePrice(OrderRequest):
+    """Move the full price from the owner's available balance into the order's escrow."""
+
+    owner_no: str
+    total_fen: int
+
+
+class ReleaseMilestone(OrderRequest):
+    """Move one milestone's money from escrow to the payee, less the commission.
+
+    Args:
+        recipe: `deposit_released`, `milestone_released` or `retention_released`.
+        payee_no: the contractor; empty when the platform itself is the payee (self-operated).
+        settles_next_day: whether the net lands in pending until its accounting day is closed (T+1).
+    """
+
+    recipe: str
+    owner_no: str
+    contractor_no: str
+    payee_no: str
+    milestone: int
+    gross_fen: int
+    commission_fen: int
+    settles_next_day: bool
+
+
+class RefundRest(OrderRequest):
+    """Return what is still in escrow to the buckets it was drawn from."""
+
+    owner_no: str
+    parts: tuple[FundingLeg, ...]
+
+
+class FreezeReceipt(BaseModel):
+    """From where the price was drawn."""
+
+    funding: tuple[FundingLeg, ...]
+
+
+class OrderActivities:
+    """Ledger activities of orders."""
+
+    def __init__(self, writer: LedgerWriter, reader: Reader) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    @activity.defn
+    async def open_order(self, step: Step) -> Receipt:
+        """Insert the order; refused with `object_exists` when the number was used before, however long ago."""
+        return await self._writer.post(step.posting(content={}))
+
+    @activity.defn
+    async def record_order(self, step: Step) -> Receipt:
+        """Record a change of the order that moves no money, with its deadlines."""
+        return await self._writer.post(step.posting(content={}))
+
+    @activity.defn
+    async def freeze_price(self, request: FreezePrice) -> FreezeReceipt:
+        """Freeze the full price, pending money first.
+
+        Raises:
+            Refused: `insufficient_balance`, or the basis does not hold.
+        """
+        step = request.step
+        for attempt in range(_DRAW_ATTEMPTS):
+            funding = await self._draw(step.platform_no, request.owner_no, request.total_fen)
+            posting = step.posting(
+                entry=recipes.order_frozen(
+                    platform_no=step.platform_no,
+                    owner_no=request.owner_no,
+                    order_no=step.object_no,
+                    legs=funding,
+                ),
+                content={"owner_no": request.owner_no, "total_fen": request.total_fen},
+                document={
+                    "funding": [
+                        {"source": leg.source, "amount_fen": leg.amount_fen, "refunded_fen": 0} for leg in funding
+                    ]
+                },
+            )
+            try:
+                receipt = await self._writer.post(posting)
+            except Refused as refusal:
+                if refusal.code != "insufficient_balance" or attempt == _DRAW_ATTEMPTS - 1:
+                    raise
+                continue
+            return FreezeReceipt(funding=await self._stored_funding(step) if receipt.repeated else funding)
+        raise AssertionError("unreachable: the loop returns or raises")
+
+    @activity.defn
+    async def release_milestone(self, request: ReleaseMilestone) -> Receipt:
+        """Release one milestone on the basis that the step carries."""
+        step = request.step
+        await require_signed(
+            self._reader,
+            platform_no=step.platform_no,
+            order_no=step.object_no,
+            terms={
+                "owner_no": request.owner_no,
+                "contractor_no": request.contractor_no,
+                "payee_is_platform": not request.payee_no,
+            },
+            milestone={"number": request.milestone, "amount_fen": request.gross_fen},
+        )
+        if request.payee_no not in ("", request.contractor_no):
+            raise Refused("contract_differs", "An order pays its contractor, or the platform itself.")
+        pending_day: date | None = None
+        if request.settles_next_day:
+            pending_day = await accounting_day(self._reader, step.platform_no)
+        return await self._writer.post(
+            step.posting(
+                entry=recipes.escrow_released(
+                    recipe=request.recipe,
+                    platform_no=step.platform_no,
+                    owner_no=request.owner_no,
+                    order_no=step.object_no,
+                    payee_no=request.payee_no,
+                    gross_fen=request.gross_fen,
+                    commission_fen=request.commission_fen,
+                    pending_day=pending_day,
+                ),
+                content={
+                    "recipe": request.recipe,
+                    "payee_no": request.payee_no,
+                    "gross_fen": request.gross_fen,
+                    "commission_fen": request.commission_fen,
+                },
+            )
+        )
+
+    @activity.defn
+    async def refund_rest(self, request: RefundRest) -> Receipt:
+        """Refund what is still in escrow; T+1 money goes back to its pending day."""
+        step = request.step
+        return await self._writer.post(
+            step.posting(
+                entry=recipes.order_refunded(
+                    platform_no=step.platform_no,
+                    owner_no=request.owner_no,
+                    order_no=step.object_no,
+                    parts=request.parts,
+                ),
+                content={"parts": [f"{part.source}={part.amount_fen}" for part in request.parts]},
+            )
+        )
+
+    async def _draw(self, platform_no: str, owner_no: str, amount_fen: int) -> tuple[FundingLeg, ...]:
+        balances = await member_balances(self._reader, platform_no, owner_no)
+        return draw(
+            withdrawable_fen=balances.withdrawable_fen,
+            pending_fen_by_day=balances.pending_fen_by_day,
+            amount_fen=amount_fen,
+        )
+
+    async def _stored_funding(self, step: Step) -> tuple[FundingLeg, ...]:
+        stored = await get_object(self._reader, step.platform_no, step.object_kind, step.object_no)
+        legs = stored.body["funding"] if stored is not None else []
+        return tuple(FundingLeg(**leg) for leg in legs)

@@ -1,0 +1,250 @@
+"""Activities of a withdrawal: ledger transactions, and calls to the bank that carry one request number each."""
+
+from escrow.ledger.objects import get_object
+from pydantic import BaseModel, ConfigDict
+from temporalio import activity
+
+from activities.guards import require_in_transit, require_own_workflow, require_standing_order
+from activities.heartbeat import heartbeating
+from activities.steps import Step
+from escrow.channels.protocols import Capabilities, PayoutOrder, Payouts
+from escrow.domain import recipes
+from escrow.domain.journal import Receipt
+from escrow.domain.payouts import PayoutAnswer
+from escrow.domain.rails import Rail
+from escrow.domain.routing import PayoutAccount, account_facts
+from escrow.ledger.bank_accounts import BankAccounts
+from escrow.ledger.engine import Reader
+from escrow.ledger.platforms import Platforms
+from escrow.ledger.posting import LedgerWriter
+
+
+class PaymentRequest(BaseModel):
+    """Base of the inputs below."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HoldMoney(PaymentRequest):
+    """Move principal and fee of a withdrawal into transit."""
+
+    step: Step
+    member_no: str
+    account_id: str
+    principal_fen: int
+    fee_fen: int
+    order_no: str
+
+
+class HoldReceipt(BaseModel):
+    """The bound account that the money goes to, resolved once for the life of the withdrawal."""
+
+    account_id: str
+
+
+class PayoutTarget(PaymentRequest):
+    """Where a payout goes; the account itself is looked up by the activity."""
+
+    platform_no: str
+    member_no: str
+    account_id: str
+
+
+class PayoutSurvey(BaseModel):
+    """What a route is chosen from: facts of the account and the bank's answer about its rails. No personal data."""
+
+    account: PayoutAccount
+    capabilities: Capabilities
+
+
+class SubmitPayout(PaymentRequest):
+    """Send one payment order under one request number."""
+
+    target: PayoutTarget
+    withdrawal_no: str
+    request_no: str
+    rail: Rail
+    amount_fen: int
+    purpose_text: str
+
+
+class SettleWithdrawal(PaymentRequest):
+    """The bank booked the payout: transit is cleared against custody, the fee is earned."""
+
+    step: Step
+    member_no: str
+    principal_fen: int
+    fee_fen: int
+    bank_serial_no: str
+
+
+class ReturnMoney(PaymentRequest):
+    """No rail carried it: principal and fee go back to the sub-account."""
+
+    step: Step
+    member_no: str
+    principal_fen: int
+    fee_fen: int
+
+
+class PaymentActivities:
+    """Ledger and bank activities of withdrawals."""
+
+    def __init__(
+        self,
+        writer: LedgerWriter,
+        reader: Reader,
+        accounts: BankAccounts,
+        platforms: Platforms,
+        payouts: Payouts,
+    ) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._accounts = accounts
+        self._platforms = platforms
+        self._payouts = payouts
+
+    @activity.defn
+    async def hold_money(self, request: HoldMoney) -> HoldReceipt:
+        """Hold principal and fee; the account must be bound, under the member's own name.
+
+        Raises:
+            Refused: `account_not_bound`, `insufficient_balance`, or the basis does not hold.
+        """
+        step = request.step
+        for basis in step.bases:
+            if basis.kind == "release":
+                await require_standing_order(
+                    self._reader,
+                    platform_no=step.platform_no,
+                    order_no=request.order_no,
+                    released_as=basis.reference,
+                )
+        account = await self._accounts.to_pay(step.platform_no, request.member_no, request.account_id)
+        receipt = await self._writer.post(
+            step.posting(
+                entry=recipes.withdrawal_requested(
+                    platform_no=step.platform_no,
+                    member_no=request.member_no,
+                    withdrawal_no=step.object_no,
+                    amount_fen=request.principal_fen + request.fee_fen,
+                ),
+                content={
+                    "member_no": request.member_no,
+                    "principal_fen": request.principal_fen,
+                    "fee_fen": request.fee_fen,
+                },
+                document={"account_id": account.account_id},
+            )
+        )
+        if receipt.repeated:
+            held = await get_object(self._reader, step.platform_no, step.object_kind, step.object_no)
+            if held is not None:
+                return HoldReceipt(account_id=held.body["account_id"])
+        return HoldReceipt(account_id=account.account_id)
+
+    @activity.defn
+    async def record_withdrawal(self, step: Step) -> Receipt:
+        """Record a change of the withdrawal that moves no money."""
+        return await self._writer.post(step.posting(content={}))
+
+    @activity.defn
+    async def survey_rails(self, target: PayoutTarget) -> PayoutSurvey:
+        """Ask the bank about its rails now, and reduce the payee's account to what routing needs.
+
+        Raises:
+            Refused: `account_not_bound` when it was unbound meanwhile.
+            BankUnreachable: ask again.
+        """
+        account = await self._accounts.to_pay(target.platform_no, target.member_no, target.account_id)
+        capabilities = await self._payouts.capabilities()
+        return PayoutSurvey(
+            account=account_facts(
+                account_no=account.account_no,
+                is_corporate=account.is_corporate,
+                cnaps_code=account.cnaps_code,
+                custody_bank_code=capabilities.custody_bank_code,
+            ),
+            capabilities=capabilities,
+        )
+
+    @activity.defn
+    async def submit_payout(self, request: SubmitPayout) -> PayoutAnswer:
+        """Send the payment order. Attempted once: the workflow asks about whatever has no answer.
+
+        Raises:
+            Refused: `not_in_transit`, `wrong_workflow`, `account_not_bound`; nothing was sent.
+            BankDeclined: nothing was or will be paid under this number.
+            BankUnreachable: nothing was sent.
+            OutcomeUnknown: sent, no answer.
+        """
+        target = request.target
+        require_own_workflow(platform_no=target.platform_no, object_kind="withdrawal", object_no=request.withdrawal_no)
+        async with heartbeating():
+            await require_in_transit(
+                self._reader,
+                platform_no=target.platform_no,
+                member_no=target.member_no,
+                withdrawal_no=request.withdrawal_no,
+                amount_fen=request.amount_fen,
+            )
+            account = await self._accounts.to_pay(target.platform_no, target.member_no, target.account_id)
+            platform = await self._platforms.get(target.platform_no)
+            return await self._payouts.submit(
+                PayoutOrder(
+                    request_no=bank_request_no(target.platform_no, request.request_no),
+                    custody_account_no=platform.custody_account_no,
+                    rail=request.rail,
+                    amount_fen=request.amount_fen,
+                    account_no=account.account_no,
+                    account_name=account.account_name,
+                    is_corporate=account.is_corporate,
+                    cnaps_code=account.cnaps_code,
+                    purpose_text=request.purpose_text,
+                )
+            )
+
+    @activity.defn
+    async def query_payout(self, platform_no: str, request_no: str) -> PayoutAnswer:
+        """Ask the bank what became of a request number."""
+        async with heartbeating():
+            return await self._payouts.query(bank_request_no(platform_no, request_no))
+
+    @activity.defn
+    async def settle_withdrawal(self, request: SettleWithdrawal) -> Receipt:
+        """Clear the transit account against the bank line of the payout, once per line."""
+        step = request.step
+        return await self._writer.post(
+            step.posting(
+                entry=recipes.withdrawal_paid(
+                    platform_no=step.platform_no,
+                    member_no=request.member_no,
+                    withdrawal_no=step.object_no,
+                    principal_fen=request.principal_fen,
+                    fee_fen=request.fee_fen,
+                    bank_serial_no=request.bank_serial_no,
+                ),
+                content={"bank_serial_no": request.bank_serial_no, "principal_fen": request.principal_fen},
+            )
+        )
+
+    @activity.defn
+    async def return_money(self, request: ReturnMoney) -> Receipt:
+        """Give principal and fee back to the sub-account they were taken from."""
+        step = request.step
+        return await self._writer.post(
+            step.posting(
+                entry=recipes.withdrawal_returned_to_member(
+                    platform_no=step.platform_no,
+                    member_no=request.member_no,
+                    withdrawal_no=step.object_no,
+                    amount_fen=request.principal_fen + request.fee_fen,
+                ),
+                content={"principal_fen": request.principal_fen, "fee_fen": request.fee_fen},
+            )
+        )
+
+
+def bank_request_no(platform_no: str, request_no: str) -> str:
+    """Our request number as the bank sees it: request numbers are unique per platform, the bank has one space."""
+    return f"{platform_no}/{request_no}"

@@ -1,0 +1,87 @@
+"""Where the money of an order came from, and how it goes back.
+
+Spending takes pending money first, oldest day first, then withdrawable; a refund returns each part to the
+bucket it was drawn from, so that T+1 money cannot be made withdrawable by freezing and refunding it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from escrow.domain.errors import Refused
+
+WITHDRAWABLE = "withdrawable"
+_PENDING = "pending:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingLeg:
+    """Part of what paid an order, in fen.
+
+    Args:
+        source: `withdrawable` or `pending:{accounting day, ISO}`.
+        amount_fen: how much was drawn from it.
+        refunded_fen: how much of that went back already.
+    """
+
+    source: str
+    amount_fen: int
+    refunded_fen: int = 0
+
+    @property
+    def pending_day(self) -> date | None:
+        """Accounting day whose closing matures this leg, None for withdrawable money."""
+        return date.fromisoformat(self.source.removeprefix(_PENDING)) if self.source.startswith(_PENDING) else None
+
+
+def draw(*, withdrawable_fen: int, pending_fen_by_day: Mapping[date, int], amount_fen: int) -> tuple[FundingLeg, ...]:
+    """Legs that together make `amount_fen`.
+
+    Raises:
+        Refused: `insufficient_balance` when both buckets together do not hold the amount.
+    """
+    missing_fen = amount_fen
+    legs: list[FundingLeg] = []
+    for day in sorted(pending_fen_by_day):
+        taken_fen = min(missing_fen, pending_fen_by_day[day])
+        if taken_fen > 0:
+            legs.append(FundingLeg(source=f"{_PENDING}{day.isoformat()}", amount_fen=taken_fen))
+            missing_fen -= taken_fen
+    taken_fen = min(missing_fen, withdrawable_fen)
+    if taken_fen > 0:
+        legs.append(FundingLeg(source=WITHDRAWABLE, amount_fen=taken_fen))
+        missing_fen -= taken_fen
+    if missing_fen > 0:
+        raise Refused(
+            "insufficient_balance",
+            "The available balance does not cover the amount; top up the missing part and pay again.",
+            {"amount_fen": amount_fen, "missing_fen": missing_fen},
+        )
+    return tuple(legs)
+
+
+def give_back(legs: Sequence[FundingLeg], amount_fen: int) -> tuple[tuple[FundingLeg, ...], tuple[FundingLeg, ...]]:
+    """Split a refund over the legs, newest leg first, never above what is left of a leg.
+
+    Returns:
+        The refund parts (as legs whose `amount_fen` goes back now), and all legs with `refunded_fen` brought up.
+
+    Raises:
+        Refused: `refund_exceeds_funding` when the legs have less left than `amount_fen`.
+    """
+    left_fen = amount_fen
+    parts: list[FundingLeg] = []
+    after: list[FundingLeg] = []
+    for leg in reversed(legs):
+        part_fen = min(left_fen, leg.amount_fen - leg.refunded_fen)
+        left_fen -= part_fen
+        if part_fen > 0:
+            parts.append(FundingLeg(source=leg.source, amount_fen=part_fen))
+        after.append(FundingLeg(source=leg.source, amount_fen=leg.amount_fen, refunded_fen=leg.refunded_fen + part_fen))
+    if left_fen > 0:
+        raise Refused(
+            "refund_exceeds_funding",
+            "More would go back than was paid in; check the order's funding legs.",
+            {"amount_fen": amount_fen, "excess_fen": left_fen},
+        )
+    return tuple(parts), tuple(reversed(after))

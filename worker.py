@@ -1,0 +1,205 @@
+"""The worker: settings → ledger and bank channel → activities → workers that poll Temporal until SIGTERM.
+
+Composition root: everything is put together here, and nothing imports it.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+import structlog
+import uvloop
+from escrow.ledger.bank_lines import BankLines
+from escrow.ledger.overview import held_and_needing_attention
+from prometheus_client import Gauge, start_http_server
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+
+from activities.bank_lines import BankLineActivities
+from activities.failures import FailureMapping
+from activities.notices import NoticeActivities
+from activities.order_money import OrderActivities
+from activities.payments import PaymentActivities
+from activities.telemetry import Telemetry
+from escrow.channels.sandbox_bank.client import SandboxBank
+from escrow.domain.errors import LedgerUnavailable
+from escrow.leave import leave
+from escrow.ledger.engine import Reader
+from escrow.ledger.personal_data import PersonalDataBox
+from escrow.ledger.posting import LedgerWriter
+from escrow.ledger.registry import Registry
+from escrow.logs import configure_logs
+from escrow.settings import Settings, SettingsError, load_settings
+from escrow.stack.temporal_client import connect_temporal
+from workflows.bank_watch import BankWatch
+from workflows.messages import (
+    ORDERS_TASK_QUEUE,
+    PAYMENTS_TASK_QUEUE,
+    BankWatchInput,
+    bank_watch_workflow_id,
+)
+from workflows.order import DecorationOrder
+from workflows.withdrawal import Withdrawal
+
+HELD_FEN = Gauge("escrow_held_fen", "Money held in escrow for orders, in fen", ["platform"])
+NEEDING_ATTENTION = Gauge("escrow_needing_attention", "Orders and withdrawals that wait for an operator", ["platform"])
+
+#: How often gauges are read and new platforms get their watch.
+_ROUND_SECONDS = 10
+#: A ledger posting gives up before its activity's time-out, so that its outcome is reported, not guessed.
+_LEDGER_PATIENCE_SECONDS = 3.0
+
+_log = structlog.get_logger("worker")
+
+
+class Activities:
+    """All activities of this process over one ledger writer, one reader and one bank channel."""
+
+    def __init__(self, settings: Settings, writer: LedgerWriter, reader: Reader, bank: SandboxBank) -> None:
+        box = PersonalDataBox.from_hex(
+            data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
+        )
+        self.registry = Registry(reader, box)
+        platforms, accounts = self.registry.platforms, self.registry.bank_accounts
+        self.orders = OrderActivities(writer, reader)
+        self.notices = NoticeActivities(bank, self.registry.members, platforms)
+        self.payments = PaymentActivities(writer, reader, accounts, platforms, bank)
+        self.bank_lines = BankLineActivities(writer, reader, BankLines(reader, box), accounts, platforms, bank)
+
+    def on_orders_queue(self) -> Sequence[Callable[..., Any]]:
+        """Activities that orders call."""
+        orders = self.orders
+        return [
+            orders.open_order,
+            orders.record_order,
+            orders.freeze_price,
+            orders.release_milestone,
+            orders.refund_rest,
+            self.notices.remind_owner,
+        ]
+
+    def on_payments_queue(self) -> Sequence[Callable[..., Any]]:
+        """Activities that withdrawals and the bank watch call."""
+        payments = self.payments
+        return [
+            payments.hold_money,
+            payments.record_withdrawal,
+            payments.survey_rails,
+            payments.submit_payout,
+            payments.query_payout,
+            payments.settle_withdrawal,
+            payments.return_money,
+            self.notices.announce_large_withdrawal,
+            self.bank_lines.fetch_bank_lines,
+            self.bank_lines.book_bank_line,
+        ]
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Poll Temporal until `stop` is set, then finish what was begun."""
+    async with AsyncExitStack() as opened:
+        writer = await LedgerWriter.start(
+            settings.database_url,
+            patience_seconds=_LEDGER_PATIENCE_SECONDS,
+            answer_seconds=settings.ledger_answer_seconds,
+        )
+        opened.push_async_callback(writer.close)
+        reader = Reader(settings.database_url, answer_seconds=settings.ledger_answer_seconds)
+        opened.push_async_callback(reader.close)
+        bank = SandboxBank(
+            settings.bank_url,
+            settings.bank_key.get_secret_value(),
+            connect_timeout_seconds=settings.bank_connect_seconds,
+            read_timeout_seconds=settings.bank_answer_seconds,
+        )
+        opened.push_async_callback(bank.aclose)
+        activities = Activities(settings, writer, reader, bank)
+        client = await connect_temporal(runtime=_runtime(settings))
+        for worker in workers(client, activities, grace=timedelta(seconds=settings.shutdown_grace_seconds)):
+            await opened.enter_async_context(worker)
+        if settings.metrics_port is not None:
+            start_http_server(settings.metrics_port, settings.metrics_host)
+        rounds = asyncio.create_task(_make_rounds(client, reader, activities.registry))
+        _log.info("worker_ready")
+        await stop.wait()
+        _log.info("worker_stopping")
+        rounds.cancel()
+
+
+def workers(client: Client, activities: Activities, *, grace: timedelta) -> list[Worker]:
+    """One worker per task queue. A dead worker's sticky queue is given up after one second, not ten."""
+    common: dict[str, Any] = {
+        "interceptors": [FailureMapping(), Telemetry()],
+        "graceful_shutdown_timeout": grace,
+        "sticky_queue_schedule_to_start_timeout": timedelta(seconds=1),
+    }
+    return [
+        Worker(
+            client,
+            task_queue=ORDERS_TASK_QUEUE,
+            workflows=[DecorationOrder],
+            activities=activities.on_orders_queue(),
+            **common,
+        ),
+        Worker(
+            client,
+            task_queue=PAYMENTS_TASK_QUEUE,
+            workflows=[Withdrawal, BankWatch],
+            activities=activities.on_payments_queue(),
+            **common,
+        ),
+    ]
+
+
+def _runtime(settings: Settings) -> Runtime | None:
+    if settings.sdk_metrics_port is None:
+        return None
+    address = f"{settings.metrics_host}:{settings.sdk_metrics_port}"
+    return Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=address)))
+
+
+async def _make_rounds(client: Client, reader: Reader, registry: Registry) -> None:
+    """Keep a watch over every platform's custody account, and the gauges true."""
+    while True:
+        try:
+            for platform_no in await registry.platforms.numbers():
+                await client.start_workflow(
+                    BankWatch.run,
+                    BankWatchInput(platform_no=platform_no),
+                    id=bank_watch_workflow_id(platform_no),
+                    task_queue=PAYMENTS_TASK_QUEUE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    static_summary=f"custody account of {platform_no}",
+                )
+            for held in await held_and_needing_attention(reader):
+                HELD_FEN.labels(held.platform_no).set(held.escrow_fen)
+                NEEDING_ATTENTION.labels(held.platform_no).set(held.needing_attention)
+        except (LedgerUnavailable, RPCError) as error:
+            _log.warning("round_failed", error=type(error).__name__)
+        await asyncio.sleep(_ROUND_SECONDS)
+
+
+async def _main() -> int:
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    configure_logs(settings.log_format, settings.log_level)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run(settings, stop)
+    return 0
+
+
+if __name__ == "__main__":
+    leave(uvloop.run(_main()))

@@ -1,0 +1,79 @@
+"""How long we wait for what, and how often we try again: every time-out and retry policy, named by its purpose."""
+
+from datetime import timedelta
+from typing import TypedDict
+
+from temporalio.common import RetryPolicy
+
+
+class Patience(TypedDict, total=False):
+    """Options of an activity call, as `workflow.execute_activity_method` takes them."""
+
+    start_to_close_timeout: timedelta
+    schedule_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+class LocalPatience(TypedDict, total=False):
+    """Options of a local activity call."""
+
+    start_to_close_timeout: timedelta
+    schedule_to_close_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+#: One database transaction that moves money. A repeat is answered from the stored receipt, so it is safe to insist.
+LEDGER_POSTING = Patience(
+    start_to_close_timeout=timedelta(seconds=5),
+    schedule_to_close_timeout=timedelta(minutes=10),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_interval=timedelta(seconds=15)),
+)
+
+#: One database transaction that changes objects but moves no money; run inside the workflow task (three events fewer).
+LEDGER_RECORD = LocalPatience(
+    start_to_close_timeout=timedelta(seconds=5),
+    schedule_to_close_timeout=timedelta(minutes=10),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_interval=timedelta(seconds=15)),
+)
+
+#: A payment order leaves for the bank: tried once; whatever ends it without an answer is asked about, never resent.
+BANK_SUBMISSION = Patience(
+    start_to_close_timeout=timedelta(seconds=20),
+    heartbeat_timeout=timedelta(seconds=2),
+    retry_policy=RetryPolicy(maximum_attempts=1),
+)
+
+#: A question to the bank changes nothing there, so it may be asked again at once.
+BANK_QUESTION = Patience(
+    start_to_close_timeout=timedelta(seconds=10),
+    heartbeat_timeout=timedelta(seconds=2),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=0.2), maximum_interval=timedelta(seconds=10), maximum_attempts=4
+    ),
+)
+
+#: The same kind of question, short enough to be asked inside a workflow task.
+BANK_SURVEY = LocalPatience(
+    start_to_close_timeout=timedelta(seconds=5),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_attempts=3),
+)
+
+#: A text message: deduplicated by its request number, worth some tries, never worth holding money for.
+SMS = Patience(
+    start_to_close_timeout=timedelta(seconds=10),
+    heartbeat_timeout=timedelta(seconds=2),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(minutes=1), maximum_attempts=8
+    ),
+)
+
+#: After the retries of a step are exhausted it waits for an operator, and tries by itself this much later.
+OPERATOR_MAY_TAKE = timedelta(hours=1)
+
+#: An unknown payout is asked about after this long, then twice as long, up to the maximum (domain defaults).
+UNKNOWN_FIRST_ASKED_AFTER = timedelta(seconds=5)
+UNKNOWN_ASKED_AT_MOST_EVERY = timedelta(minutes=5)
+
+#: A payout that is still unknown after this long is shown to an operator; it goes on being asked about.
+UNKNOWN_NEEDS_OPERATOR_AFTER = timedelta(hours=24)
