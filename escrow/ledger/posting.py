@@ -39,7 +39,7 @@ async def post_on(connection: asyncpg.Connection, postings: Sequence[Posting]) -
         Refused: a rule says no; nothing of this call is written, a surrounding transaction is aborted.
     """
     try:
-        answer = await connection.fetchval("SELECT post_batch($1::jsonb)", batch_document(postings))
+        answer = await connection.fetchval("SELECT post_batch($1::jsonb)::text", batch_document(postings))
     except asyncpg.PostgresError as error:
         raise _as_ours(error) from error
     return [

@@ -1,0 +1,62 @@
+"""The file from which an operator opens a platform: YAML, validated before anything is written."""
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from escrow.domain.errors import Refused
+from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.requests import PLATFORM_NUMBER_PATTERN
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class OwnBankAccount(_Part):
+    """The platform's own bank account, under its company name: where it withdraws its own money to."""
+
+    account_id: str = Field(pattern=PLATFORM_NUMBER_PATTERN)
+    account_no: str
+    cnaps_code: str = ""
+    bank_name: str = ""
+
+
+class PlatformFile(_Part):
+    """What an operator writes down to open a platform.
+
+    Args:
+        name: the platform's company name, as the bank knows it.
+        custody_account_no: the custody account at the bank; absent when the bank opens one on request.
+        contact_mobile: who is told by SMS where the configuration says `sms_contact: platform`; kept encrypted.
+    """
+
+    platform_no: str = Field(pattern=PLATFORM_NUMBER_PATTERN)
+    name: str = Field(min_length=1, max_length=120)
+    custody_account_no: Annotated[str, Field(pattern=r"^[0-9]{9,32}$")] | None = None
+    contact_mobile: Annotated[str, Field(pattern=r"^1[3-9][0-9]{9}$")] | None = None
+    own_bank_account: OwnBankAccount | None = None
+    config: PlatformConfig = PlatformConfig()
+
+
+def read_platform_file(path: Path) -> PlatformFile:
+    """Read and check a platform's file.
+
+    Raises:
+        Refused: `platform_file`; the message names each wrong field.
+        OSError: the file cannot be read.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise Refused("platform_file", f"{path.name} is not YAML: {error}") from error
+    try:
+        return PlatformFile.model_validate(document)
+    except ValidationError as error:
+        wrong = [
+            f"{'.'.join(str(part) for part in item['loc']) or 'the file'}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False)
+        ]
+        raise Refused("platform_file", f"{path.name}: {'; '.join(wrong)}", {"wrong": wrong}) from error

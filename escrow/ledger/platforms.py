@@ -1,0 +1,249 @@
+"""Platforms: opened from a file by an operator, configured in versions, reached by bearer keys."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+from sqlmodel import col, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from escrow.domain.calendars import SHANGHAI
+from escrow.domain.errors import Refused
+from escrow.domain.journal import Change, Posting
+from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.requests import derived
+from escrow.ledger.engine import Reader
+from escrow.ledger.personal_data import PersonalDataBox
+from escrow.ledger.platform_file import PlatformFile
+from escrow.ledger.registry_posting import one_at_a_time, post_within, run, transaction
+from escrow.ledger.registry_tables import PlatformConfigRow, PlatformKeyRow, PlatformRow
+
+_KEY_PREFIX = "esk_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """An open platform with its current configuration; the contact's mobile is personal data."""
+
+    platform_no: str
+    name: str
+    custody_account_no: str
+    contact_mobile: str | None
+    config: PlatformConfig
+    config_version: int
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedKey:
+    """A new bearer key. `key` is shown this once and kept nowhere; `key_id` names it for revocation."""
+
+    key_id: str
+    key: str
+
+
+class Platforms:
+    """Opens, configures and finds platforms, and knows their keys.
+
+    Args:
+        reader: the ledger's connections.
+        box: seals and opens personal data.
+    """
+
+    def __init__(self, reader: Reader, box: PersonalDataBox) -> None:
+        self._reader = reader
+        self._box = box
+
+    async def open(self, file: PlatformFile, *, custody_account_no: str) -> tuple[Platform, bool]:
+        """Open the platform that the file describes; the flag says whether it is new. Its first day is today.
+
+        Raises:
+            Refused: `request_no_reused`, the platform is open with another name, account or contact.
+        """
+        now = datetime.now(UTC)
+        async with transaction(self._reader) as session:
+            await run(
+                session,
+                "INSERT INTO platform_day (platform_no, day) VALUES (:no, :day) ON CONFLICT DO NOTHING",
+                no=file.platform_no,
+                day=now.astimezone(SHANGHAI).date(),
+            )
+            receipt = await post_within(session, self._opening(file, custody_account_no, now))
+            if not receipt.repeated:
+                session.add(self._sealed(file, custody_account_no, now))
+                await session.flush()
+                session.add(_config_row(file.platform_no, 1, file.config, now))
+        return await self.get(file.platform_no), not receipt.repeated
+
+    async def configure(self, platform_no: str, config: PlatformConfig) -> tuple[Platform, bool]:
+        """Make `config` the current configuration; the flag says whether it differs from the one before.
+
+        Orders keep the configuration they were signed under.
+
+        Raises:
+            Refused: `not_found`.
+        """
+        now = datetime.now(UTC)
+        document = config.model_dump(mode="json")
+        async with transaction(self._reader) as session:
+            await one_at_a_time(session, f"config/{platform_no}")
+            current = await _current_config(session, platform_no)
+            changed = current.document != document
+            if changed:
+                version = current.version + 1
+                await post_within(
+                    session,
+                    Posting(
+                        platform_no=platform_no,
+                        request_no=derived("", "platform", "config", version),
+                        content={"config": document},
+                        occurred_at=now,
+                        changes=(
+                            Change(
+                                kind="platform",
+                                object_no=platform_no,
+                                event_type="platform.configured",
+                                status="open",
+                                body={"config": document, "config_version": version},
+                            ),
+                        ),
+                    ),
+                )
+                session.add(_config_row(platform_no, version, config, now))
+        return await self.get(platform_no), changed
+
+    async def get(self, platform_no: str) -> Platform:
+        """Return the platform with its current configuration.
+
+        Raises:
+            Refused: `not_found`.
+        """
+        async with self._reader.session() as session:
+            row = await session.get(PlatformRow, platform_no)
+            if row is None:
+                raise _not_found(platform_no)
+            config = await _current_config(session, platform_no)
+        return Platform(
+            platform_no=row.platform_no,
+            name=row.name,
+            custody_account_no=row.custody_account_no,
+            contact_mobile=None
+            if row.contact_mobile_sealed is None
+            else self._box.open(row.contact_mobile_sealed, place=f"{platform_no}/platform/contact_mobile"),
+            config=PlatformConfig.model_validate(config.document),
+            config_version=config.version,
+            opened_at=row.opened_at,
+        )
+
+    async def numbers(self) -> list[str]:
+        """Numbers of all platforms, ascending."""
+        async with self._reader.session() as session:
+            return list((await session.exec(select(PlatformRow.platform_no).order_by(PlatformRow.platform_no))).all())
+
+    async def of_custody_account(self, custody_account_no: str) -> str | None:
+        """Number of the platform with this custody account, None for a stranger's."""
+        async with self._reader.session() as session:
+            query = select(PlatformRow.platform_no).where(PlatformRow.custody_account_no == custody_account_no)
+            return (await session.exec(query)).one_or_none()
+
+    async def issue_key(self, platform_no: str) -> IssuedKey:
+        """Make a new bearer key, which works until it is revoked.
+
+        Raises:
+            Refused: `not_found`.
+        """
+        await self.get(platform_no)
+        issued = IssuedKey(key_id=f"key-{secrets.token_hex(6)}", key=_KEY_PREFIX + secrets.token_urlsafe(32))
+        async with transaction(self._reader) as session:
+            session.add(
+                PlatformKeyRow(
+                    key_sha256=_digest(issued.key),
+                    platform_no=platform_no,
+                    key_id=issued.key_id,
+                    created_at=datetime.now(UTC),
+                )
+            )
+        return issued
+
+    async def revoke_key(self, platform_no: str, key_id: str) -> None:
+        """End a key; ending it again changes nothing.
+
+        Raises:
+            Refused: `not_found`.
+        """
+        async with transaction(self._reader) as session:
+            result = await session.exec(
+                update(PlatformKeyRow)
+                .where(col(PlatformKeyRow.platform_no) == platform_no, col(PlatformKeyRow.key_id) == key_id)
+                .values(revoked_at=text("coalesce(revoked_at, now())"))
+            )
+        if result.rowcount == 0:
+            raise Refused("not_found", f"There is no key {key_id}.")
+
+    async def of_key(self, key: str) -> str | None:
+        """Number of the platform that a key opens, None for an unknown or revoked one."""
+        query = select(PlatformKeyRow.platform_no).where(
+            PlatformKeyRow.key_sha256 == _digest(key), col(PlatformKeyRow.revoked_at).is_(None)
+        )
+        async with self._reader.session() as session:
+            return (await session.exec(query)).one_or_none()
+
+    def _opening(self, file: PlatformFile, custody_account_no: str, now: datetime) -> Posting:
+        config = file.config.model_dump(mode="json")
+        mobile_index = self._box.blind_index(file.contact_mobile or "", field=f"{file.platform_no}/mobile").hex()
+        return Posting(
+            platform_no=file.platform_no,
+            request_no=derived("", "platform", "open"),
+            content={"name": file.name, "custody_account_no": custody_account_no, "contact_mobile": mobile_index},
+            occurred_at=now,
+            changes=(
+                Change(
+                    kind="platform",
+                    object_no=file.platform_no,
+                    event_type="platform.opened",
+                    status="open",
+                    body={"config": config, "config_version": 1},
+                    must_be_new=True,
+                ),
+            ),
+        )
+
+    def _sealed(self, file: PlatformFile, custody_account_no: str, now: datetime) -> PlatformRow:
+        mobile, place = file.contact_mobile, f"{file.platform_no}/platform/contact_mobile"
+        return PlatformRow(
+            platform_no=file.platform_no,
+            name=file.name,
+            custody_account_no=custody_account_no,
+            contact_mobile_sealed=None if mobile is None else self._box.seal(mobile, place=place),
+            opened_at=now,
+        )
+
+
+def _digest(key: str) -> bytes:
+    # The key has 256 bits of its own, so one fast hash suffices: there is nothing to guess.
+    return hashlib.sha256(key.encode()).digest()
+
+
+def _config_row(platform_no: str, version: int, config: PlatformConfig, now: datetime) -> PlatformConfigRow:
+    return PlatformConfigRow(
+        platform_no=platform_no, version=version, document=config.model_dump(mode="json"), recorded_at=now
+    )
+
+
+async def _current_config(session: AsyncSession, platform_no: str) -> PlatformConfigRow:
+    query = (
+        select(PlatformConfigRow)
+        .where(PlatformConfigRow.platform_no == platform_no)
+        .order_by(col(PlatformConfigRow.version).desc())
+        .limit(1)
+    )
+    row = (await session.exec(query)).one_or_none()
+    if row is None:
+        raise _not_found(platform_no)
+    return row
+
+
+def _not_found(platform_no: str) -> Refused:
+    return Refused("not_found", f"There is no platform {platform_no}.")

@@ -1,0 +1,54 @@
+"""The registry as one thing: platforms, members and their bank accounts, over one pool and one set of keys."""
+
+from escrow.ledger.bank_accounts import BankAccounts, NewBankAccount
+from escrow.ledger.engine import Reader
+from escrow.ledger.members import Members
+from escrow.ledger.personal_data import PersonalDataBox
+from escrow.ledger.platform_file import PlatformFile
+from escrow.ledger.platforms import Platform, Platforms
+
+#: Member number under which the platform's own bank account is kept.
+PLATFORMS_OWN = ""
+
+
+class Registry:
+    """Platforms, members and bank accounts.
+
+    Args:
+        reader: the ledger's connections.
+        box: seals and opens personal data.
+    """
+
+    def __init__(self, reader: Reader, box: PersonalDataBox) -> None:
+        self.platforms = Platforms(reader, box)
+        self.members = Members(reader, box)
+        self.bank_accounts = BankAccounts(reader, box, self.members)
+
+    async def open_platform(self, file: PlatformFile, *, custody_account_no: str) -> tuple[Platform, bool]:
+        """Open a platform from its file, with its own bank account; of an open one only the configuration changes.
+
+        Args:
+            custody_account_no: the custody account at the bank, from the file or as the bank just opened it.
+
+        Raises:
+            Refused: the platform is open with other facts, or its own bank account cannot be bound.
+        """
+        platform, created = await self.platforms.open(file, custody_account_no=custody_account_no)
+        if not created:
+            platform, _ = await self.platforms.configure(file.platform_no, file.config)
+        own = file.own_bank_account
+        if own is not None:
+            await self.bank_accounts.bind_under_name(
+                file.platform_no,
+                PLATFORMS_OWN,
+                file.name,
+                NewBankAccount(
+                    account_id=own.account_id,
+                    account_no=own.account_no,
+                    account_name=file.name,
+                    is_corporate=True,
+                    cnaps_code=own.cnaps_code,
+                    bank_name=own.bank_name,
+                ),
+            )
+        return platform, created

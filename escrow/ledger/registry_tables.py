@@ -1,0 +1,110 @@
+"""Tables of the registry: platforms, their configuration and keys, members, bank accounts.
+
+What happens to these objects is recorded as business objects with events, like all else, in the same
+transaction; these rows hold what must not stand there: personal data, sealed, and secrets, hashed.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, DateTime, ForeignKeyConstraint, Index, LargeBinary, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+
+def _time() -> Any:
+    return Field(sa_type=DateTime(timezone=True))
+
+
+def _time_or_none() -> Any:
+    return Field(default=None, sa_type=DateTime(timezone=True))
+
+
+class PlatformRow(SQLModel, table=True):
+    """One platform with its custody account at the bank; the contact's mobile is sealed."""
+
+    __tablename__ = "platform"
+    __table_args__ = (Index("platform_custody_account_no", "custody_account_no", unique=True),)
+
+    platform_no: str = Field(primary_key=True)
+    name: str
+    custody_account_no: str
+    contact_mobile_sealed: bytes | None = Field(default=None, sa_type=LargeBinary)
+    opened_at: datetime = _time()
+
+
+class PlatformConfigRow(SQLModel, table=True):
+    """One version of a platform's configuration; versions are added, never changed."""
+
+    __tablename__ = "platform_config"
+    __table_args__ = (ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),)
+
+    platform_no: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    document: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    recorded_at: datetime = _time()
+
+
+class PlatformKeyRow(SQLModel, table=True):
+    """A bearer key by its SHA-256; the key itself was shown once."""
+
+    __tablename__ = "platform_key"
+    __table_args__ = (ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),)
+
+    key_sha256: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    platform_no: str = Field(index=True)
+    key_id: str = Field(unique=True)
+    created_at: datetime = _time()
+    revoked_at: datetime | None = _time_or_none()
+
+
+class MemberRow(SQLModel, table=True):
+    """A member: whose wallet it is, name and mobile sealed."""
+
+    __tablename__ = "member"
+    __table_args__ = (ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),)
+
+    platform_no: str = Field(primary_key=True)
+    member_no: str = Field(primary_key=True)
+    kind: str
+    name_sealed: bytes = Field(sa_type=LargeBinary)
+    mobile_sealed: bytes | None = Field(default=None, sa_type=LargeBinary)
+    opened_at: datetime = _time()
+
+
+class BankAccountRow(SQLModel, table=True):
+    """A bank account bound to a member, or to the platform itself (`member_no` empty)."""
+
+    __tablename__ = "bank_account"
+    __table_args__ = (
+        ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),
+        Index(
+            "bank_account_bound_once",
+            "platform_no",
+            "account_no_index",
+            unique=True,
+            postgresql_where=text("unbound_at IS NULL"),
+        ),
+        Index(
+            "bank_account_one_default",
+            "platform_no",
+            "member_no",
+            unique=True,
+            postgresql_where=text("is_default"),
+        ),
+        Index("bank_account_member", "platform_no", "member_no", "bound_at"),
+    )
+
+    platform_no: str = Field(primary_key=True)
+    account_id: str = Field(primary_key=True)
+    member_no: str
+    account_no_sealed: bytes = Field(sa_type=LargeBinary)
+    account_no_index: bytes = Field(sa_type=LargeBinary)
+    account_name_sealed: bytes = Field(sa_type=LargeBinary)
+    is_corporate: bool
+    cnaps_code: str
+    bank_name: str
+    verification: str
+    is_default: bool
+    bound_at: datetime = _time()
+    unbound_at: datetime | None = _time_or_none()

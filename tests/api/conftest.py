@@ -1,0 +1,37 @@
+"""Fixtures of the API tests: a real PostgreSQL with the registry on it."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from escrow.ledger.engine import Reader
+from escrow.ledger.personal_data import PersonalDataBox
+from escrow.ledger.registry import Registry
+from escrow.stack.postgres import PostgresServer
+from tests.postgres import Database, new_database, running_server
+
+DATA_KEY = "11" * 32
+INDEX_KEY = "22" * 32
+
+
+@pytest_asyncio.fixture(scope="session")
+async def server() -> AsyncIterator[PostgresServer]:
+    async with running_server() as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def database(server: PostgresServer) -> Database:
+    return await new_database(server)
+
+
+@pytest_asyncio.fixture
+async def reader(database: Database) -> AsyncIterator[Reader]:
+    reader = Reader(database.dsn)
+    yield reader
+    await reader.close()
+
+
+@pytest_asyncio.fixture
+async def registry(reader: Reader) -> Registry:
+    return Registry(reader, PersonalDataBox.from_hex(data_key=DATA_KEY, index_key=INDEX_KEY))
