@@ -1,0 +1,81 @@
+"""A power cut at the bank loses nothing that it has answered."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+from escrow.domain.payouts import PayoutStatus
+from escrow.domain.rails import Rail
+from tests.channels.conftest import TUESDAY_MORNING
+from tests.channels.receiver import running_receiver
+from tests.channels.statements import House
+from tests.sandbox import running_sandbox
+
+
+async def test_what_was_answered_before_a_power_cut_stands_after_it(tmp_path: Path) -> None:
+    async with running_sandbox(tmp_path, "--start-at", TUESDAY_MORNING, "--delay-factor", "10") as sandbox:
+        house = await House.open(sandbox, "HOME")
+        ended = await house.bank.submit(house.order(rail=Rail.IN_BANK))
+        under_way = house.order(rail=Rail.IBPS)
+        await house.bank.submit(under_way)
+        await house.bank.send(request_no="S-1", mobile="13552535506", text="到账")
+        await sandbox.steer.set_rail_health(Rail.BEPS, "DOWN")
+        unknown = await house.bank.query("HOME:W-lost:payout:1")
+        moved_to = await sandbox.steer.move_clock(by=timedelta(seconds=1))
+        lines = await house.lines()
+
+        sandbox.kill()
+        await sandbox.start()
+
+        assert await house.lines() == lines
+        assert await house.bank.query(ended.request_no) == ended
+        assert await sandbox.steer.clock() >= moved_to
+        assert [sms.req_seq for sms in await sandbox.steer.sms_outbox()] == ["S-1"]
+        assert [rail.rail for rail in (await house.bank.capabilities()).rails if not rail.healthy] == [Rail.BEPS]
+        assert (await house.ends(under_way.request_no)).status is PayoutStatus.SUCCEEDED
+        await sandbox.steer.move_clock(by=timedelta(seconds=10))
+        assert (await house.bank.query(unknown.request_no)).final
+        assert [line.kind for line in await house.lines()] == ["payout", "payout", "charge"]
+
+
+async def test_payments_cut_off_in_mid_stream_are_booked_once_or_not_known(tmp_path: Path) -> None:
+    async with running_sandbox(tmp_path, "--start-at", TUESDAY_MORNING) as sandbox:
+        house = await House.open(sandbox, "HOME")
+        orders = [house.order(1_000 + number, Rail.IN_BANK) for number in range(60)]
+        sending = [asyncio.create_task(house.bank.submit(order)) for order in orders]
+        await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
+
+        sandbox.kill()
+        answers = await asyncio.gather(*sending, return_exceptions=True)
+        await sandbox.start()
+
+        booked = [line.request_no for line in await house.lines()]
+        acknowledged = [
+            order.request_no for order, answer in zip(orders, answers, strict=True) if not isinstance(answer, Exception)
+        ]
+        known = [
+            order.request_no
+            for order in orders
+            if (await house.bank.query(order.request_no)).status is PayoutStatus.SUCCEEDED
+        ]
+        balance_fen = await house.balance_fen()
+
+    assert acknowledged, "at least one was answered before the cut"
+    assert len(booked) == len(set(booked))
+    assert set(acknowledged) <= set(booked)
+    assert sorted(known) == sorted(booked)
+    spent_fen = sum(order.amount_fen for order in orders if order.request_no in booked)
+    assert balance_fen == 1_000_000_000 - spent_fen
+
+
+async def test_a_notice_not_yet_taken_comes_after_a_power_cut(tmp_path: Path) -> None:
+    async with running_receiver() as receiver, running_sandbox(tmp_path) as sandbox:
+        house = await House.open(sandbox, "HOME")
+        await sandbox.steer.send_notices_to(receiver.url.replace("/notices", "/nowhere"))
+        await asyncio.sleep(0.2)
+
+        sandbox.kill()
+        await sandbox.start()
+        await sandbox.steer.send_notices_to(receiver.url)
+
+        assert [notice.kind for notice in await receiver.wait_for(house.account_no, 1)] == ["custody_line"]
