@@ -1,0 +1,43 @@
+"""The few numbers that operators keep an eye on, read in one statement."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from escrow.ledger.engine import Reader
+
+_HELD = text(
+    """
+    SELECT d.platform_no,
+        (SELECT coalesce(sum(a.balance_fen), 0) FROM account a
+         WHERE a.platform_no = d.platform_no AND a.purpose = 'escrow')::bigint AS escrow_fen,
+        (SELECT count(*) FROM business_object o
+         WHERE o.platform_no = d.platform_no AND o.kind IN ('order', 'withdrawal')
+            AND o.body ->> 'attention' <> '') AS needing_attention
+    FROM platform_day d
+    ORDER BY d.platform_no
+    """
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformHeld:
+    """What one platform holds now: integer fen in escrow, and how many processes wait for an operator."""
+
+    platform_no: str
+    escrow_fen: int
+    needing_attention: int
+
+
+async def held_and_needing_attention(reader: Reader) -> list[PlatformHeld]:
+    """Every platform with its money in escrow and its orders and withdrawals that need an operator.
+
+    Raises:
+        LedgerUnavailable: the database cannot be reached.
+    """
+    async with reader.session() as session:
+        rows = (await session.execute(_HELD)).all()
+    return [
+        PlatformHeld(platform_no=row.platform_no, escrow_fen=row.escrow_fen, needing_attention=row.needing_attention)
+        for row in rows
+    ]
