@@ -149,9 +149,9 @@ class OrderState(BaseModel):
     commission_fen: int = 0
     refunded_fen: int = 0
     step_due_at: AwareDatetime | None = None
-    step: int = 0
     proposal: CancelProposal | None = None
     attention: str = ""
+    times_flagged: int = 0
     awaiting: str = ""
     awaiting_until: AwareDatetime | None = None
     noted: list[NotedMessage] = []

@@ -219,7 +219,8 @@ class OrderActions(OrderDesk):
             )
         except Refused as refusal:
             if acceptance.letter is None:
-                await self.wait_for_operator(f"M{milestone.number} could not be released: {refusal.message}")
+                await self.flag(f"M{milestone.number} could not be released: {refusal.message}")
+                await self.wait_for_operator(self.state.attention)
             else:
                 self.mail.refuse(acceptance.letter, refusal)
             return
@@ -311,7 +312,8 @@ class OrderActions(OrderDesk):
                 await self.posted(OrderActivities.refund_rest, request, summary=f"{reason}: refund the rest")
         except Refused as refusal:
             if letter is None:
-                await self.wait_for_operator(f"the refund was refused: {refusal.message}")
+                await self.flag(f"the refund was refused: {refusal.message}")
+                await self.wait_for_operator(self.state.attention)
             else:
                 self.mail.refuse(letter, refusal)
             return
@@ -320,14 +322,19 @@ class OrderActions(OrderDesk):
 
     async def overdue(self, reason: str) -> None:
         """A stage is not reported in time: show it to an operator and go on waiting without a deadline."""
+        self.state.step_due_at = None
+        await self.flag(reason)
+
+    async def flag(self, reason: str) -> None:
+        """Record that an operator is needed; the next step that succeeds takes it back."""
         after = self.state.model_copy(deep=True)
-        after.step_due_at, after.attention = None, reason
-        releases = sum(m.status is MilestoneStatus.RELEASED for m in after.milestones)
-        rounds = sum(m.round for m in after.milestones)
-        step = self.step("overdue", releases, rounds, event_type="order.needs_attention", after=after)
-        await self.recorded(step, summary="stage overdue: show to an operator")
+        after.attention = reason
+        after.times_flagged += 1
+        step = self.step("attention", after.times_flagged, event_type="order.needs_attention", after=after)
+        await self.recorded(step, summary="show to an operator")
         self.adopt(after)
         self.state.attention = reason
+        self.refresh()
 
     # ---- names ----
 

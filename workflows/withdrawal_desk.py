@@ -220,7 +220,9 @@ class WithdrawalDesk(Desk):
                     lambda: workflow.execute_activity_method(activity, request, summary=summary, **LEDGER_POSTING)
                 )
             except Refused as refusal:
-                await self.wait_for_operator(f"{summary}: {refusal.message}")
+                self.state.attention = f"{summary}: {refusal.message}"
+                await self.record(f"refused:{refusal.code}", "withdrawal.needs_attention")
+                await self.wait_for_operator(self.state.attention)
             else:
                 return
 
@@ -251,6 +253,7 @@ class WithdrawalDesk(Desk):
             "attempts": as_document(self.state.attempts),
             "route": self.state.reasons,
             "opens_at": as_document(self.state.opens_at),
+            "attention": self.state.attention,
         }
         if is_first:
             facts |= {
@@ -296,7 +299,7 @@ class WithdrawalDesk(Desk):
         """Show and record that an operator is needed, and go on asking."""
         self.state.attention = reason
         self.move(Event.OPERATOR_NEEDED)
-        await self.record(f"attention:{len(self.state.attempts)}", "withdrawal.needs_attention", attention=reason)
+        await self.record(f"attention:{len(self.state.attempts)}", "withdrawal.needs_attention")
 
     async def wait_for_notice(self, pause: timedelta, *, summary: str) -> None:
         """Wait for a notice of the bank, at most `pause`."""
