@@ -1,12 +1,15 @@
 """Errors of transport, told apart by what may have reached the bank."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import httpx2
 import pytest
 
 from escrow.channels.sandbox_bank.client import SandboxBank
+from escrow.channels.sandbox_bank.signing import sign_request
 from escrow.domain.errors import BankUnreachable, OutcomeUnknown
 from tests.channels.statements import House
 from tests.sandbox import BANK_KEY, free_port
@@ -43,7 +46,7 @@ async def _half_an_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWr
 
 
 async def _silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(1)
+    await reader.read()  # until the client hangs up
 
 
 async def _noise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -96,3 +99,19 @@ async def test_a_client_with_another_key_moves_nothing_and_believes_nothing(hous
     assert len(await house.sandbox.steer.payouts()) == len(
         [payout for payout in await house.sandbox.steer.payouts() if payout["acctNo"] != house.account_no]
     )
+
+
+@pytest.mark.parametrize(("age_seconds", "status"), [(0, 200), (290, 200), (310, 401), (-310, 401)])
+async def test_the_bank_refuses_a_signed_request_that_is_too_old_or_from_the_future(
+    house: House, age_seconds: int, status: int
+) -> None:
+    target, timestamp = f"/gateway/custody/{house.account_no}/balance", int(time.time()) - age_seconds
+    signature = sign_request(BANK_KEY.encode(), method="GET", target=target, timestamp=timestamp, body=b"")
+
+    async with httpx2.AsyncClient(base_url=house.sandbox.base_url, trust_env=False) as http:
+        headers = {"Bank-Timestamp": str(timestamp), "Bank-Signature": signature}
+        answer = await http.get(target, headers=headers)
+        unsigned = await http.get(target)
+
+    assert answer.status_code == status
+    assert unsigned.status_code == 401
