@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from escrow.commands import platform, sandbox
+from escrow.commands import days, platform, sandbox
 from escrow.commands.up import DEFAULT_FOLDER, up
 from escrow.leave import leave
 from escrow.stack.up import environment_of_running_stack
@@ -21,6 +21,9 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(platform.migrate)
+app.command()(days.close_day)
+app.command()(days.roll)
+app.command()(days.sweep)
 app.add_typer(platform.app, name="platform")
 app.add_typer(sandbox.app, name="sandbox")
 

@@ -7,12 +7,11 @@ from typing import Annotated
 import typer
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
+from escrow.commands.books import opened_books
 from escrow.commands.running import out, run
 from escrow.domain.errors import LedgerUnavailable
 from escrow.ledger.connections import CONNECTION_LOST
-from escrow.ledger.engine import Reader
 from escrow.ledger.migrate import migrate as migrate_database
-from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.platform_file import PlatformFile, read_platform_file
 from escrow.ledger.registry import Registry
 from escrow.settings import load_settings
@@ -48,15 +47,8 @@ async def _open(path: Path) -> None:
 
 
 async def _with_registry(act: Callable[[Registry], Awaitable[None]]) -> None:
-    settings = load_settings()
-    box = PersonalDataBox.from_hex(
-        data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
-    )
-    reader = Reader(settings.database_url, answer_seconds=settings.ledger_answer_seconds)
-    try:
-        await act(Registry(reader, box))
-    finally:
-        await reader.close()
+    async with opened_books() as books:
+        await act(books.registry)
 
 
 async def _custody_account_at_sandbox(file: PlatformFile) -> str:

@@ -1,0 +1,109 @@
+"""The whole stack on one machine: up in order, down in order, one per folder, nothing left behind."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from escrow.stack.processes import StackError
+from escrow.stack.up import Ports, Stack, answers, environment_of_running_stack
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    async with Stack(tmp_path_factory.mktemp("stack"), ports=Ports(), workers=2) as running:
+        yield running
+
+
+async def test_every_member_is_ready_once_the_stack_is_up(stack: Stack) -> None:
+    assert await answers(f"{stack.api_url}/ready")
+    assert await answers(stack.temporal.ui_url)
+    assert await answers(f"{stack.bank_url}/sandbox/health")
+    assert len({worker.pid for worker in stack.workers}) == 2
+    assert None not in {worker.pid for worker in stack.workers}
+
+
+async def test_other_commands_find_the_running_stack(stack: Stack) -> None:
+    found = environment_of_running_stack(stack.folder)
+    assert found["DATABASE_URL"] == stack.postgres.dsn
+    assert found["TEMPORAL_ADDRESS"] == stack.temporal.address
+    assert (stack.folder / "environment").stat().st_mode & 0o077 == 0
+
+
+async def test_a_killed_worker_stays_down_and_its_fellow_stays_up(stack: Stack) -> None:
+    fellow = stack.workers[1].pid
+    await stack.worker.kill()
+    assert stack.worker.pid is None
+    assert stack.workers[1].pid == fellow
+    await stack.worker.start()
+    assert stack.worker.running
+
+
+async def test_what_dies_by_itself_is_started_again(stack: Stack) -> None:
+    first = stack.api.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    while stack.api.pid in {None, first}:
+        await asyncio.sleep(0.02)
+    await stack.api.start()
+    assert await answers(f"{stack.api_url}/ready")
+
+
+async def test_a_second_stack_on_the_same_folder_is_refused(stack: Stack) -> None:
+    with pytest.raises(StackError, match="already"):
+        Stack(stack.folder, ports=Ports())
+
+
+async def test_no_log_shows_a_key(stack: Stack) -> None:
+    keys = [path.read_text() for path in (stack.folder / "keys").iterdir()]
+    logs = [path.read_text(errors="replace") for path in stack.folder.rglob("*.log")]
+    assert len(keys) >= 3
+    assert len(logs) >= 6
+    assert not any(key in log for key in keys for log in logs)
+
+
+async def up(folder: Path) -> tuple[asyncio.subprocess.Process, list[psutil.Process]]:
+    """`escrow up` on free ports, once it says that it is up, and all its children."""
+    ports = Ports()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "from escrow.cli import main; main()",
+        "up",
+        *("--data", str(folder), "--api-port", str(ports.api), "--bank-port", str(ports.bank)),
+        *("--temporal-port", str(ports.temporal), "--temporal-ui-port", str(ports.temporal_ui)),
+        cwd="/",
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    while line := await asyncio.wait_for(process.stdout.readline(), 60):
+        if b"Ctrl-C" in line:
+            return process, psutil.Process(process.pid).children(recursive=True)
+    raise AssertionError("escrow up ended before it was up")
+
+
+async def test_sigterm_ends_everything_in_order_with_code_0(tmp_path: Path) -> None:
+    process, children = await up(tmp_path / "data")
+    assert len(children) >= 5
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 60) == 0
+    assert not [child for child in children if child.is_running()]
+    assert environment_of_running_stack(tmp_path / "data") == {}
+
+
+async def test_a_killed_stack_leaves_nothing_behind_and_comes_up_again(tmp_path: Path) -> None:
+    process, children = await up(tmp_path / "data")
+    process.kill()
+    await process.wait()
+    _, left = await asyncio.to_thread(psutil.wait_procs, children, timeout=40)
+    assert left == []
+    process, _ = await up(tmp_path / "data")
+    process.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(process.wait(), 60) == 0
