@@ -11,8 +11,8 @@ from escrow.commands.books import opened_books
 from escrow.commands.running import out, run
 from escrow.domain.calendars import SHANGHAI
 from escrow.domain.money import format_fen
-from escrow.ledger.days import roll_pending, sweep_commission
 from escrow.ledger.days import close_day as close_accounting_day
+from escrow.ledger.days import roll_pending, sweep_commission
 from escrow.ledger.engine import Reader
 from escrow.ledger.posting import LedgerWriter
 
