@@ -83,4 +83,4 @@ async def ping(reader: Reader) -> None:
         LedgerUnavailable: it does not.
     """
     async with reader.session() as session:
-        await session.execute(text("SELECT 1"))
+        await (await session.connection()).execute(text("SELECT 1"))

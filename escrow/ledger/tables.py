@@ -233,7 +233,6 @@ class BankLineRow(SQLModel, table=True):
     value_date: date
     balance_after_fen: int = _big()
     request_no: str = _text(server_default=_EMPTY)
-    counterparty_index: str = _text(server_default=_EMPTY)
     counterparty_sealed: bytes = Field(sa_column_kwargs={"server_default": _EMPTY})
     recorded_at: datetime = _time(server_default=_NOW)
     entry_id: int | None = _big(nullable=True)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest_asyncio
 
+from escrow.ledger.engine import Reader
 from escrow.ledger.posting import LedgerWriter
 from escrow.stack.postgres import PostgresServer
 from tests.postgres import Database, new_database, running_server
@@ -34,3 +35,10 @@ async def writer(database: Database) -> AsyncIterator[LedgerWriter]:
     writer = await LedgerWriter.start(database.dsn)
     yield writer
     await writer.close()
+
+
+@pytest_asyncio.fixture
+async def reader(database: Database) -> AsyncIterator[Reader]:
+    reader = Reader(database.dsn)
+    yield reader
+    await reader.close()

@@ -155,7 +155,6 @@ CREATE TABLE bank_line (
     value_date date NOT NULL,
     balance_after_fen bigint NOT NULL,
     request_no text NOT NULL DEFAULT '',
-    counterparty_index text NOT NULL DEFAULT '',
     counterparty_sealed bytea NOT NULL DEFAULT '',
     recorded_at timestamptz NOT NULL DEFAULT now(),
     entry_id bigint,

@@ -1,0 +1,151 @@
+"""Balances as they stand now, in fen. Accounts that were never used have a balance of zero."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import func
+from sqlmodel import col, select
+
+from escrow.domain.accounts import AccountKey, Purpose
+from escrow.ledger.engine import Reader
+from escrow.ledger.tables import Account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberBalances:
+    """What one member has, by what can be done with it.
+
+    Args:
+        withdrawable_fen: can be spent and withdrawn now.
+        pending_fen_by_day: can be spent now, and withdrawn once that accounting day is closed (T+1).
+        frozen_fen: own money held without an order.
+        in_escrow_fen_by_order: paid from balance and held for orders, as their owner.
+        in_payout_fen_by_withdrawal: on its way to the bank.
+    """
+
+    withdrawable_fen: int
+    pending_fen_by_day: dict[date, int]
+    frozen_fen: int
+    in_escrow_fen_by_order: dict[str, int]
+    in_payout_fen_by_withdrawal: dict[str, int]
+
+    @property
+    def pending_fen(self) -> int:
+        """Pending money of all days."""
+        return sum(self.pending_fen_by_day.values())
+
+    @property
+    def available_fen(self) -> int:
+        """What can be spent now: withdrawable and pending."""
+        return self.withdrawable_fen + self.pending_fen
+
+    @property
+    def in_escrow_fen(self) -> int:
+        """Held for all orders of the member as owner."""
+        return sum(self.in_escrow_fen_by_order.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformBalances:
+    """All sub-accounts under a platform's custody account, summed by purpose.
+
+    Args:
+        fen_by_purpose: every purpose in use; `custody` carries the counter-sign.
+    """
+
+    fen_by_purpose: dict[Purpose, int]
+
+    @property
+    def custody_at_bank_fen(self) -> int:
+        """What the bank should show for the custody account once all of its lines are posted."""
+        return -self.fen_by_purpose.get(Purpose.CUSTODY, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountBalance:
+    """One account with its balance; `version` counts its lines, `account_id` orders and pages lists."""
+
+    account_id: int
+    account: AccountKey
+    balance_fen: int
+    version: int
+
+
+async def member_balances(reader: Reader, platform_no: str, member_no: str) -> MemberBalances:
+    """Balances of a member, all of one moment."""
+    query = select(Account.purpose, Account.ref, Account.balance_fen).where(
+        Account.platform_no == platform_no, Account.member_no == member_no, Account.balance_fen != 0
+    )
+    by_ref: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    async with reader.session() as session:
+        for purpose, ref, balance_fen in (await session.exec(query)).all():
+            by_ref[purpose][ref] = balance_fen
+    return MemberBalances(
+        withdrawable_fen=sum(by_ref[Purpose.WITHDRAWABLE].values()),
+        pending_fen_by_day={date.fromisoformat(day): fen for day, fen in sorted(by_ref[Purpose.PENDING].items())},
+        frozen_fen=sum(by_ref[Purpose.FROZEN].values()),
+        in_escrow_fen_by_order=by_ref[Purpose.ESCROW],
+        in_payout_fen_by_withdrawal=by_ref[Purpose.PAYOUT],
+    )
+
+
+async def platform_balances(reader: Reader, platform_no: str) -> PlatformBalances:
+    """Sums by purpose over all accounts of a platform, all of one moment."""
+    query = (
+        select(Account.purpose, func.sum(Account.balance_fen))
+        .where(Account.platform_no == platform_no)
+        .group_by(col(Account.purpose))
+    )
+    async with reader.session() as session:
+        sums = (await session.exec(query)).all()
+    return PlatformBalances(fen_by_purpose={Purpose(purpose): int(fen) for purpose, fen in sums})
+
+
+async def find_account(reader: Reader, account: AccountKey) -> AccountBalance | None:
+    """One account as it stands, None when it was never used."""
+    query = select(Account).where(
+        Account.platform_no == account.platform_no,
+        Account.member_no == account.member_no,
+        Account.purpose == account.purpose.value,
+        Account.ref == account.ref,
+    )
+    async with reader.session() as session:
+        row = (await session.exec(query)).one_or_none()
+    return None if row is None else balance_of(row)
+
+
+async def account_balance_fen(reader: Reader, account: AccountKey) -> int:
+    """Balance of one account, zero when it was never used."""
+    found = await find_account(reader, account)
+    return found.balance_fen if found is not None else 0
+
+
+async def list_accounts(
+    reader: Reader,
+    platform_no: str,
+    *,
+    member_no: str | None = None,
+    purpose: Purpose | None = None,
+    after_account_id: int = 0,
+    limit: int = 50,
+) -> list[AccountBalance]:
+    """Accounts of a platform in order of opening; `member_no` empty for the functional ones, None for all."""
+    query = select(Account).where(Account.platform_no == platform_no, Account.id > after_account_id)
+    if member_no is not None:
+        query = query.where(Account.member_no == member_no)
+    if purpose is not None:
+        query = query.where(Account.purpose == purpose.value)
+    async with reader.session() as session:
+        rows = (await session.exec(query.order_by(col(Account.id)).limit(limit))).all()
+    return [balance_of(row) for row in rows]
+
+
+def balance_of(row: Account) -> AccountBalance:
+    """An account's row with its key."""
+    return AccountBalance(account_id=row.id, account=key_of(row), balance_fen=row.balance_fen, version=row.version)
+
+
+def key_of(row: Account) -> AccountKey:
+    """The key of an account's row."""
+    return AccountKey(platform_no=row.platform_no, purpose=Purpose(row.purpose), member_no=row.member_no, ref=row.ref)

@@ -1,0 +1,185 @@
+"""Consents: the evidence of who agreed to exactly what, recorded before anything is done with it.
+
+A posting that stands on a consent checks it and uses it up in its own transaction (`post_batch`), so a consent
+moves money at most once, and a message without one moves nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from escrow.domain.errors import Refused
+from escrow.domain.requests import content_hash, operation_hash
+from escrow.ledger.engine import Reader
+from escrow.ledger.tables import BasisUse, ConsentRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewConsent:
+    """A consent to record.
+
+    Args:
+        consent_no: the caller's request number, unique per platform for ever.
+        given_by: the party that consents: a member number, or `platform`.
+        terms: what exactly is consented to; part of the operation hash.
+        method: how the party was recognised; `platform_key` while the platform vouches for it.
+        text_version: version of the text that was shown.
+        remote_address: where the consent came from, empty when unknown.
+        expires_at: until when it may be used, timezone-aware, by the database's clock.
+    """
+
+    platform_no: str
+    consent_no: str
+    object_kind: str
+    object_no: str
+    operation: str
+    given_by: str
+    terms: Mapping[str, Any]
+    expires_at: datetime
+    method: str = "platform_key"
+    text_version: str = "1"
+    remote_address: str = ""
+
+    @property
+    def operation_hash(self) -> str:
+        """Hash that a posting's basis must quote."""
+        return operation_hash(
+            platform_no=self.platform_no,
+            object_kind=self.object_kind,
+            object_no=self.object_no,
+            operation=self.operation,
+            by=self.given_by,
+            terms=self.terms,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """A recorded consent; `outcome` is what came of it, None while that is open; `used_by` the request it allowed."""
+
+    platform_no: str
+    consent_no: str
+    object_kind: str
+    object_no: str
+    operation: str
+    given_by: str
+    terms: dict[str, Any]
+    operation_hash: str
+    recorded_at: datetime
+    expires_at: datetime
+    voided_at: datetime | None
+    outcome: dict[str, Any] | None
+    used_by: str | None
+
+
+async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, bool]:
+    """Record a consent; the flag says whether it is new. The same content again gives the row already there.
+
+    Raises:
+        Refused: `request_no_reused`, the number was used for another consent.
+    """
+    digest = content_hash({"operation": consent.operation_hash, "text_version": consent.text_version})
+    row = {
+        "platform_no": consent.platform_no,
+        "consent_no": consent.consent_no,
+        "content_hash": digest,
+        "object_kind": consent.object_kind,
+        "object_no": consent.object_no,
+        "operation": consent.operation,
+        "given_by": consent.given_by,
+        "terms": dict(consent.terms),
+        "operation_hash": consent.operation_hash,
+        "method": consent.method,
+        "text_version": consent.text_version,
+        "remote_address": consent.remote_address,
+        "expires_at": consent.expires_at,
+    }
+    async with reader.session() as session, session.begin():
+        inserted = await session.exec(
+            insert(ConsentRow).values(row).on_conflict_do_nothing().returning(col(ConsentRow.consent_no))
+        )
+        is_new = inserted.one_or_none() is not None
+        stored = await session.get_one(ConsentRow, (consent.platform_no, consent.consent_no))
+        if stored.content_hash != digest:
+            raise Refused(
+                "request_no_reused",
+                f"Request number {consent.consent_no} was used for another consent; use a new one.",
+                {"request_no": consent.consent_no},
+            )
+        return await _with_use(session, stored), is_new
+
+
+async def get_consent(reader: Reader, platform_no: str, consent_no: str) -> Consent | None:
+    """One consent, None when there is none under this number."""
+    async with reader.session() as session:
+        row = await session.get(ConsentRow, (platform_no, consent_no))
+        return None if row is None else await _with_use(session, row)
+
+
+async def void_consent(
+    reader: Reader, platform_no: str, consent_no: str, *, outcome: Mapping[str, Any] | None = None
+) -> bool:
+    """Void a consent, so that nothing can stand on it any more; False when it was used already and stays as it is.
+
+    Args:
+        outcome: what to answer when the same request comes again.
+
+    Raises:
+        Refused: `not_found`.
+    """
+    async with reader.session() as session, session.begin():
+        locked = await session.exec(
+            select(ConsentRow)
+            .where(ConsentRow.platform_no == platform_no, ConsentRow.consent_no == consent_no)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        row = locked.one_or_none()
+        if row is None:
+            raise Refused("not_found", f"There is no consent {consent_no}.")
+        # A statement of its own, after the lock: it sees the use by a posting that held the row until now.
+        if await session.get(BasisUse, (platform_no, "consent", consent_no)) is not None:
+            return False
+        if row.voided_at is None:
+            row.voided_at = datetime.now(UTC)
+        if outcome is not None and row.outcome is None:
+            row.outcome = dict(outcome)
+        return True
+
+
+async def store_outcome(reader: Reader, platform_no: str, consent_no: str, outcome: Mapping[str, Any]) -> None:
+    """Keep what came of a consent, to be answered when the same request comes again; the first one stays."""
+    async with reader.session() as session, session.begin():
+        await session.exec(
+            update(ConsentRow)
+            .where(
+                col(ConsentRow.platform_no) == platform_no,
+                col(ConsentRow.consent_no) == consent_no,
+                col(ConsentRow.outcome).is_(None),
+            )
+            .values(outcome=dict(outcome))
+        )
+
+
+async def _with_use(session: AsyncSession, row: ConsentRow) -> Consent:
+    use = await session.get(BasisUse, (row.platform_no, "consent", row.consent_no))
+    return Consent(
+        platform_no=row.platform_no,
+        consent_no=row.consent_no,
+        object_kind=row.object_kind,
+        object_no=row.object_no,
+        operation=row.operation,
+        given_by=row.given_by,
+        terms=row.terms,
+        operation_hash=row.operation_hash,
+        recorded_at=row.recorded_at,
+        expires_at=row.expires_at,
+        voided_at=row.voided_at,
+        outcome=row.outcome,
+        used_by=use.request_no if use is not None else None,
+    )
