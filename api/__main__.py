@@ -1,0 +1,37 @@
+"""`python -m api`: the HTTP API as a process."""
+
+import sys
+
+import uvicorn
+
+from api.main import create_app
+from escrow.leave import leave
+from escrow.logs import configure_logs
+from escrow.settings import SettingsError, load_settings
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; calls under way are finished first."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    configure_logs(settings.log_format, settings.log_level)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=settings.api_host,
+            port=settings.api_port,
+            loop="uvloop",
+            log_config=None,
+            access_log=False,  # paths carry the numbers of objects; the metrics count calls by template
+            timeout_graceful_shutdown=int(settings.command_answer_seconds) + 2,
+        )
+    )
+    server.run()
+    return 0 if server.started else 1
+
+
+if __name__ == "__main__":
+    leave(main())

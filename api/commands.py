@@ -1,0 +1,187 @@
+"""From a caller's command to the order's answer: consent first, then the workflow, then what the ledger says.
+
+A consent's outcome is kept, so a repeated call is answered as the first time even when the workflow has ended and
+been forgotten. A call whose API process died in the middle is simply made again: the consent is there, the update
+has the same id, and the order knows which requests it has answered.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from api.dependencies import Services
+from api.order_bodies import CommandAnswer
+from api.order_views import contract_of, order_view, terms_of
+from api.problems import TemporalUnavailable
+from api.processes import WorkflowEnded
+from api.waiting import appeared
+from escrow.domain.errors import Refused
+from escrow.domain.order_states import OrderCommand, OrderStatus
+from escrow.domain.requests import derived
+from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent, store_outcome, void_consent
+from escrow.ledger.members import PLATFORM_ITSELF
+from escrow.ledger.objects import BusinessObject, get_object
+from workflows import messages
+
+#: A consent that nothing stood on until then is void; a caller repeats within minutes.
+CONSENT_VALIDITY = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A party's command to an order; `milestone` for `complete`, `accept` and `rectify`."""
+
+    operation: OrderCommand
+    request_no: str
+    by: str
+    milestone: int | None
+    note: str
+
+
+async def known_order(services: Services, platform_no: str, order_no: str) -> BusinessObject:
+    """The order as the ledger has it.
+
+    Raises:
+        Refused: `not_found`.
+    """
+    order = await get_object(services.reader, platform_no, "order", order_no)
+    if order is None:
+        raise Refused("not_found", f"There is no order {order_no}.")
+    return order
+
+
+async def open_order(
+    services: Services, contract: messages.OrderContract, *, content: dict[str, Any], remote_address: str
+) -> tuple[BusinessObject, bool]:
+    """Start an order and wait until it stands in the books; the flag says whether this number is new.
+
+    Args:
+        content: what the platform sent: the platform consents to exactly this, and a repeat is known by it.
+
+    Raises:
+        Refused: `request_no_reused`.
+        OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
+    """
+    _, is_new = await record_consent(
+        services.reader,
+        NewConsent(
+            platform_no=contract.platform_no,
+            consent_no=derived("", "order", contract.order_no, "open"),
+            object_kind="order",
+            object_no=contract.order_no,
+            operation="open",
+            given_by=PLATFORM_ITSELF,
+            terms=content,
+            expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+            remote_address=remote_address,
+        ),
+    )
+    order = None if is_new else await get_object(services.reader, contract.platform_no, "order", contract.order_no)
+    if order is None:
+        await services.processes.start_order(contract)
+        order = await appeared(services, contract.platform_no, "order", contract.order_no)
+    return order, is_new
+
+
+async def consent_to(
+    services: Services, order: BusinessObject, command: Command, *, remote_address: str
+) -> tuple[Consent, bool]:
+    """Record that a party consents to a command; the flag says whether it is new.
+
+    Raises:
+        Refused: `request_no_reused`, or `milestone_unknown`.
+    """
+    contract = contract_of(order)
+    return await record_consent(
+        services.reader,
+        NewConsent(
+            platform_no=order.platform_no,
+            consent_no=command.request_no,
+            object_kind="order",
+            object_no=order.object_no,
+            operation=command.operation.value,
+            given_by=command.by,
+            terms=terms_of(contract, command.operation, command.milestone),
+            expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+            remote_address=remote_address,
+        ),
+    )
+
+
+async def give(
+    services: Services, platform_no: str, order_no: str, command: Command, *, remote_address: str
+) -> CommandAnswer:
+    """Give an order a command and answer what it did; the same command again is answered as the first time.
+
+    Raises:
+        Refused: a rule says no, now or at the first time; the consent is void.
+        OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
+    """
+    order = await known_order(services, platform_no, order_no)
+    consent, _ = await consent_to(services, order, command, remote_address=remote_address)
+    if consent.outcome is not None:
+        return CommandAnswer(result=_told(consent.outcome), order=order_view(order))
+    try:
+        result = await services.processes.command_order(
+            platform_no,
+            order_no,
+            command.operation.value,
+            messages.OrderCommand(
+                request_no=command.request_no, by=command.by, milestone=command.milestone, note=command.note
+            ),
+            update_id=f"{command.request_no}-{consent.operation_hash[:16]}",
+        )
+    except Refused as refusal:
+        await keep_refusal(services, platform_no, command.request_no, refusal)
+        raise
+    except WorkflowEnded:
+        result = await _what_became_of(services, order, command)
+    kept = result.model_dump(mode="json")
+    _, order = await asyncio.gather(
+        store_outcome(services.reader, platform_no, command.request_no, {"result": kept}),
+        known_order(services, platform_no, order_no),
+    )
+    return CommandAnswer(result=kept, order=order_view(order))
+
+
+async def keep_refusal(services: Services, platform_no: str, consent_no: str, refusal: Refused) -> None:
+    """Void the consent of a refused request and keep the refusal as its answer."""
+    outcome = {"refused": {"code": refusal.code, "message": refusal.message, "details": refusal.details}}
+    await void_consent(services.reader, platform_no, consent_no, outcome=outcome)
+
+
+def raise_kept_refusal(outcome: dict[str, Any]) -> None:
+    """Raise what was refused the first time, if it was."""
+    if "refused" in outcome:
+        kept = outcome["refused"]
+        raise Refused(kept["code"], kept["message"], kept["details"])
+
+
+def _told(outcome: dict[str, Any]) -> dict[str, Any]:
+    raise_kept_refusal(outcome)
+    result: dict[str, Any] = outcome["result"]
+    return result
+
+
+async def _what_became_of(services: Services, order: BusinessObject, command: Command) -> messages.CommandResult:
+    """What a command did to an order whose workflow has ended: the ledger knows whether its consent was used."""
+    now = await known_order(services, order.platform_no, order.object_no)
+    status = OrderStatus(now.status)
+    consent = await get_consent(services.reader, order.platform_no, command.request_no)
+    if consent is not None and consent.used_by is not None:
+        return messages.CommandResult(
+            request_no=command.request_no,
+            operation=command.operation.value,
+            order_status=status,
+            milestone=command.milestone,
+        )
+    if not status.is_final:
+        raise TemporalUnavailable("temporal_unavailable", "The order does not run; repeat the call, or ask operators.")
+    refusal = Refused(
+        "order_state",
+        f"The order is {status} and has ended, so {command.operation} is not possible.",
+        {"command": command.operation.value, "status": status.value, "possible": []},
+    )
+    await keep_refusal(services, order.platform_no, command.request_no, refusal)
+    raise refusal

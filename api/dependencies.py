@@ -1,0 +1,51 @@
+"""What the endpoints use, and whose call it is."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from api.problems import CATALOGUE, Unauthorized
+from api.processes import Processes
+from escrow.ledger.engine import Reader
+from escrow.ledger.registry import Registry
+from escrow.settings import Settings
+
+_BEARER = HTTPBearer(auto_error=False, description="Key of your platform, shown once when it was issued.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything outside this process, each reached when first needed."""
+
+    settings: Settings
+    reader: Reader
+    registry: Registry
+    processes: Processes
+
+
+def used_services(request: Request) -> Services:
+    """Services of the running application."""
+    services: Services = request.app.state.services
+    return services
+
+
+UsedServices = Annotated[Services, Depends(used_services)]
+
+
+async def caller_platform(
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)], services: UsedServices
+) -> str:
+    """Platform whose key the caller holds; all that the call sees and does is this platform's.
+
+    Raises:
+        Unauthorized: no key, an unknown or a revoked one.
+    """
+    platform_no = credentials and await services.registry.platforms.of_key(credentials.credentials)
+    if not platform_no:
+        raise Unauthorized("unauthorized", CATALOGUE["unauthorized"].advice)
+    return platform_no
+
+
+CallerPlatform = Annotated[str, Depends(caller_platform)]

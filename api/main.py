@@ -1,0 +1,109 @@
+"""The application: routers, problems, metrics, and a lifespan that waits for nobody."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from temporalio.client import Client
+
+from api import (
+    accounts,
+    bank_accounts,
+    bank_callbacks,
+    events,
+    health,
+    members,
+    orders,
+    platform,
+    problems,
+    statements,
+    withdrawals,
+)
+from api.dependencies import Services
+from api.metrics import CallMetrics, MeasureCalls
+from api.processes import Processes
+from escrow.domain.errors import EscrowError
+from escrow.ledger.engine import Reader
+from escrow.ledger.personal_data import PersonalDataBox
+from escrow.ledger.registry import Registry
+from escrow.settings import Settings
+from escrow.stack.temporal_client import connect_temporal
+
+_DESCRIPTION = """
+Escrow for home decoration. An owner pays a decoration contract in full; the money is released to the contractor
+stage by stage as the work is accepted, and withdrawn to a bank account.
+
+**Keys.** Send `Authorization: Bearer <key>`. All you see and do is your own platform's; an object of another platform
+is answered like one that does not exist.
+
+**Numbers and repeats.** You name every object and every command by numbers of your own. The same call with the same
+content is answered as the first time and done once, however often it is sent; the same number with other content is
+refused with `request_no_reused`. After a time-out or a 503, repeat the same call.
+
+**Amounts** are integers in fen, 1/100 yuan. **Times** are RFC 3339. Unknown fields are refused.
+
+**Problems** are RFC 9457 problem details; decide by `code`, show `detail` to people.
+"""
+
+_TAGS = [
+    {"name": "platform", "description": "Your configuration and the money you hold in custody."},
+    {"name": "members", "description": "Owners and contractors."},
+    {"name": "bank accounts", "description": "Where withdrawals go and recognised transfers come from."},
+    {"name": "orders", "description": "Decoration contracts, from payment to the end of the warranty."},
+    {"name": "withdrawals", "description": "Money to bank accounts, with the reasons for the rail it took."},
+    {"name": "accounts", "description": "Balances and the lines behind them."},
+    {"name": "events", "description": "Every change of every object, numbered per object."},
+    {"name": "bank", "description": "For the bank alone: its signed notices."},
+    {"name": "operation", "description": "For those who run this service."},
+]
+
+
+def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
+    """Make the application. It starts whether or not Temporal and PostgreSQL are there, and recovers by itself.
+
+    Args:
+        client: Temporal client to use; None connects by the environment with the first call.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        reader = Reader(settings.database_url)
+        box = PersonalDataBox.from_hex(
+            data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
+        )
+        app.state.services = Services(
+            settings=settings,
+            reader=reader,
+            registry=Registry(reader, box),
+            processes=Processes(
+                client or await connect_temporal(lazy=True), answer_seconds=settings.command_answer_seconds
+            ),
+        )
+        yield
+        await reader.close()
+
+    app = FastAPI(
+        title="Decoration escrow",
+        summary="Escrow, split and payout for home-decoration platforms.",
+        description=_DESCRIPTION,
+        version=version("decoration-escrow"),
+        openapi_tags=_TAGS,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.metrics = CallMetrics()
+    app.add_middleware(MeasureCalls, metrics=app.state.metrics)
+    app.add_exception_handler(EscrowError, problems.on_escrow_error)
+    app.add_exception_handler(RequestValidationError, problems.on_validation_error)
+    app.add_exception_handler(HTTPException, problems.on_http_exception)
+    app.add_exception_handler(Exception, problems.on_fault)
+    for module in (platform, members, bank_accounts, orders, withdrawals, accounts, statements, events):
+        app.include_router(module.router, prefix="/v1")
+    app.include_router(bank_callbacks.router)
+    app.include_router(health.router)
+    return app

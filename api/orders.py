@@ -1,0 +1,232 @@
+"""Orders: open one by its contract, command it, look at it. The order itself decides."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response, status
+from pydantic import Field
+
+from api import commands
+from api.contracts import contract_of_opening
+from api.dependencies import CallerPlatform, UsedServices
+from api.order_bodies import (
+    CommandAnswer,
+    CommandBody,
+    ConsentBody,
+    ConsentView,
+    OrderOpening,
+    OrderPage,
+    OrderView,
+)
+from api.order_views import order_view
+from api.problems import problems
+from api.schemas import PageQuery, PathNumber
+from escrow.domain.order_states import OrderCommand, OrderStatus
+from escrow.ledger.objects import list_objects
+
+router = APIRouter(prefix="/orders", tags=["orders"])
+
+MilestoneNumber = Annotated[int, Field(ge=1, le=50, description="Number of the milestone, from 1.")]
+
+_COMMAND_PROBLEMS = (
+    "not_found",
+    "request_no_reused",
+    "order_state",
+    "not_the_party",
+    "basis_missing",
+    "basis_void",
+    "basis_expired",
+    "basis_used",
+    "basis_mismatch",
+    "order_busy",
+    "temporal_unavailable",
+)
+
+
+def _command_of(operation: OrderCommand, body: CommandBody, milestone: int | None = None) -> commands.Command:
+    return commands.Command(
+        operation=operation, request_no=body.request_no, by=body.by, milestone=milestone, note=body.note
+    )
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+class OrderQuery(PageQuery):
+    """Which orders to list."""
+
+    status: OrderStatus | None = Field(default=None, description="Only orders in this status.")
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    summary="Open an order",
+    responses=problems(
+        "request_no_reused",
+        "member_unknown",
+        "milestone_plan",
+        "ratio_invalid",
+        "function_off",
+        "order_busy",
+        "temporal_unavailable",
+        repeated=OrderView,
+    ),
+)
+async def open_order(
+    body: OrderOpening, request: Request, response: Response, platform_no: CallerPlatform, services: UsedServices
+) -> OrderView:
+    """Open an order by the contract that owner and contractor signed. It then waits for the owner to pay in full.
+
+    Commission, periods and settlement are the platform's configuration of this moment, fixed for the order's life.
+    Unpaid at its payment deadline, it closes by itself.
+    """
+    contract = await contract_of_opening(services.registry, platform_no, body)
+    order, created = await commands.open_order(
+        services, contract, content=body.model_dump(mode="json"), remote_address=_address(request)
+    )
+    if not created:
+        response.status_code = status.HTTP_200_OK
+    return order_view(order)
+
+
+@router.get("", summary="List orders", responses=problems())
+async def list_orders(
+    query: Annotated[OrderQuery, Query()], platform_no: CallerPlatform, services: UsedServices
+) -> OrderPage:
+    """Orders in the order of their numbers, after a given one."""
+    found = await list_objects(
+        services.reader, platform_no, "order", status=query.status, after=query.after, limit=query.limit
+    )
+    return OrderPage(orders=[order_view(order) for order in found])
+
+
+@router.get("/{order_no}", summary="One order", responses=problems("not_found"))
+async def get_order(order_no: PathNumber, platform_no: CallerPlatform, services: UsedServices) -> OrderView:
+    """The order with its milestones, the money it holds, and what it would take now."""
+    return order_view(await commands.known_order(services, platform_no, order_no))
+
+
+@router.post("/{order_no}/pay", summary="Owner pays", responses=problems(*_COMMAND_PROBLEMS, "insufficient_balance"))
+async def pay_order(
+    order_no: PathNumber, body: CommandBody, request: Request, platform_no: CallerPlatform, services: UsedServices
+) -> CommandAnswer:
+    """Freeze the full price from the owner's available balance: pending money first, then withdrawable.
+
+    By paying, the owner also consents that silence for the inspection period after a completed stage is acceptance.
+    """
+    command = _command_of(OrderCommand.PAY, body)
+    return await commands.give(services, platform_no, order_no, command, remote_address=_address(request))
+
+
+@router.post("/{order_no}/start", summary="Contractor starts", responses=problems(*_COMMAND_PROBLEMS))
+async def start_order(
+    order_no: PathNumber, body: CommandBody, request: Request, platform_no: CallerPlatform, services: UsedServices
+) -> CommandAnswer:
+    """The contractor has started to work: the deposit is released, less commission."""
+    command = _command_of(OrderCommand.START, body)
+    return await commands.give(services, platform_no, order_no, command, remote_address=_address(request))
+
+
+@router.post("/{order_no}/cancel", summary="Either side cancels", responses=problems(*_COMMAND_PROBLEMS))
+async def cancel_order(
+    order_no: PathNumber, body: CommandBody, request: Request, platform_no: CallerPlatform, services: UsedServices
+) -> CommandAnswer:
+    """Cancel the order and refund what is still frozen.
+
+    Before the start either side alone; afterwards the first call proposes it and the other side's call agrees.
+    """
+    command = _command_of(OrderCommand.CANCEL, body)
+    return await commands.give(services, platform_no, order_no, command, remote_address=_address(request))
+
+
+@router.post(
+    "/{order_no}/milestones/{number}/complete",
+    summary="Contractor reports a stage complete",
+    responses=problems(*_COMMAND_PROBLEMS, "milestone_unknown"),
+)
+async def complete_milestone(
+    order_no: PathNumber,
+    number: MilestoneNumber,
+    body: CommandBody,
+    request: Request,
+    platform_no: CallerPlatform,
+    services: UsedServices,
+) -> CommandAnswer:
+    """The inspection period begins, or goes on with the time that was left after a rectification.
+
+    Shortly before its end the owner is reminded by SMS; silence until its end is acceptance.
+    """
+    command = _command_of(OrderCommand.COMPLETE, body, number)
+    return await commands.give(services, platform_no, order_no, command, remote_address=_address(request))
+
+
+@router.post(
+    "/{order_no}/milestones/{number}/accept",
+    summary="Owner accepts a stage",
+    responses=problems(*_COMMAND_PROBLEMS, "milestone_unknown"),
+)
+async def accept_milestone(
+    order_no: PathNumber,
+    number: MilestoneNumber,
+    body: CommandBody,
+    request: Request,
+    platform_no: CallerPlatform,
+    services: UsedServices,
+) -> CommandAnswer:
+    """The stage's money is released to the contractor at once, less commission."""
+    command = _command_of(OrderCommand.ACCEPT, body, number)
+    return await commands.give(services, platform_no, order_no, command, remote_address=_address(request))
+
+
+@router.post(
+    "/{order_no}/milestones/{number}/rectify",
+    summary="Owner asks for rectification",
+    responses=problems(*_COMMAND_PROBLEMS, "milestone_unknown"),
+)
+async def rectify_milestone(
+    order_no: PathNumber,
+    number: MilestoneNumber,
+    body: CommandBody,
+    request: Request,
+    platform_no: CallerPlatform,
+    services: UsedServices,
+) -> CommandAnswer:
+    """The inspection period stands still until the contractor reports the stage complete again."""
+    command = _command_of(OrderCommand.RECTIFY, body, number)
+    return await commands.give(services, platform_no, order_no, command, remote_address=_address(request))
+
+
+@router.post(
+    "/{order_no}/consents",
+    status_code=status.HTTP_201_CREATED,
+    summary="Record a consent without commanding",
+    responses=problems("not_found", "request_no_reused", "milestone_unknown", repeated=ConsentView),
+)
+async def record_consent(
+    order_no: PathNumber,
+    body: ConsentBody,
+    request: Request,
+    response: Response,
+    platform_no: CallerPlatform,
+    services: UsedServices,
+) -> ConsentView:
+    """Record that a party consents to a command, for those who then send the order a signal with this `request_no`.
+
+    Nothing happens to the order by this alone. A signal without a recorded consent moves nothing.
+    """
+    order = await commands.known_order(services, platform_no, order_no)
+    command = _command_of(body.operation, body, body.milestone)
+    consent, created = await commands.consent_to(services, order, command, remote_address=_address(request))
+    if not created:
+        response.status_code = status.HTTP_200_OK
+    return ConsentView(
+        consent_no=consent.consent_no,
+        order_no=order_no,
+        operation=command.operation,
+        by=command.by,
+        terms=consent.terms,
+        operation_hash=consent.operation_hash,
+        recorded_at=consent.recorded_at,
+        expires_at=consent.expires_at,
+    )

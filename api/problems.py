@@ -1,0 +1,268 @@
+"""The one mapping of errors to HTTP: RFC 9457 problem details with a stable `code`.
+
+Every code that the API can answer stands in `CATALOGUE` with its status and what the caller does next; the
+OpenAPI document of each endpoint is made from the same table.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from escrow.domain.errors import BankDeclined, BankUnreachable, EscrowError, LedgerUnavailable, OutcomeUnknown
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
+
+
+class TemporalUnavailable(EscrowError):
+    """Temporal does not answer; nothing is known of this call beyond what the ledger holds. Repeat it."""
+
+
+class OrderBusy(EscrowError):
+    """The workflow has the command but did not answer in time. Repeat the same request to learn the outcome."""
+
+
+class Unauthorized(EscrowError):
+    """No bearer key, or none that opens a platform."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the catalogue: HTTP status, short title, and what the caller does next."""
+
+    status: HTTPStatus
+    title: str
+    advice: str
+
+
+_CONFLICT, _UNAVAILABLE = HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE
+
+CATALOGUE: dict[str, Entry] = {
+    "invalid_request": Entry(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The request does not fit its description",
+        "Correct the fields named in `errors`; unknown fields are refused.",
+    ),
+    "unauthorized": Entry(
+        HTTPStatus.UNAUTHORIZED, "No valid key", "Send `Authorization: Bearer <key>` with a key of your platform."
+    ),
+    "notice_signature_invalid": Entry(
+        HTTPStatus.UNAUTHORIZED, "The notice is not the bank's", "Sign the notice with the connection's key."
+    ),
+    "notice_too_old": Entry(
+        HTTPStatus.UNAUTHORIZED, "The notice's time is too far from ours", "Send the notice again, signed anew."
+    ),
+    "notice_unreadable": Entry(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The notice cannot be read", "Send a notice that the connection describes."
+    ),
+    "not_found": Entry(
+        HTTPStatus.NOT_FOUND,
+        "There is no such object",
+        "Check the number; objects of other platforms do not exist for you.",
+    ),
+    "method_not_allowed": Entry(
+        HTTPStatus.METHOD_NOT_ALLOWED, "Not possible here", "Use a method that the API's description lists."
+    ),
+    "request_no_reused": Entry(
+        _CONFLICT,
+        "The number was used for other content",
+        "Use a new number, or repeat the first request exactly.",
+    ),
+    "object_exists": Entry(_CONFLICT, "The object exists", "Use another number."),
+    "order_state": Entry(
+        _CONFLICT, "The order's state does not allow this", "The message names the state and what is possible now."
+    ),
+    "insufficient_balance": Entry(
+        _CONFLICT, "Not enough money on the account", "Top up, or ask for less; `details.account` names the account."
+    ),
+    "account_already_bound": Entry(
+        _CONFLICT, "The bank account is bound already", "Unbind it first; a bank account belongs to one member."
+    ),
+    "account_name_differs": Entry(
+        _CONFLICT, "The account's name is not the member's", "Bind accounts under the member's own name only."
+    ),
+    "account_no_invalid": Entry(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The account number is mistyped", "Correct the number; see the message."
+    ),
+    "cnaps_code_invalid": Entry(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The CNAPS code is mistyped", "Correct the code: its check digit does not fit."
+    ),
+    "member_no_reserved": Entry(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "This number means the platform itself", "Use another member number."
+    ),
+    "member_unknown": Entry(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The order names a member that is not open", "Open the member first."
+    ),
+    "milestone_plan": Entry(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The milestones do not make a plan",
+        "`details.problem` and `details.milestone_no` name what is wrong.",
+    ),
+    "ratio_invalid": Entry(HTTPStatus.UNPROCESSABLE_ENTITY, "A share cannot be read", "Write shares as `30%`."),
+    "milestone_unknown": Entry(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The order has no such milestone", "The message names those it has."
+    ),
+    "not_the_party": Entry(
+        _CONFLICT, "The member is not the party that may do this", "Name the owner or contractor that may, in `by`."
+    ),
+    "account_in_use": Entry(
+        _CONFLICT, "A withdrawal to this account is under way", "Unbind when the withdrawal has ended."
+    ),
+    "account_not_bound": Entry(_CONFLICT, "The bank account is not bound", "Name a bound account of the member."),
+    "function_off": Entry(
+        HTTPStatus.FORBIDDEN, "Switched off for this platform", "Ask the operator to change the configuration."
+    ),
+    "basis_missing": Entry(_CONFLICT, "No consent covers this operation", "Give consent to exactly this operation."),
+    "basis_void": Entry(_CONFLICT, "The consent was voided", "Consent again under a new request number."),
+    "basis_expired": Entry(_CONFLICT, "The consent has expired", "Consent again under a new request number."),
+    "basis_used": Entry(_CONFLICT, "The consent was used already", "Consent again under a new request number."),
+    "basis_mismatch": Entry(_CONFLICT, "The consent covers another operation", "Consent to exactly this operation."),
+    "basis_not_due": Entry(_CONFLICT, "The deadline has not passed", "Wait for it, or give consent."),
+    "day_closed": Entry(_CONFLICT, "The accounting day is closed", "Repeat; the next day takes it."),
+    "bank_declined": Entry(_CONFLICT, "The bank said no", "Decide anew; another try needs a new number."),
+    "bank_unreachable": Entry(_UNAVAILABLE, "The bank cannot be reached", "Repeat the same request."),
+    "outcome_unknown": Entry(_UNAVAILABLE, "The outcome is not known yet", "Repeat the same request to learn it."),
+    "ledger_unavailable": Entry(_UNAVAILABLE, "The ledger cannot be reached", "Repeat the same request."),
+    "temporal_unavailable": Entry(_UNAVAILABLE, "Temporal cannot be reached", "Repeat the same request."),
+    "order_busy": Entry(
+        _UNAVAILABLE, "No answer in time", "Repeat the same request; it goes on where it was and is not done twice."
+    ),
+    "internal_error": Entry(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "A fault on our side",
+        "Repeat the same request; tell the operator the time if it stays.",
+    ),
+}
+
+#: Codes that every authenticated endpoint can answer.
+ALWAYS = ("invalid_request", "unauthorized", "ledger_unavailable", "internal_error")
+
+
+class FieldError(BaseModel):
+    """One field of the request that does not fit."""
+
+    field: str = Field(description="Path of the field, e.g. `body.milestones.1.amount_fen`.")
+    reason: str
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457). Decide by `code`; `detail` is for people."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["type", "title", "status", "detail", "code"]})
+
+    type: str = Field(description="`urn:escrow:problem:{code}`")
+    title: str
+    status: int
+    detail: str = Field(description="What happened and what to do next.")
+    code: str = Field(description="Stable; decide by it.")
+    details: dict[str, Any] | None = Field(default=None, description="Further facts; amounts in fen.")
+    errors: list[FieldError] | None = Field(default=None, description="With `invalid_request`: the fields.")
+
+
+def problem_of(code: str, detail: str, details: dict[str, Any] | None = None) -> Problem:
+    """Problem for a code; one that the catalogue lacks is a rule's refusal that a newer worker knows: 409."""
+    entry = CATALOGUE.get(code) or Entry(_CONFLICT, "Refused by a rule", "See the message.")
+    return Problem(
+        type=f"urn:escrow:problem:{code}",
+        title=entry.title,
+        status=entry.status,
+        detail=detail or entry.advice,
+        code=code,
+        details=details or None,
+    )
+
+
+def answer(problem: Problem) -> JSONResponse:
+    """HTTP answer that carries the problem; one that passes by itself says when to repeat."""
+    headers: dict[str, str] = {}
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(
+        problem.model_dump(exclude_none=True), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers
+    )
+
+
+def code_of(error: EscrowError) -> str:
+    """Public code of an error: a rule's refusal has its own, other classes have one each."""
+    match error:
+        case LedgerUnavailable():
+            return "ledger_unavailable"
+        case BankDeclined():
+            return "bank_declined"
+        case BankUnreachable():
+            return "bank_unreachable"
+        case OutcomeUnknown():
+            return "outcome_unknown"
+        case _:
+            return error.code
+
+
+async def on_escrow_error(_: Request, error: Exception) -> JSONResponse:
+    """Answer one of our own errors."""
+    if not isinstance(error, EscrowError):
+        raise error
+    return answer(problem_of(code_of(error), error.message, error.details))
+
+
+async def on_validation_error(_: Request, error: Exception) -> JSONResponse:
+    """Answer a request that does not fit its description; the values sent are not repeated."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    problem = problem_of("invalid_request", CATALOGUE["invalid_request"].advice)
+    problem.errors = [
+        FieldError(field=".".join(str(part) for part in item["loc"]), reason=str(item["msg"]))
+        for item in error.errors()
+    ]
+    return answer(problem)
+
+
+async def on_http_exception(_: Request, error: Exception) -> JSONResponse:
+    """Answer what the router itself refuses: unknown paths and methods."""
+    if not isinstance(error, HTTPException):
+        raise error
+    code = "method_not_allowed" if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else "not_found"
+    return answer(problem_of(code, CATALOGUE[code].advice))
+
+
+async def on_fault(_: Request, __: Exception) -> JSONResponse:
+    """Answer anything unforeseen without telling what it was; the server logs it."""
+    return answer(problem_of("internal_error", CATALOGUE["internal_error"].advice))
+
+
+def problems(
+    *codes: str, always: Sequence[str] = ALWAYS, repeated: type[BaseModel] | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI `responses` of an endpoint that can answer these codes besides those that all can.
+
+    Args:
+        repeated: what a repeat of a creating call is answered with, by 200 instead of 201.
+    """
+    by_status: dict[int, list[str]] = defaultdict(list)
+    for code in dict.fromkeys((*codes, *always)):
+        by_status[CATALOGUE[code].status].append(code)
+    responses: dict[int | str, dict[str, Any]] = {
+        status: {
+            "model": Problem,
+            "description": " · ".join(f"`{code}`: {CATALOGUE[code].title}" for code in of_status),
+            "content": {MEDIA_TYPE: {"examples": {code: _example(code) for code in of_status}}},
+        }
+        for status, of_status in sorted(by_status.items())
+    }
+    if repeated is not None:
+        responses[200] = {"model": repeated, "description": "Done before under this number, with the same content."}
+    return responses
+
+
+def _example(code: str) -> dict[str, Any]:
+    advice = CATALOGUE[code].advice
+    return {"summary": advice, "value": problem_of(code, advice).model_dump(exclude_none=True)}

@@ -1,0 +1,181 @@
+"""How the API reaches the workflows: start, command, wake. Each call has a time limit and one set of errors."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import (
+    Client,
+    RPCError,
+    RPCTimeoutOrCancelledError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCStatusCode
+
+from activities.failures import from_temporal
+from api.problems import OrderBusy, TemporalUnavailable
+from escrow.domain.errors import Refused
+from workflows import messages
+
+_PROBE = timedelta(seconds=1)
+_AWAY = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.CANCELLED,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.UNKNOWN,
+    }
+)
+
+
+class WorkflowEnded(Exception):
+    """The workflow does not exist or has ended; the ledger knows which."""
+
+
+class Processes:
+    """The workflows behind one Temporal client, which connects with its first call.
+
+    Args:
+        client: lazily connected client with the pydantic data converter.
+        answer_seconds: how long a workflow may take to answer a command.
+    """
+
+    def __init__(self, client: Client, *, answer_seconds: float) -> None:
+        self._client = client
+        self._answer = timedelta(seconds=answer_seconds)
+
+    async def is_ready(self) -> bool:
+        """Whether Temporal answers now."""
+        try:
+            return await asyncio.wait_for(
+                self._client.service_client.check_health(timeout=_PROBE), _PROBE.total_seconds()
+            )
+        except (RPCError, RuntimeError, TimeoutError):
+            return False
+
+    async def start_order(self, contract: messages.OrderContract) -> None:
+        """Start the workflow of an order; one that runs or ran under this number is left as it is.
+
+        Raises:
+            TemporalUnavailable: nobody answers.
+        """
+        await self._start(
+            "DecorationOrder",
+            messages.OrderInput(contract=contract),
+            workflow_id=messages.order_workflow_id(contract.platform_no, contract.order_no),
+            task_queue=messages.ORDERS_TASK_QUEUE,
+        )
+
+    async def start_withdrawal(self, request: messages.WithdrawalInput) -> None:
+        """Start the workflow of a withdrawal; one that runs or ran under this number is left as it is.
+
+        Raises:
+            TemporalUnavailable: nobody answers.
+        """
+        await self._start(
+            "Withdrawal",
+            request,
+            workflow_id=messages.withdrawal_workflow_id(request.platform_no, request.withdrawal_no),
+            task_queue=messages.PAYMENTS_TASK_QUEUE,
+        )
+
+    async def command_order(
+        self, platform_no: str, order_no: str, operation: str, command: messages.OrderCommand, *, update_id: str
+    ) -> messages.CommandResult:
+        """Give an order a command and wait for what it did.
+
+        Raises:
+            Refused: a rule says no.
+            WorkflowEnded: the order has ended or does not run.
+            OrderBusy: no answer in time; the command may still take effect.
+            TemporalUnavailable: nobody answers.
+        """
+        handle = self._client.get_workflow_handle(messages.order_workflow_id(platform_no, order_no))
+        try:
+            async with self._translated(), asyncio.timeout(self._answer.total_seconds()):
+                result: messages.CommandResult = await handle.execute_update(
+                    operation,
+                    command,
+                    id=update_id,
+                    result_type=messages.CommandResult,
+                    rpc_timeout=self._answer,
+                )
+                return result
+        except WorkflowUpdateFailedError as error:
+            ours = from_temporal(error.cause)
+            if isinstance(ours, Refused):
+                raise ours from error
+            raise await self._silence() from error
+        except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError) as error:
+            raise await self._silence() from error
+
+    async def wake_bank_watch(self, platform_no: str, notice: messages.BankNoticeSignal) -> None:
+        """Tell the watch over a platform's custody account to look; it is started when it does not run."""
+        async with self._translated():
+            await self._client.start_workflow(
+                "BankWatch",
+                messages.BankWatchInput(platform_no=platform_no),
+                id=messages.bank_watch_workflow_id(platform_no),
+                task_queue=messages.PAYMENTS_TASK_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                start_signal="bank_notice",
+                start_signal_args=[notice],
+                rpc_timeout=self._answer,
+            )
+
+    async def wake_withdrawal(self, platform_no: str, withdrawal_no: str, notice: messages.BankNoticeSignal) -> None:
+        """Tell a withdrawal to ask the bank; one that has ended or never was needs no telling."""
+        handle = self._client.get_workflow_handle(messages.withdrawal_workflow_id(platform_no, withdrawal_no))
+        try:
+            async with self._translated():
+                await handle.signal("bank_notice", notice, rpc_timeout=self._answer)
+        except WorkflowEnded:
+            return
+
+    async def _start(self, workflow: str, argument: Any, *, workflow_id: str, task_queue: str) -> None:
+        async with self._translated():
+            await self._client.start_workflow(
+                workflow,
+                argument,
+                id=workflow_id,
+                task_queue=task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                rpc_timeout=self._answer,
+            )
+
+    async def _silence(self) -> OrderBusy | TemporalUnavailable:
+        """Why no answer came: Temporal itself is away, or the workflow has not got to it."""
+        if await self.is_ready():
+            return OrderBusy("order_busy", "No answer yet; repeat the same request to learn the outcome.")
+        return _temporal_away()
+
+    @asynccontextmanager
+    async def _translated(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except WorkflowAlreadyStartedError as error:
+            raise WorkflowEnded from error
+        except RPCTimeoutOrCancelledError:
+            raise  # the caller of an update asks why; RPC time-outs of other calls come as RPCError
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                raise WorkflowEnded from error
+            if error.status in _AWAY:
+                raise _temporal_away() from error
+            raise
+        except RuntimeError as error:
+            # What the SDK raises when a lazy client's first connection fails; there is no class of its own.
+            if "Failed client connect" not in str(error):
+                raise
+            raise _temporal_away() from error
+
+
+def _temporal_away() -> TemporalUnavailable:
+    return TemporalUnavailable("temporal_unavailable", "Temporal cannot be reached; repeat the same request.")

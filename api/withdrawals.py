@@ -1,0 +1,152 @@
+"""Withdrawals: ask for one, look at it and at the reasons of its route."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response, status
+from pydantic import Field
+
+from api.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
+from api.dependencies import CallerPlatform, Services, UsedServices
+from api.problems import problems
+from api.schemas import PageQuery
+from api.waiting import appeared
+from api.withdrawal_bodies import AttemptView, WithdrawalOpening, WithdrawalPage, WithdrawalView
+from escrow.domain.errors import Refused
+from escrow.domain.journal import Basis
+from escrow.domain.requests import derived
+from escrow.domain.withdrawal_states import WithdrawalStatus
+from escrow.ledger.consents import Consent, NewConsent, record_consent
+from escrow.ledger.members import PLATFORM_ITSELF
+from escrow.ledger.objects import BusinessObject, get_object, list_objects
+from workflows.messages import WithdrawalInput, withdrawal_workflow_id
+
+router = APIRouter(prefix="/withdrawals", tags=["withdrawals"])
+
+#: An order's standing order numbers its withdrawals itself, with colons.
+WithdrawalNumber = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:\-]{0,127}$", description="Its number.")]
+
+
+class WithdrawalQuery(PageQuery):
+    """Which withdrawals to list."""
+
+    after: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9_.:\-]{0,127})?$")
+    status: WithdrawalStatus | None = Field(default=None, description="Only withdrawals in this status.")
+
+
+def withdrawal_view(withdrawal: BusinessObject) -> WithdrawalView:
+    """A withdrawal as the ledger has it."""
+    body = withdrawal.body
+    attempts = [AttemptView.model_validate(attempt) for attempt in body["attempts"]]
+    return WithdrawalView(
+        withdrawal_no=withdrawal.object_no,
+        status=WithdrawalStatus(withdrawal.status),
+        member_no=body["member_no"] or None,
+        account_id=body["account_id"],
+        order_no=body["order_no"],
+        principal_fen=body["principal_fen"],
+        fee_fen=body["fee_fen"],
+        rail=attempts[-1].rail if attempts else None,
+        attempts=attempts,
+        reasons=body["route"],
+        opens_at=body["opens_at"],
+        sequence_no=withdrawal.sequence_no,
+        workflow_id=withdrawal_workflow_id(withdrawal.platform_no, withdrawal.object_no),
+    )
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    summary="Ask for a withdrawal",
+    responses=problems(
+        "request_no_reused",
+        "account_not_bound",
+        "insufficient_balance",
+        "object_exists",
+        "order_busy",
+        "temporal_unavailable",
+        repeated=WithdrawalView,
+    ),
+)
+async def open_withdrawal(
+    body: WithdrawalOpening,
+    request: Request,
+    response: Response,
+    platform_no: CallerPlatform,
+    services: UsedServices,
+) -> WithdrawalView:
+    """Withdraw a member's withdrawable money to a bound account, or the platform's own money to its own account.
+
+    Answers as soon as the money is held. It then travels by itself: over the best rail that is open, queued until
+    one opens, and back to the sub-account when none can carry it. A large one is announced by SMS.
+    """
+    config = (await services.registry.platforms.get(platform_no)).config
+    consent, is_new = await _consent(services, platform_no, body, request.client.host if request.client else "")
+    if consent.outcome is not None:
+        raise_kept_refusal(consent.outcome)
+    withdrawal = None if is_new else await get_object(services.reader, platform_no, "withdrawal", body.withdrawal_no)
+    if withdrawal is None:
+        await services.processes.start_withdrawal(
+            WithdrawalInput(
+                platform_no=platform_no,
+                withdrawal_no=body.withdrawal_no,
+                member_no=body.member_no or "",
+                account_id=body.account_id or "",
+                principal_fen=body.principal_fen,
+                fee_fen=config.withdrawal_fee_fen,
+                basis=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
+                routing_objective=config.routing_objective.value,
+                large_withdrawal_sms_above_fen=config.large_withdrawal_sms_threshold_fen,
+            )
+        )
+        withdrawal = await appeared(services, platform_no, "withdrawal", body.withdrawal_no)
+    if withdrawal.status == WithdrawalStatus.REFUSED:
+        refusal = Refused(withdrawal.body["refusal"], " ".join(withdrawal.body["route"]))
+        await keep_refusal(services, platform_no, consent.consent_no, refusal)
+        raise refusal
+    if not is_new:
+        response.status_code = status.HTTP_200_OK
+    return withdrawal_view(withdrawal)
+
+
+async def _consent(
+    services: Services, platform_no: str, body: WithdrawalOpening, remote_address: str
+) -> tuple[Consent, bool]:
+    """The member's consent to exactly this withdrawal; its number cannot meet one that a platform gives."""
+    return await record_consent(
+        services.reader,
+        NewConsent(
+            platform_no=platform_no,
+            consent_no=derived("", "withdrawal", body.withdrawal_no, "open"),
+            object_kind="withdrawal",
+            object_no=body.withdrawal_no,
+            operation="withdraw",
+            given_by=body.member_no or PLATFORM_ITSELF,
+            terms={"account_id": body.account_id or "", "principal_fen": body.principal_fen},
+            expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+            remote_address=remote_address,
+        ),
+    )
+
+
+@router.get("", summary="List withdrawals", responses=problems())
+async def list_withdrawals(
+    query: Annotated[WithdrawalQuery, Query()], platform_no: CallerPlatform, services: UsedServices
+) -> WithdrawalPage:
+    """Withdrawals in the order of their numbers, those of orders' standing orders included."""
+    found = await list_objects(
+        services.reader, platform_no, "withdrawal", status=query.status, after=query.after, limit=query.limit
+    )
+    return WithdrawalPage(withdrawals=[withdrawal_view(withdrawal) for withdrawal in found])
+
+
+@router.get("/{withdrawal_no}", summary="One withdrawal", responses=problems("not_found"))
+async def get_withdrawal(
+    withdrawal_no: WithdrawalNumber, platform_no: CallerPlatform, services: UsedServices
+) -> WithdrawalView:
+    """Where the money is, over which rails it was sent, and why over these."""
+    withdrawal = await get_object(services.reader, platform_no, "withdrawal", withdrawal_no)
+    if withdrawal is None:
+        raise Refused("not_found", f"There is no withdrawal {withdrawal_no}.")
+    return withdrawal_view(withdrawal)
