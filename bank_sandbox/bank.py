@@ -52,6 +52,8 @@ class Bank:
         if self.options.notice_url:
             await self.at_desk(lambda desk: desk.remember(_NOTICE_URL, self.options.notice_url))
         self._errands = [asyncio.create_task(self._finish_payouts()), asyncio.create_task(self._send_notices())]
+        for errand in self._errands:
+            errand.add_done_callback(_report_death)
 
     async def close(self) -> None:
         """End the errands and close the books."""
@@ -91,13 +93,19 @@ class Bank:
             }
             try:
                 answer = await client.post(url, content=envelope.body, headers=headers)
-            except httpx2.TransportError as error:
+            except (httpx2.RequestError, httpx2.InvalidURL) as error:
                 taken = False
                 _log.info("notice %s not delivered: %s", notice_no, type(error).__name__)
             else:
                 taken = taken and answer.is_success
         outcome = notices.delivered if taken else notices.not_delivered
         await self.at_desk(lambda desk: outcome(desk, envelope.notice_no))
+
+
+def _report_death(errand: asyncio.Task[None]) -> None:
+    """An errand ends by cancellation only; anything else must be seen."""
+    if not errand.cancelled():
+        _log.critical("an errand of the bank has died", exc_info=errand.exception())
 
 
 def notice_url(desk: Desk) -> str:

@@ -74,7 +74,7 @@ class OneTime(WireMessage):
 class NoticeTarget(WireMessage):
     """Where notices go."""
 
-    url: str
+    url: Annotated[str, StringConstraints(pattern=r"^(https?://\S+)?$")]
 
 
 @router.get("/health")

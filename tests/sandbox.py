@@ -60,9 +60,9 @@ class Sandbox:
         """End the process with SIGKILL, as a power cut would."""
         self._end(signal.SIGKILL)
 
-    def stop(self) -> None:
-        """End the process politely."""
-        self._end(signal.SIGTERM)
+    def stop(self) -> int:
+        """End the process politely and tell its exit code."""
+        return self._end(signal.SIGTERM)
 
     async def close(self) -> None:
         """End the process and close the clients."""
@@ -70,11 +70,12 @@ class Sandbox:
         await self.steer.aclose()
         await self.bank.aclose()
 
-    def _end(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait(timeout=10)
-            self._process = None
+    def _end(self, number: signal.Signals) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.send_signal(number)
+        return process.wait(timeout=10)
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ class PayoutOrder:
 
     `account_no` and `account_name` are personal data: they live only between the ledger and the bank.
     `request_no` must be unique at the bank, which serves all platforms over one connection: it begins with the
-    platform's number, e.g. `HOME:W-1:payout:1`.
+    platform's number, e.g. `HOME/W-1:payout:1`.
     """
 
     request_no: str
@@ -80,7 +80,8 @@ class BankNotice:
     """The bank says that something happened; it only wakes whoever then asks the bank, and proves nothing.
 
     kind: `custody_line` (a line was booked on the custody account) or `payout` (the payout `request_no` ended).
-    A notice may come twice, late, out of order or never.
+    A notice may come twice, late, out of order or never. `request_no` is the number the bank knows, that of
+    `PayoutOrder`.
     """
 
     notice_id: str

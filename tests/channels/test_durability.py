@@ -1,15 +1,19 @@
 """A power cut at the bank loses nothing that it has answered."""
 
 import asyncio
+import signal
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
+from escrow.domain.errors import OutcomeUnknown
 from escrow.domain.payouts import PayoutStatus
 from escrow.domain.rails import Rail
 from tests.channels.conftest import TUESDAY_MORNING
 from tests.channels.receiver import running_receiver
 from tests.channels.statements import House
-from tests.sandbox import running_sandbox
+from tests.sandbox import Sandbox, running_sandbox
 
 
 async def test_what_was_answered_before_a_power_cut_stands_after_it(tmp_path: Path) -> None:
@@ -79,3 +83,18 @@ async def test_a_notice_not_yet_taken_comes_after_a_power_cut(tmp_path: Path) ->
         await sandbox.steer.send_notices_to(receiver.url)
 
         assert [notice.kind for notice in await receiver.wait_for(house.account_no, 1)] == ["custody_line"]
+
+
+async def test_a_polite_end_does_not_wait_for_clients_without_an_answer(sandbox: Sandbox) -> None:
+    house = await House.open(sandbox, "HOME")
+    await sandbox.steer.next_suffers("timeout_booked")
+    submitting = asyncio.create_task(house.bank.submit(house.order()))
+    await asyncio.sleep(0.2)
+    began = asyncio.get_running_loop().time()
+
+    exit_code = await asyncio.to_thread(sandbox.stop)
+
+    assert asyncio.get_running_loop().time() - began < 4
+    assert exit_code in (0, -signal.SIGTERM)
+    with pytest.raises(OutcomeUnknown):
+        await submitting

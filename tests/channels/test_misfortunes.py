@@ -148,6 +148,18 @@ async def test_a_bank_that_is_down_leaves_submitting_unknown_and_reading_unreach
     assert await house.lines() == []
 
 
+async def test_a_slow_bank_answers_everything_late(house: House) -> None:
+    await house.sandbox.steer.set_bank_health("SLOW")
+    try:
+        began = asyncio.get_running_loop().time()
+        await house.balance_fen()
+        took_seconds = asyncio.get_running_loop().time() - began
+    finally:
+        await house.sandbox.steer.reset()
+
+    assert took_seconds >= 0.4
+
+
 async def test_a_stuck_payout_succeeds_after_ten_minutes(tmp_path: Path) -> None:
     async with running_sandbox(tmp_path, "--start-at", TUESDAY_MORNING) as sandbox:
         house = await House.open(sandbox, "HOME")

@@ -1,5 +1,6 @@
 """Payouts on the six rails: paid, charged, refused by the bank's own rules, and never twice."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -119,6 +120,15 @@ async def test_a_repeated_number_is_answered_with_its_state_and_paid_once(house:
 
     assert await house.bank.submit(order) == ended
     assert [line.kind for line in await house.lines()] == ["payout", "charge"]
+
+
+async def test_a_number_sent_ten_times_at_once_is_paid_once(house: House) -> None:
+    order = house.order(rail=Rail.IN_BANK)
+
+    answers = await asyncio.gather(*(house.bank.submit(order) for _ in range(10)))
+
+    assert {answer.bank_serial_no for answer in answers} == {line.bank_serial_no for line in await house.lines()}
+    assert await house.balance_fen() == OPENING_FEN - order.amount_fen
 
 
 @pytest.mark.parametrize(
