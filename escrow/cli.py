@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from escrow.commands import days, platform, sandbox
+from escrow.commands import days, platform, sandbox, verify
 from escrow.commands.up import DEFAULT_FOLDER, up
 from escrow.leave import leave
 from escrow.stack.up import environment_of_running_stack
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(platform.migrate)
+app.command()(verify.verify)
 app.command()(days.close_day)
 app.command()(days.roll)
 app.command()(days.sweep)

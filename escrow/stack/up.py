@@ -8,9 +8,10 @@ import asyncio
 import fcntl
 import os
 import sys
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
 
 import httpx2
 
@@ -71,7 +72,7 @@ class Stack:
         self.folder = folder.resolve()
         self.ports = ports
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _hold_alone(self.folder / "lock")
+        self._lock: TextIO | None = None
         self.postgres = PostgresServer(self.folder / "postgres")
         self.temporal = TemporalDevServer(self.folder / "temporal", port=ports.temporal, ui_port=ports.temporal_ui)
         keys = load_or_make_keys(self.folder / "keys")
@@ -106,12 +107,13 @@ class Stack:
         """Start all members, each when those it needs are ready; end what was started when one fails.
 
         Raises:
-            StackError: a port is taken or a member did not start.
+            StackError: another stack runs on the folder, a port is taken, or a member did not start.
         """
+        self._lock = self._lock or _hold_alone(self.folder / "lock")
         await self._require_free_ports()
         try:
-            await asyncio.gather(self._start_ledger(), self.temporal.start(), self.bank.start())
-            await asyncio.gather(self.api.start(), *(worker.start() for worker in self.workers))
+            await _all_or_none(self._start_ledger(), self.temporal.start(), self.bank.start())
+            await _all_or_none(self.api.start(), *(worker.start() for worker in self.workers))
             lines = [f"{name}={value}\n" for name, value in self.environment.items()]
             _write_private(self.folder / "environment", "".join(lines))
         except BaseException:
@@ -125,6 +127,9 @@ class Stack:
         await self.bank.stop()
         await self.temporal.stop()
         await self.postgres.stop()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -184,6 +189,18 @@ class Stack:
                 if asyncio.get_running_loop().time() > deadline:
                     raise StackError(f"port {port} is taken by another program: end it, or choose one with {option}")
                 await asyncio.sleep(0.1)
+
+
+async def _all_or_none(*starts: Coroutine[Any, Any, None]) -> None:
+    tasks = [asyncio.create_task(start) for start in starts]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        # The others must not go on starting what is about to be stopped.
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        raise
 
 
 async def answers(url: str) -> bool:

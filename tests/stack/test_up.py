@@ -58,7 +58,7 @@ async def test_what_dies_by_itself_is_started_again(stack: Stack) -> None:
 
 async def test_a_second_stack_on_the_same_folder_is_refused(stack: Stack) -> None:
     with pytest.raises(StackError, match="already"):
-        Stack(stack.folder, ports=Ports())
+        await Stack(stack.folder, ports=Ports()).start()
 
 
 async def test_no_log_shows_a_key(stack: Stack) -> None:

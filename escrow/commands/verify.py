@@ -1,0 +1,95 @@
+"""`escrow verify`: do the books hold, and do they say what the bank says?"""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from escrow.channels.protocols import BankLine, Custody
+from escrow.channels.sandbox_bank.client import SandboxBank
+from escrow.commands.books import Books, opened_books
+from escrow.commands.running import EXIT_FAILED, out, run
+from escrow.domain.bank_comparison import LineAtBank, differences
+from escrow.domain.money import format_fen
+from escrow.ledger.custody_books import custody_books
+
+_PAGE_LINES = 200
+
+
+def verify(
+    platform_no: Annotated[str | None, typer.Argument(help="One platform; all of them without it.")] = None,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds that lines in flight get to be posted.")] = 5,
+) -> None:
+    """Check every invariant of the books, and the custody account against the bank's own answer.
+
+    Ends with code 1 when anything is wrong, naming each violation and each bank line that is not posted.
+    """
+    if not run(_verify(platform_no, wait)):
+        raise typer.Exit(EXIT_FAILED)
+
+
+async def _verify(platform_no: str | None, wait_seconds: float) -> bool:
+    holds = True
+    async with opened_books() as books:
+        bank = SandboxBank(
+            books.settings.bank_url,
+            books.settings.bank_key.get_secret_value(),
+            connect_timeout_seconds=books.settings.bank_connect_seconds,
+            read_timeout_seconds=books.settings.bank_answer_seconds,
+        )
+        try:
+            for number in [platform_no] if platform_no else await books.registry.platforms.numbers():
+                holds &= await _platform_holds(books, bank, number, wait_seconds)
+        finally:
+            await bank.aclose()
+    return holds
+
+
+async def _platform_holds(books: Books, bank: Custody, platform_no: str, wait_seconds: float) -> bool:
+    platform = await books.registry.platforms.get(platform_no)
+    found = await settled_differences(books, bank, platform_no, platform.custody_account_no, wait_seconds=wait_seconds)
+    for sentence in found:
+        out.print(f"{platform_no}: {sentence}", style="red", markup=False)
+    if not found:
+        balance_fen = await bank.balance_fen(platform.custody_account_no)
+        out.print(f"{platform_no}: the books hold, and the bank shows the same {format_fen(balance_fen)}")
+    return not found
+
+
+async def settled_differences(
+    books: Books, bank: Custody, platform_no: str, custody_account_no: str, *, wait_seconds: float
+) -> list[str]:
+    """Differences to the bank that remain after what is in flight had time to arrive, one sentence each."""
+    deadline = asyncio.get_running_loop().time() + wait_seconds
+    while True:
+        lines = await _all_lines(bank, custody_account_no)
+        balance_fen = await bank.balance_fen(custody_account_no)
+        ours = await custody_books(books.reader, platform_no)
+        found = differences(
+            at_bank=[_as_compared(line) for line in lines],
+            kept=ours.kept,
+            bank_balance_fen=balance_fen,
+            custody_fen=ours.custody_fen,
+        )
+        if not found or asyncio.get_running_loop().time() > deadline:
+            return found
+        await asyncio.sleep(0.5)
+
+
+async def _all_lines(bank: Custody, custody_account_no: str) -> list[BankLine]:
+    lines: list[BankLine] = []
+    while True:
+        page = await bank.lines_after(custody_account_no, lines[-1].line_no if lines else 0, _PAGE_LINES)
+        lines += page
+        if len(page) < _PAGE_LINES:
+            return lines
+
+
+def _as_compared(line: BankLine) -> LineAtBank:
+    return LineAtBank(
+        line_no=line.line_no,
+        bank_serial_no=line.bank_serial_no,
+        kind=line.kind,
+        amount_fen=line.amount_fen,
+        balance_after_fen=line.balance_after_fen,
+    )

@@ -1,0 +1,133 @@
+"""`escrow verify` and the day-end verbs, on real books and a real bank: right is 0, wrong is 1 and named."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from escrow.domain import recipes
+from escrow.domain.journal import Basis, Posting
+from escrow.ledger.bank_lines import BankLines
+from escrow.ledger.engine import Reader
+from escrow.ledger.personal_data import PersonalDataBox
+from escrow.ledger.posting import LedgerWriter
+from escrow.stack.keys import load_or_make_keys
+from tests.postgres import new_database, running_server
+from tests.sandbox import Sandbox, running_sandbox
+
+
+@dataclass(frozen=True)
+class House:
+    """Books with one platform, its bank, and the command line over both."""
+
+    dsn: str
+    custody_account_no: str
+    sandbox: Sandbox
+    environment: Mapping[str, str]
+
+    async def escrow(self, *arguments: str) -> tuple[int, str]:
+        """Exit code and everything said."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            "from escrow.cli import main; main()",
+            *arguments,
+            env=dict(self.environment),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, said.decode()
+
+    async def top_up(self, amount_fen: int) -> None:
+        """A transfer that the bank booked and our books credit to a member, pending."""
+        line = await self.sandbox.steer.transfer(
+            custody_account_no=self.custody_account_no,
+            amount_fen=amount_fen,
+            account_no="6216261000000000018",
+            account_name="全渠道",
+        )
+        reader, writer = Reader(self.dsn), await LedgerWriter.start(self.dsn)
+        keys = self.environment
+        box = PersonalDataBox.from_hex(data_key=keys["ESCROW_DATA_KEY"], index_key=keys["ESCROW_INDEX_KEY"])
+        await BankLines(reader, box).record("HOME", [line])
+        entry = recipes.top_up_credited(
+            platform_no="HOME",
+            member_no="O-1",
+            amount_fen=amount_fen,
+            bank_serial_no=line.bank_serial_no,
+            effective_date=line.value_date,
+            pending_day=line.value_date,
+        )
+        await writer.post(
+            Posting(
+                platform_no="HOME",
+                request_no=f":bank-line:{line.bank_serial_no}",
+                content={"bank_serial_no": line.bank_serial_no},
+                occurred_at=datetime.now(UTC),
+                entry=entry,
+                bases=(Basis(kind="bank_line", reference=line.bank_serial_no),),
+            )
+        )
+        await writer.close()
+        await reader.close()
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with running_server() as server, running_sandbox(tmp_path / "bank") as sandbox:
+        database = await new_database(server)
+        environment = {
+            **os.environ,
+            **load_or_make_keys(tmp_path / "keys"),
+            "ESCROW_BANK_KEY": sandbox.key,
+            "ESCROW_BANK_URL": sandbox.base_url,
+            "DATABASE_URL": database.dsn,
+            "COLUMNS": "200",
+        }
+        account_no = await sandbox.steer.open_custody_account(reference="HOME", title="某装修平台有限公司")
+        opened = House(database.dsn, account_no, sandbox, environment)
+        (tmp_path / "platform.yaml").write_text(
+            f'platform_no: HOME\nname: 某装修平台有限公司\ncustody_account_no: "{account_no}"\n'
+        )
+        code, said = await opened.escrow("platform", "open", str(tmp_path / "platform.yaml"))
+        assert code == 0, said
+        yield opened
+
+
+async def test_books_that_say_what_the_bank_says_hold(house: House) -> None:
+    await house.top_up(18_600_000)
+    code, said = await house.escrow("verify")
+    assert code == 0, said
+    assert "HOME: the books hold, and the bank shows the same 186,000.00" in said
+
+
+async def test_a_line_planted_at_the_bank_is_named(house: House) -> None:
+    await house.top_up(18_600_000)
+    planted = await house.sandbox.steer.plant_line(custody_account_no=house.custody_account_no, amount_fen=1)
+    code, said = await house.escrow("verify", "--wait", "0")
+    assert code == 1
+    assert planted.bank_serial_no in said
+    assert "is not posted in our books" in said
+
+
+async def test_a_bank_that_is_away_ends_with_1_and_a_sentence(house: House) -> None:
+    house.sandbox.kill()
+    code, said = await house.escrow("verify")
+    assert code == 1
+    assert "bank_unreachable" in said
+    assert "Traceback" not in said
+
+
+async def test_closing_the_day_makes_pending_money_withdrawable_once(house: House) -> None:
+    await house.top_up(70_000)
+    assert "700.00 became withdrawable" in (await house.escrow("close-day", "HOME"))[1]
+    assert "0.00 became withdrawable" in (await house.escrow("roll", "HOME"))[1]
+    assert "0.00 went to the platform's own" in (await house.escrow("sweep", "HOME"))[1]
+    assert (await house.escrow("close-day", "HOUSE"))[0] == 1
