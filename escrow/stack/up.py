@@ -110,8 +110,8 @@ class Stack:
             StackError: another stack runs on the folder, a port is taken, or a member did not start.
         """
         self._lock = self._lock or _hold_alone(self.folder / "lock")
-        await self._require_free_ports()
         try:
+            await self._require_free_ports()
             await _all_or_none(self._start_ledger(), self.temporal.start(), self.bank.start())
             await _all_or_none(self.api.start(), *(worker.start() for worker in self.workers))
             lines = [f"{name}={value}\n" for name, value in self.environment.items()]
