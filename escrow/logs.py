@@ -103,3 +103,6 @@ def configure_logs(log_format: Literal["json", "console"] = "json", level: str =
         # uvicorn hangs handlers of its own on these; ours on the root is enough.
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    for name in ("httpx2", "httpcore2", "alembic"):
+        # Every request and every migration step; the URLs carry account numbers.
+        logging.getLogger(name).setLevel(logging.WARNING)

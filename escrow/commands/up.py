@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from escrow.commands.running import out, run
 from escrow.logs import configure_logs
@@ -57,7 +57,7 @@ async def _stay_up(folder: Path, ports: Ports, workers: int) -> None:
 
 def table_of(stack: Stack) -> Table:
     """Where everything is, for people."""
-    table = Table("what", "where", title="The stack is up")
+    table = Table("what", Column("where", overflow="fold"), title="The stack is up")
     table.add_row("API and its description", f"{stack.api_url}/v1/openapi.json")
     table.add_row("Temporal's pages", stack.temporal.ui_url)
     table.add_row("Temporal, gRPC", stack.temporal.address)
