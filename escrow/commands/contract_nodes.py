@@ -4,11 +4,17 @@ Scalars are never converted: `186000.00` stays text and does not become a float,
 """
 
 import difflib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from escrow.domain.errors import Refused
+
+Value = TypeVar("Value")
+Default = TypeVar("Default")
 
 
 class ContractFileError(Exception):
@@ -27,6 +33,11 @@ class Page:
         problem = (node.start_mark.line + 1, message)
         if problem not in self._problems:
             self._problems.append(problem)
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether something was noted."""
+        return bool(self._problems)
 
     def finish(self) -> None:
         """End the reading.
@@ -68,18 +79,20 @@ class Section:
 
     Args:
         page: collects the problems.
-        node: where the section stands.
+        node: where the section stands; None when it is absent, which was noted then.
         title: what messages call it, e.g. `member`.
         required: keys that must be there.
         optional: keys that may be there.
     """
 
     def __init__(
-        self, page: Page, node: Node, title: str, *, required: Collection[str], optional: Collection[str] = ()
+        self, page: Page, node: Node | None, title: str, *, required: Collection[str], optional: Collection[str] = ()
     ) -> None:
         self.page = page
-        self.node = node
+        self._node = node
         self._values: dict[str, Node] = {}
+        if node is None:
+            return
         if not isinstance(node, MappingNode):
             page.wrong(node, f"{title} must be a list of `key: value` lines with {_listed(required)}")
             return
@@ -102,15 +115,25 @@ class Section:
         """The node under a key, None when it is absent (which was noted where it is required)."""
         return self._values.get(key)
 
-    def text(self, key: str) -> str | None:
-        """The text under a key as it was typed, None when absent or not one value."""
+    def read(self, key: str, meaning: Callable[[str], Value], otherwise: Default) -> Value | Default:
+        """What the text under a key means; `otherwise` when the key is absent or its text was noted as wrong.
+
+        Args:
+            meaning: turns the text as it was typed into a value; ValueError or Refused say what to write instead.
+        """
         node = self._values.get(key)
         if node is None:
-            return None
+            return otherwise
         if not isinstance(node, ScalarNode) or not node.value.strip():
             self.page.wrong(node, f"`{key}` needs one value")
-            return None
-        return str(node.value).strip()
+            return otherwise
+        try:
+            return meaning(str(node.value).strip())
+        except Refused as refusal:
+            self.page.wrong(node, f"`{key}`: {refusal.message}")
+        except ValueError as error:
+            self.page.wrong(node, f"`{key}`: {error}")
+        return otherwise
 
     def items(self, key: str) -> Iterator[Node]:
         """The entries of the list under a key."""
@@ -123,8 +146,10 @@ class Section:
         yield from node.value
 
     def wrong(self, key: str, message: str) -> None:
-        """Note a problem at the value of a key, or at the section when the key is absent."""
-        self.page.wrong(self._values.get(key, self.node), message)
+        """Note a problem at the value of a key, or at the section where the key is absent."""
+        node = self._values.get(key, self._node)
+        if node is not None:
+            self.page.wrong(node, message)
 
 
 def _listed(names: Collection[str]) -> str:
