@@ -1,0 +1,76 @@
+"""Each invariant finds the row that breaks it: a fault planted past all guards is named."""
+
+import asyncpg
+import pytest
+
+from escrow.domain import recipes
+from escrow.domain.journal import Basis, Change
+from escrow.ledger.connections import connect
+from escrow.ledger.invariants import INVARIANT_NAMES, check_invariants
+from escrow.ledger.posting import LedgerWriter
+from tests.ledger.books import DAY, HOME, booked_by_bank, matured, open_day, posting, top_up
+from tests.postgres import Database
+
+FAULTS = {
+    "entry_balanced": "UPDATE entry_line SET amount_fen = amount_fen + 1 WHERE version = 1 AND amount_fen > 0",
+    "platform_balanced": "UPDATE account SET balance_fen = balance_fen + 1 WHERE purpose = 'withdrawable'",
+    "balance_is_lines": "UPDATE account SET version = version + 1 WHERE purpose = 'withdrawable'",
+    "chain": "UPDATE entry_line SET balance_after_fen = balance_after_fen + 1 WHERE version = 1",
+    "minimum": "UPDATE entry_line SET balance_after_fen = -1 WHERE amount_fen = 100",
+    "request_once": "DELETE FROM request WHERE entry_id IS NOT NULL",
+    "recipe_allowed": "UPDATE entry SET recipe = 'commission_swept'",
+    "basis_taken": "DELETE FROM basis_use",
+    "open_day": "UPDATE entry SET accounting_day = accounting_day + 1",
+    "custody_is_bank_lines": "UPDATE bank_line SET amount_fen = amount_fen + 1",
+    "bank_line_posted_once": "UPDATE bank_line SET entry_id = NULL",
+    "events_numbered": "DELETE FROM event WHERE sequence_no = 1",
+    "order_escrow": """UPDATE business_object SET body = '{"paid_fen": 5}' WHERE kind = 'order'""",
+    "ended_holds_nothing": "UPDATE business_object SET status = 'paid' WHERE kind = 'withdrawal'",
+}
+
+
+async def some_business(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
+    await open_day(owner)
+    await top_up(owner, writer, "O-1", 100, pending_day=DAY)
+    serial_no = await booked_by_bank(owner, 50)
+    own = recipes.own_credited(platform_no=HOME, amount_fen=50, bank_serial_no=serial_no, effective_date=DAY)
+    await writer.post(posting(entry=own, bases=(Basis(kind="bank_line", reference=serial_no),)))
+    released = await writer.post(matured("O-1", 40))
+    held = recipes.withdrawal_requested(platform_no=HOME, member_no="O-1", withdrawal_no="W-1", amount_fen=30)
+    change = Change(kind="withdrawal", object_no="W-1", event_type="withdrawal.held", status="held")
+    basis = Basis(kind="release", reference=released.request_no)
+    await writer.post(posting(entry=held, bases=(basis,), changes=(change,)))
+    for status in ("opened", "closed"):
+        await writer.post(posting(changes=(Change(kind="order", object_no="D-1", event_type="e", status=status),)))
+
+
+async def test_sound_books_break_nothing(database: Database, owner: asyncpg.Connection, writer: LedgerWriter) -> None:
+    await some_business(owner, writer)
+    reader = await connect(database.dsn)
+    try:
+        assert await check_invariants(reader) == []
+        assert await check_invariants(reader, HOME) == []
+    finally:
+        await reader.close()
+
+
+@pytest.mark.parametrize("invariant", FAULTS)
+async def test_a_planted_fault_is_named(
+    database: Database, owner: asyncpg.Connection, writer: LedgerWriter, invariant: str
+) -> None:
+    await some_business(owner, writer)
+    superuser = await asyncpg.connect(database.superuser_dsn)
+    try:
+        # Triggers off: only a superuser can go past the guards.
+        await superuser.execute("SET session_replication_role = replica")
+        assert not (await superuser.execute(FAULTS[invariant])).endswith(" 0")
+        violations = await check_invariants(superuser, HOME)
+        assert invariant in {violation.invariant for violation in violations}
+        assert all(violation.row["platform_no"] == HOME and HOME in str(violation) for violation in violations)
+        assert await check_invariants(superuser, "OTHER") == []
+    finally:
+        await superuser.close()
+
+
+def test_every_invariant_has_a_planted_fault() -> None:
+    assert set(FAULTS) == set(INVARIANT_NAMES)
