@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import (
     Client,
     RPCError,
@@ -13,14 +14,17 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCStatusCode
 
 from activities.failures import from_temporal
 from api.problems import OrderBusy, TemporalUnavailable
 from escrow.domain.errors import Refused
+from escrow.domain.money import format_fen
+from escrow.domain.order_states import OrderStatus
 from workflows import messages
+from workflows.search_attributes import of_order, of_withdrawal
 
 _PROBE = timedelta(seconds=1)
 _AWAY = frozenset(
@@ -32,6 +36,8 @@ _AWAY = frozenset(
         RPCStatusCode.UNKNOWN,
     }
 )
+#: A server without the operator's service, or one that keeps it from us, has no attributes for us.
+_NOT_OFFERED = frozenset({RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED})
 
 
 class WorkflowEnded(Exception):
@@ -49,6 +55,7 @@ class Processes:
     def __init__(self, client: Client, *, answer_seconds: float) -> None:
         self._client = client
         self._answer = timedelta(seconds=answer_seconds)
+        self._registered: frozenset[str] | None = None
 
     async def is_ready(self) -> bool:
         """Whether Temporal answers now."""
@@ -70,6 +77,14 @@ class Processes:
             messages.OrderInput(contract=contract),
             workflow_id=messages.order_workflow_id(contract.platform_no, contract.order_no),
             task_queue=messages.ORDERS_TASK_QUEUE,
+            summary=f"{format_fen(contract.total_fen)} yuan in {len(contract.milestones)} milestones",
+            attributes=of_order(
+                platform_no=contract.platform_no,
+                owner_no=contract.owner_no,
+                contractor_no=contract.contractor_no,
+                amount_fen=contract.total_fen,
+                status=OrderStatus.AWAITING_PAYMENT,
+            ),
         )
 
     async def start_withdrawal(self, request: messages.WithdrawalInput) -> None:
@@ -83,6 +98,10 @@ class Processes:
             request,
             workflow_id=messages.withdrawal_workflow_id(request.platform_no, request.withdrawal_no),
             task_queue=messages.PAYMENTS_TASK_QUEUE,
+            summary=f"{format_fen(request.principal_fen)} yuan for {request.member_no or 'the platform'}",
+            attributes=of_withdrawal(
+                platform_no=request.platform_no, member_no=request.member_no, principal_fen=request.principal_fen
+            ),
         )
 
     async def command_order(
@@ -138,17 +157,45 @@ class Processes:
         except WorkflowEnded:
             return
 
-    async def _start(self, workflow: str, argument: Any, *, workflow_id: str, task_queue: str) -> None:
-        async with self._translated():
-            await self._client.start_workflow(
-                workflow,
-                argument,
-                id=workflow_id,
-                task_queue=task_queue,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                rpc_timeout=self._answer,
-            )
+    async def _start(
+        self,
+        workflow: str,
+        argument: Any,
+        *,
+        workflow_id: str,
+        task_queue: str,
+        summary: str,
+        attributes: TypedSearchAttributes,
+    ) -> None:
+        try:
+            async with self._translated():
+                await self._client.start_workflow(
+                    workflow,
+                    argument,
+                    id=workflow_id,
+                    task_queue=task_queue,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    static_summary=summary,
+                    search_attributes=await self._present(attributes),
+                    rpc_timeout=self._answer,
+                )
+        except WorkflowAlreadyStartedError:
+            return  # it ran under this number and has ended: the books have it
+
+    async def _present(self, attributes: TypedSearchAttributes) -> TypedSearchAttributes:
+        """Those that the server knows: attributes are for operators, and an order must run without them too."""
+        if self._registered is None:
+            request = ListSearchAttributesRequest(namespace=self._client.namespace)
+            try:
+                answer = await self._client.operator_service.list_search_attributes(request, timeout=self._answer)
+            except RPCError as error:
+                if error.status not in _NOT_OFFERED:
+                    raise
+                self._registered = frozenset()
+            else:
+                self._registered = frozenset(answer.custom_attributes)
+        return TypedSearchAttributes([pair for pair in attributes if pair.key.name in self._registered])
 
     async def _silence(self) -> OrderBusy | TemporalUnavailable:
         """Why no answer came: Temporal itself is away, or the workflow has not got to it."""
@@ -160,8 +207,6 @@ class Processes:
     async def _translated(self) -> AsyncIterator[None]:
         try:
             yield
-        except WorkflowAlreadyStartedError as error:
-            raise WorkflowEnded from error
         except RPCTimeoutOrCancelledError:
             raise  # the caller of an update asks why; RPC time-outs of other calls come as RPCError
         except RPCError as error:

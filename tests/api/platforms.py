@@ -1,0 +1,184 @@
+"""A platform of its own for each test, reached as a platform reaches it: over HTTP with its key."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from escrow.channels.sandbox_bank.steering import SandboxSteering
+from escrow.domain.platform_config import PlatformConfig
+from escrow.ledger.engine import Reader
+from escrow.ledger.personal_data import PersonalDataBox
+from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
+from escrow.ledger.registry import Registry
+from escrow.stack.up import Stack
+
+PRICE_FEN = 18_600_000
+_NUMBERS = itertools.count(1)
+_CARD_NUMBERS = itertools.count(1)
+
+MILESTONES = [
+    {"name": "定金", "kind": "start", "share": "30%"},
+    {"name": "水电验收", "kind": "acceptance", "share": "30%"},
+    {"name": "竣工验收", "kind": "acceptance", "share": "35%"},
+    {"name": "质保金", "kind": "warranty", "share": "5%"},
+]
+
+
+def card_number() -> str:
+    """A UnionPay card number with a correct Luhn digit, not used before in this session."""
+    stem = f"62162610{next(_CARD_NUMBERS):010d}"
+    total = sum(sum(divmod(int(digit) * (2 - place % 2), 10)) for place, digit in enumerate(reversed(stem)))
+    return stem + str(-total % 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A platform with its key; `http` speaks to the API in its name."""
+
+    number: str
+    custody_account_no: str
+    http: httpx2.AsyncClient
+    registry: Registry
+    bank: SandboxSteering
+
+    async def post(self, path: str, **body: Any) -> httpx2.Response:
+        return await self.http.post(f"/v1{path}", json=body)
+
+    async def get(self, path: str, **query: Any) -> httpx2.Response:
+        return await self.http.get(f"/v1{path}", params=query)
+
+    async def open_owner(self, member_no: str = "O-1", card: str | None = None) -> str:
+        """Open an owner with a bound card; its number."""
+        card = card or card_number()
+        await created(self.post("/members", member_no=member_no, kind="person", name="王小明", mobile="13800000001"))
+        await created(
+            self.post(
+                f"/members/{member_no}/bank-accounts",
+                account_id=f"A-{member_no}",
+                account_no=card,
+                account_name="王小明",
+                is_corporate=False,
+            )
+        )
+        return card
+
+    async def open_contractor(self, member_no: str = "C-1") -> None:
+        """Open a contractor, a company with a bound account."""
+        name = "安居装饰有限公司"
+        await created(self.post("/members", member_no=member_no, kind="company", name=name, mobile="13800000002"))
+        await created(
+            self.post(
+                f"/members/{member_no}/bank-accounts",
+                account_id=f"A-{member_no}",
+                account_no=f"7559{next(_CARD_NUMBERS):012d}",
+                account_name=name,
+                is_corporate=True,
+                cnaps_code="102100099996",
+            )
+        )
+
+    async def top_up(self, card: str, amount_fen: int, member_no: str = "O-1") -> None:
+        """A transfer from the owner's card, recognised."""
+        await self.bank.transfer(
+            custody_account_no=self.custody_account_no, amount_fen=amount_fen, account_no=card, account_name="王小明"
+        )
+
+        async def arrived() -> bool:
+            return int((await self.balances(member_no))["available_fen"]) >= amount_fen
+
+        await eventually(arrived)
+
+    async def balances(self, member_no: str) -> dict[str, Any]:
+        answer: dict[str, Any] = (await self.get(f"/members/{member_no}/balances")).json()
+        return answer
+
+    async def open_order(self, order_no: str = "D-1001", **changes: Any) -> dict[str, Any]:
+        """Open an order between O-1 and C-1."""
+        return await created(self.post("/orders", **order_body(order_no, **changes)))
+
+    async def command(self, path: str, request_no: str, by: str) -> dict[str, Any]:
+        """Give an order a command that must succeed; the answer."""
+        answer = await self.post(f"/orders/{path}", request_no=request_no, by=by)
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    async def paid_order(self, order_no: str = "D-1001", **changes: Any) -> None:
+        """Members, money and an order that is paid."""
+        card = await self.open_owner()
+        await self.open_contractor()
+        await self.top_up(card, PRICE_FEN)
+        await self.open_order(order_no, **changes)
+        await self.command(f"{order_no}/pay", f"{order_no}-pay", "O-1")
+
+
+def order_body(order_no: str = "D-1001", **changes: Any) -> dict[str, Any]:
+    """What a platform sends to open an order."""
+    return {
+        "order_no": order_no,
+        "owner_no": "O-1",
+        "contractor_no": "C-1",
+        "total_fen": PRICE_FEN,
+        "milestones": MILESTONES,
+        **changes,
+    }
+
+
+async def created(call: Awaitable[httpx2.Response]) -> dict[str, Any]:
+    """The body of an answer that must be 201."""
+    answer = await call
+    assert answer.status_code == 201, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], *, within_seconds: float = 15) -> None:
+    """Wait until a condition holds."""
+    async with asyncio.timeout(within_seconds):
+        while not await condition():
+            await asyncio.sleep(0.05)
+
+
+class PlatformMaker:
+    """Opens platforms on a running stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._api_url = stack.api_url
+        self._reader = Reader(stack.postgres.dsn)
+        box = PersonalDataBox.from_hex(
+            data_key=stack.environment["ESCROW_DATA_KEY"], index_key=stack.environment["ESCROW_INDEX_KEY"]
+        )
+        self._registry = Registry(self._reader, box)
+        self._bank = SandboxSteering(stack.bank_url)
+        self._clients: list[httpx2.AsyncClient] = []
+
+    async def open(self, config: PlatformConfig | None = None) -> Platform:
+        """A fresh platform with a custody account at the bank, an own bank account and a key."""
+        number = f"P{next(_NUMBERS)}"
+        custody_account_no = await self._bank.open_custody_account(reference=number, title=f"平台{number}")
+        await self._registry.open_platform(
+            PlatformFile(
+                platform_no=number,
+                name=f"平台{number}",
+                own_bank_account=OwnBankAccount(account_id="OWN-1", account_no=f"7558{next(_CARD_NUMBERS):012d}"),
+                config=config or PlatformConfig(),
+            ),
+            custody_account_no=custody_account_no,
+        )
+        key = (await self._registry.platforms.issue_key(number)).key
+        client = httpx2.AsyncClient(
+            base_url=self._api_url, headers={"Authorization": f"Bearer {key}"}, timeout=30, trust_env=False
+        )
+        self._clients.append(client)
+        return Platform(number, custody_account_no, client, self._registry, self._bank)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients:
+            await client.aclose()
+        await self._bank.aclose()
+        await self._reader.close()
