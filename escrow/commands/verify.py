@@ -10,8 +10,11 @@ from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.commands.books import Books, opened_books
 from escrow.commands.running import EXIT_FAILED, out, run
 from escrow.domain.bank_comparison import LineAtBank, differences
+from escrow.domain.errors import LedgerUnavailable
 from escrow.domain.money import format_fen
+from escrow.ledger.connections import CONNECTION_LOST, connect
 from escrow.ledger.custody_books import custody_books
+from escrow.ledger.invariants import check_invariants
 
 _PAGE_LINES = 200
 
@@ -29,8 +32,8 @@ def verify(
 
 
 async def _verify(platform_no: str | None, wait_seconds: float) -> bool:
-    holds = True
     async with opened_books() as books:
+        found = await broken_invariants(books, platform_no)
         bank = SandboxBank(
             books.settings.bank_url,
             books.settings.bank_key.get_secret_value(),
@@ -39,21 +42,40 @@ async def _verify(platform_no: str | None, wait_seconds: float) -> bool:
         )
         try:
             for number in [platform_no] if platform_no else await books.registry.platforms.numbers():
-                holds &= await _platform_holds(books, bank, number, wait_seconds)
+                found += await _compared(books, bank, number, wait_seconds)
         finally:
             await bank.aclose()
-    return holds
-
-
-async def _platform_holds(books: Books, bank: Custody, platform_no: str, wait_seconds: float) -> bool:
-    platform = await books.registry.platforms.get(platform_no)
-    found = await settled_differences(books, bank, platform_no, platform.custody_account_no, wait_seconds=wait_seconds)
     for sentence in found:
-        out.print(f"{platform_no}: {sentence}", style="red", markup=False)
-    if not found:
-        balance_fen = await bank.balance_fen(platform.custody_account_no)
-        out.print(f"{platform_no}: the books hold, and the bank shows the same {format_fen(balance_fen)}")
+        out.print(sentence, style="red", markup=False)
+    out.print(f"{len(found)} violations" if found else "every invariant of the books holds")
     return not found
+
+
+async def broken_invariants(books: Books, platform_no: str | None) -> list[str]:
+    """Invariants of the books that do not hold, one sentence for each row that breaks one.
+
+    Raises:
+        LedgerUnavailable: the database cannot be reached.
+    """
+    try:
+        connection = await connect(books.settings.database_url)
+        try:
+            violations = await check_invariants(connection, platform_no)
+        finally:
+            await connection.close()
+    except CONNECTION_LOST as error:
+        raise LedgerUnavailable("ledger_unavailable", "The database cannot be reached.") from error
+    return [str(violation) for violation in violations]
+
+
+async def _compared(books: Books, bank: Custody, platform_no: str, wait_seconds: float) -> list[str]:
+    platform = await books.registry.platforms.get(platform_no)
+    account_no = platform.custody_account_no
+    found = await settled_differences(books, bank, platform_no, account_no, wait_seconds=wait_seconds)
+    if not found:
+        balance_fen = await bank.balance_fen(account_no)
+        out.print(f"{platform_no}: the bank answers {format_fen(balance_fen)}, which is what the books expect")
+    return [f"{platform_no}: {sentence}" for sentence in found]
 
 
 async def settled_differences(
