@@ -22,6 +22,7 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
+from activities.bank_book import BankBook
 from activities.bank_lines import BankLineActivities
 from activities.failures import FailureMapping
 from activities.notices import NoticeActivities
@@ -70,8 +71,9 @@ class Activities:
         platforms, accounts = self.registry.platforms, self.registry.bank_accounts
         self.orders = OrderActivities(writer, reader)
         self.notices = NoticeActivities(bank, self.registry.members, platforms)
-        self.payments = PaymentActivities(writer, reader, accounts, platforms, bank)
-        self.bank_lines = BankLineActivities(writer, reader, BankLines(reader, box), accounts, platforms, bank)
+        bank_book = BankBook(BankLines(reader, box), platforms, bank)
+        self.payments = PaymentActivities(writer, reader, accounts, platforms, bank_book, bank)
+        self.bank_lines = BankLineActivities(writer, reader, bank_book, accounts, platforms)
 
     def on_orders_queue(self) -> Sequence[Callable[..., Any]]:
         """Activities that orders call."""

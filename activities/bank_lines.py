@@ -3,13 +3,13 @@
 from datetime import datetime
 
 from escrow.ledger.balances import account_balance_fen
-from escrow.ledger.bank_lines import BankLines, StoredBankLine
+from escrow.ledger.bank_lines import StoredBankLine
 from escrow.ledger.days import accounting_day
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
+from activities.bank_book import BankBook
 from activities.heartbeat import heartbeating
-from escrow.channels.protocols import Custody
 from escrow.domain import recipes
 from escrow.domain.accounts import AccountKey, bank_charges, fees, own
 from escrow.domain.charges import cover_charges
@@ -43,17 +43,15 @@ class BankLineActivities:
         self,
         writer: LedgerWriter,
         reader: Reader,
-        lines: BankLines,
+        book: BankBook,
         accounts: BankAccounts,
         platforms: Platforms,
-        custody: Custody,
     ) -> None:
         self._writer = writer
         self._reader = reader
-        self._lines = lines
+        self._bank_book = book
         self._accounts = accounts
         self._platforms = platforms
-        self._custody = custody
 
     @activity.defn
     async def fetch_bank_lines(self, platform_no: str) -> list[LineRef]:
@@ -63,14 +61,8 @@ class BankLineActivities:
             BankUnreachable: look again later.
         """
         async with heartbeating():
-            platform = await self._platforms.get(platform_no)
-            while True:
-                after = await self._lines.last_line_no(platform_no)
-                fresh = await self._custody.lines_after(platform.custody_account_no, after)
-                if not fresh:
-                    break
-                await self._lines.record(platform_no, fresh)
-            unposted = await self._lines.unposted(platform_no)
+            await self._bank_book.bring_up_to_date(platform_no)
+        unposted = await self._bank_book.unposted(platform_no)
         return [
             LineRef(platform_no=platform_no, bank_serial_no=line.bank_serial_no, kind=line.kind)
             for line in unposted
@@ -84,7 +76,7 @@ class BankLineActivities:
         A transfer from a bound account is credited to its member, any other waits in suspense; a charge of the
         bank is booked and made good from fees, then from the platform's own money.
         """
-        line = await self._lines.get(ref.platform_no, ref.bank_serial_no)
+        line = await self._bank_book.line(ref.platform_no, ref.bank_serial_no)
         if line.kind == "charge":
             booked = await self._book(line, occurred_at, self._charge(line), "bank_charge.booked", {})
             await self._cover_charges(line, occurred_at)

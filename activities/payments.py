@@ -4,6 +4,7 @@ from escrow.ledger.objects import get_object
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
+from activities.bank_book import BankBook
 from activities.guards import require_in_transit, require_own_workflow, require_standing_order
 from activities.heartbeat import heartbeating
 from activities.steps import Step
@@ -96,12 +97,14 @@ class PaymentActivities:
         reader: Reader,
         accounts: BankAccounts,
         platforms: Platforms,
+        bank_book: BankBook,
         payouts: Payouts,
     ) -> None:
         self._writer = writer
         self._reader = reader
         self._accounts = accounts
         self._platforms = platforms
+        self._bank_book = bank_book
         self._payouts = payouts
 
     @activity.defn
@@ -212,8 +215,13 @@ class PaymentActivities:
 
     @activity.defn
     async def settle_withdrawal(self, request: SettleWithdrawal) -> Receipt:
-        """Clear the transit account against the bank line of the payout, once per line."""
+        """Clear the transit account against the bank line of the payout, once per line.
+
+        Raises:
+            BankUnreachable: the bank's list does not show the line yet.
+        """
         step = request.step
+        line = await self._bank_book.line(step.platform_no, request.bank_serial_no)
         return await self._writer.post(
             step.posting(
                 entry=recipes.withdrawal_paid(
@@ -223,6 +231,7 @@ class PaymentActivities:
                     principal_fen=request.principal_fen,
                     fee_fen=request.fee_fen,
                     bank_serial_no=request.bank_serial_no,
+                    effective_date=line.value_date,
                 ),
                 content={"bank_serial_no": request.bank_serial_no, "principal_fen": request.principal_fen},
             )
