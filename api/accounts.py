@@ -120,7 +120,7 @@ def line_view(line: HistoryLine) -> LineView:
 async def get_balances(
     member_no: PathNumber, platform_no: CallerPlatform, services: UsedServices
 ) -> MemberBalancesView:
-    """All of one moment."""
+    """What the member has and what can be done with it, all of one moment."""
     await services.registry.members.get(platform_no, member_no)
     balances = await member_balances(services.reader, platform_no, member_no)
     return MemberBalancesView(

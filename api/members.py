@@ -61,7 +61,7 @@ def _view(member: Member) -> MemberView:
     "",
     status_code=status.HTTP_201_CREATED,
     summary="Open a member",
-    responses=problems("request_no_reused", repeated=MemberView),
+    responses=problems("request_no_reused", "member_no_reserved", repeated=MemberView),
 )
 async def open_member(
     body: MemberOpening, response: Response, platform_no: CallerPlatform, services: UsedServices

@@ -125,8 +125,6 @@ CATALOGUE: dict[str, Entry] = {
     "basis_expired": Entry(_CONFLICT, "The consent has expired", "Consent again under a new request number."),
     "basis_used": Entry(_CONFLICT, "The consent was used already", "Consent again under a new request number."),
     "basis_mismatch": Entry(_CONFLICT, "The consent covers another operation", "Consent to exactly this operation."),
-    "basis_not_due": Entry(_CONFLICT, "The deadline has not passed", "Wait for it, or give consent."),
-    "day_closed": Entry(_CONFLICT, "The accounting day is closed", "Repeat; the next day takes it."),
     "bank_declined": Entry(_CONFLICT, "The bank said no", "Decide anew; another try needs a new number."),
     "bank_unreachable": Entry(_UNAVAILABLE, "The bank cannot be reached", "Repeat the same request."),
     "outcome_unknown": Entry(_UNAVAILABLE, "The outcome is not known yet", "Repeat the same request to learn it."),

@@ -15,6 +15,7 @@ from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
 from escrow.ledger.registry import Registry
 from escrow.stack.up import Stack
+from tests.api.documented import check_documented
 
 PRICE_FEN = 18_600_000
 _NUMBERS = itertools.count(1)
@@ -171,7 +172,11 @@ class PlatformMaker:
         )
         key = (await self._registry.platforms.issue_key(number)).key
         client = httpx2.AsyncClient(
-            base_url=self._api_url, headers={"Authorization": f"Bearer {key}"}, timeout=30, trust_env=False
+            base_url=self._api_url,
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=30,
+            trust_env=False,
+            event_hooks={"response": [check_documented]},
         )
         self._clients.append(client)
         return Platform(number, custody_account_no, client, self._registry, self._bank)

@@ -1,0 +1,165 @@
+"""Two platforms, two keys: on every endpoint the other's objects are answered like objects that do not exist."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest_asyncio
+
+from tests.api.documented import OPERATIONS
+from tests.api.platforms import Platform, PlatformMaker, order_body
+
+#: Without a platform's key: who runs the service, and the bank, which signs.
+WITHOUT_KEY = {("GET", "/health"), ("GET", "/ready"), ("GET", "/metrics"), ("POST", "/bank/notices")}
+
+COMMAND = {"request_no": "X-1", "by": "O-1"}
+BINDING = {"account_id": "X-1", "account_no": "6216261000000000018", "account_name": "王小明", "is_corporate": False}
+
+#: How a stranger names an object: path parameters, query and body, by the other's numbers.
+NAMED: Mapping[tuple[str, str], dict[str, Any]] = {
+    ("GET", "/v1/members/{member_no}"): {"path": {"member_no": "O-1"}},
+    ("GET", "/v1/members/{member_no}/balances"): {"path": {"member_no": "O-1"}},
+    ("POST", "/v1/members/{member_no}/bank-accounts"): {"path": {"member_no": "O-1"}, "body": BINDING},
+    ("GET", "/v1/members/{member_no}/bank-accounts"): {"path": {"member_no": "O-1"}},
+    ("GET", "/v1/members/{member_no}/bank-accounts/{account_id}"): {
+        "path": {"member_no": "O-1", "account_id": "A-O-1"}
+    },
+    ("DELETE", "/v1/members/{member_no}/bank-accounts/{account_id}"): {
+        "path": {"member_no": "O-1", "account_id": "A-O-1"}
+    },
+    ("GET", "/v1/orders/{order_no}"): {"path": {"order_no": "D-1001"}},
+    ("POST", "/v1/orders/{order_no}/pay"): {"path": {"order_no": "D-1001"}, "body": COMMAND},
+    ("POST", "/v1/orders/{order_no}/start"): {"path": {"order_no": "D-1001"}, "body": COMMAND},
+    ("POST", "/v1/orders/{order_no}/cancel"): {"path": {"order_no": "D-1001"}, "body": COMMAND},
+    ("POST", "/v1/orders/{order_no}/milestones/{number}/complete"): {
+        "path": {"order_no": "D-1001", "number": "2"},
+        "body": COMMAND,
+    },
+    ("POST", "/v1/orders/{order_no}/milestones/{number}/accept"): {
+        "path": {"order_no": "D-1001", "number": "2"},
+        "body": COMMAND,
+    },
+    ("POST", "/v1/orders/{order_no}/milestones/{number}/rectify"): {
+        "path": {"order_no": "D-1001", "number": "2"},
+        "body": COMMAND,
+    },
+    ("POST", "/v1/orders/{order_no}/consents"): {
+        "path": {"order_no": "D-1001"},
+        "body": {**COMMAND, "operation": "pay"},
+    },
+    ("GET", "/v1/withdrawals/{withdrawal_no}"): {"path": {"withdrawal_no": "W-1"}},
+    ("GET", "/v1/accounts/{account}/history"): {"path": {"account": "O-1/withdrawable"}},
+    ("GET", "/v1/statements"): {
+        "query": {"member_no": "O-1", "first_day": "2020-01-01", "last_day": "2099-12-31"},
+    },
+    ("POST", "/v1/orders"): {"body": order_body("X-1")},
+    ("POST", "/v1/withdrawals"): {
+        "body": {"withdrawal_no": "X-1", "member_no": "O-1", "account_id": "A-O-1", "principal_fen": 1},
+    },
+}
+
+#: Lists and the caller's own platform: they name nothing of another's, and must show nothing of it.
+LISTS = {
+    ("GET", "/v1/members"),
+    ("GET", "/v1/orders"),
+    ("GET", "/v1/withdrawals"),
+    ("GET", "/v1/accounts"),
+    ("GET", "/v1/events"),
+    ("GET", "/v1/platform"),
+}
+
+#: Opens an object under the caller's own key; the other's object of the same number stays as it is.
+OPENS = {("POST", "/v1/members")}
+
+
+@pytest_asyncio.fixture(scope="session")
+async def rich(platforms: PlatformMaker) -> Platform:
+    """A platform with one of everything."""
+    platform = await platforms.open()
+    await platform.paid_order()
+    card = await platform.open_owner("O-2")
+    await platform.top_up(card, 100_000, "O-2")
+    answer = await platform.post("/withdrawals", withdrawal_no="W-1", member_no="O-2", principal_fen=5_000)
+    assert answer.status_code == 201, answer.text
+    return platform
+
+
+def test_every_endpoint_has_its_row() -> None:
+    assert set(OPERATIONS) == set(NAMED) | LISTS | OPENS | WITHOUT_KEY
+
+
+async def _ask(platform: Platform, key: tuple[str, str], numbers: Mapping[str, str]) -> tuple[int, str]:
+    """Status and body of one call, with the numbers taken out of both."""
+    method, path = key
+    row = NAMED[key]
+
+    def told(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: told(item) for name, item in value.items()}
+        return numbers.get(value, value) if isinstance(value, str) else value
+
+    for name, value in row.get("path", {}).items():
+        filled = "/".join(told(part) for part in value.split("/"))
+        path = path.replace(f"{{{name}}}", filled)
+    answer = await platform.http.request(method, path, json=told(row.get("body")), params=told(row.get("query")))
+    text = answer.text
+    for absent in sorted(numbers.values(), key=len, reverse=True):
+        text = text.replace(absent, "…")
+    for own in sorted(numbers, key=len, reverse=True):
+        text = text.replace(own, "…")
+    return answer.status_code, text
+
+
+async def test_anothers_objects_are_answered_like_objects_that_do_not_exist(
+    rich: Platform, platforms: PlatformMaker
+) -> None:
+    stranger, newcomer = await platforms.open(), await platforms.open()
+    absent = {"O-1": "O-404", "A-O-1": "A-404", "D-1001": "D-404", "W-1": "W-404", "C-1": "C-404"}
+    present = {number: number for number in absent}
+    for key in NAMED:
+        of_another = await _ask(stranger, key, present)
+        of_nobody = await _ask(newcomer, key, absent)
+        assert of_another == of_nobody, key
+        own = await _ask(rich, key, present) if key[0] == "GET" else None
+        assert own is None or own != of_another, f"{key}: the owner of the object does not see it either"
+
+
+async def test_lists_show_nothing_of_another_platform(rich: Platform, platforms: PlatformMaker) -> None:
+    stranger = await platforms.open()
+    for method, path in LISTS:
+        answer = await stranger.http.request(method, path)
+        assert answer.status_code == 200
+        for number in ("O-1", "C-1", "D-1001", "W-1", rich.number + '"', rich.custody_account_no):
+            assert number not in answer.text, f"{path} shows {number}"
+
+
+async def test_a_strangers_calls_changed_nothing(rich: Platform) -> None:
+    order = (await rich.get("/orders/D-1001")).json()
+    assert (order["status"], order["sequence_no"]) == ("awaiting_start", 2)
+    assert (await rich.get("/members/O-1/bank-accounts/A-O-1")).json()["status"] == "bound"
+    assert (await rich.get("/members/O-2/balances")).json()["available_fen"] == 95_000
+
+
+async def test_the_same_numbers_live_side_by_side_on_two_platforms(rich: Platform, platforms: PlatformMaker) -> None:
+    other = await platforms.open()
+    await other.open_owner("O-1")
+    await other.open_contractor("C-1")
+    opened = await other.open_order("D-1001")
+    assert opened["status"] == "awaiting_payment"
+    assert (await rich.get("/orders/D-1001")).json()["status"] == "awaiting_start"
+
+
+async def test_no_key_a_wrong_key_and_a_revoked_key_are_answered_alike(platform: Platform) -> None:
+    issued = await platform.registry.platforms.issue_key(platform.number)
+    await platform.registry.platforms.revoke_key(platform.number, issued.key_id)
+    texts = set()
+    for header in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": f"Bearer {issued.key}"}):
+        platform.http.headers.pop("Authorization", None)
+        for method, path in set(OPERATIONS) - WITHOUT_KEY:
+            filled = path.format(
+                member_no="O-1", order_no="D-1", account_id="A", withdrawal_no="W", number=1, account="own"
+            )
+            answer = await platform.http.request(method, filled, json={}, headers=header)
+            assert answer.status_code == 401, f"{method} {path}"
+            assert answer.headers["www-authenticate"] == "Bearer"
+            texts.add(answer.text)
+    assert len(texts) == 1
