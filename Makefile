@@ -1,7 +1,9 @@
 # Five verbs: up · demo · test · check · bench. Each sets up its own virtual environment when that is missing or
 # when what it is made from has changed.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+# The first of these that runs and is new enough; `make PYTHON=… test` names another.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3; do \
+  $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 CONTRACT ?= examples/contract.yaml
 
@@ -27,7 +29,7 @@ bench: .venv/ready
 	$(BIN)/python -m bench $(ARGS)
 
 .venv/ready: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version)'
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -e ".[dev]" -c constraints.txt
 	@touch $@

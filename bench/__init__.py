@@ -1,0 +1,1 @@
+"""How fast it is: each number against a floor measured in the same run."""
