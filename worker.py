@@ -13,8 +13,6 @@ from typing import Any
 
 import structlog
 import uvloop
-from escrow.ledger.bank_lines import BankLines
-from escrow.ledger.overview import held_and_needing_attention
 from prometheus_client import Gauge, start_http_server
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
@@ -32,7 +30,9 @@ from activities.telemetry import Telemetry
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.domain.errors import LedgerUnavailable
 from escrow.leave import leave
+from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.engine import Reader
+from escrow.ledger.overview import held_and_needing_attention
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.registry import Registry

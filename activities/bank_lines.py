@@ -2,9 +2,6 @@
 
 from datetime import datetime
 
-from escrow.ledger.balances import account_balance_fen
-from escrow.ledger.bank_lines import StoredBankLine
-from escrow.ledger.days import accounting_day
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
@@ -16,7 +13,10 @@ from escrow.domain.charges import cover_charges
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis, Change, JournalEntry, Posting
 from escrow.domain.requests import derived
+from escrow.ledger.balances import account_balance_fen
 from escrow.ledger.bank_accounts import BankAccounts
+from escrow.ledger.bank_lines import StoredBankLine
+from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
 from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter

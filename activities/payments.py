@@ -1,6 +1,5 @@
 """Activities of a withdrawal: ledger transactions, and calls to the bank that carry one request number each."""
 
-from escrow.ledger.objects import get_object
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
@@ -16,6 +15,7 @@ from escrow.domain.rails import Rail
 from escrow.domain.routing import PayoutAccount, account_facts
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.engine import Reader
+from escrow.ledger.objects import get_object
 from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
 
