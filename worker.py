@@ -15,10 +15,10 @@ import structlog
 import uvloop
 from prometheus_client import Gauge, start_http_server
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion, WorkflowIDConflictPolicy
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError
-from temporalio.worker import Worker
+from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.bank_book import BankBook
 from activities.bank_lines import BankLineActivities
@@ -124,7 +124,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         opened.push_async_callback(bank.aclose)
         activities = Activities(settings, writer, reader, bank)
         client = await connect_temporal(runtime=_runtime(settings))
-        for worker in workers(client, activities, grace=timedelta(seconds=settings.shutdown_grace_seconds)):
+        grace = timedelta(seconds=settings.shutdown_grace_seconds)
+        for worker in workers(client, activities, grace=grace, deployment=_deployment(settings)):
             await opened.enter_async_context(worker)
         if settings.metrics_port is not None:
             start_http_server(settings.metrics_port, settings.metrics_host)
@@ -135,12 +136,15 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         rounds.cancel()
 
 
-def workers(client: Client, activities: Activities, *, grace: timedelta) -> list[Worker]:
+def workers(
+    client: Client, activities: Activities, *, grace: timedelta, deployment: WorkerDeploymentConfig | None = None
+) -> list[Worker]:
     """One worker per task queue. A dead worker's sticky queue is given up after one second, not ten."""
     common: dict[str, Any] = {
         "interceptors": [FailureMapping(), Telemetry()],
         "graceful_shutdown_timeout": grace,
         "sticky_queue_schedule_to_start_timeout": timedelta(seconds=1),
+        "deployment_config": deployment,
     }
     return [
         Worker(
@@ -158,6 +162,17 @@ def workers(client: Client, activities: Activities, *, grace: timedelta) -> list
             **common,
         ),
     ]
+
+
+def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    """Orders live for months: they move on to the newest version, and `workflow.patched` keeps their replay true."""
+    if settings.worker_build_id is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(settings.worker_deployment_name, settings.worker_build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+    )
 
 
 def _runtime(settings: Settings) -> Runtime | None:

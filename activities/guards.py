@@ -6,14 +6,14 @@ the ledger itself; these checks bind the rest of an input to what the books say.
 
 from typing import Any
 
-from escrow.ledger.balances import account_balance_fen
-from escrow.ledger.objects import get_object
 from temporalio import activity
 
 from escrow.domain.accounts import payout
 from escrow.domain.errors import Refused
 from escrow.domain.requests import derived
+from escrow.ledger.balances import account_balance_fen
 from escrow.ledger.engine import Reader
+from escrow.ledger.objects import get_object
 
 
 def require_own_workflow(*, platform_no: str, object_kind: str, object_no: str) -> None:

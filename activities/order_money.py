@@ -2,19 +2,20 @@
 
 from datetime import date
 
-from escrow.ledger.balances import member_balances
-from escrow.ledger.days import accounting_day
-from escrow.ledger.objects import get_object
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
 from activities.guards import require_signed
-from activities.steps import Step
+from activities.steps import Step, used_before
+from activities.telemetry import RELEASES
 from escrow.domain import recipes
 from escrow.domain.errors import Refused
 from escrow.domain.funding import FundingLeg, draw
 from escrow.domain.journal import Receipt
+from escrow.ledger.balances import member_balances
+from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
+from escrow.ledger.objects import get_object
 from escrow.ledger.posting import LedgerWriter
 
 #: How often a freeze looks at the balances again when somebody else moved them meanwhile.
@@ -27,6 +28,17 @@ class OrderRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     step: Step
+
+
+class OpenOrder(OrderRequest):
+    """Enter the order in the books.
+
+    Args:
+        started_as: first run of the order's workflow, which tells a repeated attempt from a second order of the
+            same number after the server has forgotten the first.
+    """
+
+    started_as: str
 
 
 class FreezePrice(OrderRequest):
@@ -76,9 +88,17 @@ class OrderActivities:
         self._reader = reader
 
     @activity.defn
-    async def open_order(self, step: Step) -> Receipt:
-        """Insert the order; refused with `object_exists` when the number was used before, however long ago."""
-        return await self._writer.post(step.posting(content={}))
+    async def open_order(self, request: OpenOrder) -> Receipt:
+        """Insert the order.
+
+        Raises:
+            Refused: `object_exists` when the number was used before, however long ago.
+        """
+        step = request.step
+        try:
+            return await self._writer.post(step.posting(content={"started_as": request.started_as}))
+        except Refused as refusal:
+            raise used_before(refusal, step) from refusal
 
     @activity.defn
     async def record_order(self, step: Step) -> Receipt:
@@ -138,7 +158,7 @@ class OrderActivities:
         pending_day: date | None = None
         if request.settles_next_day:
             pending_day = await accounting_day(self._reader, step.platform_no)
-        return await self._writer.post(
+        receipt = await self._writer.post(
             step.posting(
                 entry=recipes.escrow_released(
                     recipe=request.recipe,
@@ -158,6 +178,9 @@ class OrderActivities:
                 },
             )
         )
+        if not receipt.repeated:
+            RELEASES.labels(step.platform_no, request.recipe).inc()
+        return receipt
 
     @activity.defn
     async def refund_rest(self, request: RefundRest) -> Receipt:

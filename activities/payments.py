@@ -6,11 +6,13 @@ from temporalio import activity
 from activities.bank_book import BankBook
 from activities.guards import require_in_transit, require_own_workflow, require_standing_order
 from activities.heartbeat import heartbeating
-from activities.steps import Step
+from activities.steps import Step, used_before
+from activities.telemetry import PAYOUT_ANSWERS
 from escrow.channels.protocols import Capabilities, PayoutOrder, Payouts
 from escrow.domain import recipes
+from escrow.domain.errors import BankDeclined, Refused
 from escrow.domain.journal import Receipt
-from escrow.domain.payouts import PayoutAnswer
+from escrow.domain.payouts import PayoutAnswer, PayoutStatus
 from escrow.domain.rails import Rail
 from escrow.domain.routing import PayoutAccount, account_facts
 from escrow.ledger.bank_accounts import BankAccounts
@@ -27,9 +29,15 @@ class PaymentRequest(BaseModel):
 
 
 class HoldMoney(PaymentRequest):
-    """Move principal and fee of a withdrawal into transit."""
+    """Move principal and fee of a withdrawal into transit.
+
+    Args:
+        started_as: first run of the withdrawal's workflow, which tells a repeated attempt from a second withdrawal
+            of the same number after the server has forgotten the first.
+    """
 
     step: Step
+    started_as: str
     member_no: str
     account_id: str
     principal_fen: int
@@ -67,6 +75,14 @@ class SubmitPayout(PaymentRequest):
     rail: Rail
     amount_fen: int
     purpose_text: str
+
+
+class QueryPayout(PaymentRequest):
+    """Ask what became of one payment order; the rail is for the statistics only."""
+
+    platform_no: str
+    request_no: str
+    rail: Rail
 
 
 class SettleWithdrawal(PaymentRequest):
@@ -112,7 +128,7 @@ class PaymentActivities:
         """Hold principal and fee; the account must be bound, under the member's own name.
 
         Raises:
-            Refused: `account_not_bound`, `insufficient_balance`, or the basis does not hold.
+            Refused: `account_not_bound`, `insufficient_balance`, `object_exists`, or the basis does not hold.
         """
         step = request.step
         for basis in step.bases:
@@ -124,22 +140,25 @@ class PaymentActivities:
                     released_as=basis.reference,
                 )
         account = await self._accounts.to_pay(step.platform_no, request.member_no, request.account_id)
-        receipt = await self._writer.post(
-            step.posting(
-                entry=recipes.withdrawal_requested(
-                    platform_no=step.platform_no,
-                    member_no=request.member_no,
-                    withdrawal_no=step.object_no,
-                    amount_fen=request.principal_fen + request.fee_fen,
-                ),
-                content={
-                    "member_no": request.member_no,
-                    "principal_fen": request.principal_fen,
-                    "fee_fen": request.fee_fen,
-                },
-                document={"account_id": account.account_id},
-            )
+        posting = step.posting(
+            entry=recipes.withdrawal_requested(
+                platform_no=step.platform_no,
+                member_no=request.member_no,
+                withdrawal_no=step.object_no,
+                amount_fen=request.principal_fen + request.fee_fen,
+            ),
+            content={
+                "member_no": request.member_no,
+                "principal_fen": request.principal_fen,
+                "fee_fen": request.fee_fen,
+                "started_as": request.started_as,
+            },
+            document={"account_id": account.account_id},
         )
+        try:
+            receipt = await self._writer.post(posting)
+        except Refused as refusal:
+            raise used_before(refusal, step) from refusal
         if receipt.repeated:
             held = await get_object(self._reader, step.platform_no, step.object_kind, step.object_no)
             if held is not None:
@@ -193,25 +212,32 @@ class PaymentActivities:
             )
             account = await self._accounts.to_pay(target.platform_no, target.member_no, target.account_id)
             platform = await self._platforms.get(target.platform_no)
-            return await self._payouts.submit(
-                PayoutOrder(
-                    request_no=bank_request_no(target.platform_no, request.request_no),
-                    custody_account_no=platform.custody_account_no,
-                    rail=request.rail,
-                    amount_fen=request.amount_fen,
-                    account_no=account.account_no,
-                    account_name=account.account_name,
-                    is_corporate=account.is_corporate,
-                    cnaps_code=account.cnaps_code,
-                    purpose_text=request.purpose_text,
-                )
+            order = PayoutOrder(
+                request_no=bank_request_no(target.platform_no, request.request_no),
+                custody_account_no=platform.custody_account_no,
+                rail=request.rail,
+                amount_fen=request.amount_fen,
+                account_no=account.account_no,
+                account_name=account.account_name,
+                is_corporate=account.is_corporate,
+                cnaps_code=account.cnaps_code,
+                purpose_text=request.purpose_text,
             )
+            try:
+                answer = await self._payouts.submit(order)
+            except BankDeclined:
+                PAYOUT_ANSWERS.labels(request.rail, "declined").inc()
+                raise
+        _count_definite(request.rail, answer)
+        return answer
 
     @activity.defn
-    async def query_payout(self, platform_no: str, request_no: str) -> PayoutAnswer:
+    async def query_payout(self, request: QueryPayout) -> PayoutAnswer:
         """Ask the bank what became of a request number."""
         async with heartbeating():
-            return await self._payouts.query(bank_request_no(platform_no, request_no))
+            answer = await self._payouts.query(bank_request_no(request.platform_no, request.request_no))
+        _count_definite(request.rail, answer)
+        return answer
 
     @activity.defn
     async def settle_withdrawal(self, request: SettleWithdrawal) -> Receipt:
@@ -252,6 +278,11 @@ class PaymentActivities:
                 content={"principal_fen": request.principal_fen, "fee_fen": request.fee_fen},
             )
         )
+
+
+def _count_definite(rail: Rail, answer: PayoutAnswer) -> None:
+    if answer.final or answer.status in (PayoutStatus.SUCCEEDED, PayoutStatus.FAILED):
+        PAYOUT_ANSWERS.labels(rail, answer.status).inc()
 
 
 def bank_request_no(platform_no: str, request_no: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from activities.guards import require_own_workflow
+from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis, Change, DeadlineChange, JournalEntry, Posting
 
 
@@ -74,3 +75,10 @@ class Step(BaseModel):
             deadlines=self.deadlines,
             bases=self.bases,
         )
+
+
+def used_before(refusal: Refused, step: Step) -> Refused:
+    """The refusal of a first step, in the words of one who starts a second object under an old number."""
+    if refusal.code != "request_no_reused":
+        return refusal
+    return Refused("object_exists", f"The {step.object_kind} {step.object_no} exists already; use another number.")

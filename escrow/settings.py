@@ -55,6 +55,8 @@ class Settings(BaseSettings):
         ledger_answer_seconds: how long one statement of the ledger may take.
         command_answer_seconds: how long the API waits for a workflow to answer a command.
         shutdown_grace_seconds: how long a worker may finish what it has begun after SIGTERM.
+        worker_deployment_name: name of the workers' deployment, when their versions are told apart.
+        worker_build_id: version of this worker's code in its deployment; None for workers without versions.
     """
 
     model_config = SettingsConfigDict(env_prefix="ESCROW_", hide_input_in_errors=True, frozen=True)
@@ -76,6 +78,8 @@ class Settings(BaseSettings):
     ledger_answer_seconds: float = Field(default=10, gt=0)
     command_answer_seconds: float = Field(default=10, gt=0)
     shutdown_grace_seconds: float = Field(default=30, gt=0)
+    worker_deployment_name: str = "escrow"
+    worker_build_id: str | None = None
 
 
 def variable_of(field_name: str) -> str:

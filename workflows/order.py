@@ -13,7 +13,7 @@ from temporalio.common import RawValue
 
 with workflow.unsafe.imports_passed_through():
     from activities.failures import to_temporal
-    from activities.order_money import OrderActivities
+    from activities.order_money import OpenOrder, OrderActivities
     from escrow.domain.errors import Refused
     from escrow.domain.milestones import MilestoneKind
     from escrow.domain.order_states import MilestoneStatus, OrderStatus
@@ -85,8 +85,9 @@ class DecorationOrder(OrderActions):
             document={"contract": as_document(self.contract)},
             is_first=True,
         )
+        request = OpenOrder(step=step, started_as=workflow.info().first_execution_run_id)
         try:
-            await self.posted(OrderActivities.open_order, step, summary="enter the order in the books")
+            await self.posted(OrderActivities.open_order, request, summary="enter the order in the books")
         except Refused as refusal:
             # The number was used by an order whose closed workflow the server has forgotten: no money was touched.
             raise to_temporal(refusal) from refusal

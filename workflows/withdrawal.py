@@ -15,7 +15,7 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.failures import from_temporal, to_temporal
-    from activities.payments import PaymentActivities, PayoutSurvey, SubmitPayout
+    from activities.payments import PaymentActivities, PayoutSurvey, QueryPayout, SubmitPayout
     from escrow.domain.calendars import SHANGHAI, WorkingCalendar
     from escrow.domain.errors import BankDeclined, Refused
     from escrow.domain.payouts import PayoutAnswer, PayoutStatus
@@ -172,7 +172,11 @@ class Withdrawal(WithdrawalDesk):
                 answer = await steadfast(
                     workflow.execute_activity_method(
                         PaymentActivities.query_payout,
-                        args=[self.withdrawal.platform_no, request_no],
+                        QueryPayout(
+                            platform_no=self.withdrawal.platform_no,
+                            request_no=request_no,
+                            rail=self.state.attempts[-1].rail,
+                        ),
                         summary="ask the bank what became of the payment order",
                         **BANK_QUESTION,
                     ),

@@ -80,6 +80,7 @@ class WithdrawalDesk(Desk):
         self.refresh()
         request = HoldMoney(
             step=self.step("hold", "withdrawal.held", Status.HELD, bases=[self.withdrawal.basis], is_first=True),
+            started_as=workflow.info().first_execution_run_id,
             member_no=self.withdrawal.member_no,
             account_id=self.withdrawal.account_id,
             principal_fen=self.withdrawal.principal_fen,
@@ -98,7 +99,7 @@ class WithdrawalDesk(Desk):
         """Nothing was held: record why, where the number is free, and end."""
         self.move(Event.RULE_REFUSED)
         self.state.reasons = [refusal.message]
-        if refusal.code not in ("object_exists", "request_no_reused"):
+        if refusal.code != "object_exists":
             await self.record("refuse", "withdrawal.refused", is_first=True, refusal=refusal.code)
         return self.outcome("refused", refusal.message)
 
