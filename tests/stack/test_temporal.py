@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
+from temporalio.common import SearchAttributeIndexedValueType, SearchAttributeKey
 
 from escrow.stack.processes import StackError, free_port
 from escrow.stack.temporal import SEARCH_ATTRIBUTES, TemporalDevServer
 from escrow.stack.temporal_client import connect_temporal, temporal_client_config
+from workflows import search_attributes
 
 
 @pytest.fixture
@@ -20,17 +22,24 @@ async def server(tmp_path: Path) -> AsyncIterator[TemporalDevServer]:
     await running.stop()
 
 
-async def search_attributes(address: str) -> set[str]:
+async def registered(address: str) -> set[str]:
     client = await Client.connect(address)
     answer = await client.operator_service.list_search_attributes(ListSearchAttributesRequest(namespace="default"))
     return set(answer.custom_attributes)
 
 
 async def test_it_knows_our_search_attributes_also_when_started_again(server: TemporalDevServer) -> None:
-    assert await search_attributes(server.address) >= set(SEARCH_ATTRIBUTES)
+    assert await registered(server.address) >= set(SEARCH_ATTRIBUTES)
     await server.stop()
     await server.start()
-    assert await search_attributes(server.address) >= set(SEARCH_ATTRIBUTES)
+    assert await registered(server.address) >= set(SEARCH_ATTRIBUTES)
+
+
+def test_the_server_registers_exactly_what_the_workflows_set() -> None:
+    keys = [key for key in vars(search_attributes).values() if isinstance(key, SearchAttributeKey)]
+    kinds = {SearchAttributeIndexedValueType.KEYWORD: "Keyword", SearchAttributeIndexedValueType.INT: "Int"}
+    kinds[SearchAttributeIndexedValueType.BOOL] = "Bool"
+    assert {key.name: kinds[key.indexed_value_type] for key in keys} == SEARCH_ATTRIBUTES
 
 
 async def test_a_workflow_survives_a_crash_of_the_server(server: TemporalDevServer) -> None:
