@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from escrow.commands import days, platform, sandbox, verify
+from escrow.commands.skip import skip
 from escrow.commands.up import DEFAULT_FOLDER, up
 from escrow.leave import leave
 from escrow.stack.up import environment_of_running_stack
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.command()(up)
 app.command()(platform.migrate)
 app.command()(verify.verify)
+app.command()(skip)
 app.command()(days.close_day)
 app.command()(days.roll)
 app.command()(days.sweep)
