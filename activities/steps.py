@@ -80,5 +80,6 @@ class Step(BaseModel):
 def used_before(refusal: Refused, step: Step) -> Refused:
     """The refusal of a first step, in the words of one who starts a second object under an old number."""
     if refusal.code != "request_no_reused":
-        return refusal
+        # A new one: an error that is raised from itself is its own cause, and Temporal follows causes to their end.
+        return Refused(refusal.code, refusal.message, refusal.details)
     return Refused("object_exists", f"The {step.object_kind} {step.object_no} exists already; use another number.")
