@@ -79,15 +79,22 @@ class Story(Withdrawing):
         await self.until(lambda: self.is_entered("order", order_no), "the order is entered in the books")
         return self.contract
 
-    async def start_order(self, order: OrderInput, *, workflow_id: str | None = None) -> WorkflowHandle[Any, Any]:
-        """Start an order's workflow as it is."""
+    async def start_order(
+        self, order: OrderInput, *, workflow_id: str = "", server_has_forgotten: bool = False
+    ) -> WorkflowHandle[Any, Any]:
+        """Start an order's workflow as it is.
+
+        Args:
+            server_has_forgotten: the server no longer keeps closed workflows of this id, and so refuses nothing.
+        """
+        reuse = WorkflowIDReusePolicy
         contract = order.contract
         return await self.stage.client.start_workflow(
             DecorationOrder.run,
             order,
             id=workflow_id or order_workflow_id(contract.platform_no, contract.order_no),
             task_queue=ORDERS_TASK_QUEUE,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_reuse_policy=reuse.ALLOW_DUPLICATE if server_has_forgotten else reuse.REJECT_DUPLICATE,
         )
 
     async def paid_order(self, **terms: Any) -> OrderContract:
@@ -104,11 +111,11 @@ class Story(Withdrawing):
 
     async def starts(self, **more: Any) -> CommandResult:
         """The contractor starts to work."""
-        return await self.says(Operation.START, CONTRACTOR, **more)
+        return await self.says(Operation.START, self.signed.contractor_no, **more)
 
     async def completes(self, milestone: int, **more: Any) -> CommandResult:
         """The contractor reports a stage complete."""
-        return await self.says(Operation.COMPLETE, CONTRACTOR, milestone=milestone, **more)
+        return await self.says(Operation.COMPLETE, self.signed.contractor_no, milestone=milestone, **more)
 
     async def accepts(self, milestone: int, **more: Any) -> CommandResult:
         """The owner accepts a stage."""
@@ -147,7 +154,7 @@ class Story(Withdrawing):
         self, operation: Operation, by: str, *, milestone: int | None = None, request_no: str = ""
     ) -> OrderCommand:
         """Record the consent to a command without giving it; answers the command that may stand on it."""
-        contract = self._contract
+        contract = self.signed
         terms: dict[str, Any] = {}
         if operation is Operation.PAY:
             days = contract.periods.inspection_period // timedelta(days=1)
@@ -177,7 +184,7 @@ class Story(Withdrawing):
     @property
     def order(self) -> WorkflowHandle[Any, Any]:
         """The workflow of the order."""
-        contract = self._contract
+        contract = self.signed
         return self.stage.client.get_workflow_handle_for(
             DecorationOrder.run, order_workflow_id(self.platform_no, contract.order_no)
         )
@@ -189,8 +196,7 @@ class Story(Withdrawing):
 
     async def order_ends(self) -> OrderOutcome:
         """Days pass until the order has ended."""
-        await self._time_passes_until_closed(self.order, step=timedelta(days=1))
-        outcome: OrderOutcome = await self.order.result()
+        outcome: OrderOutcome = await self.ending_of(self.order, step=timedelta(days=1))
         return outcome
 
     async def operator_resumes(self, handle: WorkflowHandle[Any, Any]) -> None:
@@ -198,7 +204,8 @@ class Story(Withdrawing):
         await handle.execute_update("resume", OperatorCommand(operator="op-1"))
 
     @property
-    def _contract(self) -> OrderContract:
+    def signed(self) -> OrderContract:
+        """The contract of the order that the story is about."""
         assert self.contract is not None, "no order was opened in this story"
         return self.contract
 

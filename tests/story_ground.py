@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
@@ -14,6 +14,7 @@ from escrow.domain.money import format_fen, yuan
 from escrow.ledger.balances import list_accounts, platform_balances
 from escrow.ledger.bank_accounts import NewBankAccount
 from escrow.ledger.bank_lines import BankLines
+from escrow.ledger.days import accounting_day, close_day
 from escrow.ledger.members import MemberKind
 from escrow.ledger.objects import BusinessObject, Event, get_object, object_events
 from escrow.ledger.personal_data import PersonalDataBox
@@ -125,11 +126,27 @@ class Ground:
         """So many hours pass."""
         await self.stage.env.sleep(timedelta(hours=hours))
 
-    async def _time_passes_until_closed(self, handle: WorkflowHandle[Any, Any], *, step: timedelta) -> None:
+    async def now(self) -> datetime:
+        """What the Temporal server's clock shows."""
+        return await self.stage.env.get_current_time()
+
+    async def day_is_closed(self) -> None:
+        """The accounting day is closed, its pending money matures."""
+        reader, writer = self.stage.reader, self.stage.writer
+        day = await accounting_day(reader, self.platform_no)
+        await close_day(reader, writer, self.platform_no, day, occurred_at=await self.now())
+
+    async def ending_of(self, handle: WorkflowHandle[Any, Any], *, step: timedelta = timedelta(seconds=5)) -> Any:
+        """Time passes in growing steps until a workflow has closed; answers its result.
+
+        Raises:
+            WorkflowFailureError: it ended with a failure.
+        """
         # Not by `result()` alone: the server's long poll would time out by the skipped clock.
         for _ in range(_STEPS_AT_MOST):
             if (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:
-                return
+                with self.stage.env.auto_time_skipping_disabled():
+                    return await handle.result()
             await self.stage.env.sleep(step)
             await asyncio.sleep(0.01)  # the bank's clock runs in real time
             step = min(step * 1.2, max(step, timedelta(hours=1)))

@@ -85,8 +85,7 @@ class Withdrawing(Ground):
 
     async def withdrawal_ends(self, withdrawal_no: str = "W-1") -> WithdrawalOutcome:
         """Seconds, then longer and longer times pass until the withdrawal has ended."""
-        await self._time_passes_until_closed(self.withdrawal(withdrawal_no), step=timedelta(seconds=5))
-        outcome: WithdrawalOutcome = await self.withdrawal(withdrawal_no).result()
+        outcome: WithdrawalOutcome = await self.ending_of(self.withdrawal(withdrawal_no))
         return outcome
 
     async def withdrawal_state(self, withdrawal_no: str = "W-1") -> WithdrawalState:

@@ -86,6 +86,7 @@ def after_completion(state: OrderState, number: int, now: datetime, inspection_p
         round=milestone.round + 1,
         inspection_due_at=now + left,
         inspection_left=None,
+        reminded=False,  # each round ends with a reminder, however little of the period is left in it
     )
 
 

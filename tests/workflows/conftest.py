@@ -1,9 +1,11 @@
 """Fixtures of the workflow tests: one PostgreSQL and one bank for the session, a fresh story for each test."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
+from escrow.domain.platform_config import PlatformConfig
 from escrow.stack.postgres import PostgresServer
 from tests.postgres import running_server
 from tests.sandbox import Sandbox, running_sandbox
@@ -29,3 +31,11 @@ async def shared_bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 async def story(server: PostgresServer, shared_bank: Sandbox) -> AsyncIterator[Story]:
     async with told(server, shared_bank) as story:
         yield story
+
+
+@pytest.fixture
+def story_under(
+    server: PostgresServer, shared_bank: Sandbox
+) -> Callable[[PlatformConfig], AbstractAsyncContextManager[Story]]:
+    """Begins a story on a platform with another configuration than the default."""
+    return lambda config: told(server, shared_bank, config)
