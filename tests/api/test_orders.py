@@ -1,13 +1,22 @@
-"""Orders over HTTP, on the whole stack."""
+"""Orders over HTTP, on the whole stack: what is answered, what is refused, and what a repeat is told."""
 
-from tests.api.platforms import PRICE_FEN, Platform, eventually
+from typing import Any
+
+import pytest
+
+from escrow.domain.platform_config import BusinessModel, PlatformConfig
+from escrow.stack.up import Stack
+from tests.api.platforms import MILESTONES, PRICE_FEN, Platform, PlatformMaker, eventually, order_body
+from tests.api.temporal import signal_order
+
+DEPOSIT_FEN = 5_580_000
 
 
 async def test_an_order_goes_from_contract_to_release_and_to_the_bank(platform: Platform) -> None:
     await platform.paid_order(withdraw_automatically=True)
     assert (await platform.balances("O-1"))["in_escrow_fen_by_order"] == {"D-1001": PRICE_FEN}
     started = await platform.command("D-1001/start", "R-start", "C-1")
-    assert started["result"]["released_fen"] == 5_580_000 * 95 // 100
+    assert started["result"]["released_fen"] == DEPOSIT_FEN * 95 // 100
     await platform.command("D-1001/milestones/2/complete", "R-2c", "C-1")
     accepted = await platform.command("D-1001/milestones/2/accept", "R-2a", "O-1")
     assert accepted["order"]["status"] == "in_progress"
@@ -18,5 +27,214 @@ async def test_an_order_goes_from_contract_to_release_and_to_the_bank(platform: 
         return [withdrawal["status"] for withdrawal in found] == ["paid", "paid"]
 
     await eventually(both_paid)
+    first = (await platform.get("/withdrawals")).json()["withdrawals"][0]
+    assert first["reasons"]
+    assert first["order_no"] == "D-1001"
     view = (await platform.get("/platform")).json()
     assert sum(view["balances_fen"].values()) == 0
+
+
+async def test_what_is_told_of_an_order_is_what_was_signed(platform: Platform) -> None:
+    await platform.open_owner()
+    await platform.open_contractor()
+    order = await platform.open_order()
+    assert [milestone["amount_fen"] for milestone in order["milestones"]] == [
+        DEPOSIT_FEN,
+        5_580_000,
+        6_510_000,
+        930_000,
+    ]
+    assert (order["total_fen"], order["paid_fen"], order["held_fen"]) == (PRICE_FEN, 0, 0)
+    assert order["possible_now"] == ["pay", "cancel"]
+    assert order["workflow_id"] == f"order/{platform.number}/D-1001"
+    assert order["step_due_at"].endswith(("+08:00", "Z", "+00:00"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"owner_no": "O-404"}, "member_unknown"),
+        ({"contractor_no": "C-404"}, "member_unknown"),
+        ({"contractor_no": None}, "member_unknown"),
+        ({"contractor_no": "O-1"}, "member_unknown"),
+        ({"milestones": [{**MILESTONES[1], "share": "99%"}]}, "milestone_plan"),
+        ({"milestones": MILESTONES[::-1]}, "milestone_plan"),
+        ({"milestones": [{**MILESTONES[1], "share": "all"}]}, "ratio_invalid"),
+    ],
+)
+async def test_a_contract_that_does_not_hold_together_is_refused(
+    platform: Platform, changes: dict[str, Any], code: str
+) -> None:
+    await platform.open_owner()
+    await platform.open_contractor()
+    answer = await platform.post("/orders", **order_body(**changes))
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert (await platform.get("/orders/D-1001")).status_code == 404
+
+
+async def test_a_function_that_is_off_is_refused(platforms: PlatformMaker) -> None:
+    platform = await platforms.open(PlatformConfig(auto_withdraw_allowed=False))
+    await platform.open_owner()
+    await platform.open_contractor()
+    answer = await platform.post("/orders", **order_body(withdraw_automatically=True))
+    assert (answer.status_code, answer.json()["code"]) == (403, "function_off")
+
+
+async def test_a_self_operated_platform_is_paid_itself_without_commission(platforms: PlatformMaker) -> None:
+    platform = await platforms.open(
+        PlatformConfig(business_model=BusinessModel.SELF_OPERATED, commission_basis_points=0)
+    )
+    card = await platform.open_owner()
+    await platform.top_up(card, PRICE_FEN)
+    await platform.open_order(contractor_no=None)
+    await platform.command("D-1001/pay", "R-1", "O-1")
+    await platform.command("D-1001/start", "R-2", "platform")
+    assert (await platform.get("/platform")).json()["balances_fen"]["own"] == DEPOSIT_FEN
+
+
+async def test_paying_without_the_money_is_refused_and_stays_refused_under_this_number(platform: Platform) -> None:
+    card = await platform.open_owner()
+    await platform.open_contractor()
+    await platform.open_order()
+    refused = await platform.post("/orders/D-1001/pay", request_no="R-1", by="O-1")
+    assert (refused.status_code, refused.json()["code"]) == (409, "insufficient_balance")
+    await platform.top_up(card, PRICE_FEN)
+    again = await platform.post("/orders/D-1001/pay", request_no="R-1", by="O-1")
+    assert again.json() == refused.json()
+    await platform.command("D-1001/pay", "R-2", "O-1")
+
+
+async def test_an_untimely_command_names_the_state_and_what_is_possible(platform: Platform) -> None:
+    await platform.paid_order()
+    answer = await platform.post("/orders/D-1001/milestones/2/accept", request_no="R-1", by="O-1")
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (409, "order_state")
+    assert "awaiting_start" in problem["detail"]
+    assert problem["details"]["possible"] == ["start", "cancel"]
+
+
+async def test_the_wrong_party_is_refused(platform: Platform) -> None:
+    await platform.paid_order()
+    answer = await platform.post("/orders/D-1001/start", request_no="R-1", by="O-1")
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_the_party")
+
+
+async def test_a_milestone_that_the_contract_does_not_have_is_refused(platform: Platform) -> None:
+    await platform.paid_order()
+    answer = await platform.post("/orders/D-1001/milestones/9/complete", request_no="R-1", by="C-1")
+    assert (answer.status_code, answer.json()["code"]) == (422, "milestone_unknown")
+
+
+async def test_a_repeated_command_is_answered_as_the_first_time_even_after_the_order_has_ended(
+    platform: Platform,
+) -> None:
+    await platform.paid_order()
+    first = await platform.command("D-1001/cancel", "R-1", "O-1")
+    assert first["order"]["status"] == "cancelled"
+    assert first["result"]["refunded_fen"] == PRICE_FEN
+    again = await platform.command("D-1001/cancel", "R-1", "O-1")
+    assert again == first
+    paid_again = await platform.command("D-1001/pay", "D-1001-pay", "O-1")
+    assert paid_again["result"]["operation"] == "pay"
+    assert (await platform.balances("O-1"))["available_fen"] == PRICE_FEN
+
+
+async def test_an_order_that_has_ended_takes_nothing_more(platform: Platform) -> None:
+    await platform.paid_order()
+    await platform.command("D-1001/cancel", "R-1", "O-1")
+    answer = await platform.post("/orders/D-1001/start", request_no="R-2", by="C-1")
+    assert (answer.status_code, answer.json()["code"]) == (409, "order_state")
+    again = await platform.post("/orders/D-1001/start", request_no="R-2", by="C-1")
+    assert again.json() == answer.json()
+
+
+async def test_one_request_number_covers_one_command_of_one_order(platform: Platform) -> None:
+    await platform.paid_order()
+    other = await platform.post("/orders/D-1001/cancel", request_no="D-1001-pay", by="O-1")
+    assert (other.status_code, other.json()["code"]) == (409, "request_no_reused")
+
+
+async def test_a_signal_moves_money_only_with_a_recorded_consent(platform: Platform, stack: Stack) -> None:
+    await platform.paid_order()
+    command = {"request_no": "R-1", "by": "C-1"}
+    await signal_order(stack, platform.number, "D-1001", "start", command)
+    answer = await platform.post("/orders/D-1001/consents", **{**command, "request_no": "R-2"}, operation="start")
+    assert answer.status_code == 201
+    assert (await platform.get("/orders/D-1001")).json()["status"] == "awaiting_start"
+    await signal_order(stack, platform.number, "D-1001", "start", {**command, "request_no": "R-2"})
+
+    async def started() -> bool:
+        return bool((await platform.get("/orders/D-1001")).json()["status"] == "in_progress")
+
+    await eventually(started)
+    assert (await platform.balances("C-1"))["withdrawable_fen"] == DEPOSIT_FEN * 95 // 100
+
+
+async def test_every_change_of_an_order_is_an_event_numbered_without_a_gap(platform: Platform) -> None:
+    await platform.paid_order()
+    await platform.command("D-1001/start", "R-1", "C-1")
+    events = (await platform.get("/events", kind="order", object_no="D-1001")).json()["events"]
+    assert [event["sequence_no"] for event in events] == list(range(1, len(events) + 1))
+    assert [event["event_type"] for event in events][:2] == ["order.opened", "order.paid"]
+    feed: list[dict[str, Any]] = []
+
+    async def whole_feed() -> bool:
+        while page := (await platform.get("/events", after=feed[-1]["cursor"] if feed else "", limit=3)).json()[
+            "events"
+        ]:
+            feed.extend(page)
+        return events[-1] in feed
+
+    await eventually(whole_feed)
+    assert [event for event in feed if event["kind"] == "order"] == events
+
+
+async def test_statement_and_history_add_up_to_the_balances(platform: Platform) -> None:
+    await platform.paid_order()
+    await platform.command("D-1001/start", "R-1", "C-1")
+    period = {"first_day": "2020-01-01", "last_day": "2099-12-31"}
+    for member_no in ("O-1", "C-1"):
+        statement = (await platform.get("/statements", member_no=member_no, **period)).json()
+        moved = sum(line["amount_fen"] for line in statement["lines"])
+        assert statement["opening_fen"] + moved == statement["closing_fen"]
+        accounts = (await platform.get("/accounts", member_no=member_no)).json()["accounts"]
+        assert sum(account["balance_fen"] for account in accounts) == statement["closing_fen"]
+        for account in accounts:
+            history = (await platform.get(f"/accounts/{account['account']}/history")).json()
+            assert history["closing_fen"] == account["balance_fen"]
+            assert (
+                history["opening_fen"] + sum(line["amount_fen"] for line in history["lines"]) == history["closing_fen"]
+            )
+    escrow = (await platform.get("/accounts/O-1/escrow:D-1001/history")).json()
+    assert [line["recipe"] for line in escrow["lines"]] == ["order_frozen", "deposit_released"]
+
+
+async def test_orders_are_listed_by_status(platform: Platform) -> None:
+    await platform.paid_order("D-1")
+    await platform.open_order("D-2")
+    unpaid = (await platform.get("/orders", status="awaiting_payment")).json()["orders"]
+    assert [order["order_no"] for order in unpaid] == ["D-2"]
+
+
+async def test_a_withdrawal_without_the_money_is_refused_and_one_with_it_arrives(platform: Platform) -> None:
+    card = await platform.open_owner()
+    await platform.top_up(card, 100_000)
+    refused = await platform.post("/withdrawals", withdrawal_no="W-1", member_no="O-1", principal_fen=100_001)
+    assert (refused.status_code, refused.json()["code"]) == (409, "insufficient_balance")
+    again = await platform.post("/withdrawals", withdrawal_no="W-1", member_no="O-1", principal_fen=100_001)
+    assert again.json() == refused.json()
+    await platform.post("/withdrawals", withdrawal_no="W-2", member_no="O-1", principal_fen=100_000)
+
+    async def paid() -> bool:
+        return bool((await platform.get("/withdrawals/W-2")).json()["status"] == "paid")
+
+    await eventually(paid)
+    assert (await platform.balances("O-1"))["available_fen"] == 0
+
+
+async def test_a_withdrawal_to_an_unbound_account_is_refused(platform: Platform) -> None:
+    card = await platform.open_owner()
+    await platform.top_up(card, 100_000)
+    await platform.http.delete("/v1/members/O-1/bank-accounts/A-O-1")
+    answer = await platform.post("/withdrawals", withdrawal_no="W-1", member_no="O-1", principal_fen=1)
+    assert (answer.status_code, answer.json()["code"]) == (409, "account_not_bound")

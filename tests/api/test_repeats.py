@@ -1,0 +1,157 @@
+"""Every write is idempotent: the same call is answered as the first time, the same number takes no other content."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.api.documented import OPERATIONS
+from tests.api.platforms import PRICE_FEN, Platform, created, order_body
+
+#: One row for each write that creates something: path, body, and a field with another value.
+CREATIONS: Mapping[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "/v1/members": (
+        "/members",
+        {"member_no": "O-9", "kind": "person", "name": "李雷", "mobile": "13800000009"},
+        {"mobile": "13800000008"},
+    ),
+    "/v1/members/{member_no}/bank-accounts": (
+        "/members/O-1/bank-accounts",
+        {
+            "account_id": "A-9",
+            "account_no": "6216261000000000018",
+            "account_name": "王小明",
+            "is_corporate": False,
+        },
+        {"bank_name": "中国银行"},
+    ),
+    "/v1/orders": ("/orders", order_body("D-9"), {"total_fen": PRICE_FEN + 100}),
+    "/v1/orders/{order_no}/consents": (
+        "/orders/D-1001/consents",
+        {"request_no": "R-9", "by": "O-1", "operation": "pay"},
+        {"operation": "cancel"},
+    ),
+    "/v1/withdrawals": (
+        "/withdrawals",
+        {"withdrawal_no": "W-9", "member_no": "O-1", "principal_fen": 5_000},
+        {"principal_fen": 5_001},
+    ),
+}
+
+
+def test_every_creating_write_has_its_row() -> None:
+    creating = {path for (method, path), operation in OPERATIONS.items() if "201" in operation["responses"]}
+    assert creating == set(CREATIONS)
+
+
+async def _furnished(platform: Platform) -> None:
+    card = await platform.open_owner()
+    await platform.open_contractor()
+    await platform.top_up(card, 100_000)
+    await platform.open_order()
+
+
+async def test_a_repeated_write_is_answered_200_and_other_content_409(platform: Platform) -> None:
+    await _furnished(platform)
+    for template, (path, body, other) in CREATIONS.items():
+        first = await created(platform.post(path, **body))
+        again = await platform.post(path, **body)
+        assert again.status_code == 200, template
+        steady = {name for name in first if name not in ("status", "attempts", "reasons", "rail", "sequence_no")}
+        assert {name: again.json()[name] for name in steady} == {name: first[name] for name in steady}
+        changed = await platform.post(path, **{**body, **other})
+        assert (changed.status_code, changed.json()["code"]) == (409, "request_no_reused"), template
+
+
+async def test_the_same_write_sent_by_many_at_once_is_done_once(platform: Platform) -> None:
+    await _furnished(platform)
+    for template, (path, body, _) in CREATIONS.items():
+        answers = await asyncio.gather(*(platform.post(path, **body) for _ in range(5)))
+        assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 201], template
+
+
+@pytest.mark.parametrize("template", sorted(CREATIONS))
+async def test_an_unknown_field_is_refused_by_name(platform: Platform, template: str) -> None:
+    path, body, _ = CREATIONS[template]
+    answer = await platform.post(path, **body, amuont_fen=1)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (422, "invalid_request")
+    assert [error["field"] for error in problem["errors"]] == ["body.amuont_fen"]
+
+
+@pytest.mark.parametrize("command", ["pay", "start", "cancel", "milestones/2/complete", "milestones/2/accept"])
+async def test_an_unknown_field_of_a_command_is_refused(platform: Platform, command: str) -> None:
+    answer = await platform.post(f"/orders/D-1001/{command}", request_no="R-1", by="O-1", amount_fen=1)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.amount_fen")
+
+
+@pytest.mark.parametrize("path", ["/members", "/orders", "/withdrawals", "/accounts", "/events", "/statements"])
+async def test_an_unknown_query_parameter_is_refused(platform: Platform, path: str) -> None:
+    answer = await platform.get(path, stauts="paid", member_no="O-1", first_day="2026-01-01", last_day="2026-01-31")
+    assert answer.status_code == 422
+    assert "query.stauts" in [error["field"] for error in answer.json()["errors"]]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("principal_fen", 0),
+        ("principal_fen", -1),
+        ("principal_fen", 1.5),
+        ("principal_fen", "100"),
+        ("principal_fen", 2**63),
+        ("withdrawal_no", "W:1"),
+        ("withdrawal_no", "W 1"),
+        ("withdrawal_no", "提现1"),
+        ("member_no", ""),
+        ("member_no", "a" * 65),
+    ],
+)
+async def test_what_is_no_amount_or_number_is_refused(platform: Platform, field: str, value: object) -> None:
+    body = {"withdrawal_no": "W-1", "member_no": "O-1", "principal_fen": 100, field: value}
+    answer = await platform.post("/withdrawals", **body)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [f"body.{field}"]
+
+
+async def test_what_is_sent_is_not_repeated_in_the_refusal(platform: Platform) -> None:
+    secret = "6216261000000000018x"
+    answer = await platform.post(
+        "/members/O-1/bank-accounts", account_id="A", account_no=secret, account_name="王小明", is_corporate=False
+    )
+    assert answer.status_code == 422
+    assert secret not in answer.text
+
+
+@pytest.mark.parametrize("text", ["nul\x00", "line\nbreak", "\ud800"])
+async def test_text_that_the_books_cannot_hold_is_refused(platform: Platform, text: str) -> None:
+    answer = await platform.http.post(
+        "/v1/members",
+        content=('{"member_no":"O-1","kind":"person","name":"王' + _escaped(text) + '"}').encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\u{ord(char):04x}" for char in text)
+
+
+async def test_an_unknown_path_and_a_wrong_method_are_problems_too(platform: Platform) -> None:
+    unknown = await platform.get("/nonsense")
+    wrong = await platform.http.delete("/v1/orders")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+    assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
+
+
+async def test_a_long_list_is_read_in_pages(platform: Platform) -> None:
+    for number in range(7):
+        await created(platform.post("/members", member_no=f"M-{number}", kind="person", name="张三"))
+    seen: list[str] = []
+    while True:
+        page = (await platform.get("/members", after=seen[-1] if seen else "", limit=3)).json()["members"]
+        seen += [member["member_no"] for member in page]
+        if len(page) < 3:
+            break
+    assert seen == [f"M-{number}" for number in range(7)]
