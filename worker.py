@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -28,6 +28,7 @@ from activities.order_money import OrderActivities
 from activities.payments import PaymentActivities
 from activities.telemetry import Telemetry
 from escrow.channels.sandbox_bank.client import SandboxBank
+from escrow.domain.calendars import SHANGHAI, CalendarSource, calendar_source
 from escrow.domain.errors import LedgerUnavailable
 from escrow.leave import leave
 from escrow.ledger.bank_lines import BankLines
@@ -54,6 +55,8 @@ NEEDING_ATTENTION = Gauge("escrow_needing_attention", "Orders and withdrawals th
 
 #: How often gauges are read and new platforms get their watch.
 _ROUND_SECONDS = 10
+#: How far ahead the working calendar should be known: a bounce horizon and a long holiday.
+_CALENDAR_AHEAD = timedelta(days=45)
 #: A ledger posting gives up before its activity's time-out, so that its outcome is reported, not guessed.
 _LEDGER_PATIENCE_SECONDS = 3.0
 
@@ -72,7 +75,7 @@ class Activities:
         self.orders = OrderActivities(writer, reader)
         self.notices = NoticeActivities(bank, self.registry.members, platforms)
         bank_book = BankBook(BankLines(reader, box), platforms, bank)
-        self.payments = PaymentActivities(writer, reader, accounts, platforms, bank_book, bank)
+        self.payments = PaymentActivities(writer, reader, accounts, platforms, bank_book, bank, settings.working_days)
         self.bank_lines = BankLineActivities(writer, reader, bank_book, accounts, platforms)
 
     def on_orders_queue(self) -> Sequence[Callable[..., Any]]:
@@ -130,6 +133,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         if settings.metrics_port is not None:
             start_http_server(settings.metrics_port, settings.metrics_host)
         rounds = asyncio.create_task(_make_rounds(client, reader, activities.registry))
+        today = datetime.now(SHANGHAI)
+        for year in (today.year, (today + _CALENDAR_AHEAD).year):
+            if calendar_source(year) is not CalendarSource.PUBLISHED:
+                _log.warning("calendar_not_published", year=year, source=calendar_source(year))
         _log.info("worker_ready")
         await stop.wait()
         _log.info("worker_stopping")

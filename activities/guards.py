@@ -10,6 +10,7 @@ from temporalio import activity
 
 from escrow.domain.accounts import payout
 from escrow.domain.errors import Refused
+from escrow.domain.platform_config import PlatformConfig
 from escrow.domain.requests import derived
 from escrow.ledger.balances import account_balance_fen
 from escrow.ledger.engine import Reader
@@ -51,15 +52,28 @@ async def require_signed(
         )
 
 
-async def require_standing_order(reader: Reader, *, platform_no: str, order_no: str, released_as: str) -> None:
+async def require_standing_order(
+    reader: Reader, *, platform_no: str, order_no: str, released_as: str, fee_fen: int
+) -> None:
     """A withdrawal that follows a release needs an order that says so, and exactly one of its releases.
 
     Raises:
         Refused: `contract_differs`.
     """
-    await require_signed(reader, platform_no=platform_no, order_no=order_no, terms={"withdraw_automatically": True})
+    terms = {"withdraw_automatically": True, "withdrawal_fee_fen": fee_fen}
+    await require_signed(reader, platform_no=platform_no, order_no=order_no, terms=terms)
     if not released_as.startswith(derived(order_no, "")):
         raise Refused("contract_differs", f"{released_as} is no release of {order_no}.")
+
+
+def require_fee(*, config: PlatformConfig, fee_fen: int) -> None:
+    """The fee of a withdrawal is the platform's, not the request's.
+
+    Raises:
+        Refused: `fee_differs`; the fee was changed since the request was made.
+    """
+    if fee_fen != config.withdrawal_fee_fen:
+        raise Refused("fee_differs", "The platform's withdrawal fee is another by now; ask under a new number.")
 
 
 async def require_in_transit(

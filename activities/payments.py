@@ -1,10 +1,12 @@
 """Activities of a withdrawal: ledger transactions, and calls to the bank that carry one request number each."""
 
+from datetime import date
+
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
 from activities.bank_book import BankBook
-from activities.guards import require_in_transit, require_own_workflow, require_standing_order
+from activities.guards import require_fee, require_in_transit, require_own_workflow, require_standing_order
 from activities.heartbeat import heartbeating
 from activities.steps import Step, used_before
 from activities.telemetry import PAYOUT_ANSWERS
@@ -60,10 +62,13 @@ class PayoutTarget(PaymentRequest):
 
 
 class PayoutSurvey(BaseModel):
-    """What a route is chosen from: facts of the account and the bank's answer about its rails. No personal data."""
+    """What a route is chosen from: facts of the account, the bank's answer about its rails, and the days on which
+    the configuration overrides the working calendar. No personal data.
+    """
 
     account: PayoutAccount
     capabilities: Capabilities
+    working_days: dict[date, bool]
 
 
 class SubmitPayout(PaymentRequest):
@@ -115,6 +120,7 @@ class PaymentActivities:
         platforms: Platforms,
         bank_book: BankBook,
         payouts: Payouts,
+        working_days: dict[date, bool],
     ) -> None:
         self._writer = writer
         self._reader = reader
@@ -122,6 +128,7 @@ class PaymentActivities:
         self._platforms = platforms
         self._bank_book = bank_book
         self._payouts = payouts
+        self._working_days = working_days
 
     @activity.defn
     async def hold_money(self, request: HoldMoney) -> HoldReceipt:
@@ -138,7 +145,11 @@ class PaymentActivities:
                     platform_no=step.platform_no,
                     order_no=request.order_no,
                     released_as=basis.reference,
+                    fee_fen=request.fee_fen,
                 )
+            else:
+                platform = await self._platforms.get(step.platform_no)
+                require_fee(config=platform.config, fee_fen=request.fee_fen)
         account = await self._accounts.to_pay(step.platform_no, request.member_no, request.account_id)
         posting = step.posting(
             entry=recipes.withdrawal_requested(
@@ -188,6 +199,7 @@ class PaymentActivities:
                 custody_bank_code=capabilities.custody_bank_code,
             ),
             capabilities=capabilities,
+            working_days=self._working_days,
         )
 
     @activity.defn

@@ -14,6 +14,7 @@ from api.waiting import appeared
 from api.withdrawal_bodies import AttemptView, WithdrawalOpening, WithdrawalPage, WithdrawalView
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis
+from escrow.domain.order_operations import withdrawal_terms
 from escrow.domain.requests import derived
 from escrow.domain.withdrawal_states import WithdrawalStatus
 from escrow.ledger.consents import Consent, NewConsent, record_consent
@@ -123,7 +124,7 @@ async def _consent(
             object_no=body.withdrawal_no,
             operation="withdraw",
             given_by=body.member_no or PLATFORM_ITSELF,
-            terms={"account_id": body.account_id or "", "principal_fen": body.principal_fen},
+            terms=withdrawal_terms(account_id=body.account_id or "", principal_fen=body.principal_fen),
             expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
             remote_address=remote_address,
         ),

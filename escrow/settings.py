@@ -8,6 +8,7 @@ TEMPORAL_TLS…, see `escrow.stack.temporal_client`), so that Temporal Cloud or 
 """
 
 import os
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
         ledger_answer_seconds: how long one statement of the ledger may take.
         command_answer_seconds: how long the API waits for a workflow to answer a command.
         shutdown_grace_seconds: how long a worker may finish what it has begun after SIGTERM.
+        working_days: days on which the working calendar is overridden, as JSON: {"2028-01-03": true}.
         worker_deployment_name: name of the workers' deployment, when their versions are told apart.
         worker_build_id: version of this worker's code in its deployment; None for workers without versions.
     """
@@ -78,6 +80,7 @@ class Settings(BaseSettings):
     ledger_answer_seconds: float = Field(default=10, gt=0)
     command_answer_seconds: float = Field(default=10, gt=0)
     shutdown_grace_seconds: float = Field(default=30, gt=0)
+    working_days: dict[date, bool] = Field(default_factory=dict)
     worker_deployment_name: str = "escrow"
     worker_build_id: str | None = None
 

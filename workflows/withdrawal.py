@@ -100,7 +100,7 @@ class Withdrawal(WithdrawalDesk):
         today = now.astimezone(SHANGHAI).date()
         return choose_route(
             rules=rail_rules_on(today),
-            calendar=WorkingCalendar(),
+            calendar=WorkingCalendar(overrides=survey.working_days),
             tariff=tariff_on(today),
             amount_fen=self.withdrawal.principal_fen,
             account=survey.account,

@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.errors import Refused
     from escrow.domain.journal import Basis
     from escrow.domain.payouts import PayoutAnswer
+    from escrow.domain.order_operations import withdrawal_operation_hash, withdrawal_terms
     from escrow.domain.requests import derived
     from escrow.domain.withdrawal_states import WithdrawalEvent as Event
     from escrow.domain.withdrawal_states import WithdrawalStatus as Status
@@ -79,7 +80,7 @@ class WithdrawalDesk(Desk):
             return
         self.refresh()
         request = HoldMoney(
-            step=self.step("hold", "withdrawal.held", Status.HELD, bases=[self.withdrawal.basis], is_first=True),
+            step=self.step("hold", "withdrawal.held", Status.HELD, bases=[self.basis_of_hold()], is_first=True),
             started_as=workflow.info().first_execution_run_id,
             member_no=self.withdrawal.member_no,
             account_id=self.withdrawal.account_id,
@@ -94,6 +95,20 @@ class WithdrawalDesk(Desk):
         )
         self.state.account_id, self.state.held = receipt.account_id, True
         self.move(Event.MONEY_HELD)
+
+    def basis_of_hold(self) -> Basis:
+        """What the money is held on; the hash of a consent is taken of this very withdrawal, not from its input."""
+        given = self.withdrawal.basis
+        if given.kind != "consent":
+            return given
+        terms = withdrawal_terms(account_id=self.withdrawal.account_id, principal_fen=self.withdrawal.principal_fen)
+        expected = withdrawal_operation_hash(
+            platform_no=self.withdrawal.platform_no,
+            withdrawal_no=self.withdrawal.withdrawal_no,
+            by=self.withdrawal.member_no or "platform",
+            terms=terms,
+        )
+        return Basis(kind="consent", reference=given.reference, operation_hash=expected)
 
     async def refused(self, refusal: Refused) -> WithdrawalOutcome:
         """Nothing was held: record why, where the number is free, and end."""

@@ -30,20 +30,22 @@ def milestone_terms(*, milestone: int, amount_fen: int) -> dict[str, Any]:
     return {"milestone": milestone, "amount_fen": amount_fen}
 
 
-def withdrawal_operation_hash(
-    *, platform_no: str, withdrawal_no: str, member_no: str, account_id: str, principal_fen: int
-) -> str:
-    """Hash of one request to withdraw `principal_fen` to exactly that bound account.
+def withdrawal_terms(*, account_id: str, principal_fen: int) -> dict[str, Any]:
+    """Asking for a withdrawal consents to that amount to exactly that bound account (empty: the default one)."""
+    return {"account_id": account_id, "principal_fen": principal_fen}
+
+
+def withdrawal_operation_hash(*, platform_no: str, withdrawal_no: str, by: str, terms: Mapping[str, Any]) -> str:
+    """Hash of one request to withdraw, with `withdrawal_terms`.
 
     Args:
-        member_no: whose money; empty for the platform's own sub-account.
-        account_id: the bound bank account; empty for the member's default at the time of the request.
+        by: member number whose money it is, or `platform` for the platform's own.
     """
     return operation_hash(
         platform_no=platform_no,
         object_kind="withdrawal",
         object_no=withdrawal_no,
         operation="withdraw",
-        by=member_no or "platform",
-        terms={"account_id": account_id, "principal_fen": principal_fen},
+        by=by,
+        terms=terms,
     )
