@@ -9,7 +9,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from escrow.commands import days, platform, sandbox, verify
+from escrow.commands.demo.command import demo
 from escrow.commands.skip import skip
+from escrow.commands.states import states
 from escrow.commands.up import DEFAULT_FOLDER, up
 from escrow.leave import leave
 from escrow.stack.up import environment_of_running_stack
@@ -23,10 +25,12 @@ app = typer.Typer(
 app.command()(up)
 app.command()(platform.migrate)
 app.command()(verify.verify)
+app.command()(demo)
 app.command()(skip)
 app.command()(days.close_day)
 app.command()(days.roll)
 app.command()(days.sweep)
+app.command()(states)
 app.add_typer(platform.app, name="platform")
 app.add_typer(sandbox.app, name="sandbox")
 
