@@ -1,8 +1,9 @@
 """The shape in which postings travel to `post_batch`: flat lists whose rows name each other by position from 1."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
+
+from pydantic_core import to_json
 
 from escrow.domain.accounts import AccountKey
 from escrow.domain.journal import Change, JournalEntry, Posting
@@ -16,7 +17,7 @@ def batch_document(postings: Sequence[Posting]) -> str:
     batch = _Batch()
     for number, posting in enumerate(postings, start=1):
         batch.add(number, posting)
-    return json.dumps(batch.lists, ensure_ascii=False, separators=(",", ":"))
+    return to_json(batch.lists).decode()
 
 
 def may_follow(postings: Sequence[Posting], posting: Posting) -> bool:
@@ -119,11 +120,14 @@ class _Batch:
                 "object_no": change.object_no,
                 "body": {},
                 "changes": 0,
+                "new_nth": 0,
             }
             self.lists["objects"].append(merged)
         merged["status"] = change.status
         merged["body"] = {**merged["body"], **change.body}
         merged["changes"] += 1
+        if change.must_be_new:
+            merged["new_nth"] = merged["changes"]
         self.lists["events"].append(
             {
                 "posting": number,
@@ -132,6 +136,5 @@ class _Batch:
                 "event_type": change.event_type,
                 "status": change.status,
                 "body": dict(change.body),
-                "must_be_new": change.must_be_new,
             }
         )

@@ -42,14 +42,15 @@ async def post_on(connection: asyncpg.Connection, postings: Sequence[Posting]) -
         answer = await connection.fetchval("SELECT post_batch($1::jsonb)::text", batch_document(postings))
     except asyncpg.PostgresError as error:
         raise _as_ours(error) from error
+    receipts = json.loads(answer)
     return [
         Receipt(
             request_no=posting.request_no,
-            entry_id=receipt["entry_id"],
-            accounting_day=date.fromisoformat(receipt["accounting_day"]),
-            repeated=receipt["repeated"],
+            entry_id=entry_id,
+            accounting_day=date.fromisoformat(day),
+            repeated=receipts["repeated"],
         )
-        for posting, receipt in zip(postings, json.loads(answer), strict=True)
+        for posting, entry_id, day in zip(postings, receipts["entry_ids"], receipts["days"], strict=True)
     ]
 
 

@@ -3,38 +3,47 @@
 --   postings  {n, platform_no, request_no, content_hash, occurred_at, recipe|null, bank_serial_no, effective_date|null}
 --   accounts  {n, platform_no, member_no, purpose, ref, min_balance_fen|null}        distinct
 --   lines     {n, posting, account, amount_fen}                                      one per account and posting
---   objects   {n, platform_no, kind, object_no, status, body, changes}               distinct, bodies already merged
---   events    {posting, object, nth, event_type, status, body, must_be_new}          nth change of its object here
+--   objects   {n, platform_no, kind, object_no, status, body, changes, new_nth}      distinct, bodies already merged;
+--             new_nth: which of the changes here must be the object's first ever, 0 for none
+--   events    {posting, object, nth, event_type, status, body}                       nth change of its object here
 --   deadlines {platform_no, object_kind, object_no, name, due_at|null}               distinct
 --   bases     {posting, kind, reference, operation_hash}
--- The answer is a list of {entry_id|null, accounting_day, repeated} in the order of the postings. Any refusal rolls
--- the whole batch back; the caller then sends its postings one by one, so that each gets its own answer.
+-- The answer is {entry_ids, days, repeated}, the lists in the order of the postings; `repeated` only for a single
+-- posting. Any refusal rolls the whole batch back; the caller then sends its postings one by one, so that each gets
+-- its own answer.
 --
 -- Every transaction locks in the same order: day, request numbers, bases, accounts by id, objects, deadlines.
--- The plans must not depend on statistics taken while the tables were small, hence the planner settings.
+-- The plans must not depend on statistics taken while the tables were small, hence the planner settings. A call costs
+-- mostly by the number of its statements, so each list is unpacked once and steps that a batch does not need are
+-- not taken.
 
 CREATE FUNCTION take_bases(
     batch jsonb, platform_nos text[], request_nos text[], recipes text[], bank_serial_nos text[],
     occurred_ats timestamptz[]
-) RETURNS void
+) RETURNS text[]
 LANGUAGE plpgsql AS $$
 DECLARE
+    postings int[];
+    kinds text[];
+    refs text[];
+    hashes text[];
     wrong record;
     taken bigint;
-    wanted bigint;
 BEGIN
-    SELECT p.n, p.recipe, CASE WHEN r.recipe IS NULL THEN 'recipe_unknown' ELSE 'basis_missing' END AS code INTO wrong
-    FROM unnest(recipes) WITH ORDINALITY AS p(recipe, n)
-    LEFT JOIN recipe r ON r.recipe = p.recipe
-    WHERE p.recipe IS NOT NULL AND (r.recipe IS NULL OR NOT EXISTS (
-        SELECT FROM jsonb_to_recordset(batch -> 'bases') AS b(posting int) WHERE b.posting = p.n))
-    LIMIT 1;
-    IF FOUND THEN
-        PERFORM refuse(wrong.code, format('Recipe %s is unknown or was given no basis.', wrong.recipe),
-            jsonb_build_object('recipe', wrong.recipe));
-    END IF;
+    -- In the order in which consents are locked.
+    SELECT coalesce(array_agg(b.posting), '{}'), array_agg(b.kind), array_agg(b.reference), array_agg(b.operation_hash)
+    INTO postings, kinds, refs, hashes
+    FROM (SELECT * FROM jsonb_to_recordset(batch -> 'bases')
+            AS given(posting int, kind text, reference text, operation_hash text)
+          ORDER BY given.kind, given.reference) b;
 
     SELECT checked.* INTO wrong FROM (
+        SELECT p.recipe AS basis, '' AS reference,
+            CASE WHEN r.recipe IS NULL THEN 'recipe_unknown' ELSE 'basis_missing' END AS code
+        FROM unnest(recipes) WITH ORDINALITY AS p(recipe, n)
+        LEFT JOIN recipe r ON r.recipe = p.recipe
+        WHERE p.recipe IS NOT NULL AND (r.recipe IS NULL OR p.n <> ALL (postings))
+        UNION ALL
         SELECT b.kind, b.reference,
             CASE
                 WHEN r.recipe IS NOT NULL AND b.kind <> ALL (r.basis_kinds) THEN 'basis_mismatch'
@@ -57,16 +66,15 @@ BEGIN
                     WHEN u.request_no IS NOT NULL THEN 'basis_used' END
                 WHEN b.kind = 'none' THEN NULL
                 ELSE 'basis_mismatch'
-            END AS code
-        FROM (SELECT * FROM jsonb_to_recordset(batch -> 'bases')
-                AS given(posting int, kind text, reference text, operation_hash text)
-              ORDER BY given.kind, given.reference) b
+            END
+        FROM unnest(postings, kinds, refs, hashes) AS b(posting, kind, reference, operation_hash)
         LEFT JOIN recipe r ON r.recipe = recipes[b.posting]
         LEFT JOIN LATERAL (
             SELECT * FROM consent WHERE b.kind = 'consent'
                 AND platform_no = platform_nos[b.posting] AND consent_no = b.reference
             FOR NO KEY UPDATE) c ON true
-        LEFT JOIN basis_use u ON u.platform_no = platform_nos[b.posting] AND u.kind = b.kind AND u.reference = b.reference
+        LEFT JOIN basis_use u ON u.platform_no = platform_nos[b.posting] AND u.kind = b.kind
+            AND u.reference = b.reference
         LEFT JOIN deadline d ON b.kind = 'deadline' AND d.platform_no = platform_nos[b.posting]
             AND d.object_kind = split_part(b.reference, '/', 1) AND d.object_no = split_part(b.reference, '/', 2)
             AND d.name = split_part(b.reference, '/', 3)
@@ -78,23 +86,23 @@ BEGIN
     WHERE checked.code IS NOT NULL
     LIMIT 1;
     IF FOUND THEN
-        PERFORM refuse(wrong.code, format('The %s %s does not allow this.', wrong.kind, wrong.reference),
-            jsonb_build_object('basis', wrong.kind, 'reference', wrong.reference));
+        PERFORM refuse(wrong.code, format('This has no basis that holds (%s %s).', wrong.basis, wrong.reference),
+            jsonb_build_object('basis', wrong.basis, 'reference', wrong.reference));
     END IF;
 
-    SELECT count(*) INTO wanted FROM jsonb_to_recordset(batch -> 'bases') AS b(kind text) WHERE b.kind <> 'none';
-    IF wanted > 0 THEN
+    IF cardinality(array_remove(kinds, 'none')) > 0 THEN
         INSERT INTO basis_use (platform_no, kind, reference, request_no)
         SELECT platform_nos[b.posting], b.kind, b.reference, request_nos[b.posting]
-        FROM jsonb_to_recordset(batch -> 'bases') AS b(posting int, kind text, reference text)
+        FROM unnest(postings, kinds, refs) AS b(posting, kind, reference)
         WHERE b.kind <> 'none'
         ORDER BY 1, 2, 3
         ON CONFLICT DO NOTHING;
         GET DIAGNOSTICS taken = ROW_COUNT;
-        IF taken < wanted THEN
+        IF taken < cardinality(array_remove(kinds, 'none')) THEN
             PERFORM refuse('basis_used', 'The basis was used by another request at the same moment; ask for its state.');
         END IF;
     END IF;
+    RETURN kinds;
 END $$;
 
 -- Bases that can only be judged against the lines just posted: a bank line by its amount on the custody account, an
@@ -115,7 +123,7 @@ BEGIN
         IF basis.kind = 'bank_line' THEN
             UPDATE bank_line l SET entry_id = entry_ids[basis.posting]
             WHERE l.platform_no = platform_nos[basis.posting] AND l.bank_serial_no = basis.reference
-                AND l.entry_id IS NULL
+                AND coalesce(l.entry_id, 0) = 0  -- `IS NULL` would let the planner walk the index of unposted lines
                 AND l.amount_fen = -(SELECT sum(moved.amount_fen) FROM entry_line moved
                     JOIN account a ON a.id = moved.account_id
                     WHERE moved.entry_id = entry_ids[basis.posting] AND a.purpose = 'custody');
@@ -145,11 +153,12 @@ LANGUAGE plpgsql AS $$
 DECLARE
     account_ids bigint[];
     unknown boolean;
+    touched bigint[];
     deltas bigint[];
     counts bigint[];
+    changed bigint[];
     balances bigint[];
     versions bigint[];
-    changed bigint[];
     short text;
 BEGIN
     FOR attempt IN 1..2 LOOP
@@ -168,25 +177,27 @@ BEGIN
         ON CONFLICT DO NOTHING;
     END LOOP;
 
-    SELECT array_agg(d.delta ORDER BY d.account), array_agg(d.lines ORDER BY d.account) INTO deltas, counts
-    FROM (SELECT l.account, sum(l.amount_fen)::bigint AS delta, count(*) AS lines
-          FROM jsonb_to_recordset(batch -> 'lines') AS l(account int, amount_fen bigint) GROUP BY l.account) d;
+    -- From here on an account is known by its place in the ascending list of ids, which width_bucket finds.
+    SELECT array_agg(d.id ORDER BY d.id), array_agg(d.delta ORDER BY d.id), array_agg(d.lines ORDER BY d.id)
+    INTO touched, deltas, counts
+    FROM (SELECT account_ids[l.account] AS id, sum(l.amount_fen)::bigint AS delta, count(*) AS lines
+          FROM jsonb_to_recordset(batch -> 'lines') AS l(account int, amount_fen bigint) GROUP BY 1) d;
 
     -- The update is the lock: an index scan over a list of ids visits them in ascending order.
     WITH updated AS (
         UPDATE account a
-        SET balance_fen = a.balance_fen + deltas[array_position(account_ids, a.id)],
-            version = a.version + counts[array_position(account_ids, a.id)]
-        WHERE a.id = ANY (account_ids)
+        SET balance_fen = a.balance_fen + deltas[width_bucket(a.id, touched)],
+            version = a.version + counts[width_bucket(a.id, touched)]
+        WHERE a.id = ANY (touched)
             AND (a.min_balance_fen IS NULL
-                 OR a.balance_fen + deltas[array_position(account_ids, a.id)] >= a.min_balance_fen)
-        RETURNING array_position(account_ids, a.id) AS n, a.balance_fen, a.version)
-    SELECT array_agg(u.balance_fen ORDER BY u.n), array_agg(u.version ORDER BY u.n), array_agg(u.n)
-    INTO balances, versions, changed FROM updated u;
-    IF cardinality(account_ids) > coalesce(cardinality(changed), 0) THEN
+                 OR a.balance_fen + deltas[width_bucket(a.id, touched)] >= a.min_balance_fen)
+        RETURNING a.id, a.balance_fen, a.version)
+    SELECT array_agg(u.id ORDER BY u.id), array_agg(u.balance_fen ORDER BY u.id), array_agg(u.version ORDER BY u.id)
+    INTO changed, balances, versions FROM updated u;
+    IF changed IS DISTINCT FROM touched THEN
         SELECT account_text(k.member_no, k.purpose, k.ref) INTO short
         FROM jsonb_to_recordset(batch -> 'accounts') AS k(n int, member_no text, purpose text, ref text)
-        WHERE k.n <> ALL (coalesce(changed, '{}'))
+        WHERE account_ids[k.n] <> ALL (coalesce(changed, '{}'))
         ORDER BY k.n LIMIT 1;
         PERFORM refuse('insufficient_balance', format('The balance of %s does not cover this.', short),
             jsonb_build_object('account', short));
@@ -199,12 +210,14 @@ BEGIN
     WHERE entry_ids[p.n] IS NOT NULL;
 
     INSERT INTO entry_line (entry_id, account_id, accounting_day, version, amount_fen, balance_after_fen)
-    SELECT entry_ids[l.posting], account_ids[l.account], days[l.posting],
-        versions[l.account] - counts[l.account] + row_number() OVER upto,
+    SELECT entry_ids[l.posting], touched[l.place], days[l.posting],
+        versions[l.place] - counts[l.place] + row_number() OVER upto,
         l.amount_fen,
-        (balances[l.account]::numeric - deltas[l.account] + sum(l.amount_fen) OVER upto)::bigint
-    FROM jsonb_to_recordset(batch -> 'lines') AS l(n int, posting int, account int, amount_fen bigint)
-    WINDOW upto AS (PARTITION BY l.account ORDER BY l.n);
+        (balances[l.place]::numeric - deltas[l.place] + sum(l.amount_fen) OVER upto)::bigint
+    FROM (SELECT given.*, width_bucket(account_ids[given.account], touched) AS place
+          FROM jsonb_to_recordset(batch -> 'lines')
+              AS given(n int, posting int, account int, amount_fen bigint)) l
+    WINDOW upto AS (PARTITION BY l.place ORDER BY l.n);
 END $$;
 
 CREATE FUNCTION post_changes(
@@ -212,45 +225,40 @@ CREATE FUNCTION post_changes(
 ) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    object_keys text[];
+    kinds text[];
+    object_nos text[];
     first_nos bigint[];
-    existing record;
+    existing int;
 BEGIN
-    SELECT array_agg(o.platform_no || '/' || o.kind || '/' || o.object_no ORDER BY o.n) INTO object_keys
-    FROM jsonb_to_recordset(batch -> 'objects') AS o(n int, platform_no text, kind text, object_no text);
-
-    WITH stored AS (
+    WITH given AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(batch -> 'objects')
+            AS o(n int, platform_no text, kind text, object_no text, status text, body jsonb, changes bigint, new_nth int)
+        ORDER BY o.platform_no, o.kind, o.object_no
+    ), stored AS (
         INSERT INTO business_object AS b
             (platform_no, kind, object_no, sequence_no, status, body, created_at, updated_at)
-        SELECT o.platform_no, o.kind, o.object_no, o.changes, o.status, o.body, now(), now()
-        FROM jsonb_to_recordset(batch -> 'objects')
-            AS o(platform_no text, kind text, object_no text, status text, body jsonb, changes bigint)
-        ORDER BY o.platform_no, o.kind, o.object_no
+        SELECT g.platform_no, g.kind, g.object_no, g.changes, g.status, g.body, now(), now() FROM given g
         ON CONFLICT (platform_no, kind, object_no) DO UPDATE
             SET sequence_no = b.sequence_no + excluded.sequence_no, status = excluded.status,
                 body = b.body || excluded.body, updated_at = excluded.updated_at
-        RETURNING b.platform_no || '/' || b.kind || '/' || b.object_no AS key, b.sequence_no)
-    SELECT array_agg(s.sequence_no - o.changes ORDER BY o.n) INTO first_nos
-    FROM jsonb_to_recordset(batch -> 'objects') AS o(n int, changes bigint)
-    LEFT JOIN stored s ON s.key = object_keys[o.n];
-
-    SELECT o.kind, o.object_no INTO existing
-    FROM jsonb_to_recordset(batch -> 'events') AS e(object int, nth bigint, must_be_new boolean)
-    LEFT JOIN jsonb_to_recordset(batch -> 'objects') AS o(n int, kind text, object_no text) ON o.n = e.object
-    WHERE e.must_be_new AND first_nos[e.object] + e.nth <> 1
-    LIMIT 1;
-    IF FOUND THEN
-        PERFORM refuse('object_exists', format('The %s %s exists already.', existing.kind, existing.object_no),
-            jsonb_build_object('kind', existing.kind, 'object_no', existing.object_no));
+        RETURNING b.platform_no, b.kind, b.object_no, b.sequence_no
+    )
+    SELECT array_agg(g.kind ORDER BY g.n), array_agg(g.object_no ORDER BY g.n),
+        array_agg(s.sequence_no - g.changes ORDER BY g.n),
+        min(g.n) FILTER (WHERE g.new_nth > 0 AND s.sequence_no - g.changes + g.new_nth <> 1)
+    INTO kinds, object_nos, first_nos, existing
+    FROM given g LEFT JOIN stored s
+        ON s.object_no = g.object_no AND s.kind = g.kind AND s.platform_no = g.platform_no;
+    IF existing IS NOT NULL THEN
+        PERFORM refuse('object_exists', format('The %s %s exists already.', kinds[existing], object_nos[existing]),
+            jsonb_build_object('kind', kinds[existing], 'object_no', object_nos[existing]));
     END IF;
 
     INSERT INTO event (platform_no, kind, object_no, sequence_no, event_type, status, body, occurred_at, request_no)
-    SELECT o.platform_no, o.kind, o.object_no, first_nos[e.object] + e.nth, e.event_type, e.status, e.body,
-        occurred_ats[e.posting], request_nos[e.posting]
+    SELECT platform_nos[e.posting], kinds[e.object], object_nos[e.object], first_nos[e.object] + e.nth, e.event_type,
+        e.status, e.body, occurred_ats[e.posting], request_nos[e.posting]
     FROM jsonb_to_recordset(batch -> 'events')
-        AS e(posting int, object int, nth bigint, event_type text, status text, body jsonb)
-    LEFT JOIN jsonb_to_recordset(batch -> 'objects') AS o(n int, platform_no text, kind text, object_no text)
-        ON o.n = e.object;
+        AS e(posting int, object int, nth bigint, event_type text, status text, body jsonb);
 END $$;
 
 CREATE FUNCTION post_deadlines(batch jsonb) RETURNS void
@@ -292,6 +300,7 @@ DECLARE
     days date[];
     unknown text;
     inserted bigint;
+    basis_kinds text[];
     stored request;
 BEGIN
     SELECT array_agg(p.platform_no ORDER BY p.n), array_agg(p.request_no ORDER BY p.n),
@@ -304,10 +313,12 @@ BEGIN
         recipe text, bank_serial_no text, effective_date date, occurred_at timestamptz);
 
     -- Closing a day takes the row FOR UPDATE: until then every posting of the day is committed or not begun.
-    PERFORM FROM platform_day d WHERE d.platform_no = ANY (platform_nos) ORDER BY d.platform_no FOR SHARE;
+    WITH locked AS MATERIALIZED (
+        SELECT d.platform_no, d.day FROM platform_day d
+        WHERE d.platform_no = ANY (platform_nos) ORDER BY d.platform_no FOR SHARE)
     SELECT array_agg(d.day ORDER BY p.n), min(p.platform_no) FILTER (WHERE d.day IS NULL) INTO days, unknown
     FROM unnest(platform_nos) WITH ORDINALITY AS p(platform_no, n)
-    LEFT JOIN platform_day d ON d.platform_no = p.platform_no;
+    LEFT JOIN locked d ON d.platform_no = p.platform_no;
     IF unknown IS NOT NULL THEN
         PERFORM refuse('platform_unknown', format('Platform %s is not open.', unknown));
     END IF;
@@ -329,15 +340,17 @@ BEGIN
             PERFORM refuse('request_no_reused', format('Request number %s was used with other content.', request_nos[1]),
                 jsonb_build_object('request_no', request_nos[1]));
         END IF;
-        RETURN jsonb_build_array(jsonb_build_object(
-            'entry_id', stored.entry_id, 'accounting_day', stored.accounting_day, 'repeated', true));
+        RETURN jsonb_build_object('entry_ids', ARRAY[stored.entry_id], 'days', ARRAY[stored.accounting_day],
+            'repeated', true);
     END IF;
 
-    PERFORM take_bases(batch, platform_nos, request_nos, recipes, bank_serial_nos, occurred_ats);
+    basis_kinds := take_bases(batch, platform_nos, request_nos, recipes, bank_serial_nos, occurred_ats);
     IF batch -> 'lines' <> '[]' THEN
         PERFORM post_lines(batch, platform_nos, request_nos, recipes, bank_serial_nos, effective_dates, occurred_ats,
             entry_ids, days);
-        PERFORM check_bases_against_lines(batch, platform_nos, entry_ids);
+        IF basis_kinds && ARRAY['bank_line', 'release'] THEN
+            PERFORM check_bases_against_lines(batch, platform_nos, entry_ids);
+        END IF;
     END IF;
     IF batch -> 'objects' <> '[]' THEN
         PERFORM post_changes(batch, platform_nos, request_nos, occurred_ats);
@@ -345,7 +358,5 @@ BEGIN
     IF batch -> 'deadlines' <> '[]' THEN
         PERFORM post_deadlines(batch);
     END IF;
-    RETURN (SELECT jsonb_agg(jsonb_build_object(
-            'entry_id', p.entry_id, 'accounting_day', p.day, 'repeated', false) ORDER BY p.n)
-        FROM unnest(entry_ids, days) WITH ORDINALITY AS p(entry_id, day, n));
+    RETURN jsonb_build_object('entry_ids', entry_ids, 'days', days, 'repeated', false);
 END $$;
