@@ -184,7 +184,7 @@ class ConsentRow(SQLModel, table=True):
     """Evidence of who agreed to what, when, from where, by which text."""
 
     __tablename__ = "consent"
-    __table_args__ = (Index("consent_object", "platform_no", "object_kind", "object_no"),)
+    __table_args__ = (Index("consent_object", "object_no", "object_kind", "platform_no"),)
 
     platform_no: str = _text(primary_key=True)
     consent_no: str = _text(primary_key=True)
