@@ -1,7 +1,8 @@
 """What can be configured per platform: one validated, versioned document.
 
 Defaults are those of the field as published or assumed in 2019-2026; an operator overrides them in the
-platform's file. An order keeps the configuration it was signed under.
+platform's file, the platform through the API as far as `escrow.domain.platform_rules` lets it. An order keeps the
+configuration it was signed under.
 """
 
 from enum import StrEnum
@@ -9,8 +10,23 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from escrow.domain.authorisations import Authorisation, AuthorisationMethod, AuthorisedOperation
+from escrow.domain.platform_functions import COLLECTION_METHODS, Function, FunctionSwitches
+from escrow.domain.sms_texts import SmsTexts
+
 #: Amounts are 64-bit in the ledger.
 Fen = Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)]
+#: A limit: an amount, or none.
+FenLimit = Annotated[int, Field(ge=1, le=2**63 - 1, strict=True)] | None
+#: Where a hosted page may be embedded: scheme, host and port; plain HTTP on the developer's own machine only.
+Origin = Annotated[
+    str,
+    Field(
+        max_length=200,
+        pattern=r"^(https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?"
+        r"|http://(localhost|127\.0\.0\.1)(:[1-9][0-9]{0,4})?)$",
+    ),
+]
 #: Whole days or hours; ten years is longer than any warranty.
 Days = Annotated[int, Field(ge=0, le=3660, strict=True)]
 Hours = Annotated[int, Field(ge=1, le=24 * 366, strict=True)]
@@ -43,6 +59,23 @@ class SmsContact(StrEnum):
 
     MEMBER = "member"
     PLATFORM = "platform"
+
+
+class Limits(BaseModel):
+    """Limits that the platform sets itself, in fen; none by default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    payment_fen: FenLimit = Field(default=None, description="Highest price of one order or payment, in fen.")
+    payments_per_day_fen: FenLimit = Field(
+        default=None, description="Highest sum that one member pays on one day (Asia/Shanghai), in fen."
+    )
+    withdrawal_fen: FenLimit = Field(default=None, description="Highest principal of one withdrawal, in fen.")
+    withdrawals_per_day_fen: FenLimit = Field(
+        default=None,
+        description="Highest sum that one member asks to withdraw on one day (Asia/Shanghai), in fen; withdrawals that "
+        "an order makes by its contract do not count.",
+    )
 
 
 class PlatformConfig(BaseModel):
@@ -105,6 +138,66 @@ class PlatformConfig(BaseModel):
     sms_contact: SmsContact = Field(
         default=SmsContact.MEMBER, description="Who receives the SMS about a large withdrawal."
     )
+
+    unguaranteed_settlement: Settlement = Field(
+        default=Settlement.T_PLUS_0, description="When money of an unguaranteed payment becomes withdrawable."
+    )
+    split_payouts_allowed: bool = Field(
+        default=False, strict=True, description="Whether a payout may travel in several legs; not offered yet."
+    )
+    functions: FunctionSwitches = Field(default=FunctionSwitches(), description="Functions, each on or off.")
+    payment_methods: tuple[Function, ...] = Field(
+        default=COLLECTION_METHODS,
+        description="Collection methods that the cashier page offers, in its order; those switched off are left out.",
+    )
+    authorisation: Authorisation = Field(
+        default=Authorisation(), description="How the party of each operation is recognised."
+    )
+    sms_codes_by_api: bool = Field(
+        default=False,
+        strict=True,
+        description="Whether the platform may relay SMS codes through the API; else they are entered on hosted pages.",
+    )
+    embedding_origins: tuple[Origin, ...] = Field(
+        default=(), max_length=20, description="Origins whose pages may embed the hosted pages."
+    )
+    identity_required_for_withdrawal: bool = Field(
+        default=True,
+        strict=True,
+        description="Whether a member whose identity is not verified may receive money but not withdraw it.",
+    )
+    limits: Limits = Field(default=Limits(), description="Limits, off by default.")
+    sms_texts: SmsTexts = Field(default=SmsTexts(), description="Texts of short messages, with named fields.")
+
+    @property
+    def offered_methods(self) -> tuple[Function, ...]:
+        """Collection methods that are switched on, in the cashier page's order."""
+        return tuple(method for method in self.payment_methods if self.functions.is_on(method))
+
+    @model_validator(mode="after")
+    def _lists_collection_methods(self) -> Self:
+        for method in self.payment_methods:
+            if method not in COLLECTION_METHODS:
+                raise ValueError(f"payment_methods: {method} is no collection method")
+        for name in ("payment_methods", "embedding_origins"):
+            if len(set(getattr(self, name))) != len(getattr(self, name)):
+                raise ValueError(f"{name} must name nothing twice")
+        if self.split_payouts_allowed:
+            raise ValueError("split_payouts_allowed must be false: payouts in several legs are not offered yet")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_authorised(self) -> Self:
+        pages = self.functions.hosted_pages
+        for operation in AuthorisedOperation:
+            method = self.authorisation.method_of(operation)
+            if method is AuthorisationMethod.PAYMENT_PASSWORD and not pages:
+                raise ValueError(f"authorisation.{operation}: payment_password needs functions.hosted_pages")
+            if method is AuthorisationMethod.SMS_CODE and not (pages or self.sms_codes_by_api):
+                raise ValueError(
+                    f"authorisation.{operation}: sms_code needs functions.hosted_pages or sms_codes_by_api"
+                )
+        return self
 
     @model_validator(mode="after")
     def _fits_the_business_model(self) -> Self:
