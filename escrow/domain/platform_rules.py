@@ -30,7 +30,9 @@ def require_limit(limit_fen: int | None, amount_fen: int, *, name: str) -> None:
     """
     if limit_fen is not None and amount_fen > limit_fen:
         raise Refused(
-            "limit_exceeded", "The amount is above a limit that the platform set.", {"limit": name, "limit_fen": limit_fen}
+            "limit_exceeded",
+            "The amount is above a limit that the platform set.",
+            {"limit": name, "limit_fen": limit_fen},
         )
 
 
@@ -85,9 +87,7 @@ def require_allowed_to_platform(before: PlatformConfig, after: PlatformConfig) -
     """
     reserved = reserved_for_operators(before, after)
     if reserved:
-        raise Refused(
-            "operator_only", f"Only an operator may set this: {', '.join(reserved)}.", {"fields": reserved}
-        )
+        raise Refused("operator_only", f"Only an operator may set this: {', '.join(reserved)}.", {"fields": reserved})
 
 
 def require_vouched(config: PlatformConfig, operation: AuthorisedOperation) -> None:

@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 
 from sqlalchemy import text
 from sqlmodel import col, select, update
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Change, Posting
 from escrow.domain.platform_config import PlatformConfig
 from escrow.domain.requests import derived
+from escrow.ledger.configurations import Configurations, config_row, config_version, current_row
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.platform_file import PlatformFile
-from escrow.ledger.registry_posting import one_at_a_time, post_within, run, transaction
-from escrow.ledger.registry_tables import PlatformConfigRow, PlatformKeyRow, PlatformRow
+from escrow.ledger.registry_posting import post_within, run, transaction
+from escrow.ledger.registry_tables import PlatformKeyRow, PlatformRow
 
 _KEY_PREFIX = "esk_"
 
@@ -55,6 +55,7 @@ class Platforms:
     def __init__(self, reader: Reader, box: PersonalDataBox) -> None:
         self._reader = reader
         self._box = box
+        self.configurations = Configurations(reader)
 
     async def open(self, file: PlatformFile, *, custody_account_no: str) -> tuple[Platform, bool]:
         """Open the platform that the file describes; the flag says whether it is new. Its first day is today.
@@ -74,44 +75,18 @@ class Platforms:
             if not receipt.repeated:
                 session.add(self._sealed(file, custody_account_no, now))
                 await session.flush()
-                session.add(_config_row(file.platform_no, 1, file.config, now))
+                session.add(config_row(file.platform_no, 1, file.config, recorded_by="operator"))
         return await self.get(file.platform_no), not receipt.repeated
 
     async def configure(self, platform_no: str, config: PlatformConfig) -> tuple[Platform, bool]:
-        """Make `config` the current configuration; the flag says whether it differs from the one before.
+        """As an operator, make `config` the current configuration; the flag says whether it was another before.
 
         Orders keep the configuration they were signed under.
 
         Raises:
             Refused: `not_found`.
         """
-        now = datetime.now(UTC)
-        document = config.model_dump(mode="json")
-        async with transaction(self._reader) as session:
-            await one_at_a_time(session, f"config/{platform_no}")
-            current = await _current_config(session, platform_no)
-            changed = current.document != document
-            if changed:
-                version = current.version + 1
-                await post_within(
-                    session,
-                    Posting(
-                        platform_no=platform_no,
-                        request_no=derived("", "platform", "config", version),
-                        content={"config": document},
-                        occurred_at=now,
-                        changes=(
-                            Change(
-                                kind="platform",
-                                object_no=platform_no,
-                                event_type="platform.configured",
-                                status="open",
-                                body={"config": document, "config_version": version},
-                            ),
-                        ),
-                    ),
-                )
-                session.add(_config_row(platform_no, version, config, now))
+        changed = await self.configurations.set_by_operator(platform_no, config)
         return await self.get(platform_no), changed
 
     async def get(self, platform_no: str) -> Platform:
@@ -124,7 +99,7 @@ class Platforms:
             row = await session.get(PlatformRow, platform_no)
             if row is None:
                 raise _not_found(platform_no)
-            config = await _current_config(session, platform_no)
+            current = config_version(await current_row(session, platform_no))
         return Platform(
             platform_no=row.platform_no,
             name=row.name,
@@ -132,8 +107,8 @@ class Platforms:
             contact_mobile=None
             if row.contact_mobile_sealed is None
             else self._box.open(row.contact_mobile_sealed, place=f"{platform_no}/platform/contact_mobile"),
-            config=PlatformConfig.model_validate(config.document),
-            config_version=config.version,
+            config=current.config,
+            config_version=current.version,
             opened_at=row.opened_at,
         )
 
@@ -224,25 +199,6 @@ class Platforms:
 def _digest(key: str) -> bytes:
     # The key has 256 bits of its own, so one fast hash suffices: there is nothing to guess.
     return hashlib.sha256(key.encode()).digest()
-
-
-def _config_row(platform_no: str, version: int, config: PlatformConfig, now: datetime) -> PlatformConfigRow:
-    return PlatformConfigRow(
-        platform_no=platform_no, version=version, document=config.model_dump(mode="json"), recorded_at=now
-    )
-
-
-async def _current_config(session: AsyncSession, platform_no: str) -> PlatformConfigRow:
-    query = (
-        select(PlatformConfigRow)
-        .where(PlatformConfigRow.platform_no == platform_no)
-        .order_by(col(PlatformConfigRow.version).desc())
-        .limit(1)
-    )
-    row = (await session.exec(query)).one_or_none()
-    if row is None:
-        raise _not_found(platform_no)
-    return row
 
 
 def _not_found(platform_no: str) -> Refused:

@@ -4,10 +4,10 @@ What happens to these objects is recorded as business objects with events, like 
 transaction; these rows hold what must not stand there: personal data, sealed, and secrets, hashed.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Column, DateTime, ForeignKeyConstraint, Index, LargeBinary, text
+from sqlalchemy import BigInteger, Column, DateTime, ForeignKeyConstraint, Index, LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -37,12 +37,23 @@ class PlatformConfigRow(SQLModel, table=True):
     """One version of a platform's configuration; versions are added, never changed."""
 
     __tablename__ = "platform_config"
-    __table_args__ = (ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),)
+    __table_args__ = (
+        ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),
+        Index(
+            "platform_config_request_no",
+            "platform_no",
+            "request_no",
+            unique=True,
+            postgresql_where=text("request_no <> ''"),
+        ),
+    )
 
     platform_no: str = Field(primary_key=True)
     version: int = Field(primary_key=True)
     document: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     recorded_at: datetime = _time()
+    request_no: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
+    recorded_by: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
 
 
 class PlatformKeyRow(SQLModel, table=True):
@@ -108,3 +119,40 @@ class BankAccountRow(SQLModel, table=True):
     is_default: bool
     bound_at: datetime = _time()
     unbound_at: datetime | None = _time_or_none()
+
+
+class IdentityCheckRow(SQLModel, table=True):
+    """One question to the identity registry about a member: whom it is about is sealed, the outcome is not."""
+
+    __tablename__ = "identity_check"
+    __table_args__ = (
+        ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),
+        Index("identity_check_member", "platform_no", "member_no", "asked_at"),
+    )
+
+    platform_no: str = Field(primary_key=True)
+    check_no: str = Field(primary_key=True)
+    member_no: str
+    subject_sealed: bytes = Field(sa_type=LargeBinary)
+    id_no_index: bytes = Field(sa_type=LargeBinary)
+    status: str
+    outcome: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    asked_at: datetime = _time()
+    answered_at: datetime | None = _time_or_none()
+
+
+class LimitUseRow(SQLModel, table=True):
+    """What one payment or withdrawal uses of its member's limit of a day, in fen."""
+
+    __tablename__ = "limit_use"
+    __table_args__ = (
+        ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),
+        Index("limit_use_member", "platform_no", "member_no", "kind", "day"),
+    )
+
+    platform_no: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    object_no: str = Field(primary_key=True)
+    member_no: str
+    day: date
+    amount_fen: int = Field(sa_type=BigInteger)

@@ -1,0 +1,197 @@
+"""Configurations of platforms: versions that are added and never changed, each with who asked for it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from escrow.domain.errors import Refused
+from escrow.domain.journal import Basis, Change, Posting
+from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platform_rules import require_allowed_to_platform
+from escrow.domain.requests import derived
+from escrow.ledger.engine import Reader
+from escrow.ledger.registry_posting import one_at_a_time, post_within, transaction
+from escrow.ledger.registry_tables import PlatformConfigRow
+
+#: Versions never change, so those that running orders keep are read once; some bound must be.
+_VERSIONS_KNOWN_AT_MOST = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigVersion:
+    """One version of a configuration; `recorded_by` is `operator` or `platform`, `request_no` the platform's."""
+
+    platform_no: str
+    version: int
+    config: PlatformConfig
+    recorded_at: datetime
+    recorded_by: str
+    request_no: str
+
+
+class Configurations:
+    """Reads and adds versions of configurations.
+
+    Args:
+        reader: the ledger's connections.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._known: dict[tuple[str, int], ConfigVersion] = {}
+
+    async def current(self, platform_no: str) -> ConfigVersion:
+        """The newest version.
+
+        Raises:
+            Refused: `not_found`.
+        """
+        async with self._reader.session() as session:
+            return config_version(await current_row(session, platform_no))
+
+    async def version(self, platform_no: str, version: int) -> ConfigVersion:
+        """One version, as it was and will be.
+
+        Raises:
+            Refused: `not_found`.
+        """
+        known = self._known.get((platform_no, version))
+        if known is not None:
+            return known
+        async with self._reader.session() as session:
+            row = await session.get(PlatformConfigRow, (platform_no, version))
+        if row is None:
+            raise Refused("not_found", f"There is no version {version} of the configuration.")
+        if len(self._known) >= _VERSIONS_KNOWN_AT_MOST:
+            self._known.clear()
+        found = self._known[platform_no, version] = config_version(row)
+        return found
+
+    async def history(self, platform_no: str, *, before: int | None = None, limit: int = 50) -> list[ConfigVersion]:
+        """Versions, newest first, below `before` if given."""
+        query = select(PlatformConfigRow).where(PlatformConfigRow.platform_no == platform_no)
+        if before is not None:
+            query = query.where(PlatformConfigRow.version < before)
+        async with self._reader.session() as session:
+            rows = (await session.exec(query.order_by(col(PlatformConfigRow.version).desc()).limit(limit))).all()
+        return [config_version(row) for row in rows]
+
+    async def set_by_operator(self, platform_no: str, config: PlatformConfig) -> bool:
+        """Make `config` the current version; False when it is already.
+
+        Raises:
+            Refused: `not_found`.
+        """
+        async with transaction(self._reader) as session:
+            await one_at_a_time(session, f"config/{platform_no}")
+            current = config_version(await current_row(session, platform_no))
+            if current.config == config:
+                return False
+            number = current.version + 1
+            await post_within(session, _posting(platform_no, number, config, derived("", "platform", "config", number)))
+            session.add(config_row(platform_no, number, config, recorded_by="operator"))
+        return True
+
+    async def set_by_platform(
+        self, platform_no: str, config: PlatformConfig, *, request_no: str, consent: Basis
+    ) -> tuple[ConfigVersion, bool]:
+        """Add the version that a platform asks for; the flag says whether it is new. A repeat gives the same version.
+
+        Args:
+            request_no: the platform's number of its request.
+            consent: the recorded consent that it is exactly this configuration.
+
+        Raises:
+            Refused: `operator_only`, `not_found`, or the consent does not hold.
+        """
+        asked_before = select(PlatformConfigRow).where(
+            PlatformConfigRow.platform_no == platform_no, PlatformConfigRow.request_no == request_no
+        )
+        async with transaction(self._reader) as session:
+            await one_at_a_time(session, f"config/{platform_no}")
+            row = (await session.exec(asked_before)).one_or_none()
+            if row is not None:
+                return config_version(row), False
+            current = config_version(await current_row(session, platform_no))
+            require_allowed_to_platform(current.config, config)
+            number = current.version + 1
+            posting = _posting(
+                platform_no, number, config, derived("", "platform", "configure", request_no), bases=(consent,)
+            )
+            await post_within(session, posting)
+            row = config_row(platform_no, number, config, recorded_by="platform", request_no=request_no)
+            session.add(row)
+        return config_version(row), True
+
+
+async def current_row(session: AsyncSession, platform_no: str) -> PlatformConfigRow:
+    """Row of the newest version.
+
+    Raises:
+        Refused: `not_found`, there is no such platform.
+    """
+    query = (
+        select(PlatformConfigRow)
+        .where(PlatformConfigRow.platform_no == platform_no)
+        .order_by(col(PlatformConfigRow.version).desc())
+        .limit(1)
+    )
+    row = (await session.exec(query)).one_or_none()
+    if row is None:
+        raise Refused("not_found", f"There is no platform {platform_no}.")
+    return row
+
+
+def config_row(
+    platform_no: str, version: int, config: PlatformConfig, *, recorded_by: str, request_no: str = ""
+) -> PlatformConfigRow:
+    """Row of a new version."""
+    return PlatformConfigRow(
+        platform_no=platform_no,
+        version=version,
+        document=_document(config),
+        recorded_at=datetime.now(UTC),
+        recorded_by=recorded_by,
+        request_no=request_no,
+    )
+
+
+def config_version(row: PlatformConfigRow) -> ConfigVersion:
+    """A stored version; what did not exist yet when it was stored has its default."""
+    return ConfigVersion(
+        platform_no=row.platform_no,
+        version=row.version,
+        config=PlatformConfig.model_validate(row.document),
+        recorded_at=row.recorded_at,
+        recorded_by=row.recorded_by,
+        request_no=row.request_no,
+    )
+
+
+def _document(config: PlatformConfig) -> dict[str, Any]:
+    return config.model_dump(mode="json")
+
+
+def _posting(
+    platform_no: str, version: int, config: PlatformConfig, request_no: str, *, bases: tuple[Basis, ...] = ()
+) -> Posting:
+    document = _document(config)
+    return Posting(
+        platform_no=platform_no,
+        request_no=request_no,
+        content={"config": document},
+        occurred_at=datetime.now(UTC),
+        changes=(
+            Change(
+                kind="platform",
+                object_no=platform_no,
+                event_type="platform.configured",
+                status="open",
+                body={"config": document, "config_version": version},
+            ),
+        ),
+        bases=bases,
+    )
