@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of the bank's books")
     parser.add_argument("--key-file", type=Path, help="file with the connection's secret; else BANK_KEY")
     parser.add_argument("--notice-url", default="", help="where signed notices go; remembered")
+    parser.add_argument("--public-url", help="where payers' browsers and wallets reach this bank; else host and port")
     parser.add_argument("--start-at", type=_aware, help="first time of a new clock, ISO 8601 with zone")
     for field in _SECONDS:
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=float, default=field.default)
@@ -44,6 +45,7 @@ def main() -> int:
         key=key.encode(),
         notice_url=arguments.notice_url,
         start_at=arguments.start_at,
+        public_url=(arguments.public_url or f"http://{arguments.host}:{arguments.port}").rstrip("/"),
         **{field.name: getattr(arguments, field.name) for field in _SECONDS},
     )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

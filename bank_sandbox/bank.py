@@ -1,4 +1,4 @@
-"""The running bank: its books, and two errands beside the requests — finishing payouts and sending notices."""
+"""The running bank: its books, and two errands beside the requests — doing what falls due and sending notices."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import httpx2
 
-from bank_sandbox import clock, notices, payouts, signing
+from bank_sandbox import clock, duties, notices, register, signing
 from bank_sandbox.books import Books, Desk
 from bank_sandbox.options import Options
 
@@ -26,32 +26,33 @@ class Bank:
         self.options = options
         options.data.mkdir(parents=True, exist_ok=True)
         self._books = Books(options.data / "books.sqlite")
-        self._settle_soon = asyncio.Event()
+        self._due_soon = asyncio.Event()
         self._notify_soon = asyncio.Event()
         self._errands: list[asyncio.Task[None]] = []
         self.late_arrivals: set[asyncio.Task[None]] = set()
 
     async def at_desk(self, work: Callable[[Desk], _T]) -> _T:
-        """Run `work` in one transaction at the bank's present time, after finishing every payout due by then."""
+        """Run `work` in one transaction at the bank's present time, after doing everything due by then."""
 
         def with_due(db: sqlite3.Connection) -> tuple[_T, bool]:
             changes = db.total_changes
             desk = clock.desk_now(db, self.options)
-            payouts.settle_due(desk)
+            duties.do_due(desk)
             return work(desk), db.total_changes != changes
 
         result, changed = await self._books.transact(with_due)
         if changed:
-            self._settle_soon.set()
+            self._due_soon.set()
             self._notify_soon.set()
         return result
 
     async def open(self) -> None:
         """Open the books and begin the errands."""
         await self.at_desk(clock.set_first)
+        await self.at_desk(register.seed)
         if self.options.notice_url:
             await self.at_desk(lambda desk: desk.remember(_NOTICE_URL, self.options.notice_url))
-        self._errands = [asyncio.create_task(self._finish_payouts()), asyncio.create_task(self._send_notices())]
+        self._errands = [asyncio.create_task(self._do_duties()), asyncio.create_task(self._send_notices())]
         for errand in self._errands:
             errand.add_done_callback(_report_death)
 
@@ -63,11 +64,11 @@ class Bank:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._books.close()
 
-    async def _finish_payouts(self) -> None:
+    async def _do_duties(self) -> None:
         while True:
-            self._settle_soon.clear()
-            pause_ms = await self.at_desk(_ms_to_next_payout)
-            await _sleep_or_wake(self._settle_soon, pause_ms)
+            self._due_soon.clear()
+            pause_ms = await self.at_desk(_ms_to_next_duty)
+            await _sleep_or_wake(self._due_soon, pause_ms)
 
     async def _send_notices(self) -> None:
         async with httpx2.AsyncClient(timeout=_NOTICE_TIMEOUT_SECONDS, trust_env=False) as client:
@@ -118,8 +119,8 @@ def set_notice_url(desk: Desk, url: str) -> None:
     desk.remember(_NOTICE_URL, url)
 
 
-def _ms_to_next_payout(desk: Desk) -> int | None:
-    due_ms = payouts.next_due_ms(desk)
+def _ms_to_next_duty(desk: Desk) -> int | None:
+    due_ms = duties.next_due_ms(desk)
     return None if due_ms is None else max(due_ms - desk.now_ms, 0)
 
 

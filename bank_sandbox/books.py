@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bank_sandbox.options import Options
+from bank_sandbox.tables import SCHEMA
 from bank_sandbox.workdays import SHANGHAI
 
 _T = TypeVar("_T")
@@ -127,4 +128,5 @@ class Books:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
         db.executescript(_SCHEMA)
+        db.executescript(SCHEMA)
         return db

@@ -139,7 +139,7 @@ def check_payee(channel: Channel, payee: Payee) -> None:
             raise Refusal(refusals.PAYEE_NOT_ON_CHANNEL, "the payee's account is not kept at this bank")
         return
     if channel is Channel.CARD_NETWORK:
-        if payee.is_corporate or not _is_card(payee.account_no):
+        if payee.is_corporate or not is_card(payee.account_no):
             raise Refusal(refusals.PAYEE_NOT_ON_CHANNEL, "the card network pays personal cards only")
         return
     if not payee.bank_code:
@@ -152,13 +152,13 @@ def _check_account_no(payee: Payee) -> None:
     number = payee.account_no
     if not (number.isascii() and number.isdigit() and 9 <= len(number) <= 32):
         raise Refusal(refusals.ACCOUNT_NO, "an account number has 9 to 32 digits")
-    if not payee.is_corporate and len(number) >= 16 and number.startswith("62") and not _is_card(number):
+    if not payee.is_corporate and len(number) >= 16 and number.startswith("62") and not is_card(number):
         raise Refusal(refusals.ACCOUNT_NO, "the card number's check digit is wrong")
 
 
-def _is_card(number: str) -> bool:
-    """UnionPay card: 16 to 19 digits from 62, Luhn check digit (ISO/IEC 7812-1)."""
-    if not (16 <= len(number) <= 19 and number.startswith("62")):
+def is_card(number: str) -> bool:
+    """Whether this is a UnionPay card: 16 to 19 digits from 62, Luhn check digit (ISO/IEC 7812-1)."""
+    if not (number.isascii() and number.isdigit() and 16 <= len(number) <= 19 and number.startswith("62")):
         return False
     total = 0
     for position, digit in enumerate(reversed(number)):

@@ -17,6 +17,9 @@ class LineKind(StrEnum):
     CHARGE = "CHARGE"
     RETURN = "RETURN"
     ADJUSTMENT = "ADJUSTMENT"
+    SETTLEMENT = "SETTLEMENT"
+    MICRO_DEPOSIT = "MICRO_DEPOSIT"
+    MICRO_DEPOSIT_RETURN = "MICRO_DEPOSIT_RETURN"
 
 
 def open_account(desk: Desk, *, reference: str, title: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Coroutine
 from datetime import date
@@ -23,6 +24,8 @@ from bank_sandbox.scenarios import Scenario, Target
 from bank_sandbox.workdays import CalendarUnknown
 
 ReqSeq = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,160}$")]
+Yuan = Annotated[str, StringConstraints(pattern=r"^\d{1,16}\.\d{2}$")]
+Mobile = Annotated[str, StringConstraints(pattern=r"^1\d{10}$")]
 _T = TypeVar("_T")
 _SERVICE = "service"
 
@@ -84,7 +87,7 @@ class PayoutMessage(WireMessage):
     req_seq: ReqSeq
     acct_no: str
     channel: Channel
-    amt: Annotated[str, StringConstraints(pattern=r"^\d{1,16}\.\d{2}$")]
+    amt: Yuan
     payee_acct: Annotated[str, StringConstraints(max_length=40)]
     payee_name: Annotated[str, StringConstraints(max_length=120)]
     payee_type: Annotated[str, StringConstraints(pattern="^(PERSON|COMPANY)$")]
@@ -96,7 +99,7 @@ class SmsMessage(WireMessage):
     """A text message on the wire."""
 
     req_seq: ReqSeq
-    mobile: Annotated[str, StringConstraints(pattern=r"^1\d{10}$")]
+    mobile: Mobile
     text: Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
@@ -126,20 +129,20 @@ def set_service_health(desk: Desk, health: Health) -> None:
 async def capabilities(request: Request) -> Response:
     """Channels with caps, tariff, hours and health now."""
 
-    def read(desk: Desk) -> dict[str, object]:
+    def list_channels(desk: Desk) -> dict[str, object]:
         return {
             "at": desk.now.isoformat(timespec="milliseconds"),
             "bankCode": channels.BANK_CODE,
             "channels": [_channel(desk, channel) for channel in Channel],
         }
 
-    return await _read(request, read)
+    return await read(request, list_channels)
 
 
 @router.get("/custody/{acct_no}/balance")
 async def balance(request: Request, acct_no: str) -> Response:
     """Booked balance."""
-    return await _read(request, lambda desk: {"bal": yuan(custody.account(desk, acct_no)["balance_fen"])})
+    return await read(request, lambda desk: {"bal": yuan(custody.account(desk, acct_no)["balance_fen"])})
 
 
 @router.get("/custody/{acct_no}/lines")
@@ -147,7 +150,7 @@ async def lines(
     request: Request, acct_no: str, after: Annotated[int, Query(ge=0)], limit: Annotated[int, Query(ge=1, le=1000)]
 ) -> Response:
     """Lines above a number."""
-    return await _read(request, lambda desk: custody.lines_after(desk, acct_no, after, limit))
+    return await read(request, lambda desk: custody.lines_after(desk, acct_no, after, limit))
 
 
 @router.get("/custody/{acct_no}/statement")
@@ -160,35 +163,24 @@ async def day_statement(request: Request, acct_no: str, day: date) -> Response:
 @router.get("/payouts")
 async def payout_state(request: Request, req_seq: Annotated[ReqSeq, Query(alias="reqSeq")]) -> Response:
     """State of one payout."""
-    return await _read(request, lambda desk: payouts.query(desk, req_seq))
+    return await read(request, lambda desk: payouts.query(desk, req_seq))
 
 
 @router.post("/payouts")
 async def submit_payout(request: Request, message: PayoutMessage) -> Response:
     """Take in a payout."""
-    bank = bank_of(request)
     payout = payouts.PayoutRequest(
         req_seq=message.req_seq,
         acct_no=message.acct_no,
         channel=message.channel,
-        amount_fen=_positive(message.amt),
+        amount_fen=positive(message.amt),
         payee_acct=message.payee_acct,
         payee_name=message.payee_name,
         payee_is_corporate=message.payee_type == "COMPANY",
         payee_bank_code=message.payee_bank_code,
         summary=message.summary,
     )
-    scenario, row = await bank.at_desk(lambda desk: payouts.receive(desk, payout))
-    if scenario is Scenario.TIMEOUT_BOOKED_LATE:
-        arrival = asyncio.create_task(_arrive_late(bank, payout))
-        bank.late_arrivals.add(arrival)
-        arrival.add_done_callback(bank.late_arrivals.discard)
-    await _play(bank, scenario)
-    if row is None:
-        raise NoAnswer
-    if row["state"] == payouts.PayoutState.FAIL:
-        return answered(payouts.wire(row), code=row["reason_code"], text=row["reason_text"])
-    return answered(payouts.wire(row))
+    return await take_in(request, payout, payouts.receive, payouts.receive_late, lambda desk, row: payouts.wire(row))
 
 
 @router.post("/sms")
@@ -205,8 +197,42 @@ async def send_sms(request: Request, message: SmsMessage) -> Response:
     return answered({})
 
 
-async def _read(request: Request, work: Callable[[Desk], object]) -> Response:
+async def read(request: Request, work: Callable[[Desk], object]) -> Response:
+    """Answer with what `work` finds; it may suffer what was ordered for a reading."""
     return answered(await _looked_up(request, work))
+
+
+async def take_in(
+    request: Request,
+    wanted: _T,
+    receive: Callable[[Desk, _T], tuple[Scenario, sqlite3.Row | None]],
+    receive_late: Callable[[Desk, _T], None],
+    wire: Callable[[Desk, sqlite3.Row], object],
+) -> Response:
+    """Take in what a request wants, once per number, with the misfortune that befalls it.
+
+    Args:
+        receive: gives the misfortune, and the row that was entered or known; None when it was not taken in.
+        receive_late: takes in what was long on its way.
+        wire: wire form of the row; a row whose `state` is FAIL is answered with its reason as a no.
+    """
+    bank = bank_of(request)
+
+    def work(desk: Desk) -> tuple[Scenario, sqlite3.Row | None, object]:
+        scenario, row = receive(desk, wanted)
+        return scenario, row, None if row is None else wire(desk, row)
+
+    scenario, row, data = await bank.at_desk(work)
+    if scenario is Scenario.TIMEOUT_BOOKED_LATE:
+        arrival = asyncio.create_task(_arrive_late(bank, lambda desk: receive_late(desk, wanted)))
+        bank.late_arrivals.add(arrival)
+        arrival.add_done_callback(bank.late_arrivals.discard)
+    await _play(bank, scenario)
+    if row is None:
+        raise NoAnswer
+    if row["state"] == "FAIL":
+        return answered(data, code=row["reason_code"], text=row["reason_text"])
+    return answered(data)
 
 
 async def _looked_up(request: Request, work: Callable[[Desk], _T]) -> _T:
@@ -226,9 +252,9 @@ async def _play(bank: Bank, scenario: Scenario) -> None:
         raise NoAnswer
 
 
-async def _arrive_late(bank: Bank, payout: payouts.PayoutRequest) -> None:
+async def _arrive_late(bank: Bank, take: Callable[[Desk], None]) -> None:
     await asyncio.sleep(bank.options.late_seconds)
-    await bank.at_desk(lambda desk: payouts.receive_late(desk, payout))
+    await bank.at_desk(take)
 
 
 async def _serve_at_all(bank: Bank) -> None:
@@ -261,7 +287,12 @@ def _check_signature(bank: Bank, request: Request, body: bytes, signature: str) 
         raise Refusal(refusals.SIGNATURE, "the timestamp is too far from the bank's time")
 
 
-def _positive(amount_text: str) -> int:
+def positive(amount_text: str) -> int:
+    """Fen of a wire amount that must not be nothing.
+
+    Raises:
+        Refusal: it is nothing.
+    """
     amount_fen = fen(amount_text)
     if amount_fen == 0:
         raise Refusal(refusals.MALFORMED, "nothing cannot be paid")

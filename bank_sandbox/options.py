@@ -23,6 +23,8 @@ class Options:
         reorder_seconds: real time by which an overtaken notice is delayed.
         stuck_seconds: bank time that a stuck payout takes.
         return_days: bank days between a payout and its return.
+        late_payment_seconds: bank time between the closing of a collection and a payment that comes too late.
+        public_url: where payers' browsers and wallets reach this bank, without a path; in QR codes and links.
     """
 
     data: Path
@@ -37,3 +39,5 @@ class Options:
     reorder_seconds: float = 1.5
     stuck_seconds: float = 600.0
     return_days: float = 2.0
+    late_payment_seconds: float = 1.0
+    public_url: str = ""

@@ -1,12 +1,10 @@
 """Payouts: accepted or refused at once, finished later, sometimes returned; every number is answered for ever."""
 
-import hashlib
-import json
 import sqlite3
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from bank_sandbox import channels, custody, notices, refusals, scenarios
+from bank_sandbox import channels, custody, notices, numbers, refusals, scenarios
 from bank_sandbox.books import Desk, moment
 from bank_sandbox.channels import Channel, Health, Payee
 from bank_sandbox.custody import LineKind
@@ -15,16 +13,14 @@ from bank_sandbox.refusals import Refusal
 from bank_sandbox.scenarios import Scenario, Target
 
 _SLOW_CHANNEL_FACTOR = 20
-_NOT_BOOKED_NOW = frozenset({Scenario.TIMEOUT_NOT_BOOKED, Scenario.TIMEOUT_BOOKED_LATE})
 
 
 class PayoutState(StrEnum):
-    """Where a payout stands; `NONE` is the answer for a number the bank does not know."""
+    """Where a payout stands; a number the bank does not know is answered with `NONE`."""
 
     PROCESSING = "PROCESSING"
     SUCCESS = "SUCCESS"
     FAIL = "FAIL"
-    NONE = "NONE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +40,7 @@ class PayoutRequest:
     @property
     def fingerprint(self) -> str:
         """Hash of the whole content, by which a repeat is told from another request."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return numbers.fingerprint(asdict(self))
 
 
 def receive(desk: Desk, request: PayoutRequest) -> tuple[Scenario, sqlite3.Row | None]:
@@ -59,10 +55,8 @@ def receive(desk: Desk, request: PayoutRequest) -> tuple[Scenario, sqlite3.Row |
     known = _known(desk, request)
     if known is not None:
         return Scenario.NONE, known
-    scenario = scenarios.take_once(desk, Target.PAYOUT)
-    if scenario is Scenario.NONE:
-        scenario = scenarios.by_amount(request.amount_fen)
-    if scenario in _NOT_BOOKED_NOW:
+    scenario = scenarios.befalling(desk, Target.PAYOUT, request.amount_fen)
+    if scenario in scenarios.NOT_BOOKED_NOW:
         return scenario, None
     return scenario, _enter(desk, request, scenario)
 
@@ -78,8 +72,7 @@ def query(desk: Desk, req_seq: str) -> dict[str, object]:
     row = desk.db.execute("SELECT * FROM payout WHERE req_seq = ?", (req_seq,)).fetchone()
     if row is not None:
         return wire(row)
-    desk.db.execute("INSERT OR IGNORE INTO unknown_number VALUES (?, ?)", (req_seq, desk.now_ms))
-    return {"reqSeq": req_seq, "state": PayoutState.NONE, "closed": _is_closed(desk, req_seq)}
+    return numbers.not_found(desk, req_seq)
 
 
 def wire(row: sqlite3.Row) -> dict[str, object]:
@@ -144,17 +137,8 @@ def set_channel_health(desk: Desk, channel: Channel, health: Health) -> None:
 def _known(desk: Desk, request: PayoutRequest) -> sqlite3.Row | None:
     custody.account(desk, request.acct_no)
     row: sqlite3.Row | None = desk.db.execute("SELECT * FROM payout WHERE req_seq = ?", (request.req_seq,)).fetchone()
-    if row is not None and row["fingerprint"] != request.fingerprint:
-        raise Refusal(refusals.NUMBER_REUSED, "this request number was used with other content")
-    if row is None and _is_closed(desk, request.req_seq):
-        raise Refusal(refusals.NUMBER_CLOSED, "this request number was asked for, not found and closed for good")
+    numbers.check(desk, request.req_seq, request.fingerprint, row)
     return row
-
-
-def _is_closed(desk: Desk, req_seq: str) -> bool:
-    row = desk.db.execute("SELECT first_asked_ms FROM unknown_number WHERE req_seq = ?", (req_seq,)).fetchone()
-    grace_ms = int(desk.options.closing_grace_seconds * 1000)
-    return row is not None and desk.now_ms >= row["first_asked_ms"] + grace_ms
 
 
 def _enter(desk: Desk, request: PayoutRequest, scenario: Scenario) -> sqlite3.Row:
@@ -207,7 +191,7 @@ def _refusal(desk: Desk, request: PayoutRequest, scenario: Scenario) -> Refusal 
         channels.check_amount(request.channel, request.amount_fen)
         if scenario is Scenario.DECLINED:
             raise Refusal(refusals.PAYEE_ACCOUNT, "the payee's bank refuses this account")
-        if request.amount_fen > _free_fen(desk, request.acct_no):
+        if request.amount_fen > free_fen(desk, request.acct_no):
             raise Refusal(refusals.FUNDS, "the custody account does not hold that much")
     except Refusal as refusal:
         return refusal
@@ -219,7 +203,7 @@ def _is_own(desk: Desk, account_no: str) -> bool:
     return row is not None
 
 
-def _free_fen(desk: Desk, acct_no: str) -> int:
+def free_fen(desk: Desk, acct_no: str) -> int:
     """Booked balance less payouts under way. The bank's charges do not count: they may overdraw the account."""
     under_way_fen: int = desk.db.execute(
         "SELECT coalesce(sum(amount_fen), 0) FROM payout WHERE acct_no = ? AND due_ms IS NOT NULL", (acct_no,)

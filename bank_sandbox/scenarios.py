@@ -1,4 +1,4 @@
-"""Misfortunes on demand: by the last digits of a payout's amount, or once for the next request of a kind."""
+"""Misfortunes on demand: by the last digits of an amount or account, or once for the next request of a kind."""
 
 from enum import StrEnum
 
@@ -22,18 +22,26 @@ class Scenario(StrEnum):
     NOTICE_WRONG_AMOUNT = "notice_wrong_amount"
     SLOW = "slow"
     BROKEN_ANSWER = "broken_answer"
+    PAID_LATE = "paid_late"
+    PAID_TWICE = "paid_twice"
+    PAID_SHORT = "paid_short"
+    PAID_OVER = "paid_over"
 
 
 class Target(StrEnum):
     """Kind of request that a one-time scenario waits for."""
 
     PAYOUT = "payout"
+    COLLECTION = "collection"
+    REFUND = "refund"
+    MICRO_DEPOSIT = "micro_deposit"
+    CARD_CHECK = "card_check"
     TRANSFER = "transfer"
     SMS = "sms"
     READ = "read"
 
 
-#: Last five digits of a payout's amount in fen, e.g. 1,900.03 yuan is declined.
+#: Last five digits of an amount in fen, e.g. a payout of 1,900.03 yuan is declined.
 MAGIC_AMOUNTS = {
     90_001: Scenario.TIMEOUT_BOOKED,
     90_002: Scenario.TIMEOUT_NOT_BOOKED,
@@ -48,26 +56,55 @@ MAGIC_AMOUNTS = {
     90_011: Scenario.BROKEN_ANSWER,
     90_012: Scenario.FAILED_LATER,
     90_013: Scenario.TIMEOUT_BOOKED_LATE,
+    90_014: Scenario.PAID_LATE,
+    90_015: Scenario.PAID_TWICE,
+    90_016: Scenario.PAID_SHORT,
+    90_017: Scenario.PAID_OVER,
 }
 _MAGIC_MODULUS = 100_000
+_MAGIC_SUFFIX_DIGITS = 4
+
+#: A request that suffers one of these is not taken in when it comes.
+NOT_BOOKED_NOW = frozenset({Scenario.TIMEOUT_NOT_BOOKED, Scenario.TIMEOUT_BOOKED_LATE})
 
 _TRANSPORT = frozenset({Scenario.TIMEOUT_BOOKED, Scenario.SLOW, Scenario.BROKEN_ANSWER})
 _NOTICES = frozenset(
     {Scenario.NOTICE_TWICE, Scenario.NOTICE_LATE, Scenario.NOTICE_DROPPED, Scenario.NOTICE_WRONG_AMOUNT}
 )
 
+_INTAKE = _TRANSPORT | NOT_BOOKED_NOW | {Scenario.DECLINED}
+_PAYERS = frozenset({Scenario.PAID_LATE, Scenario.PAID_TWICE, Scenario.PAID_SHORT, Scenario.PAID_OVER})
+
 #: What each kind of request can suffer.
 POSSIBLE = {
-    Target.PAYOUT: frozenset(Scenario) - {Scenario.NONE},
+    Target.PAYOUT: frozenset(Scenario) - _PAYERS - {Scenario.NONE},
+    Target.COLLECTION: frozenset(Scenario) - {Scenario.NONE, Scenario.RETURNED},
+    Target.REFUND: frozenset(Scenario) - _PAYERS - {Scenario.NONE, Scenario.RETURNED},
+    Target.MICRO_DEPOSIT: _INTAKE | {Scenario.RETURNED},
+    Target.CARD_CHECK: _INTAKE,
     Target.TRANSFER: _NOTICES,
     Target.SMS: _TRANSPORT | {Scenario.TIMEOUT_NOT_BOOKED},
     Target.READ: _TRANSPORT,
 }
 
 
-def by_amount(amount_fen: int) -> Scenario:
-    """Scenario that the amount of a payout stands for."""
-    return MAGIC_AMOUNTS.get(amount_fen % _MAGIC_MODULUS, Scenario.NONE)
+def befalling(desk: Desk, target: Target, amount_fen: int) -> Scenario:
+    """Scenario of this request: one ordered for the next of its kind, else the one its amount stands for."""
+    return _possible(desk, target, MAGIC_AMOUNTS.get(amount_fen % _MAGIC_MODULUS, Scenario.NONE))
+
+
+def befalling_account(desk: Desk, target: Target, account_no: str) -> Scenario:
+    """Scenario of this request: one ordered, else that of the account's last four digits: 9003 as ...900.03."""
+    suffix = account_no[-_MAGIC_SUFFIX_DIGITS:]
+    magic = MAGIC_AMOUNTS.get(90_000 + int(suffix[1:]), Scenario.NONE) if suffix.startswith("9") else Scenario.NONE
+    return _possible(desk, target, magic)
+
+
+def _possible(desk: Desk, target: Target, magic: Scenario) -> Scenario:
+    once = take_once(desk, target)
+    if once is not Scenario.NONE:
+        return once
+    return magic if magic in POSSIBLE[target] else Scenario.NONE
 
 
 def order_once(desk: Desk, target: Target, scenario: Scenario) -> None:

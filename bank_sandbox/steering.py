@@ -1,17 +1,31 @@
 """The handle for people and tests: what happens outside the bank, and what shall go wrong inside. Not signed."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from bank_sandbox import bank as running
-from bank_sandbox import clock, custody, gateway, notices, payouts, scenarios, texting
+from bank_sandbox import (
+    card_checks,
+    clock,
+    custody,
+    duties,
+    gateway,
+    methods,
+    notices,
+    payouts,
+    register,
+    scenarios,
+    texting,
+)
 from bank_sandbox.books import Desk
 from bank_sandbox.channels import Channel, Health
 from bank_sandbox.custody import LineKind
-from bank_sandbox.gateway import WireMessage, bank_of
+from bank_sandbox.gateway import WireMessage, Yuan, bank_of
+from bank_sandbox.methods import DebitChannel, Method
 from bank_sandbox.money import fen
 from bank_sandbox.notices import NoticeState
 from bank_sandbox.refusals import Refusal
@@ -19,7 +33,6 @@ from bank_sandbox.scenarios import Scenario, Target
 
 router = APIRouter(prefix="/sandbox")
 
-Yuan = Annotated[str, StringConstraints(pattern=r"^\d{1,16}\.\d{2}$")]
 SignedYuan = Annotated[str, StringConstraints(pattern=r"^-?\d{1,16}\.\d{2}$")]
 
 
@@ -57,11 +70,18 @@ class ClockMove(WireMessage):
     advance_seconds: Annotated[float, Field(ge=0)] | None = None
 
 
+class Service(StrEnum):
+    """Services beside the payment channels."""
+
+    REGISTER = "REGISTER"
+    CARD_CHECK = "CARD_CHECK"
+
+
 class HealthSetting(WireMessage):
-    """Health of one channel, or of the whole gateway when no channel is named."""
+    """Health of one channel, collection method, debit channel or service, else of the whole gateway."""
 
     health: Health
-    channel: Channel | None = None
+    channel: Channel | Method | DebitChannel | Service | None = None
 
 
 class OneTime(WireMessage):
@@ -164,7 +184,7 @@ async def move_clock(request: Request, message: ClockMove) -> dict[str, str]:
             moved = clock.move_to(desk, target)
         except ValueError as error:
             raise HTTPException(409, str(error)) from error
-        payouts.settle_due(moved)
+        duties.do_due(moved)
         return _now(moved)
 
     return {"now": await bank_of(request).at_desk(move)}
@@ -178,7 +198,7 @@ async def set_health(request: Request, message: HealthSetting) -> dict[str, str]
         if message.channel is None:
             gateway.set_service_health(desk, message.health)
         else:
-            payouts.set_channel_health(desk, message.channel, message.health)
+            _set_health(desk, message.channel, message.health)
 
     await bank_of(request).at_desk(put)
     return {"health": message.health}
@@ -205,8 +225,8 @@ async def reset(request: Request) -> dict[str, str]:
     def clear(desk: Desk) -> None:
         desk.db.execute("DELETE FROM one_time")
         gateway.set_service_health(desk, Health.UP)
-        for channel in Channel:
-            payouts.set_channel_health(desk, channel, Health.UP)
+        for name in (*Channel, *Method, *DebitChannel, *Service):
+            _set_health(desk, name, Health.UP)
 
     await bank_of(request).at_desk(clear)
     return {"status": "ok"}
@@ -247,6 +267,16 @@ async def _set_notice(request: Request, notice_no: int, state: NoticeState) -> d
     if not await bank_of(request).at_desk(lambda desk: notices.set_state(desk, notice_no, state)):
         raise HTTPException(404, "there is no such notice")
     return {"noticeNo": notice_no, "state": state}
+
+
+def _set_health(desk: Desk, name: Channel | Method | DebitChannel | Service, state: Health) -> None:
+    if isinstance(name, Channel):
+        payouts.set_channel_health(desk, name, state)
+    elif isinstance(name, Service):
+        service = {Service.REGISTER: register, Service.CARD_CHECK: card_checks}[name]
+        service.set_health(desk, state)
+    else:
+        methods.set_health(desk, name, state)
 
 
 def _now(desk: Desk) -> str:

@@ -1,0 +1,91 @@
+"""Codes by SMS: six digits, good for 120 seconds of bank time; the third wrong one ends what they belong to."""
+
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bank_sandbox import cards, refusals, texting
+from bank_sandbox.books import Desk
+from bank_sandbox.refusals import Refusal
+
+VALID_SECONDS = 120
+TRIES = 3
+_SENDINGS = 5
+
+
+class CodeCheck(StrEnum):
+    """How a typed code compares with the one that was sent."""
+
+    ACCEPTED = "ACCEPTED"
+    WRONG = "WRONG"
+    EXPIRED = "EXPIRED"
+    EXHAUSTED = "EXHAUSTED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """Outcome of one try."""
+
+    check: CodeCheck
+    tries_left: int
+
+    def wire(self) -> dict[str, object]:
+        """Wire form, to be laid over the answer of what the code belongs to."""
+        return {"codeCheck": self.check, "triesLeft": self.tries_left}
+
+
+def send(desk: Desk, *, owner: str, mobile: str, text: str) -> None:
+    """Send the first code of `owner`; `text` has `{code}` where the digits go."""
+    digits = cards.TEST_CODE if mobile == cards.TEST_MOBILE else f"{secrets.randbelow(1_000_000):06d}"
+    row = desk.db.execute(
+        "INSERT INTO code (owner, digits, mobile, sendings, expires_ms) VALUES (?, ?, ?, 1, ?)"
+        " ON CONFLICT (owner) DO UPDATE SET digits = excluded.digits, sendings = sendings + 1,"
+        " expires_ms = excluded.expires_ms RETURNING sendings",
+        (owner, digits, mobile, desk.now_ms + VALID_SECONDS * 1000),
+    ).fetchone()
+    texting.send(desk, req_seq=f"{owner}:code:{row['sendings']}", mobile=mobile, text=text.format(code=digits))
+
+
+def send_again(desk: Desk, *, owner: str, text: str) -> None:
+    """Send a new code, which voids the old one; wrong tries go on counting.
+
+    Raises:
+        Refusal: no code was ever sent, or five were.
+    """
+    row = desk.db.execute("SELECT * FROM code WHERE owner = ?", (owner,)).fetchone()
+    if row is None:
+        raise Refusal(refusals.NO_CODE, "no code was sent under this number")
+    if row["sendings"] >= _SENDINGS:
+        raise Refusal(refusals.CODE_TOO_SOON, f"at most {_SENDINGS} codes are sent for one request")
+    send(desk, owner=owner, mobile=row["mobile"], text=text)
+
+
+def check(desk: Desk, *, owner: str, digits: str) -> Checked:
+    """Compare a typed code and count it when it is wrong.
+
+    Raises:
+        Refusal: no code was ever sent.
+    """
+    row = desk.db.execute("SELECT * FROM code WHERE owner = ?", (owner,)).fetchone()
+    if row is None:
+        raise Refusal(refusals.NO_CODE, "no code was sent under this number")
+    left: int = TRIES - row["tries"]
+    if left <= 0:
+        return Checked(check=CodeCheck.EXHAUSTED, tries_left=0)
+    if desk.now_ms >= row["expires_ms"]:
+        return Checked(check=CodeCheck.EXPIRED, tries_left=left)
+    if not secrets.compare_digest(digits.encode(), row["digits"].encode()):
+        desk.db.execute("UPDATE code SET tries = tries + 1 WHERE owner = ?", (owner,))
+        return Checked(check=CodeCheck.EXHAUSTED if left == 1 else CodeCheck.WRONG, tries_left=left - 1)
+    return Checked(check=CodeCheck.ACCEPTED, tries_left=left)
+
+
+def expires_ms(desk: Desk, owner: str) -> int | None:
+    """Bank time until which the present code of `owner` is good."""
+    row = desk.db.execute("SELECT expires_ms FROM code WHERE owner = ?", (owner,)).fetchone()
+    return None if row is None else int(row["expires_ms"])
+
+
+def masked(mobile: str) -> str:
+    """Form in which a mobile may be shown: `135****5506`."""
+    return f"{mobile[:3]}****{mobile[-4:]}"

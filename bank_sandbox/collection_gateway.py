@@ -1,0 +1,196 @@
+"""The bank's side of the wire for money in: mandates, collections, refunds, settlements."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime, StringConstraints
+
+from bank_sandbox import (
+    collection_refunds,
+    collection_wire,
+    collections,
+    mandates,
+    methods,
+    numbers,
+    refusals,
+    settlements,
+)
+from bank_sandbox.books import Desk
+from bank_sandbox.gateway import Mobile, ReqSeq, SignedRoute, WireMessage, Yuan, positive, read, take_in
+from bank_sandbox.methods import Method
+from bank_sandbox.refusals import Refusal
+
+router = APIRouter(prefix="/gateway", route_class=SignedRoute)
+
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
+_Code = Annotated[str, StringConstraints(pattern=r"^\d{6}$")]
+_AskedFor = Annotated[ReqSeq, Query(alias="reqSeq")]
+
+
+class MandateMessage(WireMessage):
+    """A mandate on the wire."""
+
+    req_seq: ReqSeq
+    acct_no: str
+    payer_acct: str
+    payer_name: _Name
+    payer_id_no: str
+    payer_mobile: Mobile
+
+
+class CollectionMessage(WireMessage):
+    """A collection on the wire; amounts in yuan. Payer fields for QUICK, mandate and debit channel for DIRECT_DEBIT."""
+
+    req_seq: ReqSeq
+    acct_no: str
+    method: Method
+    amt: Yuan
+    subject: _Name
+    expires_at: AwareDatetime
+    return_url: Annotated[str, StringConstraints(pattern=r"^(https?://\S+)?$")] = ""
+    payer_acct: str = ""
+    payer_name: str = ""
+    payer_id_no: str = ""
+    payer_mobile: Mobile | None = None
+    mandate_no: str = ""
+    debit_channel: str = ""
+
+
+class NumberMessage(WireMessage):
+    """Names what something is to be done with."""
+
+    req_seq: ReqSeq
+
+
+class CodeMessage(NumberMessage):
+    """A code that the payer typed."""
+
+    code: _Code
+
+
+class RefundMessage(WireMessage):
+    """A refund on the wire."""
+
+    req_seq: ReqSeq
+    original_req_seq: ReqSeq
+    amt: Yuan
+    reason: Annotated[str, StringConstraints(max_length=140)] = ""
+
+
+@router.get("/collections/capabilities")
+async def capabilities(request: Request) -> Response:
+    """Methods and debit channels with caps, fees, settlement and health now."""
+    return await read(request, methods.capabilities)
+
+
+@router.post("/mandates")
+async def sign_mandate(request: Request, message: MandateMessage) -> Response:
+    """Register a mandate."""
+    wanted = mandates.MandateRequest(**message.model_dump())
+    return await read(request, lambda desk: mandates.sign(desk, wanted))
+
+
+@router.get("/mandates")
+async def mandate_state(request: Request, req_seq: _AskedFor) -> Response:
+    """State of a mandate."""
+    return await read(request, lambda desk: mandates.query(desk, req_seq))
+
+
+@router.post("/mandates/revoke")
+async def revoke_mandate(request: Request, message: NumberMessage) -> Response:
+    """Revoke a mandate."""
+    return await read(request, lambda desk: mandates.revoke(desk, message.req_seq))
+
+
+@router.post("/collections")
+async def open_collection(request: Request, message: CollectionMessage) -> Response:
+    """Open a collection."""
+    if message.method is Method.QUICK and message.payer_mobile is None:
+        raise Refusal(refusals.MALFORMED, "quick payment needs the payer's mobile")
+    wanted = collections.CollectionRequest(
+        req_seq=message.req_seq,
+        acct_no=message.acct_no,
+        method=message.method,
+        amount_fen=positive(message.amt),
+        subject=message.subject,
+        expires_ms=int(message.expires_at.timestamp() * 1000),
+        return_url=message.return_url,
+        payer_acct=message.payer_acct,
+        payer_name=message.payer_name,
+        payer_id_no=message.payer_id_no,
+        payer_mobile=message.payer_mobile or "",
+        mandate_no=message.mandate_no,
+        debit_channel=message.debit_channel,
+    )
+    return await take_in(request, wanted, collections.receive, collections.receive_late, collection_wire.wire)
+
+
+@router.get("/collections")
+async def collection_state(request: Request, req_seq: _AskedFor) -> Response:
+    """State of a collection."""
+
+    def find(desk: Desk) -> object:
+        row = collections.find(desk, req_seq)
+        return numbers.not_found(desk, req_seq) if row is None else collection_wire.wire(desk, row)
+
+    return await read(request, find)
+
+
+@router.post("/collections/confirm")
+async def confirm_collection(request: Request, message: CodeMessage) -> Response:
+    """Try the code of a quick payment."""
+
+    def confirm(desk: Desk) -> object:
+        row, outcome = collections.confirm(desk, message.req_seq, message.code)
+        return collection_wire.wire(desk, row) | outcome
+
+    return await read(request, confirm)
+
+
+@router.post("/collections/code")
+async def send_collection_code(request: Request, message: NumberMessage) -> Response:
+    """Send a new code for a quick payment."""
+    return await read(
+        request, lambda desk: collection_wire.wire(desk, collections.send_code_again(desk, message.req_seq))
+    )
+
+
+@router.post("/collections/close")
+async def close_collection(request: Request, message: NumberMessage) -> Response:
+    """Take no payment for a collection any more."""
+
+    def close(desk: Desk) -> object:
+        row = collections.close(desk, message.req_seq)
+        return numbers.not_found(desk, message.req_seq) if row is None else collection_wire.wire(desk, row)
+
+    return await read(request, close)
+
+
+@router.post("/collection-refunds")
+async def refund_collection(request: Request, message: RefundMessage) -> Response:
+    """Take in a refund."""
+    wanted = collection_refunds.RefundRequest(
+        req_seq=message.req_seq,
+        original_req_seq=message.original_req_seq,
+        amount_fen=positive(message.amt),
+        reason=message.reason,
+    )
+    return await take_in(
+        request,
+        wanted,
+        collection_refunds.receive,
+        collection_refunds.receive_late,
+        lambda desk, row: collection_refunds.wire(row),
+    )
+
+
+@router.get("/collection-refunds")
+async def refund_state(request: Request, req_seq: _AskedFor) -> Response:
+    """State of a refund."""
+    return await read(request, lambda desk: collection_refunds.query(desk, req_seq))
+
+
+@router.get("/settlements/{settlement_no}")
+async def settlement(request: Request, settlement_no: str) -> Response:
+    """What a settlement consists of."""
+    return await read(request, lambda desk: settlements.wire(desk, settlement_no))

@@ -1,0 +1,50 @@
+"""Request numbers: the same content gets the state again, other content a no, and a closed number never arrives."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Mapping
+
+from bank_sandbox import refusals
+from bank_sandbox.books import Desk
+from bank_sandbox.refusals import Refusal
+
+
+def fingerprint(content: Mapping[str, object]) -> str:
+    """Hash of the whole content of a request, by which a repeat is told from another request."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def check(desk: Desk, req_seq: str, content_fingerprint: str, known: sqlite3.Row | None) -> None:
+    """Refuse a number that cannot be used for this content.
+
+    Args:
+        known: what was taken in under the number, with its `fingerprint`.
+
+    Raises:
+        Refusal: used with other content, or closed for good.
+    """
+    if known is not None and known["fingerprint"] != content_fingerprint:
+        raise Refusal(refusals.NUMBER_REUSED, "this request number was used with other content")
+    if known is None and is_closed(desk, req_seq):
+        raise Refusal(refusals.NUMBER_CLOSED, "this request number was asked for, not found and closed for good")
+
+
+def not_found(desk: Desk, req_seq: str) -> dict[str, object]:
+    """Wire form of the answer about an unknown number; the first one starts the clock that closes it."""
+    desk.db.execute("INSERT OR IGNORE INTO unknown_number VALUES (?, ?)", (req_seq, desk.now_ms))
+    return {"reqSeq": req_seq, "state": "NONE", "closed": is_closed(desk, req_seq)}
+
+
+def close(desk: Desk, req_seq: str) -> None:
+    """Close an unknown number at once."""
+    desk.db.execute(
+        "INSERT INTO unknown_number VALUES (?, 0) ON CONFLICT (req_seq) DO UPDATE SET first_asked_ms = 0", (req_seq,)
+    )
+
+
+def is_closed(desk: Desk, req_seq: str) -> bool:
+    """Whether the number was promised never to arrive."""
+    row = desk.db.execute("SELECT first_asked_ms FROM unknown_number WHERE req_seq = ?", (req_seq,)).fetchone()
+    grace_ms = int(desk.options.closing_grace_seconds * 1000)
+    return row is not None and desk.now_ms >= row["first_asked_ms"] + grace_ms

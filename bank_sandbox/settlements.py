@@ -1,0 +1,150 @@
+"""Settlement: what a method collected reaches the custody account from the bank's transit account, in one line."""
+
+import sqlite3
+from collections.abc import Iterable
+
+from bank_sandbox import custody, notices, refusals
+from bank_sandbox.books import Desk, moment
+from bank_sandbox.custody import LineKind
+from bank_sandbox.methods import Method, terms
+from bank_sandbox.money import yuan
+from bank_sandbox.refusals import Refusal
+from bank_sandbox.scenarios import Scenario
+
+#: The bank's account through which collected money passes, and its title.
+TRANSIT_ACCOUNT = "2600000000000307"
+TRANSIT_TITLE = "网络收单专属过渡户"
+
+_TO_SETTLE = (
+    "SELECT {columns} FROM collection_payment WHERE settlement_no IS NULL AND {condition}"
+    " UNION ALL SELECT {columns} FROM collection_refund"
+    " WHERE settlement_no IS NULL AND settle_due_ms IS NOT NULL AND {condition}"
+)
+
+
+def next_due_ms(desk: Desk) -> int | None:
+    """Bank time of the next settlement."""
+    sql = f"SELECT min(settle_due_ms) FROM ({_TO_SETTLE.format(columns='settle_due_ms', condition='TRUE')})"  # noqa: S608 - constants
+    at: int | None = desk.db.execute(sql).fetchone()[0]
+    return at
+
+
+def do_due(desk: Desk) -> None:
+    """Settle what is due at the desk's time: one settlement per account, method and day."""
+    groups = _TO_SETTLE.format(columns="acct_no, method, booked_ms", condition="settle_due_ms <= :now")
+    found = {
+        (row["acct_no"], row["method"], moment(row["booked_ms"]).date().isoformat())
+        for row in desk.db.execute(groups, {"now": desk.now_ms})
+    }
+    for acct_no, method, day in sorted(found):
+        _settle(desk, acct_no, Method(method), day)
+
+
+def settle_now(desk: Desk, method: Method | None) -> None:
+    """Let everything unsettled of a method, or of all, be settled at once instead of in its batch."""
+    for table, known in (("collection_payment", "TRUE"), ("collection_refund", "settle_due_ms IS NOT NULL")):
+        desk.db.execute(
+            f"UPDATE {table} SET settle_due_ms = :now"  # noqa: S608 - constants
+            f" WHERE settlement_no IS NULL AND {known} AND (:method IS NULL OR method = :method)",
+            {"now": desk.now_ms, "method": method},
+        )
+
+
+def wire(desk: Desk, settlement_no: str) -> dict[str, object]:
+    """Wire form of a settlement with every payment and refund in it.
+
+    Raises:
+        Refusal: there is none of this number.
+    """
+    row = desk.db.execute("SELECT * FROM settlement WHERE settlement_no = ?", (settlement_no,)).fetchone()
+    if row is None:
+        raise Refusal(refusals.SETTLEMENT_UNKNOWN, "there is no such settlement")
+    payments = desk.db.execute(
+        "SELECT * FROM collection_payment WHERE settlement_no = ? ORDER BY payment_no", (settlement_no,)
+    )
+    refunds = desk.db.execute(
+        "SELECT * FROM collection_refund WHERE settlement_no = ? ORDER BY booked_ms, req_seq", (settlement_no,)
+    )
+    return {
+        "settlementNo": settlement_no,
+        "acctNo": row["acct_no"],
+        "method": row["method"],
+        "day": row["day"],
+        "paid": yuan(row["paid_fen"]),
+        "refunded": yuan(row["refunded_fen"]),
+        "fee": yuan(row["fee_fen"]),
+        "net": bool(row["net"]),
+        "serialNo": row["serial_no"],
+        "items": [
+            *(_item("PAYMENT", item, fee_fen=item["fee_fen"], payment_no=item["payment_no"]) for item in payments),
+            *(_item("REFUND", item) for item in refunds),
+        ],
+    }
+
+
+def _settle(desk: Desk, acct_no: str, method: Method, day: str) -> None:
+    payments = _of_day(_due_rows(desk, "collection_payment", acct_no, method), day)
+    refunds = _of_day(_due_rows(desk, "collection_refund", acct_no, method), day)
+    count = desk.db.execute("SELECT count(*) FROM settlement").fetchone()[0]
+    settlement_no = f"S{day.replace('-', '')}-{method}-{count + 1:08d}"
+    paid_fen = sum(row["amount_fen"] for row in payments)
+    refunded_fen = sum(row["amount_fen"] for row in refunds)
+    fee_fen = sum(row["fee_fen"] for row in payments)
+    net = terms(desk, method).net
+    for row in payments:
+        desk.db.execute(
+            "UPDATE collection_payment SET settlement_no = ? WHERE payment_no = ?", (settlement_no, row["payment_no"])
+        )
+    for row in refunds:
+        desk.db.execute(
+            "UPDATE collection_refund SET settlement_no = ? WHERE req_seq = ?", (settlement_no, row["req_seq"])
+        )
+    remark = f"{method} {day}"
+    brought_fen = paid_fen - refunded_fen - (fee_fen if net else 0)
+    serial_no = _book(desk, acct_no, LineKind.SETTLEMENT, brought_fen, settlement_no, remark)
+    if not net:
+        _book(desk, acct_no, LineKind.CHARGE, -fee_fen, settlement_no, f"fees of {remark}")
+    desk.db.execute(
+        "INSERT INTO settlement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (settlement_no, acct_no, method, day, paid_fen, refunded_fen, fee_fen, int(net), serial_no),
+    )
+
+
+def _due_rows(desk: Desk, table: str, acct_no: str, method: Method) -> Iterable[sqlite3.Row]:
+    return desk.db.execute(
+        f"SELECT * FROM {table}"  # noqa: S608 - constants
+        " WHERE acct_no = ? AND method = ? AND settlement_no IS NULL AND settle_due_ms <= ?",
+        (acct_no, method, desk.now_ms),
+    )
+
+
+def _of_day(rows: Iterable[sqlite3.Row], day: str) -> list[sqlite3.Row]:
+    return [row for row in rows if moment(row["booked_ms"]).date().isoformat() == day]
+
+
+def _book(desk: Desk, acct_no: str, kind: LineKind, amount_fen: int, settlement_no: str, remark: str) -> str:
+    """Book a line and tell of it; nothing for a zero amount."""
+    if amount_fen == 0:
+        return ""
+    line = custody.book(
+        desk,
+        acct_no,
+        kind,
+        amount_fen,
+        req_seq=settlement_no,
+        party_acct=TRANSIT_ACCOUNT if kind is LineKind.SETTLEMENT else "",
+        party_name=TRANSIT_TITLE if kind is LineKind.SETTLEMENT else "",
+        remark=remark,
+    )
+    notices.write(desk, Scenario.NONE, kind="LINE", acct_no=acct_no, amount_fen=amount_fen)
+    return str(line["serial_no"])
+
+
+def _item(kind: str, row: sqlite3.Row, *, fee_fen: int = 0, payment_no: str = "") -> dict[str, object]:
+    return {
+        "kind": kind,
+        "reqSeq": row["req_seq"],
+        "paymentNo": payment_no,
+        "amt": yuan(row["amount_fen"]),
+        "fee": yuan(fee_fen),
+    }
