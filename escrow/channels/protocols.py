@@ -12,6 +12,8 @@ from typing import Literal, Protocol
 from escrow.domain.payouts import PayoutAnswer
 from escrow.domain.rails import Rail
 
+NoticeKind = Literal["custody_line", "payout", "collection", "collection_refund"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayoutOrder:
@@ -58,8 +60,10 @@ class BankLine:
     """One line of the custody account as the bank booked it; credits positive, debits negative, in fen.
 
     kind: `inbound` (transfer from outside), `payout`, `charge`, `return` (of a payout), `adjustment` (booked by
-    the bank on its own account; nothing of ours explains it). `request_no` names our payout on its line, its
-    charge and its return; the return carries it only from the day after it was booked.
+    the bank on its own account; nothing of ours explains it), `settlement` (of a collection method),
+    `micro_deposit` and `micro_deposit_return`. `request_no` names our payout on its line, its charge and its return;
+    the return carries it only from the day after it was booked. It is the settlement's number on a settlement and
+    the charge for its fees, and our number on a micro-deposit and its return.
     """
 
     line_no: int
@@ -79,13 +83,13 @@ class BankLine:
 class BankNotice:
     """The bank says that something happened; it only wakes whoever then asks the bank, and proves nothing.
 
-    kind: `custody_line` (a line was booked on the custody account) or `payout` (the payout `request_no` ended).
-    A notice may come twice, late, out of order or never. `request_no` is the number the bank knows, that of
-    `PayoutOrder`.
+    kind: `custody_line` (a line was booked on the custody account), `payout` (the payout `request_no` ended),
+    `collection` (the collection was paid or failed) or `collection_refund` (the refund ended). A notice
+    may come twice, late, out of order or never. `request_no` is the number the bank knows, that of its order.
     """
 
     notice_id: str
-    kind: Literal["custody_line", "payout"]
+    kind: NoticeKind
     custody_account_no: str
     request_no: str = ""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from escrow.channels.protocols import BankLine, PayoutOrder
+from escrow.channels.protocols import BankLine, NoticeKind, PayoutOrder
 from escrow.domain.money import format_fen, yuan
 from escrow.domain.payouts import PayoutAnswer, PayoutStatus
 from escrow.domain.rails import Rail
@@ -35,6 +35,10 @@ class Envelope(Message):
     data: Any
 
 
+class Empty(Message):
+    """An answer that only says yes."""
+
+
 class Balance(Message):
     """Balance of the custody account."""
 
@@ -46,7 +50,9 @@ class Line(Message):
 
     line_no: int
     serial_no: str
-    kind: Literal["CREDIT", "PAYOUT", "CHARGE", "RETURN", "ADJUSTMENT"]
+    kind: Literal[
+        "CREDIT", "PAYOUT", "CHARGE", "RETURN", "ADJUSTMENT", "SETTLEMENT", "MICRO_DEPOSIT", "MICRO_DEPOSIT_RETURN"
+    ]
     amt: WireAmount
     bal: WireAmount
     booked_at: AwareDatetime
@@ -99,10 +105,18 @@ class PayoutState(Message):
 class Notice(Message):
     """A notice of the bank; amount and state are not read, since the truth is asked for."""
 
-    kind: Literal["LINE", "PAYOUT"]
+    kind: Literal["LINE", "PAYOUT", "COLLECTION", "REFUND"]
     acct_no: str
     req_seq: str
 
+
+#: The bank's names of what its notices tell of.
+NOTICE_KINDS: Mapping[str, NoticeKind] = {
+    "LINE": "custody_line",
+    "PAYOUT": "payout",
+    "COLLECTION": "collection",
+    "REFUND": "collection_refund",
+}
 
 _STATUS = {
     "PROCESSING": PayoutStatus.PROCESSING,
@@ -139,6 +153,27 @@ REASONS: Mapping[str, str] = {
     "E4004": "payee_account_refused",
     "E5001": "custody_funds_insufficient",
     "E6001": "statement_day_not_begun",
+    "E7001": "collection_unknown",
+    "E7002": "collection_paid",
+    "E7003": "collection_under_way",
+    "E7004": "collection_ended",
+    "E7005": "collection_expired",
+    "E7006": "refund_exceeds_payment",
+    "E7007": "refund_period_over",
+    "E7008": "refund_declined",
+    "E7009": "payer_declined",
+    "E7010": "payer_data_mismatch",
+    "E7011": "mandate_not_in_force",
+    "E7012": "debit_channel_unsuitable",
+    "E7013": "settlement_unknown",
+    "E8001": "no_code_expected",
+    "E8002": "tries_exhausted",
+    "E8003": "codes_exhausted",
+    "E8004": "card_bank_not_supported",
+    "E8005": "card_data_mismatch",
+    "E8006": "verification_unknown",
+    "E9001": "identity_number_invalid",
+    "E9002": "service_unavailable",
 }
 
 

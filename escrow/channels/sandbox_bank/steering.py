@@ -9,12 +9,17 @@ from pydantic import AwareDatetime, TypeAdapter
 
 from escrow.channels.protocols import BankLine
 from escrow.channels.sandbox_bank.messages import CHANNEL_OF_RAIL, Line, Message, wire_amount
+from escrow.channels.sandbox_collections.messages import CollectionState
+from escrow.domain.collections import CollectionAnswer, CollectionMethod
 from escrow.domain.errors import BankUnreachable, Refused
+from escrow.domain.identity_checks import RegistrationStatus
+from escrow.domain.money import yuan
 from escrow.domain.rails import Rail
 
 Health = Literal["UP", "SLOW", "DOWN"]
-Target = Literal["payout", "transfer", "sms", "read"]
+Target = Literal["payout", "collection", "refund", "micro_deposit", "card_check", "transfer", "sms", "read"]
 LineKind = Literal["CREDIT", "PAYOUT", "CHARGE", "RETURN", "ADJUSTMENT"]
+Service = Literal["REGISTER", "CARD_CHECK"]
 
 
 class SentSms(Message):
@@ -84,6 +89,61 @@ class SandboxSteering:
         )
         return Line.model_validate(planted).as_bank_line()
 
+    async def pay(self, request_no: str, *, amount_fen: int | None = None) -> CollectionAnswer:
+        """Let the payer pay a collection as its scenario has it; with an amount that much, whatever its state."""
+        wanted = {"reqSeq": request_no} | ({} if amount_fen is None else {"amt": wire_amount(amount_fen)})
+        return CollectionState.model_validate(await self._ask("POST", "payments", wanted)).as_answer()
+
+    async def set_settlement(self, method: CollectionMethod, *, next_day: bool, net_of_fees: bool) -> None:
+        """When payments of a method reach the custody account from now on, and whether less fees."""
+        settlement = "T+1" if next_day else "T+0"
+        content = {"method": method.upper(), "settlement": settlement, "net": net_of_fees}
+        await self._ask("POST", "settlement-terms", content)
+
+    async def settle_now(self, method: CollectionMethod | None = None) -> None:
+        """Let what waits for its batch be settled at once: of one method, or of all."""
+        await self._ask("POST", "settle-now", {} if method is None else {"method": method.upper()})
+
+    async def enter_person(self, *, citizen_id: str, name: str) -> None:
+        """Enter a person in the register, or change the entry."""
+        await self._ask("PUT", "register/persons", {"idNo": citizen_id, "name": name})
+
+    async def enter_company(
+        self,
+        *,
+        credit_code: str,
+        name: str,
+        legal_representative_name: str,
+        legal_representative_id: str,
+        status: RegistrationStatus = RegistrationStatus.ACTIVE,
+        registered_capital_fen: int | None = None,
+        paid_in_capital_fen: int | None = None,
+    ) -> None:
+        """Enter a business in the register, or change the entry."""
+        entry = {
+            "creditCode": credit_code,
+            "name": name,
+            "legalRepName": legal_representative_name,
+            "legalRepIdNo": legal_representative_id,
+            "status": status.upper(),
+        }
+        if registered_capital_fen is not None:
+            entry["registeredCapital"] = wire_amount(registered_capital_fen)
+        if paid_in_capital_fen is not None:
+            entry["paidInCapital"] = wire_amount(paid_in_capital_fen)
+        await self._ask("PUT", "register/companies", entry)
+
+    async def micro_deposit_fen(self, request_no: str) -> int:
+        """Amount of a micro-deposit in fen, as its payee sees it at the bank that got it."""
+        for deposit in await self._ask("GET", "micro-deposits"):
+            if deposit["reqSeq"] == request_no:
+                return yuan(deposit["amt"])
+        raise Refused("sandbox_refused", f"The bank sandbox sent no micro-deposit {request_no}.")
+
+    async def return_micro_deposit(self, request_no: str) -> None:
+        """Let the payee's bank give a micro-deposit back now."""
+        await self._ask("POST", "micro-deposits/return", {"reqSeq": request_no})
+
     async def sms_outbox(self) -> Sequence[SentSms]:
         """All text messages sent, oldest first."""
         return TypeAdapter(list[SentSms]).validate_python(await self._ask("GET", "sms"))
@@ -106,6 +166,18 @@ class SandboxSteering:
     async def set_rail_health(self, rail: Rail, health: Health) -> None:
         """Let a rail be down (refuses), slow, or up."""
         await self._ask("POST", "health", {"channel": CHANNEL_OF_RAIL[rail], "health": health})
+
+    async def set_method_health(self, method: CollectionMethod, health: Health) -> None:
+        """Let a collection method be down (refuses), slow, or up."""
+        await self._ask("POST", "health", {"channel": method.upper(), "health": health})
+
+    async def set_debit_channel_health(self, channel: str, health: Health) -> None:
+        """Let a debit channel be down (refuses), slow, or up."""
+        await self._ask("POST", "health", {"channel": channel, "health": health})
+
+    async def set_service_health(self, service: Service, health: Health) -> None:
+        """Let the registers of persons and businesses, or the UnionPay check, be down or up."""
+        await self._ask("POST", "health", {"channel": service, "health": health})
 
     async def set_bank_health(self, health: Health) -> None:
         """Let the whole bank be down (answers 502), slow, or up."""
@@ -140,7 +212,7 @@ class SandboxSteering:
         """`ok` when the bank runs and its books answer."""
         return str((await self._ask("GET", "health"))["status"])
 
-    async def _ask(self, method: str, path: str, content: Mapping[str, str] | None = None) -> Any:
+    async def _ask(self, method: str, path: str, content: Mapping[str, str | bool] | None = None) -> Any:
         try:
             answer = await self._http.request(method, f"/sandbox/{path}", json=content)
         except httpx2.RequestError as error:

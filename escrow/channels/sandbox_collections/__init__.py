@@ -1,0 +1,1 @@
+"""The sandbox bank's collection channels: mandates, collections, refunds and settlements."""

@@ -1,0 +1,78 @@
+"""Client of the sandbox bank's collection channels."""
+
+from escrow.channels.collections import CollectionOrder, CollectionRefundOrder, MandateOrder
+from escrow.channels.sandbox_bank.connection import BankConnection, path
+from escrow.channels.sandbox_collections.capabilities import CapabilitiesAnswer
+from escrow.channels.sandbox_collections.messages import (
+    CollectionState,
+    MandateState,
+    RefundState,
+    SettlementContent,
+    collection_message,
+    mandate_message,
+    refund_message,
+)
+from escrow.domain.collections import CollectionAnswer, CollectionCapabilities, MandateAnswer, RefundAnswer, Settlement
+
+
+class SandboxCollections:
+    """Implements `Collections`; the protocol says what its errors mean."""
+
+    def __init__(self, connection: BankConnection) -> None:
+        self._connection = connection
+
+    async def capabilities(self) -> CollectionCapabilities:
+        """Methods and debit channels as they are now; raises `BankUnreachable`."""
+        target = path("collections", "capabilities")
+        return (await self._connection.ask(target, CapabilitiesAnswer)).as_capabilities()
+
+    async def sign_mandate(self, order: MandateOrder) -> MandateAnswer:
+        """Register a mandate once per number; without a readable answer `BankUnreachable`: sign again."""
+        return (await self._connection.ask(path("mandates"), MandateState, mandate_message(order))).as_answer()
+
+    async def query_mandate(self, request_no: str) -> MandateAnswer:
+        """State of a mandate; raises `BankUnreachable`."""
+        return (await self._connection.ask(path("mandates", reqSeq=request_no), MandateState)).as_answer()
+
+    async def revoke_mandate(self, request_no: str) -> MandateAnswer:
+        """Let no further debit be made under a mandate; raises `BankUnreachable`: revoke again."""
+        target = path("mandates", "revoke")
+        return (await self._connection.ask(target, MandateState, {"reqSeq": request_no})).as_answer()
+
+    async def create(self, order: CollectionOrder) -> CollectionAnswer:
+        """Open a collection once."""
+        content = collection_message(order)
+        return (await self._connection.command(path("collections"), content, CollectionState)).as_answer()
+
+    async def confirm(self, request_no: str, code: str) -> CollectionAnswer:
+        """Try the SMS code of a quick payment."""
+        content = {"reqSeq": request_no, "code": code}
+        return (await self._connection.command(path("collections", "confirm"), content, CollectionState)).as_answer()
+
+    async def send_code_again(self, request_no: str) -> CollectionAnswer:
+        """Send a new code; without a readable answer `BankUnreachable`, and another code may be sent."""
+        target = path("collections", "code")
+        return (await self._connection.ask(target, CollectionState, {"reqSeq": request_no})).as_answer()
+
+    async def query(self, request_no: str) -> CollectionAnswer:
+        """State of a collection; raises `BankUnreachable`."""
+        return (await self._connection.ask(path("collections", reqSeq=request_no), CollectionState)).as_answer()
+
+    async def close(self, request_no: str) -> CollectionAnswer:
+        """Close a collection; raises `BankUnreachable`: close again."""
+        target = path("collections", "close")
+        return (await self._connection.ask(target, CollectionState, {"reqSeq": request_no})).as_answer()
+
+    async def refund(self, order: CollectionRefundOrder) -> RefundAnswer:
+        """Refund once."""
+        content = refund_message(order)
+        return (await self._connection.command(path("collection-refunds"), content, RefundState)).as_answer()
+
+    async def query_refund(self, request_no: str) -> RefundAnswer:
+        """State of a refund; raises `BankUnreachable`."""
+        target = path("collection-refunds", reqSeq=request_no)
+        return (await self._connection.ask(target, RefundState)).as_answer()
+
+    async def settlement(self, settlement_no: str) -> Settlement:
+        """What a settlement consists of; raises `BankDeclined` (`settlement_unknown`) and `BankUnreachable`."""
+        return (await self._connection.ask(path("settlements", settlement_no), SettlementContent)).as_settlement()

@@ -1,0 +1,1 @@
+"""The registers of persons and businesses that the sandbox bank offers."""

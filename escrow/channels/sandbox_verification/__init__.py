@@ -1,0 +1,1 @@
+"""The sandbox bank's checks that an account belongs to somebody."""
