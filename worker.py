@@ -23,6 +23,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from activities.bank_book import BankBook
 from activities.bank_lines import BankLineActivities
 from activities.failures import FailureMapping
+from activities.member_closing import MemberClosingActivities
 from activities.notices import NoticeActivities
 from activities.order_money import OrderActivities
 from activities.payments import PaymentActivities
@@ -41,6 +42,7 @@ from escrow.logs import configure_logs
 from escrow.settings import Settings, SettingsError, load_settings
 from escrow.stack.temporal_client import connect_temporal
 from workflows.bank_watch import BankWatch
+from workflows.member_closing import MemberClosing
 from workflows.messages import (
     ORDERS_TASK_QUEUE,
     PAYMENTS_TASK_QUEUE,
@@ -72,11 +74,15 @@ class Activities:
         )
         self.registry = Registry(reader, box)
         platforms, accounts = self.registry.platforms, self.registry.bank_accounts
-        self.orders = OrderActivities(writer, reader)
-        self.notices = NoticeActivities(bank, self.registry.members, platforms)
+        members = self.registry.members
+        self.orders = OrderActivities(writer, reader, members, platforms.configurations)
+        self.notices = NoticeActivities(bank, members, platforms)
         bank_book = BankBook(BankLines(reader, box), platforms, bank)
-        self.payments = PaymentActivities(writer, reader, accounts, platforms, bank_book, bank, settings.working_days)
-        self.bank_lines = BankLineActivities(writer, reader, bank_book, accounts, platforms)
+        self.payments = PaymentActivities(
+            writer, reader, accounts, members, platforms, bank_book, bank, settings.working_days
+        )
+        self.bank_lines = BankLineActivities(writer, reader, bank_book, accounts, members, platforms)
+        self.closings = MemberClosingActivities(self.registry.closings)
 
     def on_orders_queue(self) -> Sequence[Callable[..., Any]]:
         """Activities that orders call."""
@@ -104,6 +110,7 @@ class Activities:
             self.notices.announce_large_withdrawal,
             self.bank_lines.fetch_bank_lines,
             self.bank_lines.book_bank_line,
+            self.closings.complete_closing,
         ]
 
 
@@ -164,7 +171,7 @@ def workers(
         Worker(
             client,
             task_queue=PAYMENTS_TASK_QUEUE,
-            workflows=[Withdrawal, BankWatch],
+            workflows=[Withdrawal, BankWatch, MemberClosing],
             activities=activities.on_payments_queue(),
             **common,
         ),

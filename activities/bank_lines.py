@@ -12,12 +12,16 @@ from escrow.domain.accounts import AccountKey, bank_charges, fees, own
 from escrow.domain.charges import cover_charges
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis, Change, JournalEntry, Posting
+from escrow.domain.member_states import MAY, Deed
+from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platform_functions import Function
 from escrow.domain.requests import derived
 from escrow.ledger.balances import account_balance_fen
-from escrow.ledger.bank_accounts import BankAccounts
+from escrow.ledger.bank_accounts import BankAccount, BankAccounts
 from escrow.ledger.bank_lines import StoredBankLine
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
+from escrow.ledger.members import Members
 from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
 
@@ -45,12 +49,14 @@ class BankLineActivities:
         reader: Reader,
         book: BankBook,
         accounts: BankAccounts,
+        members: Members,
         platforms: Platforms,
     ) -> None:
         self._writer = writer
         self._reader = reader
         self._bank_book = book
         self._accounts = accounts
+        self._members = members
         self._platforms = platforms
 
     @activity.defn
@@ -121,7 +127,8 @@ class BankLineActivities:
         holder = None
         if line.kind == "inbound" and line.counterparty_account_no:
             holder = await self._accounts.holder_of(line.platform_no, line.counterparty_account_no)
-        if holder is None:
+        platform = await self._platforms.get(line.platform_no)
+        if holder is None or not await self._may_be_credited(holder, platform.config):
             entry = recipes.credit_suspended(
                 platform_no=line.platform_no,
                 amount_fen=line.amount_fen,
@@ -137,7 +144,6 @@ class BankLineActivities:
                 effective_date=line.value_date,
             )
             return entry, ""
-        platform = await self._platforms.get(line.platform_no)
         next_day = platform.config.top_up_settlement == "T+1"
         entry = recipes.top_up_credited(
             platform_no=line.platform_no,
@@ -148,6 +154,15 @@ class BankLineActivities:
             pending_day=await accounting_day(self._reader, line.platform_no) if next_day else None,
         )
         return entry, holder.member_no
+
+    async def _may_be_credited(self, holder: BankAccount, config: PlatformConfig) -> bool:
+        """Whether a recognised transfer is credited; else it waits in suspense, to be assigned or sent back."""
+        if not holder.member_no:
+            return True
+        if not config.functions.is_on(Function.OFFLINE_TRANSFER):
+            return False
+        status = (await self._members.statuses(holder.platform_no, holder.member_no))[holder.member_no]
+        return Deed.RECEIVE in MAY[status]
 
     def _charge(self, line: StoredBankLine) -> JournalEntry:
         return recipes.bank_charge_booked(

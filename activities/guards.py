@@ -53,14 +53,19 @@ async def require_signed(
 
 
 async def require_standing_order(
-    reader: Reader, *, platform_no: str, order_no: str, released_as: str, fee_fen: int
+    reader: Reader, *, platform_no: str, order_no: str, released_as: str, fee_fen: int, config_version: int
 ) -> None:
     """A withdrawal that follows a release needs an order that says so, and exactly one of its releases.
+
+    Args:
+        config_version: the configuration that the withdrawal claims to follow; 0 for the newest, which anyone may.
 
     Raises:
         Refused: `contract_differs`.
     """
-    terms = {"withdraw_automatically": True, "withdrawal_fee_fen": fee_fen}
+    terms: dict[str, Any] = {"withdraw_automatically": True, "withdrawal_fee_fen": fee_fen}
+    if config_version:
+        terms["config_version"] = config_version
     await require_signed(reader, platform_no=platform_no, order_no=order_no, terms=terms)
     if not released_as.startswith(derived(order_no, "")):
         raise Refused("contract_differs", f"{released_as} is no release of {order_no}.")

@@ -10,13 +10,15 @@ from escrow.channels.protocols import Sms
 from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.money import format_fen
+from escrow.domain.platform_config import PlatformConfig, SmsContact
 from escrow.domain.requests import derived
+from escrow.domain.sms_texts import SmsText
 from escrow.ledger.members import Members
 from escrow.ledger.platforms import Platforms
 
 
 class OrderReminder(BaseModel):
-    """Silence is about to count as acceptance."""
+    """Silence is about to count as acceptance. `config_version`: whose text it is; 0 for the newest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,10 +30,14 @@ class OrderReminder(BaseModel):
     amount_fen: int
     round: int
     due_at: AwareDatetime
+    config_version: int = 0
 
 
 class LargeWithdrawal(BaseModel):
-    """A withdrawal above the platform's threshold was accepted. `member_no` empty: the platform's own money."""
+    """A withdrawal above the platform's threshold was accepted. `member_no` empty: the platform's own money.
+
+    `config_version`: whose text it is and who is told; 0 for the newest.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,6 +46,7 @@ class LargeWithdrawal(BaseModel):
     member_no: str
     principal_fen: int
     requested_at: AwareDatetime
+    config_version: int = 0
 
 
 class NoticeActivities:
@@ -57,10 +64,14 @@ class NoticeActivities:
         Raises:
             Refused: `no_mobile`.
         """
-        text = (
-            f"订单{reminder.order_no}第{reminder.milestone}阶段({reminder.milestone_name})已报完工，"
-            f"金额{format_fen(reminder.amount_fen)}元。如无异议，将于{_local(reminder.due_at)}自动验收并付款；"
-            "如需整改，请在此之前提出。"
+        config = await self._config(reminder.platform_no, reminder.config_version)
+        text = config.sms_texts.render(
+            SmsText.ORDER_REMINDER,
+            order_no=reminder.order_no,
+            milestone=str(reminder.milestone),
+            milestone_name=reminder.milestone_name,
+            amount=format_fen(reminder.amount_fen),
+            due_at=_local(reminder.due_at),
         )
         request_no = derived(reminder.order_no, f"M{reminder.milestone}", "reminder", reminder.round)
         await self._send(reminder.platform_no, reminder.owner_no, request_no, text)
@@ -72,13 +83,21 @@ class NoticeActivities:
         Raises:
             Refused: `no_mobile`.
         """
-        text = (
-            f"您于{_local(withdrawal.requested_at)}申请提现{format_fen(withdrawal.principal_fen)}元"
-            f"(提现号{withdrawal.withdrawal_no})，已受理。如非本人操作，请立即联系平台。"
+        config = await self._config(withdrawal.platform_no, withdrawal.config_version)
+        text = config.sms_texts.render(
+            SmsText.LARGE_WITHDRAWAL,
+            amount=format_fen(withdrawal.principal_fen),
+            withdrawal_no=withdrawal.withdrawal_no,
+            requested_at=_local(withdrawal.requested_at),
         )
-        platform = await self._platforms.get(withdrawal.platform_no)
-        member_no = "" if platform.config.sms_contact == "platform" else withdrawal.member_no
+        member_no = "" if config.sms_contact is SmsContact.PLATFORM else withdrawal.member_no
         await self._send(withdrawal.platform_no, member_no, derived(withdrawal.withdrawal_no, "sms"), text)
+
+    async def _config(self, platform_no: str, version: int) -> PlatformConfig:
+        """What was begun keeps the texts of the configuration it was begun under."""
+        configurations = self._platforms.configurations
+        found = await (configurations.version(platform_no, version) if version else configurations.current(platform_no))
+        return found.config
 
     async def _send(self, platform_no: str, member_no: str, request_no: str, text: str) -> None:
         if member_no:

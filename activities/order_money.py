@@ -12,9 +12,13 @@ from escrow.domain import recipes
 from escrow.domain.errors import Refused
 from escrow.domain.funding import FundingLeg, draw
 from escrow.domain.journal import Receipt
+from escrow.domain.member_states import Deed, require_may
+from escrow.domain.platform_rules import require_business_model
 from escrow.ledger.balances import member_balances
+from escrow.ledger.configurations import Configurations
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
+from escrow.ledger.members import Members
 from escrow.ledger.objects import get_object
 from escrow.ledger.posting import LedgerWriter
 
@@ -42,10 +46,15 @@ class OpenOrder(OrderRequest):
 
 
 class FreezePrice(OrderRequest):
-    """Move the full price from the owner's available balance into the order's escrow."""
+    """Move the full price from the owner's available balance into the order's escrow.
+
+    Args:
+        payee_no: the contractor who will be paid; empty when it is the platform itself.
+    """
 
     owner_no: str
     total_fen: int
+    payee_no: str = ""
 
 
 class ReleaseMilestone(OrderRequest):
@@ -83,18 +92,27 @@ class FreezeReceipt(BaseModel):
 class OrderActivities:
     """Ledger activities of orders."""
 
-    def __init__(self, writer: LedgerWriter, reader: Reader) -> None:
+    def __init__(self, writer: LedgerWriter, reader: Reader, members: Members, configurations: Configurations) -> None:
         self._writer = writer
         self._reader = reader
+        self._members = members
+        self._configurations = configurations
 
     @activity.defn
     async def open_order(self, request: OpenOrder) -> Receipt:
         """Insert the order.
 
         Raises:
-            Refused: `object_exists` when the number was used before, however long ago.
+            Refused: `object_exists` when the number was used before, however long ago; `business_model_forbids`.
         """
         step = request.step
+        contract = step.document["contract"]
+        platform = await self._configurations.version(step.platform_no, contract["config_version"])
+        require_business_model(
+            platform.config,
+            payee_is_platform=contract["payee_is_platform"],
+            commission_basis_points=contract["commission_basis_points"],
+        )
         try:
             return await self._writer.post(step.posting(content={"started_as": request.started_as}))
         except Refused as refusal:
@@ -110,9 +128,10 @@ class OrderActivities:
         """Freeze the full price, pending money first.
 
         Raises:
-            Refused: `insufficient_balance`, or the basis does not hold.
+            Refused: `insufficient_balance`, `member_state`, or the basis does not hold.
         """
         step = request.step
+        await self._require_parties(step.platform_no, owner_no=request.owner_no, payee_no=request.payee_no)
         for attempt in range(_DRAW_ATTEMPTS):
             funding = await self._draw(step.platform_no, request.owner_no, request.total_fen)
             posting = step.posting(
@@ -197,6 +216,13 @@ class OrderActivities:
                 content={"parts": [f"{part.source}={part.amount_fen}" for part in request.parts]},
             )
         )
+
+    async def _require_parties(self, platform_no: str, *, owner_no: str, payee_no: str) -> None:
+        """Whoever began to close since the order was opened neither pays nor is paid."""
+        parties = {owner_no: Deed.PAY, **({payee_no: Deed.RECEIVE} if payee_no else {})}
+        statuses = await self._members.statuses(platform_no, *parties)
+        for member_no, deed in parties.items():
+            require_may(statuses[member_no], deed, member_no=member_no)
 
     async def _draw(self, platform_no: str, owner_no: str, amount_fen: int) -> tuple[FundingLeg, ...]:
         balances = await member_balances(self._reader, platform_no, owner_no)

@@ -14,11 +14,13 @@ from escrow.channels.protocols import Capabilities, PayoutOrder, Payouts
 from escrow.domain import recipes
 from escrow.domain.errors import BankDeclined, Refused
 from escrow.domain.journal import Receipt
+from escrow.domain.member_states import Deed, require_may
 from escrow.domain.payouts import PayoutAnswer, PayoutStatus
 from escrow.domain.rails import Rail
 from escrow.domain.routing import PayoutAccount, account_facts
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.engine import Reader
+from escrow.ledger.members import Members
 from escrow.ledger.objects import get_object
 from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
@@ -36,6 +38,7 @@ class HoldMoney(PaymentRequest):
     Args:
         started_as: first run of the withdrawal's workflow, which tells a repeated attempt from a second withdrawal
             of the same number after the server has forgotten the first.
+        config_version: the configuration of the order whose standing order this is; 0 for the newest.
     """
 
     step: Step
@@ -45,6 +48,7 @@ class HoldMoney(PaymentRequest):
     principal_fen: int
     fee_fen: int
     order_no: str
+    config_version: int = 0
 
 
 class HoldReceipt(BaseModel):
@@ -117,6 +121,7 @@ class PaymentActivities:
         writer: LedgerWriter,
         reader: Reader,
         accounts: BankAccounts,
+        members: Members,
         platforms: Platforms,
         bank_book: BankBook,
         payouts: Payouts,
@@ -125,6 +130,7 @@ class PaymentActivities:
         self._writer = writer
         self._reader = reader
         self._accounts = accounts
+        self._members = members
         self._platforms = platforms
         self._bank_book = bank_book
         self._payouts = payouts
@@ -135,9 +141,11 @@ class PaymentActivities:
         """Hold principal and fee; the account must be bound, under the member's own name.
 
         Raises:
-            Refused: `account_not_bound`, `insufficient_balance`, `object_exists`, or the basis does not hold.
+            Refused: `account_not_bound`, `insufficient_balance`, `object_exists`, `identity_required`,
+                `member_state`, or the basis does not hold.
         """
         step = request.step
+        await self._require_holder(request)
         for basis in step.bases:
             if basis.kind == "release":
                 await require_standing_order(
@@ -146,6 +154,7 @@ class PaymentActivities:
                     order_no=request.order_no,
                     released_as=basis.reference,
                     fee_fen=request.fee_fen,
+                    config_version=request.config_version,
                 )
             else:
                 platform = await self._platforms.get(step.platform_no)
@@ -175,6 +184,25 @@ class PaymentActivities:
             if held is not None:
                 return HoldReceipt(account_id=held.body["account_id"])
         return HoldReceipt(account_id=account.account_id)
+
+    async def _require_holder(self, request: HoldMoney) -> None:
+        """A member whose identity is not verified may receive, but not withdraw, where the platform has it so."""
+        platform_no, member_no = request.step.platform_no, request.member_no
+        if not member_no:
+            return
+        configurations = self._platforms.configurations
+        # Only what an order does by itself keeps the order's configuration; whoever asks now is asked for now.
+        if _follows_a_release(request) and request.config_version:
+            version = await configurations.version(platform_no, request.config_version)
+        else:
+            version = await configurations.current(platform_no)
+        statuses = await self._members.statuses(platform_no, member_no)
+        require_may(
+            statuses[member_no],
+            Deed.WITHDRAW,
+            member_no=member_no,
+            identity_required_for_withdrawal=version.config.identity_required_for_withdrawal,
+        )
 
     @activity.defn
     async def record_withdrawal(self, step: Step) -> Receipt:
@@ -290,6 +318,10 @@ class PaymentActivities:
                 content={"principal_fen": request.principal_fen, "fee_fen": request.fee_fen},
             )
         )
+
+
+def _follows_a_release(request: HoldMoney) -> bool:
+    return any(basis.kind == "release" for basis in request.step.bases)
 
 
 def _count_definite(rail: Rail, answer: PayoutAnswer) -> None:

@@ -3,10 +3,12 @@
 from fastapi import APIRouter, Response, status
 from pydantic import Field
 
-from api.dependencies import CallerPlatform, UsedServices
+from api.dependencies import CallerPlatform, Services, UsedServices
 from api.problems import problems
 from api.schemas import Body, Line, Number, PathNumber, Time, View
+from escrow.domain.authorisations import AuthorisedOperation
 from escrow.domain.identity_numbers import mask
+from escrow.domain.platform_rules import require_vouched
 from escrow.ledger.bank_accounts import BankAccount, NewBankAccount
 
 router = APIRouter(prefix="/members/{member_no}/bank-accounts", tags=["bank accounts"])
@@ -49,7 +51,7 @@ class BankAccountView(View):
     cnaps_code: str
     bank_name: str
     status: str = Field(description="`bound` or `unbound`")
-    verification: str = Field(description="How the account was verified; `none` for now.")
+    verification: str = Field(description="How the account was verified: `none`, or by an `operator`.")
     is_default: bool
     bound_at: Time
     unbound_at: Time | None
@@ -89,6 +91,8 @@ def bank_account_view(account: BankAccount) -> BankAccountView:
         "account_no_invalid",
         "cnaps_code_invalid",
         "account_already_bound",
+        "member_state",
+        "authorisation_required",
         repeated=BankAccountView,
     ),
 )
@@ -103,6 +107,7 @@ async def bind_bank_account(
 
     A bank account belongs to one member at a time. From now on transfers from it are credited to the member.
     """
+    await _require_vouched(services, platform_no, AuthorisedOperation.BIND_ACCOUNT)
     account, created = await services.registry.bank_accounts.bind(
         platform_no, member_no, NewBankAccount(**body.model_dump())
     )
@@ -129,7 +134,11 @@ async def get_bank_account(
     return bank_account_view(await services.registry.bank_accounts.get(platform_no, member_no, account_id))
 
 
-@router.delete("/{account_id}", summary="Unbind a bank account", responses=problems("not_found", "account_in_use"))
+@router.delete(
+    "/{account_id}",
+    summary="Unbind a bank account",
+    responses=problems("not_found", "account_in_use", "member_state", "authorisation_required"),
+)
 async def unbind_bank_account(
     member_no: PathNumber, account_id: PathNumber, platform_no: CallerPlatform, services: UsedServices
 ) -> BankAccountView:
@@ -137,4 +146,10 @@ async def unbind_bank_account(
 
     Refused while a withdrawal to it is under way. When it was the default, the oldest other account becomes it.
     """
+    await _require_vouched(services, platform_no, AuthorisedOperation.UNBIND_ACCOUNT)
     return bank_account_view(await services.registry.bank_accounts.unbind(platform_no, member_no, account_id))
+
+
+async def _require_vouched(services: Services, platform_no: str, operation: AuthorisedOperation) -> None:
+    current = await services.registry.platforms.configurations.current(platform_no)
+    require_vouched(current.config, operation)

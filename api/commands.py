@@ -16,10 +16,15 @@ from api.order_views import contract_of, order_view, terms_of
 from api.problems import TemporalUnavailable
 from api.processes import WorkflowEnded
 from api.waiting import appeared
+from escrow.domain.authorisations import AuthorisedOperation
+from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.order_states import OrderCommand, OrderStatus
+from escrow.domain.platform_functions import Function
+from escrow.domain.platform_rules import require_function, require_vouched
 from escrow.domain.requests import derived
 from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent, store_outcome, void_consent
+from escrow.ledger.limits import use_of_day
 from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.objects import BusinessObject, get_object
 from workflows import messages
@@ -89,11 +94,18 @@ async def consent_to(
 ) -> tuple[Consent, bool]:
     """Record that a party consents to a command; the flag says whether it is new.
 
+    What the platform may command is decided by the configuration that the order was opened under.
+
     Raises:
-        Refused: `request_no_reused`, or `milestone_unknown`.
+        Refused: `request_no_reused`, `milestone_unknown`, `function_off`, `authorisation_required` or `limit_exceeded`.
     """
     contract = contract_of(order)
-    return await record_consent(
+    configurations = services.registry.platforms.configurations
+    config = (await configurations.version(order.platform_no, contract.config_version)).config
+    require_vouched(config, AuthorisedOperation(command.operation.value))
+    if command.operation is OrderCommand.PAY:
+        require_function(config, Function.BALANCE_PAYMENT)
+    recorded = await record_consent(
         services.reader,
         NewConsent(
             platform_no=order.platform_no,
@@ -107,6 +119,23 @@ async def consent_to(
             remote_address=remote_address,
         ),
     )
+    if command.operation is OrderCommand.PAY and recorded[0].outcome is None:
+        try:
+            await use_of_day(
+                services.reader,
+                platform_no=order.platform_no,
+                member_no=contract.owner_no,
+                kind="order",
+                object_no=order.object_no,
+                day=datetime.now(SHANGHAI).date(),
+                amount_fen=contract.total_fen,
+                limit_fen=config.limits.payments_per_day_fen,
+                name="limits.payments_per_day_fen",
+            )
+        except Refused as refusal:
+            await keep_refusal(services, order.platform_no, command.request_no, refusal)
+            raise
+    return recorded
 
 
 async def give(

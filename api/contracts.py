@@ -4,8 +4,10 @@ from datetime import timedelta
 
 from api.order_bodies import OrderOpening
 from escrow.domain.errors import Refused
+from escrow.domain.member_states import Deed, require_may
 from escrow.domain.milestones import plan
 from escrow.domain.platform_config import BusinessModel, PlatformConfig
+from escrow.domain.platform_rules import require_limit
 from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.registry import Registry
 from workflows.messages import MilestoneTerms, OrderContract, OrderPeriods
@@ -15,19 +17,23 @@ async def contract_of_opening(registry: Registry, platform_no: str, opening: Ord
     """The contract under the platform's configuration of this moment.
 
     Raises:
-        Refused: `member_unknown`, `milestone_plan`, `ratio_invalid` or `function_off`.
+        Refused: `member_unknown`, `member_state`, `business_model_forbids`, `limit_exceeded`, `milestone_plan`,
+            `ratio_invalid` or `function_off`.
     """
     platform = await registry.platforms.get(platform_no)
     config = platform.config
     contractor_no = _contractor_no(opening, config)
-    for member_no in (opening.owner_no, contractor_no):
-        if member_no != PLATFORM_ITSELF:
-            await _require_member(registry, platform_no, member_no)
+    await _require_parties(registry, platform_no, owner_no=opening.owner_no, contractor_no=contractor_no)
     if opening.owner_no == contractor_no:
         raise Refused("member_unknown", "Owner and contractor are the same member; an order needs two parties.")
     if opening.withdraw_automatically and not config.auto_withdraw_allowed:
         raise Refused("function_off", "This platform's orders do not withdraw by themselves.")
+    require_limit(config.limits.payment_fen, opening.total_fen, name="limits.payment_fen")
     milestones = plan(total_fen=opening.total_fen, stages=[line.stage() for line in opening.milestones]).milestones
+    if opening.withdraw_automatically:
+        # What the order pays out by itself must fit too, or it could not.
+        highest_fen = max(line.amount_fen for line in milestones)
+        require_limit(config.limits.withdrawal_fen, highest_fen, name="limits.withdrawal_fen")
     return OrderContract(
         platform_no=platform_no,
         order_no=opening.order_no,
@@ -53,18 +59,27 @@ async def contract_of_opening(registry: Registry, platform_no: str, opening: Ord
 def _contractor_no(opening: OrderOpening, config: PlatformConfig) -> str:
     if config.business_model is BusinessModel.SELF_OPERATED:
         if opening.contractor_no is not None:
-            raise Refused("member_unknown", "A self-operated platform is the contractor itself: leave the field out.")
+            raise Refused(
+                "business_model_forbids",
+                "A self-operated platform is the payee of its orders itself: leave the contractor out.",
+            )
         return PLATFORM_ITSELF
+    if opening.contractor_no == PLATFORM_ITSELF:
+        raise Refused(
+            "business_model_forbids", "On a marketplace the platform is never the payee; it takes commission only."
+        )
     if opening.contractor_no is None:
         raise Refused("member_unknown", "On a marketplace an order names its contractor.")
     return opening.contractor_no
 
 
-async def _require_member(registry: Registry, platform_no: str, member_no: str) -> None:
-    try:
-        await registry.members.get(platform_no, member_no)
-    except Refused as refusal:
-        raise Refused("member_unknown", refusal.message, {"member_no": member_no}) from refusal
+async def _require_parties(registry: Registry, platform_no: str, *, owner_no: str, contractor_no: str) -> None:
+    """Both may make a contract, the owner may pay, the contractor receive; the platform itself is no owner."""
+    deeds = {owner_no: Deed.PAY, **({contractor_no: Deed.RECEIVE} if contractor_no != PLATFORM_ITSELF else {})}
+    statuses = await registry.members.statuses(platform_no, *deeds)
+    for member_no, deed in deeds.items():
+        require_may(statuses[member_no], Deed.CONTRACT, member_no=member_no)
+        require_may(statuses[member_no], deed, member_no=member_no)
 
 
 def _periods(opening: OrderOpening, config: PlatformConfig) -> OrderPeriods:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from temporalio.client import Client
@@ -13,8 +13,10 @@ from api import (
     accounts,
     bank_accounts,
     bank_callbacks,
+    configuration,
     events,
     health,
+    identity_checks,
     members,
     orders,
     platform,
@@ -23,6 +25,7 @@ from api import (
     withdrawals,
 )
 from api.dependencies import Services
+from api.functions import refuse_switched_off
 from api.metrics import CallMetrics, MeasureCalls
 from api.processes import Processes
 from escrow.domain.errors import EscrowError
@@ -102,8 +105,19 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, problems.on_validation_error)
     app.add_exception_handler(HTTPException, problems.on_http_exception)
     app.add_exception_handler(Exception, problems.on_fault)
-    for module in (platform, members, bank_accounts, orders, withdrawals, accounts, statements, events):
-        app.include_router(module.router, prefix="/v1")
+    for module in (
+        platform,
+        configuration,
+        members,
+        identity_checks,
+        bank_accounts,
+        orders,
+        withdrawals,
+        accounts,
+        statements,
+        events,
+    ):
+        app.include_router(module.router, prefix="/v1", dependencies=[Depends(refuse_switched_off)])
     app.include_router(bank_callbacks.router)
     app.include_router(health.router)
     return app

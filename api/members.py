@@ -1,14 +1,25 @@
 """Members: owners and contractors of a platform, each with a wallet of sub-accounts."""
 
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response, status
+from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import Field
 
-from api.dependencies import CallerPlatform, UsedServices
+from api.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
+from api.dependencies import CallerPlatform, Services, UsedServices
 from api.problems import problems
-from api.schemas import Body, Line, Number, PageQuery, PathNumber, Time, View
+from api.schemas import Body, Line, Number, PageQuery, PathNumber, RequestNumber, Time, View
+from escrow.domain.authorisations import AuthorisedOperation
+from escrow.domain.calendars import WorkingCalendar
+from escrow.domain.errors import Refused
+from escrow.domain.journal import Basis
+from escrow.domain.member_states import Deed, MemberStatus, deeds
+from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platform_rules import require_vouched
+from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.members import Member, MemberKind
+from workflows.messages import MemberClosingInput
 
 router = APIRouter(prefix="/members", tags=["members"])
 
@@ -29,6 +40,31 @@ class MemberOpening(Body):
     )
 
 
+class IdentityView(View):
+    """What the registry said last, and where it can be looked up."""
+
+    request_no: str = Field(description="The identity check that brought the answer.")
+    result: str
+    source: str = Field(description="The register that answered.")
+    as_of: str = Field(description="Day to which its knowledge belongs.")
+    answered_at: Time
+
+
+class ClosingView(View):
+    """A closing: under way, done or broken off."""
+
+    request_no: str
+    asked_at: Time
+    closes_at: Time = Field(description="From then on the last payout cannot come back; then it is closed.")
+    broken_off_because: list[dict[str, Any]] = Field(description="What began meanwhile; empty unless broken off.")
+
+
+class MemberClosing(Body):
+    """A member's wish to close its wallet. The member has consented; the platform vouches for it."""
+
+    request_no: RequestNumber
+
+
 class MemberView(View):
     """A member; the mobile is masked."""
 
@@ -36,7 +72,13 @@ class MemberView(View):
     kind: MemberKind
     name: str
     mobile_masked: str | None
-    status: str = Field(description="`open`")
+    status: MemberStatus = Field(
+        description="`open`: identity not checked yet · `verified` · `refused`: the registry knows another · "
+        "`struck_off`: a business that may no longer trade · `closing` · `closed`"
+    )
+    may: list[Deed] = Field(description="What the member may do now, under your configuration.")
+    identity: IdentityView | None = Field(description="The registry's last answer; null before the first.")
+    closing: ClosingView | None = Field(description="The last request to close; null when there was none.")
     opened_at: Time
 
 
@@ -46,13 +88,30 @@ class MemberPage(View):
     members: list[MemberView]
 
 
-def _view(member: Member) -> MemberView:
+def _view(member: Member, config: PlatformConfig) -> MemberView:
+    identity, closing = member.facts.get("identity"), member.facts.get("closing")
     return MemberView(
         member_no=member.member_no,
         kind=member.kind,
         name=member.name,
         mobile_masked=member.mobile and f"{member.mobile[:3]}****{member.mobile[-4:]}",
-        status="open",
+        status=member.status,
+        may=list(deeds(member.status, identity_required_for_withdrawal=config.identity_required_for_withdrawal)),
+        identity=identity
+        and IdentityView(
+            request_no=identity["check_no"],
+            result=identity["result"],
+            source=identity["source"],
+            as_of=identity["as_of"],
+            answered_at=identity["answered_at"],
+        ),
+        closing=closing
+        and ClosingView(
+            request_no=closing["request_no"],
+            asked_at=closing["asked_at"],
+            closes_at=closing["closes_at"],
+            broken_off_because=closing.get("broken_off_because", []),
+        ),
         opened_at=member.opened_at,
     )
 
@@ -75,7 +134,7 @@ async def open_member(
     )
     if not created:
         response.status_code = status.HTTP_200_OK
-    return _view(member)
+    return _view(member, await _config(services, platform_no))
 
 
 @router.get("", summary="List members", responses=problems())
@@ -84,10 +143,90 @@ async def list_members(
 ) -> MemberPage:
     """Members in the order of their numbers, after a given one."""
     members = await services.registry.members.page(platform_no, after=page.after, limit=page.limit)
-    return MemberPage(members=[_view(member) for member in members])
+    config = await _config(services, platform_no)
+    return MemberPage(members=[_view(member, config) for member in members])
 
 
 @router.get("/{member_no}", summary="One member", responses=problems("not_found"))
 async def get_member(member_no: PathNumber, platform_no: CallerPlatform, services: UsedServices) -> MemberView:
     """What is known of the member."""
-    return _view(await services.registry.members.get(platform_no, member_no))
+    member = await services.registry.members.get(platform_no, member_no)
+    return _view(member, await _config(services, platform_no))
+
+
+@router.post(
+    "/{member_no}/close",
+    summary="Close a member",
+    responses=problems(
+        "not_found",
+        "request_no_reused",
+        "member_not_closable",
+        "member_state",
+        "calendar_unknown",
+        "authorisation_required",
+        "basis_missing",
+        "basis_void",
+        "basis_expired",
+        "basis_used",
+        "basis_mismatch",
+        "temporal_unavailable",
+    ),
+)
+async def close_member(
+    member_no: PathNumber,
+    body: MemberClosing,
+    request: Request,
+    platform_no: CallerPlatform,
+    services: UsedServices,
+) -> MemberView:
+    """Close the member's sub-accounts: nothing on them, no open order, no payout under way.
+
+    The member is `closing` at once, and nothing new begins. It is `closed` when its last payout can no longer come
+    back: at the end of the seventh working day after it. What slipped in until then breaks the closing off. A closed
+    member refuses everything, its bank accounts are unbound, and money that still comes waits in suspense.
+    """
+    config = await _config(services, platform_no)
+    await services.registry.members.get(platform_no, member_no)
+    require_vouched(config, AuthorisedOperation.CLOSE_MEMBER)
+    consent, _ = await record_consent(
+        services.reader,
+        NewConsent(
+            platform_no=platform_no,
+            consent_no=body.request_no,
+            object_kind="member",
+            object_no=member_no,
+            operation="close",
+            given_by=member_no,
+            terms={},
+            expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+            remote_address=request.client.host if request.client else "",
+        ),
+    )
+    if consent.outcome is not None:
+        raise_kept_refusal(consent.outcome)
+    try:
+        closing, _ = await services.registry.closings.begin(
+            platform_no,
+            member_no,
+            body.request_no,
+            consent=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
+            calendar=WorkingCalendar(overrides=services.settings.working_days),
+            occurred_at=datetime.now(UTC),
+        )
+    except Refused as refusal:
+        await keep_refusal(services, platform_no, body.request_no, refusal)
+        raise
+    if closing.status is MemberStatus.CLOSING:
+        await services.processes.start_member_closing(
+            MemberClosingInput(
+                platform_no=platform_no,
+                member_no=member_no,
+                request_no=closing.request_no,
+                closes_at=closing.closes_at,
+            )
+        )
+    return _view(await services.registry.members.get(platform_no, member_no), config)
+
+
+async def _config(services: Services, platform_no: str) -> PlatformConfig:
+    return (await services.registry.platforms.configurations.current(platform_no)).config

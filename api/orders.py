@@ -37,6 +37,7 @@ _COMMAND_PROBLEMS = (
     "basis_expired",
     "basis_used",
     "basis_mismatch",
+    "authorisation_required",
     "order_busy",
     "temporal_unavailable",
 )
@@ -65,6 +66,9 @@ class OrderQuery(PageQuery):
     responses=problems(
         "request_no_reused",
         "member_unknown",
+        "member_state",
+        "business_model_forbids",
+        "limit_exceeded",
         "milestone_plan",
         "ratio_invalid",
         "function_off",
@@ -107,7 +111,11 @@ async def get_order(order_no: PathNumber, platform_no: CallerPlatform, services:
     return order_view(await commands.known_order(services, platform_no, order_no))
 
 
-@router.post("/{order_no}/pay", summary="Owner pays", responses=problems(*_COMMAND_PROBLEMS, "insufficient_balance"))
+@router.post(
+    "/{order_no}/pay",
+    summary="Owner pays",
+    responses=problems(*_COMMAND_PROBLEMS, "function_off", "insufficient_balance", "limit_exceeded", "member_state"),
+)
 async def pay_order(
     order_no: PathNumber, body: CommandBody, request: Request, platform_no: CallerPlatform, services: UsedServices
 ) -> CommandAnswer:
@@ -201,7 +209,15 @@ async def rectify_milestone(
     "/{order_no}/consents",
     status_code=status.HTTP_201_CREATED,
     summary="Record a consent without commanding",
-    responses=problems("not_found", "request_no_reused", "milestone_unknown", repeated=ConsentView),
+    responses=problems(
+        "not_found",
+        "request_no_reused",
+        "milestone_unknown",
+        "function_off",
+        "authorisation_required",
+        "limit_exceeded",
+        repeated=ConsentView,
+    ),
 )
 async def record_consent(
     order_no: PathNumber,

@@ -120,6 +120,42 @@ CATALOGUE: dict[str, Entry] = {
     "function_off": Entry(
         HTTPStatus.FORBIDDEN, "Switched off for this platform", "Ask the operator to change the configuration."
     ),
+    "operator_only": Entry(
+        HTTPStatus.FORBIDDEN, "Only an operator may set this", "Leave the fields in `details.fields` as they are."
+    ),
+    "authorisation_required": Entry(
+        HTTPStatus.FORBIDDEN, "The platform's key alone does not authorise this", "Have the member authorise it."
+    ),
+    "business_model_forbids": Entry(
+        _CONFLICT, "The platform's business model forbids this", "See the message for what it allows."
+    ),
+    "limit_exceeded": Entry(
+        _CONFLICT, "Above a limit of the platform", "Ask for less; `details` names the limit and its amount in fen."
+    ),
+    "member_state": Entry(
+        _CONFLICT, "The member's state does not allow this", "The message names the state and what is possible now."
+    ),
+    "identity_required": Entry(
+        _CONFLICT, "The member's identity is not verified", "Have it verified by an identity check first."
+    ),
+    "identity_no_invalid": Entry(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "An identity number is mistyped", "Correct the fields in `details.fields`."
+    ),
+    "identity_parts": Entry(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The identity does not fit the kind of member", "See the message."
+    ),
+    "identity_fixed": Entry(
+        _CONFLICT, "The member was verified under another number", "Check the same number, or open another member."
+    ),
+    "member_not_closable": Entry(
+        _CONFLICT, "Something stands in the way of closing", "Settle what `details.obstacles` lists, then ask anew."
+    ),
+    "calendar_unknown": Entry(
+        _CONFLICT, "Nobody knows the working days ahead", "Ask the operator to complete the calendar."
+    ),
+    "account_not_verified": Entry(
+        _CONFLICT, "The bank account is not verified", "Have an operator enter it in the platform's file."
+    ),
     "basis_missing": Entry(_CONFLICT, "No consent covers this operation", "Give consent to exactly this operation."),
     "basis_void": Entry(_CONFLICT, "The consent was voided", "Consent again under a new request number."),
     "basis_expired": Entry(_CONFLICT, "The consent has expired", "Consent again under a new request number."),

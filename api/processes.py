@@ -24,7 +24,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.money import format_fen
 from escrow.domain.order_states import OrderStatus
 from workflows import messages
-from workflows.search_attributes import of_order, of_withdrawal
+from workflows.search_attributes import of_member, of_order, of_withdrawal
 
 _PROBE = timedelta(seconds=1)
 _AWAY = frozenset(
@@ -104,6 +104,37 @@ class Processes:
             ),
         )
 
+    async def start_identity_check(self, check: messages.IdentityCheckInput, *, member_no: str) -> None:
+        """Start the workflow of a stored check; one that failed, or that somebody cancelled, begins anew.
+
+        Raises:
+            TemporalUnavailable: nobody answers.
+        """
+        await self._start(
+            "IdentityCheck",
+            check,
+            workflow_id=messages.identity_check_workflow_id(check.platform_no, check.check_no),
+            task_queue=messages.PAYMENTS_TASK_QUEUE,
+            summary=f"identity of {member_no}",
+            attributes=of_member(platform_no=check.platform_no),
+            reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+        )
+
+    async def start_member_closing(self, closing: messages.MemberClosingInput) -> None:
+        """Start what completes a closing; one that runs or ran under this request is left as it is.
+
+        Raises:
+            TemporalUnavailable: nobody answers.
+        """
+        await self._start(
+            "MemberClosing",
+            closing,
+            workflow_id=messages.member_closing_workflow_id(closing.platform_no, closing.member_no, closing.request_no),
+            task_queue=messages.PAYMENTS_TASK_QUEUE,
+            summary=f"{closing.member_no} closes",
+            attributes=of_member(platform_no=closing.platform_no),
+        )
+
     async def command_order(
         self, platform_no: str, order_no: str, operation: str, command: messages.OrderCommand, *, update_id: str
     ) -> messages.CommandResult:
@@ -166,6 +197,7 @@ class Processes:
         task_queue: str,
         summary: str,
         attributes: TypedSearchAttributes,
+        reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.REJECT_DUPLICATE,
     ) -> None:
         try:
             async with self._translated():
@@ -174,7 +206,7 @@ class Processes:
                     argument,
                     id=workflow_id,
                     task_queue=task_queue,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    id_reuse_policy=reuse,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     static_summary=summary,
                     search_attributes=await self._present(attributes),

@@ -12,12 +12,18 @@ from api.problems import problems
 from api.schemas import PageQuery
 from api.waiting import appeared
 from api.withdrawal_bodies import AttemptView, WithdrawalOpening, WithdrawalPage, WithdrawalView
+from escrow.domain.authorisations import AuthorisedOperation
+from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis
+from escrow.domain.member_states import Deed, require_may
 from escrow.domain.order_operations import withdrawal_terms
+from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platform_rules import require_limit, require_vouched
 from escrow.domain.requests import derived
 from escrow.domain.withdrawal_states import WithdrawalStatus
 from escrow.ledger.consents import Consent, NewConsent, record_consent
+from escrow.ledger.limits import use_of_day
 from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.objects import BusinessObject, get_object, list_objects
 from workflows.messages import WithdrawalInput, withdrawal_workflow_id
@@ -64,6 +70,13 @@ def withdrawal_view(withdrawal: BusinessObject) -> WithdrawalView:
         "request_no_reused",
         "account_not_bound",
         "insufficient_balance",
+        "function_off",
+        "authorisation_required",
+        "identity_required",
+        "member_state",
+        "member_unknown",
+        "limit_exceeded",
+        "account_not_verified",
         "object_exists",
         "order_busy",
         "temporal_unavailable",
@@ -82,12 +95,20 @@ async def open_withdrawal(
     Answers as soon as the money is held. It then travels by itself: over the best rail that is open, queued until
     one opens, and back to the sub-account when none can carry it. A large one is announced by SMS.
     """
-    config = (await services.registry.platforms.get(platform_no)).config
+    current = await services.registry.platforms.configurations.current(platform_no)
+    config = current.config
+    operation = AuthorisedOperation.WITHDRAW if body.member_no else AuthorisedOperation.PLATFORM_WITHDRAW
+    require_vouched(config, operation)
     consent, is_new = await _consent(services, platform_no, body, request.client.host if request.client else "")
     if consent.outcome is not None:
         raise_kept_refusal(consent.outcome)
     withdrawal = None if is_new else await get_object(services.reader, platform_no, "withdrawal", body.withdrawal_no)
     if withdrawal is None:
+        try:
+            await _require_allowed(services, platform_no, body, config)
+        except Refused as not_allowed:
+            await keep_refusal(services, platform_no, consent.consent_no, not_allowed)
+            raise
         await services.processes.start_withdrawal(
             WithdrawalInput(
                 platform_no=platform_no,
@@ -99,6 +120,7 @@ async def open_withdrawal(
                 basis=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
                 routing_objective=config.routing_objective.value,
                 large_withdrawal_sms_above_fen=config.large_withdrawal_sms_threshold_fen,
+                config_version=current.version,
             )
         )
         withdrawal = await appeared(services, platform_no, "withdrawal", body.withdrawal_no)
@@ -109,6 +131,36 @@ async def open_withdrawal(
     if not is_new:
         response.status_code = status.HTTP_200_OK
     return withdrawal_view(withdrawal)
+
+
+async def _require_allowed(
+    services: Services, platform_no: str, body: WithdrawalOpening, config: PlatformConfig
+) -> None:
+    """The member may withdraw, and the amount is within the platform's limits.
+
+    Raises:
+        Refused: `identity_required`, `member_state`, `member_unknown` or `limit_exceeded`.
+    """
+    if body.member_no is not None:
+        statuses = await services.registry.members.statuses(platform_no, body.member_no)
+        require_may(
+            statuses[body.member_no],
+            Deed.WITHDRAW,
+            member_no=body.member_no,
+            identity_required_for_withdrawal=config.identity_required_for_withdrawal,
+        )
+    require_limit(config.limits.withdrawal_fen, body.principal_fen, name="limits.withdrawal_fen")
+    await use_of_day(
+        services.reader,
+        platform_no=platform_no,
+        member_no=body.member_no or "",
+        kind="withdrawal",
+        object_no=body.withdrawal_no,
+        day=datetime.now(SHANGHAI).date(),
+        amount_fen=body.principal_fen,
+        limit_fen=config.limits.withdrawals_per_day_fen,
+        name="limits.withdrawals_per_day_fen",
+    )
 
 
 async def _consent(

@@ -18,6 +18,7 @@ from escrow.ledger.days import accounting_day, close_day
 from escrow.ledger.members import MemberKind
 from escrow.ledger.objects import BusinessObject, Event, get_object, object_events
 from escrow.ledger.personal_data import PersonalDataBox
+from tests.identities import verify
 from tests.stage import DATA_KEY, INDEX_KEY, Stage
 from workflows.bank_watch import BankWatch
 from workflows.messages import (
@@ -65,11 +66,12 @@ class Ground:
     async def member_opens(
         self, member_no: str, kind: MemberKind, account: NewBankAccount, mobile: str | None = None
     ) -> None:
-        """One member opens a sub-account under the name of a bank account, and binds it."""
+        """One member opens a sub-account under the name of a bank account, is verified, and binds it."""
         registry = self.stage.registry
         await registry.members.open(
             self.platform_no, member_no=member_no, kind=kind, name=account.account_name, mobile=mobile
         )
+        await verify(registry, self.platform_no, member_no)
         await registry.bank_accounts.bind(self.platform_no, member_no, account)
 
     async def watch_begins(self, *, poll_every: timedelta = _WATCH_NEVER_POLLS) -> None:

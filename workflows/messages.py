@@ -188,6 +188,7 @@ class WithdrawalInput(Message):
         account_id: the bound account; empty for the member's default.
         fee_fen: fixed at request, held on top of the principal.
         basis: the consent, or the release that the order's standing instruction follows.
+        config_version: the platform's configuration it was asked for under; 0 for the newest.
         state: set only when a long run continues as new.
     """
 
@@ -201,6 +202,7 @@ class WithdrawalInput(Message):
     order_no: str = ""
     routing_objective: Literal["cheapest", "fastest", "balanced"] = "balanced"
     large_withdrawal_sms_above_fen: int = 5_000_000
+    config_version: int = 0
     state: "WithdrawalState | None" = None
     continue_after_events: int = Field(default=8_000, ge=10)
 
@@ -257,6 +259,22 @@ class BankWatchInput(Message):
     polls: int = 0
 
 
+class IdentityCheckInput(Message):
+    """Starts an identity check that is stored under `check_no`."""
+
+    platform_no: str
+    check_no: str
+
+
+class MemberClosingInput(Message):
+    """Starts what completes the closing that `request_no` began, from `closes_at` on."""
+
+    platform_no: str
+    member_no: str
+    request_no: str
+    closes_at: AwareDatetime
+
+
 WithdrawalInput.model_rebuild()
 
 
@@ -273,6 +291,16 @@ def withdrawal_workflow_id(platform_no: str, withdrawal_no: str) -> str:
 def bank_watch_workflow_id(platform_no: str) -> str:
     """Id of the watch over one platform's custody account."""
     return f"bank-watch/{platform_no}"
+
+
+def identity_check_workflow_id(platform_no: str, check_no: str) -> str:
+    """Id of the workflow of one identity check."""
+    return f"identity-check/{platform_no}/{check_no}"
+
+
+def member_closing_workflow_id(platform_no: str, member_no: str, request_no: str) -> str:
+    """Id of the workflow of one closing; a closing that was broken off may be followed by another."""
+    return f"member-closing/{platform_no}/{member_no}/{request_no}"
 
 
 def as_document(value: Any) -> Any:

@@ -69,6 +69,7 @@ class OrderActions(OrderDesk):
             ),
             owner_no=self.contract.owner_no,
             total_fen=self.contract.total_fen,
+            payee_no=self.payee_no,
         )
         try:
             receipt = await self.posted(OrderActivities.freeze_price, request, summary="freeze the full price")
@@ -168,6 +169,7 @@ class OrderActions(OrderDesk):
             amount_fen=milestone.amount_fen,
             round=current.round,
             due_at=current.inspection_due_at or workflow.now(),
+            config_version=self.contract.config_version,
         )
         try:
             await workflow.execute_activity_method(
@@ -250,6 +252,7 @@ class OrderActions(OrderDesk):
                     order_no=self.contract.order_no,
                     routing_objective=self.contract.routing_objective,
                     large_withdrawal_sms_above_fen=self.contract.large_withdrawal_sms_above_fen,
+                    config_version=self.contract.config_version,
                 ),
                 id=withdrawal_workflow_id(platform_no, withdrawal_no),
                 task_queue=PAYMENTS_TASK_QUEUE,

@@ -48,6 +48,11 @@ def of_withdrawal(*, platform_no: str, member_no: str, principal_fen: int) -> Ty
     )
 
 
+def of_member(*, platform_no: str) -> TypedSearchAttributes:
+    """Attributes that what happens to a member is started with."""
+    return TypedSearchAttributes([SearchAttributePair(PLATFORM, platform_no)])
+
+
 def show_search_attributes(*, status: str | None, stage: str | None, needs_attention: bool) -> None:
     """Bring the running workflow's attributes up to date: only changed ones, only those present at its start.
 

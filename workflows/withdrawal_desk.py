@@ -22,8 +22,8 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.charges import needs_large_withdrawal_sms
     from escrow.domain.errors import Refused
     from escrow.domain.journal import Basis
-    from escrow.domain.payouts import PayoutAnswer
     from escrow.domain.order_operations import withdrawal_operation_hash, withdrawal_terms
+    from escrow.domain.payouts import PayoutAnswer
     from escrow.domain.requests import derived
     from escrow.domain.withdrawal_states import WithdrawalEvent as Event
     from escrow.domain.withdrawal_states import WithdrawalStatus as Status
@@ -87,6 +87,7 @@ class WithdrawalDesk(Desk):
             principal_fen=self.withdrawal.principal_fen,
             fee_fen=self.withdrawal.fee_fen,
             order_no=self.withdrawal.order_no,
+            config_version=self.withdrawal.config_version,
         )
         receipt = await self.certain(
             lambda: workflow.execute_activity_method(
@@ -133,6 +134,7 @@ class WithdrawalDesk(Desk):
             member_no=self.withdrawal.member_no,
             principal_fen=self.withdrawal.principal_fen,
             requested_at=workflow.now(),
+            config_version=self.withdrawal.config_version,
         )
         try:
             await steadfast(

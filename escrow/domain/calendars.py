@@ -98,6 +98,18 @@ class OpeningHours:
         )
 
 
+def end_of_working_days(day: date, count: int, calendar: WorkingCalendar) -> datetime:
+    """End of the `count`-th working day after `day`: midnight in Shanghai.
+
+    Raises:
+        CalendarUnknown: the answer depends on a year that no source knows.
+    """
+    while count > 0:
+        day += timedelta(days=1)
+        count -= calendar.is_working_day(day)
+    return datetime.combine(day + timedelta(days=1), time(0), tzinfo=SHANGHAI)
+
+
 def next_opening(hours: OpeningHours | None, now: datetime, calendar: WorkingCalendar) -> datetime:
     """Return `now` in Shanghai time if open now, else the start of the next window.
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from escrow.domain.errors import Refused
+from escrow.domain.identity_checks import CompanyCheck, IdentityResult, PersonCheck
 
 
 class MemberStatus(StrEnum):
@@ -86,6 +87,21 @@ def after(status: MemberStatus, event: MemberEvent) -> MemberStatus:
     return TRANSITIONS.get((status, event), status)
 
 
+def event_of(answer: PersonCheck | CompanyCheck) -> MemberEvent:
+    """What the registry's answer is for the member: only a full match verifies, and only a business that may trade."""
+    if answer.result is not IdentityResult.MATCH:
+        return MemberEvent.IDENTITY_NOT_MATCHED
+    if isinstance(answer, CompanyCheck) and answer.status is not None and answer.status.is_struck_off:
+        return MemberEvent.COMPANY_STRUCK_OFF
+    return MemberEvent.IDENTITY_MATCHED
+
+
+def deeds(status: MemberStatus, *, identity_required_for_withdrawal: bool) -> tuple[Deed, ...]:
+    """What a member in this state may do under the platform's configuration, in the order of `Deed`."""
+    kept_back = {Deed.WITHDRAW} if status is MemberStatus.OPEN and identity_required_for_withdrawal else set()
+    return tuple(deed for deed in Deed if deed in MAY[status] - kept_back)
+
+
 def require_may(
     status: MemberStatus, deed: Deed, *, member_no: str, identity_required_for_withdrawal: bool = False
 ) -> None:
@@ -97,16 +113,17 @@ def require_may(
     Raises:
         Refused: `member_state`, or `identity_required` when verifying the identity would help.
     """
-    if deed is Deed.WITHDRAW and status is MemberStatus.OPEN and identity_required_for_withdrawal:
+    possible = deeds(status, identity_required_for_withdrawal=identity_required_for_withdrawal)
+    if deed in possible:
+        return
+    if deed in MAY[status]:
         raise Refused(
             "identity_required",
             f"The identity of member {member_no} is not verified: it can receive money, but not withdraw it.",
             {"member_no": member_no, "status": status.value},
         )
-    if deed not in MAY[status]:
-        possible = ", ".join(sorted(MAY[status])) or "nothing"
-        raise Refused(
-            "member_state",
-            f"Member {member_no} is {status}, so {deed} is not possible; possible now: {possible}.",
-            {"member_no": member_no, "status": status.value, "deed": deed.value},
-        )
+    raise Refused(
+        "member_state",
+        f"Member {member_no} is {status}, so {deed} is not possible; possible now: {', '.join(possible) or 'nothing'}.",
+        {"member_no": member_no, "status": status.value, "deed": deed.value},
+    )

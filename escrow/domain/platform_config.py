@@ -11,7 +11,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from escrow.domain.authorisations import Authorisation, AuthorisationMethod, AuthorisedOperation
-from escrow.domain.platform_functions import COLLECTION_METHODS, Function, FunctionSwitches
+from escrow.domain.collections import CollectionMethod
+from escrow.domain.platform_functions import Function, FunctionSwitches
 from escrow.domain.sms_texts import SmsTexts
 
 #: Amounts are 64-bit in the ledger.
@@ -146,8 +147,8 @@ class PlatformConfig(BaseModel):
         default=False, strict=True, description="Whether a payout may travel in several legs; not offered yet."
     )
     functions: FunctionSwitches = Field(default=FunctionSwitches(), description="Functions, each on or off.")
-    payment_methods: tuple[Function, ...] = Field(
-        default=COLLECTION_METHODS,
+    payment_methods: tuple[CollectionMethod, ...] = Field(
+        default=tuple(CollectionMethod),
         description="Collection methods that the cashier page offers, in its order; those switched off are left out.",
     )
     authorisation: Authorisation = Field(
@@ -170,18 +171,19 @@ class PlatformConfig(BaseModel):
     sms_texts: SmsTexts = Field(default=SmsTexts(), description="Texts of short messages, with named fields.")
 
     @property
-    def offered_methods(self) -> tuple[Function, ...]:
+    def offered_methods(self) -> tuple[CollectionMethod, ...]:
         """Collection methods that are switched on, in the cashier page's order."""
-        return tuple(method for method in self.payment_methods if self.functions.is_on(method))
+        return tuple(method for method in self.payment_methods if self.functions.is_on(Function(method.value)))
 
     @model_validator(mode="after")
-    def _lists_collection_methods(self) -> Self:
-        for method in self.payment_methods:
-            if method not in COLLECTION_METHODS:
-                raise ValueError(f"payment_methods: {method} is no collection method")
+    def _names_nothing_twice(self) -> Self:
         for name in ("payment_methods", "embedding_origins"):
             if len(set(getattr(self, name))) != len(getattr(self, name)):
                 raise ValueError(f"{name} must name nothing twice")
+        return self
+
+    @model_validator(mode="after")
+    def _splits_no_payouts(self) -> Self:
         if self.split_payouts_allowed:
             raise ValueError("split_payouts_allowed must be false: payouts in several legs are not offered yet")
         return self

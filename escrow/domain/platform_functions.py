@@ -32,19 +32,6 @@ class Function(StrEnum):
     HOSTED_PAGES = "hosted_pages"
 
 
-#: Methods that collect money through a channel of the bank; an offline transfer just arrives.
-COLLECTION_METHODS = (
-    Function.ACQUIRING,
-    Function.DIRECT_DEBIT,
-    Function.GATEWAY,
-    Function.QUICK,
-    Function.WECHAT_APP,
-    Function.QR_WECHAT,
-    Function.QR_ALIPAY,
-    Function.QR_QQ,
-)
-
-
 class FunctionSwitches(BaseModel):
     """Each function on (true) or off; all are on by default."""
 

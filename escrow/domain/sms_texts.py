@@ -84,7 +84,7 @@ class SmsTexts(BaseModel):
     )
     large_withdrawal: Annotated[_Line, _checked(SmsText.LARGE_WITHDRAWAL)] = Field(
         default="您于{requested_at}申请提现{amount}元(提现号{withdrawal_no})，已受理。如非本人操作，请立即联系平台。",
-        description="A withdrawal above the threshold was accepted. Fields: amount (must), withdrawal_no, requested_at.",
+        description="A large withdrawal was accepted. Fields: amount (must), withdrawal_no, requested_at.",
     )
     authorisation_code: Annotated[_Line, _checked(SmsText.AUTHORISATION_CODE)] = Field(
         default="验证码{code}，用于{operation}，金额{amount}元，收款方{payee}，{valid_seconds}秒内有效。请勿告知他人。",

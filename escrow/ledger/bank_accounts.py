@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from escrow.domain.errors import Refused
 from escrow.domain.identity_numbers import is_cnaps_code, is_corporate_account_no, is_unionpay_card
 from escrow.domain.journal import Change, Posting
+from escrow.domain.member_states import Deed, require_may
 from escrow.domain.requests import derived
 from escrow.domain.withdrawal_states import WithdrawalStatus
 from escrow.ledger.engine import Reader
@@ -88,9 +89,10 @@ class BankAccounts:
 
         Raises:
             Refused: `not_found` (member), `account_name_differs`, `account_no_invalid`, `cnaps_code_invalid`,
-                `account_already_bound`, `request_no_reused`.
+                `account_already_bound`, `request_no_reused`, `member_state`.
         """
         member = await self._members.get(platform_no, member_no)
+        require_may(member.status, Deed.BIND_ACCOUNT, member_no=member_no)
         return await self.bind_under_name(platform_no, member_no, member.name, account)
 
     async def bind_under_name(
@@ -130,8 +132,10 @@ class BankAccounts:
         """Unbind an account; a second time changes nothing. The oldest other account becomes the default.
 
         Raises:
-            Refused: `not_found`, or `account_in_use` while a withdrawal to it is under way.
+            Refused: `not_found`, `member_state`, or `account_in_use` while a withdrawal to it is under way.
         """
+        member = await self._members.get(platform_no, member_no)
+        require_may(member.status, Deed.UNBIND_ACCOUNT, member_no=member_no)
         async with transaction(self._reader) as session:
             await one_at_a_time(session, _holder(platform_no, member_no))
             row = await session.get(BankAccountRow, (platform_no, account_id))
@@ -141,6 +145,18 @@ class BankAccounts:
                 await _refuse_while_in_use(session, platform_no, account_id)
                 await self._unbind_row(session, row)
         return await self.get(platform_no, member_no, account_id)
+
+    async def unbind_all(self, session: AsyncSession, platform_no: str, member_no: str) -> None:
+        """Unbind every account of a member that closes, in the transaction of `session`; no withdrawal is under way."""
+        await one_at_a_time(session, _holder(platform_no, member_no))
+        query = select(BankAccountRow).where(
+            BankAccountRow.platform_no == platform_no,
+            BankAccountRow.member_no == member_no,
+            col(BankAccountRow.unbound_at).is_(None),
+        )
+        # The default goes last, so that no other account becomes it on the way.
+        for row in (await session.exec(query.order_by(col(BankAccountRow.is_default)))).all():
+            await self._unbind_row(session, row)
 
     async def get(self, platform_no: str, member_no: str, account_id: str) -> BankAccount:
         """Return one account of a member, bound or once bound; `member_no` empty for the platform's own.
@@ -168,7 +184,7 @@ class BankAccounts:
         """Return the bound account that a withdrawal goes to: the named one, or the default.
 
         Raises:
-            Refused: `account_not_bound`.
+            Refused: `account_not_bound`; `account_not_verified` for an account of the platform that nobody vouched for.
         """
         async with self._reader.session() as session:
             if account_id:
@@ -178,6 +194,8 @@ class BankAccounts:
         if row is None or row.member_no != member_no or row.unbound_at is not None:
             named = f"account {account_id}" if account_id else "default account"
             raise Refused("account_not_bound", f"There is no bound {named}.", {"account_id": account_id})
+        if not member_no and row.verification == "none":
+            raise Refused("account_not_verified", "A platform withdraws to its own verified account only.")
         return self._opened(row)
 
     async def holder_of(self, platform_no: str, account_no: str) -> BankAccount | None:
@@ -227,7 +245,7 @@ class BankAccounts:
                     object_no=account.account_id,
                     event_type="bank_account.bound",
                     status="bound",
-                    body={**facts, "is_default": is_default, "verification": "none"},
+                    body={**facts, "is_default": is_default, "verification": _vouched_by(member_no)},
                     must_be_new=True,
                 ),
                 *ended,
@@ -288,7 +306,7 @@ class BankAccounts:
             is_corporate=account.is_corporate,
             cnaps_code=account.cnaps_code,
             bank_name=account.bank_name,
-            verification="none",
+            verification=_vouched_by(member_no),
             is_default=is_default,
             bound_at=now,
         )
@@ -324,6 +342,11 @@ def _change(account_id: str, event_type: str, *, status: str = "bound", is_defau
 def _holder(platform_no: str, member_no: str) -> str:
     # The changes of one member's accounts are put in order, so that exactly one of them stays the default.
     return f"bank_accounts/{platform_no}/{member_no}"
+
+
+def _vouched_by(member_no: str) -> str:
+    # The platform's own account stands in the file with which an operator opened it; members' are yet to be verified.
+    return "none" if member_no else "operator"
 
 
 def _check_numbers(account: NewBankAccount) -> None:

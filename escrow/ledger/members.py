@@ -1,19 +1,23 @@
 """Members of a platform: opened once, personal data sealed, every change an event."""
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlmodel import col, select
+from sqlalchemy.sql.elements import ColumnElement
+from sqlmodel import and_, col, select
 
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Change, Posting
+from escrow.domain.member_states import MemberStatus
 from escrow.domain.requests import derived
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.registry_posting import post_within, transaction
 from escrow.ledger.registry_tables import MemberRow
+from escrow.ledger.tables import BusinessObjectRow
 
 #: Names the platform itself where a member number is expected, so no member may be called this.
 PLATFORM_ITSELF = "platform"
@@ -29,7 +33,10 @@ class MemberKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A member with personal data in the clear: never log or store one elsewhere."""
+    """A member with personal data in the clear: never log or store one elsewhere.
+
+    `facts` are what else is known of it, without personal data: `identity` and `closing`, each when there is one.
+    """
 
     platform_no: str
     member_no: str
@@ -37,6 +44,8 @@ class Member:
     name: str
     mobile: str | None
     opened_at: datetime
+    status: MemberStatus
+    facts: dict[str, Any] = field(hash=False)
 
 
 def same_name(text: str) -> str:
@@ -100,22 +109,48 @@ class Members:
         Raises:
             Refused: `not_found`.
         """
-        async with self._reader.session() as session:
-            row = await session.get(MemberRow, (platform_no, member_no))
-        if row is None:
+        found = await self._found(MemberRow.member_no == member_no, platform_no, limit=1)
+        if not found:
             raise Refused("not_found", f"There is no member {member_no}.")
-        return self._opened(row)
+        return found[0]
+
+    async def statuses(self, platform_no: str, *member_nos: str) -> dict[str, MemberStatus]:
+        """States of some members, without their personal data.
+
+        Raises:
+            Refused: `member_unknown`, one of them was never opened.
+        """
+        query = select(BusinessObjectRow.object_no, BusinessObjectRow.status).where(
+            BusinessObjectRow.platform_no == platform_no,
+            BusinessObjectRow.kind == "member",
+            col(BusinessObjectRow.object_no).in_(member_nos),
+        )
+        async with self._reader.session() as session:
+            found = {number: MemberStatus(status) for number, status in (await session.exec(query)).all()}
+        for member_no in member_nos:
+            if member_no not in found:
+                raise Refused("member_unknown", f"There is no member {member_no}.", {"member_no": member_no})
+        return found
 
     async def page(self, platform_no: str, *, after: str = "", limit: int = 50) -> list[Member]:
         """Members with numbers above `after`, ascending."""
+        return await self._found(MemberRow.member_no > after, platform_no, limit=limit)
+
+    async def _found(self, which: ColumnElement[bool] | bool, platform_no: str, *, limit: int) -> list[Member]:
+        as_object = and_(
+            col(BusinessObjectRow.platform_no) == col(MemberRow.platform_no),
+            col(BusinessObjectRow.kind) == "member",
+            col(BusinessObjectRow.object_no) == col(MemberRow.member_no),
+        )
         query = (
-            select(MemberRow)
-            .where(MemberRow.platform_no == platform_no, MemberRow.member_no > after)
+            select(MemberRow, BusinessObjectRow)
+            .join(BusinessObjectRow, as_object)
+            .where(MemberRow.platform_no == platform_no, which)
             .order_by(col(MemberRow.member_no))
             .limit(limit)
         )
         async with self._reader.session() as session:
-            return [self._opened(row) for row in (await session.exec(query)).all()]
+            return [self._opened(row, known) for row, known in (await session.exec(query)).all()]
 
     def _sealed(
         self, platform_no: str, member_no: str, kind: MemberKind, name: str, mobile: str | None, now: datetime
@@ -130,7 +165,7 @@ class Members:
             opened_at=now,
         )
 
-    def _opened(self, row: MemberRow) -> Member:
+    def _opened(self, row: MemberRow, known: BusinessObjectRow) -> Member:
         place = f"{row.platform_no}/member/{row.member_no}"
         return Member(
             platform_no=row.platform_no,
@@ -139,4 +174,6 @@ class Members:
             name=self._box.open(row.name_sealed, place=f"{place}/name"),
             mobile=None if row.mobile_sealed is None else self._box.open(row.mobile_sealed, place=f"{place}/mobile"),
             opened_at=row.opened_at,
+            status=MemberStatus(known.status),
+            facts={name: known.body[name] for name in ("identity", "closing") if name in known.body},
         )

@@ -2,6 +2,8 @@
 
 from escrow.ledger.bank_accounts import BankAccounts, NewBankAccount
 from escrow.ledger.engine import Reader
+from escrow.ledger.identity_checks import IdentityChecks
+from escrow.ledger.member_closing import MemberClosings
 from escrow.ledger.members import Members
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.platform_file import PlatformFile
@@ -12,7 +14,7 @@ PLATFORMS_OWN = ""
 
 
 class Registry:
-    """Platforms, members and bank accounts.
+    """Platforms, members, their identity checks and bank accounts.
 
     Args:
         reader: the ledger's connections.
@@ -20,9 +22,12 @@ class Registry:
     """
 
     def __init__(self, reader: Reader, box: PersonalDataBox) -> None:
+        self.reader = reader
         self.platforms = Platforms(reader, box)
         self.members = Members(reader, box)
         self.bank_accounts = BankAccounts(reader, box, self.members)
+        self.identity_checks = IdentityChecks(reader, box, self.members)
+        self.closings = MemberClosings(reader, self.bank_accounts)
 
     async def open_platform(self, file: PlatformFile, *, custody_account_no: str) -> tuple[Platform, bool]:
         """Open a platform from its file, with its own bank account; of an open one only the configuration changes.

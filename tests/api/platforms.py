@@ -16,6 +16,7 @@ from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
 from escrow.ledger.registry import Registry
 from escrow.stack.up import Stack
 from tests.api.documented import check_documented
+from tests.identities import verify
 
 PRICE_FEN = 18_600_000
 _NUMBERS = itertools.count(1)
@@ -56,6 +57,7 @@ class Platform:
         """Open an owner with a bound card; its number."""
         card = card or card_number()
         await created(self.post("/members", member_no=member_no, kind="person", name="王小明", mobile="13800000001"))
+        await verify(self.registry, self.number, member_no)
         await created(
             self.post(
                 f"/members/{member_no}/bank-accounts",
@@ -71,6 +73,7 @@ class Platform:
         """Open a contractor, a company with a bound account."""
         name = "安居装饰有限公司"
         await created(self.post("/members", member_no=member_no, kind="company", name=name, mobile="13800000002"))
+        await verify(self.registry, self.number, member_no)
         await created(
             self.post(
                 f"/members/{member_no}/bank-accounts",

@@ -63,6 +63,7 @@ def upgrade() -> None:
     op.execute("UPDATE bank_account SET verification = 'operator' WHERE member_no = ''")
     op.execute("GRANT SELECT, INSERT ON identity_check, limit_use TO escrow_app")
     op.execute("GRANT UPDATE (status, outcome, answered_at) ON identity_check TO escrow_app")
+    op.execute("GRANT UPDATE (day) ON limit_use TO escrow_app")
 
 
 def downgrade() -> None:

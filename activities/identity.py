@@ -1,0 +1,96 @@
+"""The activity of an identity check: ask the registry and record what it answered, as one step that may be repeated.
+
+Asking and recording are not two steps: nobody can have an answer recorded that the registry did not give.
+"""
+
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+from temporalio import activity
+
+from activities.guards import require_own_workflow
+from activities.heartbeat import heartbeating
+from escrow.channels.identity import CompanyQuestion, IdentityRegistry
+from escrow.domain.errors import BankDeclined
+from escrow.domain.identity_checks import CompanyCheck, PersonCheck
+from escrow.domain.member_states import MemberEvent, event_of
+from escrow.ledger.identity_checks import IdentityChecks, IdentitySubject
+from escrow.ledger.members import Member, MemberKind
+
+
+class CheckRef(BaseModel):
+    """Names one identity check; whom it is about stays in the ledger."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    platform_no: str
+    check_no: str
+
+
+class IdentityActivities:
+    """Activities of identity checks."""
+
+    def __init__(self, registry: IdentityRegistry, checks: IdentityChecks) -> None:
+        self._registry = registry
+        self._checks = checks
+
+    @activity.defn
+    async def check_identity(self, ref: CheckRef, occurred_at: AwareDatetime) -> str:
+        """Ask the registry and record its answer; the check's status. A second time the recorded answer stays.
+
+        Raises:
+            BankUnreachable: the registry gave no answer; ask again.
+        """
+        require_own_workflow(platform_no=ref.platform_no, object_kind="identity-check", object_no=ref.check_no)
+        member, subject = await self._checks.subject(ref.platform_no, ref.check_no)
+        async with heartbeating():
+            try:
+                answer = await self._ask(member, subject)
+            except BankDeclined as declined:
+                event, outcome = MemberEvent.IDENTITY_NOT_MATCHED, {"result": declined.code, "source": "", "as_of": ""}
+            else:
+                event, outcome = event_of(answer), _outcome(answer)
+        check = await self._checks.answered(
+            ref.platform_no, ref.check_no, event=event, outcome=outcome, occurred_at=occurred_at
+        )
+        return check.status
+
+    @activity.defn
+    async def leave_unanswered(self, ref: CheckRef, occurred_at: AwareDatetime) -> str:
+        """Record that the registry gave no answer in time; the member stays what it is."""
+        require_own_workflow(platform_no=ref.platform_no, object_kind="identity-check", object_no=ref.check_no)
+        check = await self._checks.answered(
+            ref.platform_no, ref.check_no, event=None, outcome={"result": "no_answer"}, occurred_at=occurred_at
+        )
+        return check.status
+
+    async def _ask(self, member: Member, subject: IdentitySubject) -> PersonCheck | CompanyCheck:
+        if member.kind is MemberKind.PERSON:
+            return await self._registry.check_person(name=member.name, citizen_id=subject.id_no)
+        return await self._registry.check_company(
+            CompanyQuestion(
+                name=member.name,
+                credit_code=subject.id_no,
+                legal_representative_name=subject.legal_representative_name,
+                legal_representative_id=subject.legal_representative_id,
+                agent_name=subject.agent_name,
+                agent_id=subject.agent_id,
+            )
+        )
+
+
+def _outcome(answer: PersonCheck | CompanyCheck) -> dict[str, Any]:
+    """The answer as it is kept: no personal data, with its source and the day its knowledge belongs to."""
+    outcome: dict[str, Any] = {
+        "result": answer.result.value,
+        "source": answer.source,
+        "as_of": answer.as_of.isoformat(),
+    }
+    if isinstance(answer, CompanyCheck):
+        outcome |= {
+            "mismatches": list(answer.mismatches),
+            "registration_status": None if answer.status is None else answer.status.value,
+            "registered_capital_fen": answer.registered_capital_fen,
+            "paid_in_capital_fen": answer.paid_in_capital_fen,
+        }
+    return outcome

@@ -1,0 +1,38 @@
+"""Which endpoints belong to which function: one that is switched off answers 403 `function_off` on all of them."""
+
+from collections.abc import Mapping
+
+from fastapi import Request
+
+from api.dependencies import CallerPlatform, UsedServices
+from escrow.domain.platform_functions import Function
+from escrow.domain.platform_rules import require_function
+
+#: Method and path template, as the router knows them.
+Endpoint = tuple[str, str]
+
+#: Decided by the configuration of the moment.
+NOW: Mapping[Function, tuple[Endpoint, ...]] = {
+    Function.GUARANTEED_PAYMENT: (("POST", "/v1/orders"),),
+    Function.WITHDRAWAL: (("POST", "/v1/withdrawals"),),
+    Function.IDENTITY_CHECK: (("POST", "/v1/members/{member_no}/identity-checks"),),
+}
+
+#: Decided by the configuration that the order was opened under, since running orders keep theirs: see `api.commands`.
+OF_THE_ORDER: Mapping[Function, tuple[Endpoint, ...]] = {
+    Function.BALANCE_PAYMENT: (("POST", "/v1/orders/{order_no}/pay"), ("POST", "/v1/orders/{order_no}/consents")),
+}
+
+_FUNCTION_OF = {endpoint: function for function, endpoints in NOW.items() for endpoint in endpoints}
+
+
+async def refuse_switched_off(request: Request, platform_no: CallerPlatform, services: UsedServices) -> None:
+    """Refuse a call to an endpoint whose function is off; every router of platforms depends on this.
+
+    Raises:
+        Refused: `function_off`.
+    """
+    function = _FUNCTION_OF.get((request.method, request.scope["route"].path))
+    if function is not None:
+        current = await services.registry.platforms.configurations.current(platform_no)
+        require_function(current.config, function)

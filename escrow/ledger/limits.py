@@ -1,0 +1,63 @@
+"""Limits of a day: what each payment or withdrawal uses is kept, one member's uses one at a time."""
+
+from datetime import date
+
+from sqlalchemy.dialects.postgresql import insert
+
+from escrow.domain.platform_rules import require_limit
+from escrow.ledger.engine import Reader
+from escrow.ledger.registry_posting import one_at_a_time, run, transaction
+from escrow.ledger.registry_tables import LimitUseRow
+
+#: What ended so used nothing of the limit.
+_CAME_TO_NOTHING = ["closed_unpaid", "refused", "failed"]
+
+
+async def use_of_day(
+    reader: Reader,
+    *,
+    platform_no: str,
+    member_no: str,
+    kind: str,
+    object_no: str,
+    day: date,
+    amount_fen: int,
+    limit_fen: int | None,
+    name: str,
+) -> None:
+    """Count an amount against a member's limit of a day; the same object again is counted once, on its last day.
+
+    Args:
+        kind: kind of the object that uses it: `order`, `withdrawal` or another kind of payment.
+        day: the day in Shanghai.
+        limit_fen: the limit in fen, None for none: then nothing is kept.
+        name: field of the configuration that sets it, e.g. `limits.withdrawals_per_day_fen`.
+
+    Raises:
+        Refused: `limit_exceeded`; nothing is counted.
+    """
+    if limit_fen is None:
+        return
+    use = LimitUseRow(
+        platform_no=platform_no, kind=kind, object_no=object_no, member_no=member_no, day=day, amount_fen=amount_fen
+    )
+    async with transaction(reader) as session:
+        await one_at_a_time(session, f"limit/{platform_no}/{member_no}/{kind}")
+        await session.exec(
+            insert(LimitUseRow)
+            .values(use.model_dump())
+            .on_conflict_do_update(index_elements=["platform_no", "kind", "object_no"], set_={"day": day})
+        )
+        used = await run(
+            session,
+            "SELECT coalesce(sum(u.amount_fen), 0)::numeric AS fen FROM limit_use u LEFT JOIN business_object b "
+            "ON b.platform_no = u.platform_no AND b.kind = u.kind AND b.object_no = u.object_no "
+            "WHERE u.platform_no = :platform_no AND u.member_no = :member_no AND u.kind = :kind AND u.day = :day "
+            "AND coalesce(b.status, '') <> ALL(:nothing)",
+            platform_no=platform_no,
+            member_no=member_no,
+            kind=kind,
+            day=day,
+            nothing=_CAME_TO_NOTHING,
+        )
+        require_limit(limit_fen, int(used[0].fen), name=name)

@@ -1,0 +1,52 @@
+"""IdentityCheck: the registry is asked about a member until it answers, for a day at most.
+
+The input names a stored check; whom it is about, and the answer, stay in the ledger.
+"""
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.identity import CheckRef, IdentityActivities
+    from workflows.messages import IdentityCheckInput
+    from workflows.patience import (
+        BANK_QUESTION,
+        LEDGER_POSTING,
+        REGISTRY_ANSWERS_WITHIN,
+        REGISTRY_ASKED_AT_MOST_EVERY,
+        REGISTRY_FIRST_ASKED_AGAIN_AFTER,
+    )
+    from workflows.steadfast import why_unfinished
+
+
+@workflow.defn(name="IdentityCheck")
+class IdentityCheck:
+    """One question to the identity registry."""
+
+    @workflow.run
+    async def run(self, check: IdentityCheckInput) -> str:
+        """Ask until there is an answer; status of the check."""
+        ref = CheckRef(platform_no=check.platform_no, check_no=check.check_no)
+        give_up_at, pause = workflow.now() + REGISTRY_ANSWERS_WITHIN, REGISTRY_FIRST_ASKED_AGAIN_AFTER
+        while workflow.now() < give_up_at:
+            try:
+                return await self.ask(ref)
+            except ActivityError as error:
+                workflow.set_current_details(f"**No answer yet:** {why_unfinished(error)}. Asked again in {pause}.")
+            await workflow.sleep(pause, summary="ask the registry again")
+            pause = min(pause * 2, REGISTRY_ASKED_AT_MOST_EVERY)
+        return await workflow.execute_activity_method(
+            IdentityActivities.leave_unanswered,
+            args=[ref, workflow.now()],
+            summary="record that there is no answer",
+            **LEDGER_POSTING,
+        )
+
+    async def ask(self, ref: CheckRef) -> str:
+        """Ask once, with some patience for a line that is down for a moment."""
+        return await workflow.execute_activity_method(
+            IdentityActivities.check_identity,
+            args=[ref, workflow.now()],
+            summary="ask the identity registry",
+            **BANK_QUESTION,
+        )

@@ -1,0 +1,57 @@
+"""MemberClosing: waits until a member's last payout can no longer come back, then closes the member for good."""
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.member_closing import ClosingRef, MemberClosingActivities
+    from workflows.messages import MemberClosingInput
+    from workflows.patience import LEDGER_POSTING, OPERATOR_MAY_TAKE
+    from workflows.steadfast import steadfast, wait_until, why_unfinished
+
+
+@workflow.defn(name="MemberClosing")
+class MemberClosing:
+    """One closing of a member, which began in the ledger before."""
+
+    def __init__(self) -> None:
+        self.cancels = 0
+
+    @workflow.run
+    async def run(self, closing: MemberClosingInput) -> str:
+        """Wait for the day, look again, close or break off; the member's status."""
+        ref = ClosingRef(platform_no=closing.platform_no, member_no=closing.member_no, request_no=closing.request_no)
+        workflow.set_current_details(f"{closing.member_no} closes at {closing.closes_at.isoformat()}")
+        await self.wait(closing)
+        while True:
+            try:
+                return await steadfast(
+                    workflow.execute_activity_method(
+                        MemberClosingActivities.complete_closing,
+                        args=[ref, workflow.now()],
+                        summary="look again, then close",
+                        **LEDGER_POSTING,
+                    ),
+                    on_cancel=self.note_cancel,
+                )
+            except ActivityError as error:
+                workflow.set_current_details(f"**Not closed yet:** {why_unfinished(error)}")
+            await wait_until(lambda: False, at_most=OPERATOR_MAY_TAKE, summary="try again", on_cancel=self.note_cancel)
+
+    async def wait(self, closing: MemberClosingInput) -> None:
+        """Wait until the closing can be completed."""
+        await wait_until(
+            lambda: False,
+            at_most=closing.closes_at - workflow.now(),
+            summary="the last payout can still come back",
+            on_cancel=self.note_cancel,
+        )
+
+    def note_cancel(self) -> None:
+        """A member must not stay between open and closed: a cancellation from outside is counted and passed over."""
+        self.cancels += 1
+
+    @workflow.query
+    def cancels_passed_over(self) -> int:
+        """How often somebody asked Temporal to cancel this."""
+        return self.cancels
