@@ -97,7 +97,7 @@ class SandboxSteering:
     async def set_settlement(self, method: CollectionMethod, *, next_day: bool, net_of_fees: bool) -> None:
         """When payments of a method reach the custody account from now on, and whether less fees."""
         settlement = "T+1" if next_day else "T+0"
-        content = {"method": method.upper(), "settlement": settlement, "net": net_of_fees}
+        content: dict[str, str | bool] = {"method": method.upper(), "settlement": settlement, "net": net_of_fees}
         await self._ask("POST", "settlement-terms", content)
 
     async def settle_now(self, method: CollectionMethod | None = None) -> None:

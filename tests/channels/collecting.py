@@ -1,0 +1,121 @@
+"""What the tests of money in say: a cashier opens collections for a house, and payers pay them."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from escrow.channels.collections import CollectionOrder, CollectionRefundOrder, MandateOrder, Payer
+from escrow.channels.sandbox_collections.client import SandboxCollections
+from escrow.domain.collections import (
+    CollectionAnswer,
+    CollectionMethod,
+    CollectionStatus,
+    MandateAnswer,
+    RefundAnswer,
+    RefundStatus,
+)
+from tests.channels.numbers import card_of, citizen_id
+from tests.channels.statements import House
+
+PAYER = Payer(account_no=card_of("622202"), account_name="赵业主", citizen_id=citizen_id("101"), mobile="13900001111")
+_ENDED = (CollectionStatus.PAID, CollectionStatus.FAILED, CollectionStatus.CLOSED)
+
+
+@dataclass
+class Cashier:
+    """Collects for one house."""
+
+    house: House
+    taken: int = 0
+
+    @property
+    def channel(self) -> SandboxCollections:
+        """Our client."""
+        return self.house.bank.collections
+
+    async def order(
+        self, amount_fen: int = 100_000, method: CollectionMethod = CollectionMethod.QR_WECHAT, **changes: Any
+    ) -> CollectionOrder:
+        """Make a collection order that is good for an hour of the bank's time."""
+        self.taken += 1
+        order = CollectionOrder(
+            request_no=f"{self.house.platform_no}/T-{self.taken}:collect:1",
+            custody_account_no=self.house.account_no,
+            method=method,
+            amount_fen=amount_fen,
+            subject="装修款 D-1001",
+            expires_at=await self.house.sandbox.steer.clock() + timedelta(hours=1),
+            payer=PAYER if method is CollectionMethod.QUICK else None,
+        )
+        return replace(order, **changes)
+
+    async def opens(self, *arguments: Any, **changes: Any) -> CollectionAnswer:
+        """Open a collection."""
+        return await self.channel.create(await self.order(*arguments, **changes))
+
+    async def collects(self, *arguments: Any, **changes: Any) -> CollectionAnswer:
+        """Open a collection and let the payer pay it."""
+        opened = await self.opens(*arguments, **changes)
+        return await self.house.sandbox.steer.pay(opened.request_no)
+
+    async def has_mandate(self, payer: Payer = PAYER, number: str = "M-1") -> MandateAnswer:
+        """Sign a mandate."""
+        return await self.channel.sign_mandate(
+            MandateOrder(
+                request_no=f"{self.house.platform_no}/{number}:mandate",
+                custody_account_no=self.house.account_no,
+                payer=payer,
+            )
+        )
+
+    async def debits(self, mandate: MandateAnswer, amount_fen: int = 100_000, channel: str = "") -> CollectionAnswer:
+        """Debit under a mandate and wait for the end."""
+        answer = await self.opens(
+            amount_fen,
+            CollectionMethod.DIRECT_DEBIT,
+            mandate_no=mandate.mandate_no,
+            debit_channel=channel or "UNIONPAY_DEBIT",
+        )
+        return await self.ends(answer.request_no)
+
+    async def ends(self, request_no: str) -> CollectionAnswer:
+        """Query until the collection has ended."""
+        async with asyncio.timeout(5):
+            while (answer := await self.channel.query(request_no)).status not in _ENDED:
+                await asyncio.sleep(0.03)
+        return answer
+
+    def refund_order(self, collection: CollectionAnswer, amount_fen: int, number: int = 1) -> CollectionRefundOrder:
+        """Make a refund order."""
+        return CollectionRefundOrder(
+            request_no=f"{collection.request_no}:refund:{number}",
+            collection_request_no=collection.request_no,
+            amount_fen=amount_fen,
+            reason_text="订单取消",
+        )
+
+    async def refunds(self, collection: CollectionAnswer, amount_fen: int, number: int = 1) -> RefundAnswer:
+        """Refund and wait for the end."""
+        order = self.refund_order(collection, amount_fen, number)
+        await self.channel.refund(order)
+        async with asyncio.timeout(5):
+            while (answer := await self.channel.query_refund(order.request_no)).status is RefundStatus.PROCESSING:
+                await asyncio.sleep(0.03)
+        return answer
+
+    async def code_of(self, request_no: str) -> str:
+        """The newest code that the payer got by SMS."""
+        return await newest_code(self.house, request_no)
+
+
+async def newest_code(house: House, request_no: str) -> str:
+    """Six digits of the newest code sent under a number."""
+    outbox = await house.sandbox.steer.sms_outbox()
+    texts = [sms.text for sms in outbox if sms.req_seq.startswith(f"{request_no}:code:")]
+    return "".join(sign for sign in texts[-1].split(",")[0] if sign.isdigit())
+
+
+def wrong(code: str) -> str:
+    """Another code."""
+    return f"{(int(code) + 1) % 1_000_000:06d}"
