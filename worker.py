@@ -23,6 +23,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from activities.bank_book import BankBook
 from activities.bank_lines import BankLineActivities
 from activities.failures import FailureMapping
+from activities.identity import IdentityActivities
 from activities.member_closing import MemberClosingActivities
 from activities.notices import NoticeActivities
 from activities.order_money import OrderActivities
@@ -42,6 +43,7 @@ from escrow.logs import configure_logs
 from escrow.settings import Settings, SettingsError, load_settings
 from escrow.stack.temporal_client import connect_temporal
 from workflows.bank_watch import BankWatch
+from workflows.identity_check import IdentityCheck
 from workflows.member_closing import MemberClosing
 from workflows.messages import (
     ORDERS_TASK_QUEUE,
@@ -82,6 +84,7 @@ class Activities:
             writer, reader, accounts, members, platforms, bank_book, bank, settings.working_days
         )
         self.bank_lines = BankLineActivities(writer, reader, bank_book, accounts, members, platforms)
+        self.identities = IdentityActivities(bank.registry, self.registry.identity_checks)
         self.closings = MemberClosingActivities(self.registry.closings)
 
     def on_orders_queue(self) -> Sequence[Callable[..., Any]]:
@@ -97,7 +100,7 @@ class Activities:
         ]
 
     def on_payments_queue(self) -> Sequence[Callable[..., Any]]:
-        """Activities that withdrawals and the bank watch call."""
+        """Activities that withdrawals, the bank watch and what happens to members call."""
         payments = self.payments
         return [
             payments.hold_money,
@@ -110,6 +113,8 @@ class Activities:
             self.notices.announce_large_withdrawal,
             self.bank_lines.fetch_bank_lines,
             self.bank_lines.book_bank_line,
+            self.identities.check_identity,
+            self.identities.leave_unanswered,
             self.closings.complete_closing,
         ]
 
@@ -171,7 +176,7 @@ def workers(
         Worker(
             client,
             task_queue=PAYMENTS_TASK_QUEUE,
-            workflows=[Withdrawal, BankWatch, MemberClosing],
+            workflows=[Withdrawal, BankWatch, IdentityCheck, MemberClosing],
             activities=activities.on_payments_queue(),
             **common,
         ),

@@ -14,6 +14,7 @@ from escrow.domain.calendars import (
     OpeningHours,
     WorkingCalendar,
     calendar_source,
+    end_of_working_days,
     next_opening,
 )
 from escrow.domain.rails import Rail, rail_rules_on
@@ -128,3 +129,10 @@ def test_the_next_opening_is_open_and_nothing_before_it_is(now: datetime, hours:
 def test_a_naive_time_is_an_error() -> None:
     with pytest.raises(ValueError, match="timezone-aware"):
         next_opening(HVPS, datetime(2026, 6, 5, 12), CALENDAR)  # noqa: DTZ001  # what is under test
+
+
+def test_seven_working_days_after_a_payout_count_neither_its_day_nor_a_holiday() -> None:
+    # 2026-09-30 is the Wednesday before the national holiday of 1-7 October; the 10th is a make-up Saturday.
+    end = end_of_working_days(date(2026, 9, 30), 7, WorkingCalendar())
+    assert end == datetime(2026, 10, 16, tzinfo=SHANGHAI)
+    assert end_of_working_days(date(2026, 3, 3), 7, WorkingCalendar()) == datetime(2026, 3, 13, tzinfo=SHANGHAI)

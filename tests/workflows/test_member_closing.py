@@ -1,0 +1,217 @@
+"""Closing a member: what stands in its way, how long it waits, what ends it, and that nothing is left open."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from escrow.domain.calendars import WorkingCalendar
+from escrow.domain.errors import Refused
+from escrow.domain.journal import Basis
+from escrow.domain.member_states import MemberStatus
+from escrow.domain.order_states import OrderCommand
+from escrow.domain.platform_config import PlatformConfig
+from escrow.ledger.consents import NewConsent, record_consent
+from escrow.ledger.member_closing import Closing
+from escrow.ledger.members import MemberKind
+from tests.identities import verify
+from tests.story import Story
+from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER, OWNERS_CARD
+from workflows.member_closing import MemberClosing
+from workflows.messages import PAYMENTS_TASK_QUEUE, MemberClosingInput, member_closing_workflow_id
+
+
+async def begins_to_close(story: Story, member_no: str, request_no: str = "CL-1") -> Closing:
+    """Record the consent and begin, as the API does.
+
+    Raises:
+        Refused: something stands in the way.
+    """
+    consent = NewConsent(
+        platform_no=story.platform_no,
+        consent_no=request_no,
+        object_kind="member",
+        object_no=member_no,
+        operation="close",
+        given_by=member_no,
+        terms={},
+        expires_at=datetime.now(UTC) + timedelta(days=1),
+    )
+    await record_consent(story.stage.reader, consent)
+    closing, _ = await story.stage.registry.closings.begin(
+        story.platform_no,
+        member_no,
+        request_no,
+        consent=Basis(kind="consent", reference=request_no, operation_hash=consent.operation_hash),
+        calendar=WorkingCalendar(),
+        occurred_at=await story.now(),
+    )
+    return closing
+
+
+async def waits_to_close(story: Story, closing: Closing) -> Any:
+    """The workflow that completes a closing."""
+    return await story.stage.client.start_workflow(
+        MemberClosing.run,
+        MemberClosingInput(
+            platform_no=story.platform_no,
+            member_no=closing.member_no,
+            request_no=closing.request_no,
+            closes_at=closing.closes_at,
+        ),
+        id=member_closing_workflow_id(story.platform_no, closing.member_no, closing.request_no),
+        task_queue=PAYMENTS_TASK_QUEUE,
+    )
+
+
+async def status_of(story: Story, member_no: str) -> MemberStatus:
+    return (await story.stage.registry.members.get(story.platform_no, member_no)).status
+
+
+async def obstacles(story: Story, member_no: str, request_no: str) -> list[dict[str, Any]]:
+    with pytest.raises(Refused) as refused:
+        await begins_to_close(story, member_no, request_no)
+    assert refused.value.code == "member_not_closable"
+    found: list[dict[str, Any]] = refused.value.details["obstacles"]
+    return found
+
+
+async def test_a_member_without_anything_closes_and_its_account_is_free_for_another(story: Story) -> None:
+    await story.members_open()
+    closing = await begins_to_close(story, OWNER)
+    assert closing.status is MemberStatus.CLOSING
+    assert closing.closes_at - closing.asked_at == timedelta(seconds=10)
+    assert await story.ending_of(await waits_to_close(story, closing)) == "closed"
+
+    registry = story.stage.registry
+    assert await status_of(story, OWNER) is MemberStatus.CLOSED
+    assert [account.is_bound for account in await registry.bank_accounts.of_member(story.platform_no, OWNER)] == [False]
+    await story.member_opens("O-2", MemberKind.PERSON, replace(OWNERS_CARD, account_id="A-O2"))
+    assert [event.event_type for event in await story.events("member", OWNER)][-2:] == [
+        "member.closing_began",
+        "member.closed",
+    ]
+
+
+async def test_balances_open_orders_and_payouts_under_way_stand_in_the_way(story: Story) -> None:
+    await story.paid_order()
+    assert await obstacles(story, OWNER, "CL-1") == [
+        {"what": "balance", "account": "escrow:D-1001", "balance_fen": 18_600_000},
+        {"what": "order", "order_no": "D-1001"},
+    ]
+    assert await obstacles(story, CONTRACTOR, "CL-2") == [{"what": "order", "order_no": "D-1001"}]
+    await story.starts()
+    await story.stage.sandbox.steer.set_bank_health("DOWN")
+    await story.withdraws("53,010.00")
+    await story.until(lambda: story.is_entered("withdrawal", "W-1"), "the withdrawal is entered")
+    found = await obstacles(story, CONTRACTOR, "CL-3")
+    assert {"what": "withdrawal", "withdrawal_no": "W-1"} in found
+    assert {"what": "balance", "account": "payout:W-1", "balance_fen": 5_301_000} in found
+    assert await status_of(story, CONTRACTOR) is MemberStatus.VERIFIED
+    await story.stage.sandbox.steer.set_bank_health("UP")
+    await story.withdrawal_ends()
+
+
+async def test_a_member_closes_only_when_its_last_payout_can_no_longer_come_back(story: Story) -> None:
+    await story.members_open()
+    await story.owner_transfers("100.00")
+    await story.withdraws("100.00", member_no=OWNER)
+    assert (await story.withdrawal_ends()).status == "paid"
+    paid_at = datetime.fromisoformat((await story.in_the_books("withdrawal", "W-1")).body["booked_at"])
+    closing = await begins_to_close(story, OWNER)
+    # The bank's clock shows a Tuesday in March: seven working days are the Thursday after next.
+    horizon = datetime.fromisoformat("2026-03-13T00:00:00+08:00")
+    assert paid_at < horizon
+    assert closing.closes_at == max(horizon, closing.asked_at + timedelta(seconds=10))
+
+
+async def test_a_closing_is_not_completed_before_its_day(story: Story) -> None:
+    await story.members_open()
+    closing = await begins_to_close(story, OWNER)
+    with pytest.raises(Refused, match="too_early"):
+        await story.stage.registry.closings.complete(
+            story.platform_no, OWNER, "CL-1", occurred_at=closing.closes_at - timedelta(seconds=1)
+        )
+    assert await status_of(story, OWNER) is MemberStatus.CLOSING
+
+
+async def test_an_order_that_slipped_in_breaks_the_closing_off_and_cannot_be_paid_meanwhile(story: Story) -> None:
+    await story.members_open()
+    await story.owner_transfers("186,000.00")
+    closing = await begins_to_close(story, CONTRACTOR)
+    await story.order_opens()
+    with pytest.raises(Refused, match="member_state"):
+        await story.says(OrderCommand.PAY, OWNER)
+    assert await story.ending_of(await waits_to_close(story, closing)) == "verified"
+
+    member = await story.stage.registry.members.get(story.platform_no, CONTRACTOR)
+    assert member.facts["closing"]["broken_off_because"] == [{"what": "order", "order_no": "D-1001"}]
+    await story.pays()
+    assert (await story.balances())["O-1/escrow:D-1001"] == "186,000.00"
+
+
+async def test_a_closing_that_was_broken_off_can_be_asked_for_again(story: Story) -> None:
+    await story.members_open()
+    closing = await begins_to_close(story, CONTRACTOR)
+    await story.order_opens()
+    await story.ending_of(await waits_to_close(story, closing))
+    await story.cancels(OWNER)
+    again = await begins_to_close(story, CONTRACTOR, "CL-2")
+    assert await story.ending_of(await waits_to_close(story, again)) == "closed"
+
+
+async def test_asking_again_while_it_closes_answers_the_closing_that_runs(story: Story) -> None:
+    await story.members_open()
+    first = await begins_to_close(story, OWNER)
+    assert await begins_to_close(story, OWNER) == first
+    assert await begins_to_close(story, OWNER, "CL-2") == first
+
+
+async def test_money_that_comes_after_closing_waits_in_suspense(story: Story) -> None:
+    await story.members_open()
+    closing = await begins_to_close(story, OWNER)
+    first = await story.transfer_arrives("10.00", OWNERS_CARD.account_no)
+    await story.bank_lines_are_booked()
+    assert await story.balances() == {f"suspense:{first}": "10.00"}
+    assert await story.ending_of(await waits_to_close(story, closing)) == "closed"
+    second = await story.transfer_arrives("20.00", OWNERS_CARD.account_no)
+    await story.bank_lines_are_booked()
+    assert await story.balances() == {f"suspense:{first}": "10.00", f"suspense:{second}": "20.00"}
+
+
+async def test_a_closed_member_refuses_everything(story: Story) -> None:
+    await story.members_open()
+    registry = story.stage.registry
+    await story.ending_of(await waits_to_close(story, await begins_to_close(story, CONTRACTOR)))
+    for deed in (
+        registry.bank_accounts.bind(story.platform_no, CONTRACTOR, replace(CONTRACTORS_ACCOUNT, account_id="A-2")),
+        registry.bank_accounts.unbind(story.platform_no, CONTRACTOR, CONTRACTORS_ACCOUNT.account_id),
+        verify(registry, story.platform_no, CONTRACTOR),
+        begins_to_close(story, CONTRACTOR, "CL-9"),
+    ):
+        with pytest.raises(Refused, match="member_state"):
+            await deed
+    await story.withdraws("1.00")
+    assert (await story.withdrawal_ends()).status == "refused"
+    await story.owner_transfers("186,000.00")
+    await story.order_opens()
+    with pytest.raises(Refused, match="member_state"):
+        await story.pays()
+
+
+async def test_a_closing_goes_on_when_somebody_cancels_its_workflow(story: Story) -> None:
+    await story.members_open()
+    handle = await waits_to_close(story, await begins_to_close(story, OWNER))
+    await handle.cancel()
+    assert await story.ending_of(handle) == "closed"
+    assert await handle.query(MemberClosing.cancels_passed_over) == 1
+
+
+@pytest.mark.parametrize("config", [PlatformConfig.model_validate({"functions": {"offline_transfer": False}})])
+async def test_where_transfers_are_switched_off_they_wait_in_suspense(story_under: Any, config: PlatformConfig) -> None:
+    async with story_under(config) as story:
+        await story.members_open()
+        serial_no = await story.transfer_arrives("10.00", OWNERS_CARD.account_no)
+        await story.bank_lines_are_booked()
+        assert await story.balances() == {f"suspense:{serial_no}": "10.00"}
