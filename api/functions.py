@@ -8,6 +8,9 @@ from api.dependencies import CallerPlatform, UsedServices
 from escrow.domain.platform_functions import Function
 from escrow.domain.platform_rules import require_function
 
+#: Under which all endpoints of platforms lie.
+PREFIX = "/v1"
+
 #: Method and path template, as the router knows them.
 Endpoint = tuple[str, str]
 
@@ -32,7 +35,9 @@ async def refuse_switched_off(request: Request, platform_no: CallerPlatform, ser
     Raises:
         Refused: `function_off`.
     """
-    function = _FUNCTION_OF.get((request.method, request.scope["route"].path))
+    # A route knows its path below the prefix that it was included with, or with older versions of FastAPI above it.
+    path = PREFIX + request.scope["route"].path.removeprefix(PREFIX)
+    function = _FUNCTION_OF.get((request.method, path))
     if function is not None:
         current = await services.registry.platforms.configurations.current(platform_no)
         require_function(current.config, function)

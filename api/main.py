@@ -25,7 +25,7 @@ from api import (
     withdrawals,
 )
 from api.dependencies import Services
-from api.functions import refuse_switched_off
+from api.functions import PREFIX, refuse_switched_off
 from api.metrics import CallMetrics, MeasureCalls
 from api.processes import Processes
 from escrow.domain.errors import EscrowError
@@ -117,7 +117,7 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
         statements,
         events,
     ):
-        app.include_router(module.router, prefix="/v1", dependencies=[Depends(refuse_switched_off)])
+        app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(refuse_switched_off)])
     app.include_router(bank_callbacks.router)
     app.include_router(health.router)
     return app

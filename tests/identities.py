@@ -27,7 +27,7 @@ async def asked(
     registry: Registry, platform_no: str, member_no: str, subject: IdentitySubject, check_no: str = ""
 ) -> str:
     """Keep a question about a member with its consent, as the API does; its number."""
-    check_no = check_no or f"IC-{next(_NUMBERS)}"
+    check_no = check_no or f"IC-made-{next(_NUMBERS)}"
     consent = NewConsent(
         platform_no=platform_no,
         consent_no=check_no,
@@ -49,10 +49,10 @@ async def asked(
     return check_no
 
 
-async def verify(registry: Registry, platform_no: str, member_no: str) -> None:
+async def verify(registry: Registry, platform_no: str, member_no: str, check_no: str = "") -> None:
     """Record that the registry knows the member as it says it is; nobody is asked."""
     member = await registry.members.get(platform_no, member_no)
-    check_no = await asked(registry, platform_no, member_no, subject_of(member.kind))
+    check_no = await asked(registry, platform_no, member_no, subject_of(member.kind), check_no)
     await registry.identity_checks.answered(
         platform_no,
         check_no,

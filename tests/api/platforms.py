@@ -57,7 +57,7 @@ class Platform:
         """Open an owner with a bound card; its number."""
         card = card or card_number()
         await created(self.post("/members", member_no=member_no, kind="person", name="王小明", mobile="13800000001"))
-        await verify(self.registry, self.number, member_no)
+        await verify(self.registry, self.number, member_no, check_no=f"IC-{member_no}")
         await created(
             self.post(
                 f"/members/{member_no}/bank-accounts",

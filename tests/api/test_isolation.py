@@ -14,10 +14,20 @@ WITHOUT_KEY = {("GET", "/health"), ("GET", "/ready"), ("GET", "/metrics"), ("POS
 COMMAND = {"request_no": "X-1", "by": "O-1"}
 BINDING = {"account_id": "X-1", "account_no": "6216261000000000018", "account_name": "王小明", "is_corporate": False}
 
+IDENTITY = {
+    "request_no": "X-1",
+    "id_no": "341126197709218366",
+    "consent": {"text_version": "1", "address": "203.0.113.7"},
+}
+
 #: How a stranger names an object: path parameters, query and body, by the other's numbers.
 NAMED: Mapping[tuple[str, str], dict[str, Any]] = {
     ("GET", "/v1/members/{member_no}"): {"path": {"member_no": "O-1"}},
     ("GET", "/v1/members/{member_no}/balances"): {"path": {"member_no": "O-1"}},
+    ("POST", "/v1/members/{member_no}/close"): {"path": {"member_no": "O-1"}, "body": {"request_no": "X-1"}},
+    ("POST", "/v1/members/{member_no}/identity-checks"): {"path": {"member_no": "O-1"}, "body": IDENTITY},
+    ("GET", "/v1/members/{member_no}/identity-checks"): {"path": {"member_no": "O-1"}},
+    ("GET", "/v1/members/{member_no}/identity-checks/{check_no}"): {"path": {"member_no": "O-1", "check_no": "IC-O-1"}},
     ("POST", "/v1/members/{member_no}/bank-accounts"): {"path": {"member_no": "O-1"}, "body": BINDING},
     ("GET", "/v1/members/{member_no}/bank-accounts"): {"path": {"member_no": "O-1"}},
     ("GET", "/v1/members/{member_no}/bank-accounts/{account_id}"): {
@@ -65,10 +75,13 @@ LISTS = {
     ("GET", "/v1/accounts"),
     ("GET", "/v1/events"),
     ("GET", "/v1/platform"),
+    ("GET", "/v1/platform/configuration"),
+    ("GET", "/v1/platform/configuration/versions"),
+    ("GET", "/v1/platform/configuration/versions/{version}"),
 }
 
-#: Opens an object under the caller's own key; the other's object of the same number stays as it is.
-OPENS = {("POST", "/v1/members")}
+#: Opens an object or sets the configuration under the caller's own key; what the other has of it stays as it is.
+OPENS = {("POST", "/v1/members"), ("PUT", "/v1/platform/configuration")}
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -113,7 +126,7 @@ async def test_anothers_objects_are_answered_like_objects_that_do_not_exist(
     rich: Platform, platforms: PlatformMaker
 ) -> None:
     stranger, newcomer = await platforms.open(), await platforms.open()
-    absent = {"O-1": "O-404", "A-O-1": "A-404", "D-1001": "D-404", "W-1": "W-404", "C-1": "C-404"}
+    absent = {"O-1": "O-404", "IC-O-1": "IC-404", "A-O-1": "A-404", "D-1001": "D-404", "W-1": "W-404", "C-1": "C-404"}
     present = {number: number for number in absent}
     for key in NAMED:
         of_another = await _ask(stranger, key, present)
@@ -126,7 +139,7 @@ async def test_anothers_objects_are_answered_like_objects_that_do_not_exist(
 async def test_lists_show_nothing_of_another_platform(rich: Platform, platforms: PlatformMaker) -> None:
     stranger = await platforms.open()
     for method, path in LISTS:
-        answer = await stranger.http.request(method, path)
+        answer = await stranger.http.request(method, path.format(version=1))
         assert answer.status_code == 200
         for number in ("O-1", "C-1", "D-1001", "W-1", rich.number + '"', rich.custody_account_no):
             assert number not in answer.text, f"{path} shows {number}"
@@ -156,7 +169,14 @@ async def test_no_key_a_wrong_key_and_a_revoked_key_are_answered_alike(platform:
         platform.http.headers.pop("Authorization", None)
         for method, path in set(OPERATIONS) - WITHOUT_KEY:
             filled = path.format(
-                member_no="O-1", order_no="D-1", account_id="A", withdrawal_no="W", number=1, account="own"
+                member_no="O-1",
+                order_no="D-1",
+                account_id="A",
+                withdrawal_no="W",
+                number=1,
+                account="own",
+                check_no="IC",
+                version=1,
             )
             answer = await platform.http.request(method, filled, json={}, headers=header)
             assert answer.status_code == 401, f"{method} {path}"
