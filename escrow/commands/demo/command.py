@@ -1,0 +1,88 @@
+"""`escrow demo`: one contract from deposit to the contractor's bank account, on a stack of its own."""
+
+import asyncio
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from escrow.commands.contract_file import ContractFile, read_contract_file
+from escrow.commands.contract_nodes import ContractFileError
+from escrow.commands.demo.closing import ClosingPage, closing_page
+from escrow.commands.demo.last_page import show_last_page
+from escrow.commands.demo.narrator import Narrator
+from escrow.commands.demo.stage import Stage, stack_in, stage_on
+from escrow.commands.demo.story import acts_of
+from escrow.commands.running import EXIT_FAILED, EXIT_UNUSABLE, err, out, run
+from escrow.domain.money import format_fen
+from escrow.logs import configure_logs
+from escrow.stack.up import ROOT, Stack
+
+
+def demo(
+    contract: Annotated[Path, typer.Argument(help="The contract file, YAML.")] = ROOT / "examples" / "contract.yaml",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the last page, for programs, to this file.")
+    ] = None,
+    pause: Annotated[
+        bool, typer.Option("--pause", help="Wait for Enter before the last page, so that you can look around.")
+    ] = False,
+) -> None:
+    """Live through a decoration contract on a stack of its own, and check every fen of it at the end.
+
+    PostgreSQL, Temporal with its pages, a bank, the API and a worker start in a temporary folder on free ports and
+    end with the demo. Ends with code 1 when a check does not hold, naming what breaks it, and with 2 when the contract
+    file is wrong, naming the line.
+    """
+    try:
+        terms = read_contract_file(contract)
+    except ContractFileError as error:
+        err.print(str(error), style="red", markup=False)
+        raise typer.Exit(EXIT_UNUSABLE) from error
+    configure_logs("console", "ERROR")
+    page = run(_demo(terms, pause=pause))
+    if json_file is not None:
+        json_file.write_text(json.dumps(page.as_document(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    if page.problems:
+        raise typer.Exit(EXIT_FAILED)
+
+
+async def _demo(contract: ContractFile, *, pause: bool) -> ClosingPage:
+    order = contract.order
+    out.print(
+        f"[bold]A decoration contract, from deposit to the contractor's bank account[/]\n"
+        f"{order.order_no}: {contract.owner.name} and {contract.contractor.name}, "
+        f"{format_fen(order.price_fen)} yuan in {len(order.milestones)} milestones"
+    )
+    with tempfile.TemporaryDirectory(prefix="escrow-demo-") as folder:
+        async with stack_in(Path(folder)) as stack:
+            _tell_where(stack)
+            acts = acts_of(contract)
+            with Narrator(out, acts=len(acts)) as narrator:
+                async with stage_on(stack, contract, narrator) as stage:
+                    for act in acts:
+                        narrator.act(act.title)
+                        await act.play(stage)
+                    return await _last_page(stage, pause=pause)
+
+
+async def _last_page(stage: Stage, *, pause: bool) -> ClosingPage:
+    if pause:
+        stage.narrator.stop()
+        out.print(f"\nPaused before the last page. `escrow --stack {stage.stack.folder} …` speaks to this stack.")
+        out.print("Press Enter to go on.")
+        await asyncio.to_thread(sys.stdin.readline)
+    page = await closing_page(stage)
+    stage.narrator.stop()
+    show_last_page(page, stage.narrator)
+    return page
+
+
+def _tell_where(stack: Stack) -> None:
+    out.print(f"Temporal's pages  {stack.temporal.ui_url}   (open them beside: they live as long as the demo)")
+    out.print(f"API               {stack.api_url}/v1/openapi.json")
+    out.print(f"bank sandbox      {stack.bank_url}/docs")
+    out.print(f"worker            process {stack.worker.pid}")
