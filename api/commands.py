@@ -1,11 +1,11 @@
 """From a caller's command to the order's answer: consent first, then the workflow, then what the ledger says.
 
 A consent's outcome is kept, so a repeated call is answered as the first time even when the workflow has ended and
-been forgotten. A call whose API process died in the middle is simply made again: the consent is there, the update
-has the same id, and the order knows which requests it has answered.
+been forgotten. Keeping it does not hold up the answer: until it is kept, Temporal and the ledger know the outcome.
+A call whose API process died in the middle is simply made again: the consent is there, the update has the same id,
+and the order knows which requests it has answered.
 """
 
-import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -137,12 +137,9 @@ async def give(
         raise
     except WorkflowEnded:
         result = await _what_became_of(services, order, command)
-    kept = result.model_dump(mode="json")
-    _, order = await asyncio.gather(
-        store_outcome(services.reader, platform_no, command.request_no, {"result": kept}),
-        known_order(services, platform_no, order_no),
-    )
-    return CommandAnswer(result=kept, order=order_view(order))
+    told = result.model_dump(mode="json")
+    services.later.run(store_outcome(services.reader, platform_no, command.request_no, {"result": told}))
+    return CommandAnswer(result=told, order=order_view(await known_order(services, platform_no, order_no)))
 
 
 async def keep_refusal(services: Services, platform_no: str, consent_no: str, refusal: Refused) -> None:

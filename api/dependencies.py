@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.later import Later
 from api.problems import CATALOGUE, Unauthorized
 from api.processes import Processes
 from escrow.ledger.engine import Reader
@@ -23,6 +24,7 @@ class Services:
     reader: Reader
     registry: Registry
     processes: Processes
+    later: Later
 
 
 def used_services(request: Request) -> Services:

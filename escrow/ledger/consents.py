@@ -100,10 +100,10 @@ async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, 
         "expires_at": consent.expires_at,
     }
     async with reader.session() as session, session.begin():
-        inserted = await session.exec(
-            insert(ConsentRow).values(row).on_conflict_do_nothing().returning(col(ConsentRow.consent_no))
-        )
-        is_new = inserted.one_or_none() is not None
+        inserted = await session.exec(insert(ConsentRow).values(row).on_conflict_do_nothing().returning(ConsentRow))
+        new = inserted.scalars().one_or_none()
+        if new is not None:
+            return _consent(new, used_by=None), True
         stored = await session.get_one(ConsentRow, (consent.platform_no, consent.consent_no))
         if stored.content_hash != digest:
             raise Refused(
@@ -111,7 +111,7 @@ async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, 
                 f"Request number {consent.consent_no} was used for another consent; use a new one.",
                 {"request_no": consent.consent_no},
             )
-        return await _with_use(session, stored), is_new
+        return await _with_use(session, stored), False
 
 
 async def get_consent(reader: Reader, platform_no: str, consent_no: str) -> Consent | None:
@@ -168,6 +168,10 @@ async def store_outcome(reader: Reader, platform_no: str, consent_no: str, outco
 
 async def _with_use(session: AsyncSession, row: ConsentRow) -> Consent:
     use = await session.get(BasisUse, (row.platform_no, "consent", row.consent_no))
+    return _consent(row, used_by=use.request_no if use is not None else None)
+
+
+def _consent(row: ConsentRow, *, used_by: str | None) -> Consent:
     return Consent(
         platform_no=row.platform_no,
         consent_no=row.consent_no,
@@ -181,5 +185,5 @@ async def _with_use(session: AsyncSession, row: ConsentRow) -> Consent:
         expires_at=row.expires_at,
         voided_at=row.voided_at,
         outcome=row.outcome,
-        used_by=use.request_no if use is not None else None,
+        used_by=used_by,
     )
