@@ -1,5 +1,6 @@
 """The last page of the demo: every statement, the bank's own lines, and the checks, as data."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -26,7 +27,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """Accounts that belong together: all that came in, all that went out, what is left; integer fen."""
+    """Accounts that belong together: what came in from elsewhere, what went out, what is left; integer fen."""
 
     title: str
     accounts: Sequence[Account]
@@ -51,6 +52,7 @@ class ClosingPage:
     platform_no: str
     order_no: str
     statements: Sequence[Statement]
+    withdrawals: Sequence[Mapping[str, Any]]
     bank_balance_fen: int
     bank_lines: Sequence[Mapping[str, Any]]
     checks: Sequence[Check]
@@ -87,6 +89,10 @@ async def closing_page(stage: Stage) -> ClosingPage:
         platform_no=stage.platform_no,
         order_no=stage.order_no,
         statements=_statements(stage, accounts),
+        withdrawals=[
+            {"withdrawal_no": found["withdrawal_no"], "rail": found["rail"], "principal_fen": found["principal_fen"]}
+            for found in (await stage.api.get("withdrawals", limit=200))["withdrawals"]
+        ],
         bank_balance_fen=bank_balance_fen,
         bank_lines=[
             {
@@ -124,17 +130,24 @@ def _statements(stage: Stage, accounts: Sequence[Account]) -> list[Statement]:
         _statement("Escrow", escrow),
         _statement(f"Contractor {order.contractor_no}", [a for a in members if a.member_no == order.contractor_no]),
         _statement(f"Platform {stage.platform_no}", platform),
-        _statement("Custody account, counter-signed", [a for a in accounts if a.purpose == Purpose.CUSTODY]),
+        _statement(
+            "Custody account in our books; negative is what the bank holds for us",
+            [a for a in accounts if a.purpose == Purpose.CUSTODY],
+        ),
     ]
 
 
 def _statement(title: str, accounts: Sequence[Account]) -> Statement:
-    amounts = [line["amount_fen"] for account in accounts for line in account.lines]
+    """Accounts that belong together; what an entry moves between two of them is neither in nor out."""
+    by_entry: defaultdict[int, int] = defaultdict(int)
+    for account in accounts:
+        for line in account.lines:
+            by_entry[line["entry_id"]] += line["amount_fen"]
     return Statement(
         title=title,
         accounts=accounts,
-        in_fen=sum(amount for amount in amounts if amount > 0),
-        out_fen=sum(amount for amount in amounts if amount < 0),
+        in_fen=sum(amount_fen for amount_fen in by_entry.values() if amount_fen > 0),
+        out_fen=-sum(amount_fen for amount_fen in by_entry.values() if amount_fen < 0),
         closing_fen=sum(account.balance_fen for account in accounts),
     )
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from escrow.commands.contract_file import ContractFile, read_contract_file
 from escrow.commands.contract_nodes import ContractFileError
@@ -20,6 +22,9 @@ from escrow.commands.running import EXIT_FAILED, EXIT_UNUSABLE, err, out, run
 from escrow.domain.money import format_fen
 from escrow.logs import configure_logs
 from escrow.stack.up import ROOT, Stack
+
+#: Where there is no terminal, as in a log file, lines are as wide as a statement needs.
+console = out if out.is_terminal else Console(highlight=False, soft_wrap=True, width=110)
 
 
 def demo(
@@ -52,28 +57,38 @@ def demo(
 
 async def _demo(contract: ContractFile, *, pause: bool) -> ClosingPage:
     order = contract.order
-    out.print(
+    console.print(
         f"[bold]A decoration contract, from deposit to the contractor's bank account[/]\n"
         f"{order.order_no}: {contract.owner.name} and {contract.contractor.name}, "
         f"{format_fen(order.price_fen)} yuan in {len(order.milestones)} milestones"
     )
-    with tempfile.TemporaryDirectory(prefix="escrow-demo-") as folder:
-        async with stack_in(Path(folder)) as stack:
-            _tell_where(stack)
-            acts = acts_of(contract)
-            with Narrator(out, acts=len(acts)) as narrator:
-                async with stage_on(stack, contract, narrator) as stage:
-                    for act in acts:
-                        narrator.act(act.title)
-                        await act.play(stage)
-                    return await _last_page(stage, pause=pause)
+    folder = Path(tempfile.mkdtemp(prefix="escrow-demo-"))
+    try:
+        async with stack_in(folder) as stack:
+            page = await _lived_through(stack, contract, pause=pause)
+    except BaseException:
+        err.print(f"The demo did not come to its end; the logs of all parts are in {folder}", markup=False)
+        raise
+    await asyncio.to_thread(shutil.rmtree, folder)
+    return page
+
+
+async def _lived_through(stack: Stack, contract: ContractFile, *, pause: bool) -> ClosingPage:
+    _tell_where(stack)
+    acts = acts_of(contract)
+    with Narrator(console, acts=len(acts)) as narrator:
+        async with stage_on(stack, contract, narrator) as stage:
+            for act in acts:
+                narrator.act(act.title)
+                await act.play(stage)
+            return await _last_page(stage, pause=pause)
 
 
 async def _last_page(stage: Stage, *, pause: bool) -> ClosingPage:
     if pause:
         stage.narrator.stop()
-        out.print(f"\nPaused before the last page. `escrow --stack {stage.stack.folder} …` speaks to this stack.")
-        out.print("Press Enter to go on.")
+        console.print(f"\nPaused before the last page. `escrow --stack {stage.stack.folder} …` speaks to this stack.")
+        console.print("Press Enter to go on.")
         await asyncio.to_thread(sys.stdin.readline)
     page = await closing_page(stage)
     stage.narrator.stop()
@@ -82,7 +97,7 @@ async def _last_page(stage: Stage, *, pause: bool) -> ClosingPage:
 
 
 def _tell_where(stack: Stack) -> None:
-    out.print(f"Temporal's pages  {stack.temporal.ui_url}   (open them beside: they live as long as the demo)")
-    out.print(f"API               {stack.api_url}/v1/openapi.json")
-    out.print(f"bank sandbox      {stack.bank_url}/docs")
-    out.print(f"worker            process {stack.worker.pid}")
+    console.print(f"Temporal's pages  {stack.temporal.ui_url}   (open them beside: they live as long as the demo)")
+    console.print(f"API               {stack.api_url}/v1/openapi.json")
+    console.print(f"bank sandbox      {stack.bank_url}/docs")
+    console.print(f"worker            process {stack.worker.pid}")
