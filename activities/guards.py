@@ -28,6 +28,16 @@ def require_own_workflow(*, platform_no: str, object_kind: str, object_no: str) 
         raise Refused("wrong_workflow", f"Only the workflow {expected} may do this.")
 
 
+async def require_entered(reader: Reader, *, platform_no: str, object_kind: str, object_no: str) -> None:
+    """What is recorded about an object without a basis must be about one that the books know.
+
+    Raises:
+        Refused: `not_found`.
+    """
+    if await get_object(reader, platform_no, object_kind, object_no) is None:
+        raise Refused("not_found", f"There is no {object_kind} {object_no}.")
+
+
 async def require_signed(
     reader: Reader, *, platform_no: str, order_no: str, terms: dict[str, Any], milestone: dict[str, Any] | None = None
 ) -> None:

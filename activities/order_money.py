@@ -5,7 +5,7 @@ from datetime import date
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
-from activities.guards import require_signed
+from activities.guards import require_entered, require_signed
 from activities.steps import Step, used_before
 from activities.telemetry import RELEASES
 from escrow.domain import recipes
@@ -102,7 +102,15 @@ class OrderActivities:
 
     @activity.defn
     async def record_order(self, step: Step) -> Receipt:
-        """Record a change of the order that moves no money, with its deadlines."""
+        """Record a change of the order that moves no money, with its deadlines.
+
+        Raises:
+            Refused: `not_found` for an order that was never opened, or the basis does not hold.
+        """
+        if not step.bases:
+            await require_entered(
+                self._reader, platform_no=step.platform_no, object_kind=step.object_kind, object_no=step.object_no
+            )
         return await self._writer.post(step.posting(content={}))
 
     @activity.defn

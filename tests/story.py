@@ -23,7 +23,7 @@ from escrow.ledger.consents import NewConsent, record_consent, void_consent
 from escrow.stack.postgres import PostgresServer
 from tests.sandbox import Sandbox
 from tests.stage import Stage, staged
-from tests.story_ground import CONTRACTOR, OWNER, REQUESTS
+from tests.story_ground import CONTRACTOR, OWNER, REQUESTS, details_of
 from tests.story_withdrawals import Withdrawing
 from workflows.messages import (
     ORDERS_TASK_QUEUE,
@@ -194,6 +194,10 @@ class Story(Withdrawing):
         state: OrderState = await self.order.query("state", result_type=OrderState)
         return state
 
+    async def details(self) -> str:
+        """What the Temporal UI shows of the order."""
+        return await details_of(self.order)
+
     async def order_ends(self) -> OrderOutcome:
         """Days pass until the order has ended."""
         outcome: OrderOutcome = await self.ending_of(self.order, step=timedelta(days=1))
@@ -220,3 +224,4 @@ async def told(
         await story.watch_begins()
         yield story
         await story.books_are_equal()
+        await story.books_are_sound()

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import asyncpg
+from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from escrow.domain.accounts import Purpose
@@ -15,6 +17,7 @@ from escrow.ledger.balances import list_accounts, platform_balances
 from escrow.ledger.bank_accounts import NewBankAccount
 from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.days import accounting_day, close_day
+from escrow.ledger.invariants import check_invariants
 from escrow.ledger.members import MemberKind
 from escrow.ledger.objects import BusinessObject, Event, get_object, object_events
 from escrow.ledger.personal_data import PersonalDataBox
@@ -193,8 +196,22 @@ class Ground:
         ours = await platform_balances(self.stage.reader, self.platform_no)
         assert ours.custody_at_bank_fen == at_bank_fen
 
+    async def books_are_sound(self) -> None:
+        """No invariant of the ledger is broken."""
+        connection = await asyncpg.connect(self.stage.database.dsn)
+        try:
+            assert await check_invariants(connection) == []
+        finally:
+            await connection.close()
+
     def _bank_lines(self) -> BankLines:
         return BankLines(self.stage.reader, PersonalDataBox.from_hex(data_key=DATA_KEY, index_key=INDEX_KEY))
 
     async def is_entered(self, kind: str, object_no: str) -> bool:
         return await get_object(self.stage.reader, self.platform_no, kind, object_no) is not None
+
+
+async def details_of(handle: WorkflowHandle[Any, Any]) -> str:
+    """What the Temporal UI shows as a workflow's current details."""
+    metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return metadata.current_details

@@ -331,7 +331,10 @@ class OrderActions(OrderDesk):
         after.attention = reason
         after.times_flagged += 1
         step = self.step("attention", after.times_flagged, event_type="order.needs_attention", after=after)
-        await self.recorded(step, summary="show to an operator")
+        try:
+            await self.recorded(step, summary="show to an operator")
+        except Refused as refusal:
+            self.note("attention", refusal.message)
         self.adopt(after)
         self.state.attention = reason
         self.refresh()

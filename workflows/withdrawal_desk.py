@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.failures import from_temporal
@@ -22,8 +22,8 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.charges import needs_large_withdrawal_sms
     from escrow.domain.errors import Refused
     from escrow.domain.journal import Basis
-    from escrow.domain.payouts import PayoutAnswer
     from escrow.domain.order_operations import withdrawal_operation_hash, withdrawal_terms
+    from escrow.domain.payouts import PayoutAnswer
     from escrow.domain.requests import derived
     from escrow.domain.withdrawal_states import WithdrawalEvent as Event
     from escrow.domain.withdrawal_states import WithdrawalStatus as Status
@@ -159,7 +159,7 @@ class WithdrawalDesk(Desk):
                     ),
                     on_cancel=self.note_cancel,
                 )
-            except ActivityError as error:
+            except FailureError as error:
                 known = from_temporal(error)
                 if isinstance(known, Refused):
                     return known
