@@ -11,15 +11,11 @@ from escrow.domain.errors import Refused
 from escrow.domain.identity_numbers import is_cnaps_code, is_corporate_account_no, is_unionpay_card
 from escrow.domain.journal import Change, Posting
 from escrow.domain.requests import derived
-from escrow.domain.withdrawal_states import WithdrawalStatus
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members, same_name
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.registry_posting import one_at_a_time, post_within, run, transaction
 from escrow.ledger.registry_tables import BankAccountRow
-
-#: Withdrawals in these states send nothing more to their account.
-_ENDED_WITHDRAWALS = [status.value for status in WithdrawalStatus if status.is_final]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +134,7 @@ class BankAccounts:
             if row is None or row.member_no != member_no:
                 raise _not_found(account_id)
             if row.unbound_at is None:
-                await _refuse_while_in_use(session, platform_no, account_id)
+                await _refuse_while_in_use(session, platform_no, member_no, account_id)
                 await self._unbind_row(session, row)
         return await self.get(platform_no, member_no, account_id)
 
@@ -339,14 +335,18 @@ def _not_found(account_id: str) -> Refused:
     return Refused("not_found", f"There is no bank account {account_id}.")
 
 
-async def _refuse_while_in_use(session: AsyncSession, platform_no: str, account_id: str) -> None:
+async def _refuse_while_in_use(session: AsyncSession, platform_no: str, member_no: str, account_id: str) -> None:
+    # A withdrawal is under way as long as its money is in transit: few rows, found by the account's key. An index
+    # on the objects' documents instead would cost every change of every order.
     under_way = await run(
         session,
-        "SELECT object_no FROM business_object WHERE platform_no = :platform_no AND kind = 'withdrawal' "
-        "AND body->>'account_id' = :account_id AND NOT status = ANY(:ended) LIMIT 1",
+        "SELECT o.object_no FROM account a JOIN business_object o ON o.platform_no = a.platform_no "
+        "AND o.kind = 'withdrawal' AND o.object_no = a.ref WHERE a.platform_no = :platform_no "
+        "AND a.member_no = :member_no AND a.purpose = 'payout' AND a.balance_fen <> 0 "
+        "AND o.body->>'account_id' = :account_id LIMIT 1",
         platform_no=platform_no,
+        member_no=member_no,
         account_id=account_id,
-        ended=_ENDED_WITHDRAWALS,
     )
     if under_way:
         raise Refused(

@@ -249,27 +249,6 @@ async def test_unbinding_twice_is_unbinding_once(registry: Registry, database: D
     assert await refusal_code(registry.bank_accounts.to_pay("HOME", "O-1")) == "account_not_bound"
 
 
-async def test_an_account_that_a_withdrawal_is_on_its_way_to_stays_bound(
-    registry: Registry, database: Database
-) -> None:
-    await open_platform(registry)
-    await open_owner(registry)
-    await registry.bank_accounts.bind("HOME", "O-1", card())
-    connection = await asyncpg.connect(database.dsn)
-    await connection.execute(
-        "INSERT INTO business_object (platform_no, kind, object_no, sequence_no, status, body, created_at, updated_at)"
-        """ VALUES ('HOME', 'withdrawal', 'W-1', 1, 'submitted', '{"account_id": "A-1"}', now(), now())"""
-    )
-    await connection.execute(
-        "INSERT INTO account (platform_no, member_no, purpose, ref, balance_fen, min_balance_fen)"
-        " VALUES ('HOME', 'O-1', 'payout', 'W-1', 100, 0)"
-    )
-    assert await refusal_code(registry.bank_accounts.unbind("HOME", "O-1", "A-1")) == "account_in_use"
-    await connection.execute("UPDATE account SET balance_fen = 0 WHERE ref = 'W-1'")
-    await connection.close()
-    assert not (await registry.bank_accounts.unbind("HOME", "O-1", "A-1")).is_bound
-
-
 async def test_every_change_of_the_registry_is_an_event_without_a_gap(registry: Registry, database: Database) -> None:
     await open_platform(registry)
     await open_owner(registry)
