@@ -95,7 +95,9 @@ def wrong_figures(contract: Contract, page: dict) -> list[str]:  # type: ignore[
         same(f"{statement['title']}, closing", statement["closing_fen"], sum(moved.values()))
 
     # From both: what is left where, and what the bank must show.
-    left_fen = commission_fen - sum(charges.values())
+    paid_in_fen = sum(line["amount_fen"] for line in page["bank_lines"] if line["kind"] == "inbound")
+    own_pay_in_fen = paid_in_fen - contract.price_fen
+    left_fen = own_pay_in_fen + commission_fen - sum(charges.values())
     own_fen, unpaid_fen = max(left_fen, 0), max(-left_fen, 0)
     balances = {name: account["balance_fen"] for name, account in accounts.items() if account["balance_fen"]}
     expected = {"own": own_fen, "bank_charges": -unpaid_fen, "custody": -left_fen}
@@ -105,15 +107,20 @@ def wrong_figures(contract: Contract, page: dict) -> list[str]:  # type: ignore[
         bank_fen += line["amount_fen"]
         same(f"the bank's balance after line {line['line_no']}", line["balance_after_fen"], bank_fen)
     at_bank = sorted(line["amount_fen"] for line in page["bank_lines"])
+    own_pay_in = [own_pay_in_fen] if own_pay_in_fen else []
     debits = [-net for net in paid_out.values()] + [-charge for charge in charges.values() if charge]
-    same("the bank's lines", at_bank, sorted([contract.price_fen, *debits]))
-    same("the bank's balance", page["bank_balance_fen"], contract.price_fen + sum(debits))
+    same("the bank's lines", at_bank, sorted([contract.price_fen, *own_pay_in, *debits]))
+    same("the bank's balance", page["bank_balance_fen"], paid_in_fen + sum(debits))
     same("the bank's balance and ours", page["bank_balance_fen"], left_fen)
     return found + _wrong_checks(contract, page, commission_fen, own_fen, unpaid_fen)
 
 
 def _wrong_checks(
-    contract: Contract, page: dict, commission_fen: int, own_fen: int, unpaid_fen: int  # type: ignore[type-arg]  # JSON
+    contract: Contract,
+    page: dict,
+    commission_fen: int,
+    own_fen: int,
+    unpaid_fen: int,  # type: ignore[type-arg]  # JSON
 ) -> list[str]:
     figures = {key: value for check in page["checks"] for key, value in check["figures"].items()}
     custody_fen = own_fen - unpaid_fen

@@ -16,10 +16,15 @@ from escrow.commands.demo.narrator import Narrator
 from escrow.commands.demo.platform_api import PlatformApi
 from escrow.commands.skip import OrderSkip
 from escrow.domain.platform_config import PlatformConfig
-from escrow.ledger.platform_file import PlatformFile
+from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
 from escrow.ledger.posting import LedgerWriter
 from escrow.stack.temporal_client import connect_temporal
 from escrow.stack.up import Ports, Stack
+
+#: The platform's own bank account, from which it may pay in for the bank's charges.
+OWN_BANK_ACCOUNT = OwnBankAccount(
+    account_id="OWN-1", account_no="755900001234567890", cnaps_code="307584007998", bank_name="平安银行"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +121,7 @@ async def _open_platform(contract: ContractFile, books: Books, sandbox: SandboxS
     file = PlatformFile(
         platform_no=terms.platform_no,
         name=terms.name,
+        own_bank_account=OWN_BANK_ACCOUNT,
         config=PlatformConfig(commission_basis_points=terms.commission_basis_points),
     )
     await books.registry.open_platform(file, custody_account_no=custody_account_no)

@@ -14,18 +14,22 @@ from escrow.commands.demo.payouts import (
     withdrawal_after_release,
     worker_killed_while_paying,
 )
-from escrow.commands.demo.stage import Stage
+from escrow.commands.demo.stage import OWN_BANK_ACCOUNT, Stage
 from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.identity_numbers import mask
 from escrow.domain.milestones import Milestone, MilestoneKind
 from escrow.domain.money import format_fen
 from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.rails import Rail
 from escrow.domain.splits import Split, split
+from escrow.domain.tariff import tariff_on
 from escrow.ledger.days import sweep_commission
 
 _POLL_SECONDS = 0.1
 _WITHIN_SECONDS = 30.0
+#: What the bank charges at most for one payment (docs: its tariff ends at 200.00).
+_LARGEST_CHARGE_FEN = 20_000
 
 
 #: A contract that names no period has the platform's, and the demo's platform has the defaults.
@@ -52,6 +56,7 @@ def acts_of(contract: ContractFile) -> Sequence[Act]:
     fatal = [milestone for milestone in acceptances if milestone is not silent][-1]
     acts = [
         Act("The members open their accounts", members_open),
+        *([Act("The platform pays in for the bank's charges", platform_pays_in)] if needs_own_money(contract) else []),
         Act("The owner transfers the price to the custody account", owner_transfers),
         Act("The order is opened, paid and frozen", order_paid),
         Act("Work starts", work_starts),
@@ -118,6 +123,28 @@ async def owner_transfers(stage: Stage) -> None:
 
     await _until(credited, "the transfer was not credited to the owner")
     stage.narrator.line(f"recognised by its account: {format_fen(price_fen)} available to {owner.member_no}")
+
+
+async def platform_pays_in(stage: Stage) -> None:
+    """The platform transfers money of its own: its commission alone does not cover what the bank charges."""
+    amount_fen = _LARGEST_CHARGE_FEN * len(stage.contract.order.milestones)
+    line = await stage.sandbox.transfer(
+        custody_account_no=stage.custody_account_no,
+        amount_fen=amount_fen,
+        account_no=OWN_BANK_ACCOUNT.account_no,
+        account_name=stage.contract.platform.name,
+        remark="手续费备付",
+    )
+
+    async def credited() -> bool:
+        platform = await stage.api.get("platform")
+        return bool(platform["balances_fen"].get("own", 0) == amount_fen)
+
+    await _until(credited, "the platform's own transfer was not credited")
+    stage.narrator.line(
+        f"{format_fen(amount_fen)} as {line.bank_serial_no}: the commission does not cover the bank's charges here, "
+        "and they are never members' money"
+    )
 
 
 async def order_paid(stage: Stage) -> None:
@@ -249,6 +276,19 @@ def splits_of(contract: ContractFile) -> dict[int, Split]:
             rate=contract.platform.commission_basis_points,
         )
     return splits
+
+
+def needs_own_money(contract: ContractFile) -> bool:
+    """Whether commission may at some release fall short of the bank's charges until then."""
+    left_fen = 0
+    tariff = tariff_on(datetime.now(SHANGHAI).date())
+    for part in splits_of(contract).values():
+        left_fen += part.commission_fen
+        if part.net_fen > 0:
+            left_fen -= max(tariff.fee_fen(rail, part.net_fen) for rail in Rail)
+        if left_fen < 0:
+            return True
+    return False
 
 
 def told_in_full(contract: ContractFile) -> int:
