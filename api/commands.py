@@ -93,6 +93,9 @@ async def consent_to(
         Refused: `request_no_reused`, or `milestone_unknown`.
     """
     contract = contract_of(order)
+    validity = CONSENT_VALIDITY
+    if command.operation is OrderCommand.CANCEL:
+        validity += contract.periods.cancel_proposal_validity  # it is used when the other side agrees
     return await record_consent(
         services.reader,
         NewConsent(
@@ -103,7 +106,7 @@ async def consent_to(
             operation=command.operation.value,
             given_by=command.by,
             terms=terms_of(contract, command.operation, command.milestone),
-            expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+            expires_at=datetime.now(UTC) + validity,
             remote_address=remote_address,
         ),
     )
@@ -133,8 +136,9 @@ async def give(
             update_id=f"{command.request_no}-{consent.operation_hash[:16]}",
         )
     except Refused as refusal:
-        await keep_refusal(services, platform_no, command.request_no, refusal)
-        raise
+        if await keep_refusal(services, platform_no, command.request_no, refusal):
+            raise
+        result = await _what_became_of(services, order, command)
     except WorkflowEnded:
         result = await _what_became_of(services, order, command)
     told = result.model_dump(mode="json")
@@ -142,10 +146,10 @@ async def give(
     return CommandAnswer(result=told, order=order_view(await known_order(services, platform_no, order_no)))
 
 
-async def keep_refusal(services: Services, platform_no: str, consent_no: str, refusal: Refused) -> None:
-    """Void the consent of a refused request and keep the refusal as its answer."""
+async def keep_refusal(services: Services, platform_no: str, consent_no: str, refusal: Refused) -> bool:
+    """Void the consent of a refused request and keep the refusal as its answer; False when the consent was used."""
     outcome = {"refused": {"code": refusal.code, "message": refusal.message, "details": refusal.details}}
-    await void_consent(services.reader, platform_no, consent_no, outcome=outcome)
+    return await void_consent(services.reader, platform_no, consent_no, outcome=outcome)
 
 
 def raise_kept_refusal(outcome: dict[str, Any]) -> None:

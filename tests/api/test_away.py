@@ -15,6 +15,7 @@ from escrow.stack.processes import Command, Member, free_port
 from escrow.stack.up import ROOT, Stack, answers
 from tests.api.documented import check_documented
 from tests.api.platforms import PRICE_FEN, Platform, eventually
+from tests.postgres import new_database
 
 
 @asynccontextmanager
@@ -65,6 +66,21 @@ async def test_it_starts_within_two_seconds_when_everything_is_away(
             assert_away(await http.get("/v1/orders"), "ledger_unavailable")
             assert_away(await http.post("/v1/members", json={"member_no": "M"}), "ledger_unavailable")
     assert seconds < 2, f"took {seconds:.2f} s"
+
+
+async def test_a_fault_of_ours_is_a_problem_that_tells_nothing(
+    platform: Platform, stack: Stack, tmp_path: Path
+) -> None:
+    """A database without our tables is such a fault."""
+    bare = await new_database(stack.postgres, migrated=False)
+    async with (
+        another_api(stack, tmp_path, DATABASE_URL=bare.dsn) as (_, url),
+        caller_of(platform, url) as http,
+    ):
+        answer = await http.get("/v1/orders")
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+        assert "platform_key" not in answer.text
+    assert "platform_key" in (tmp_path / "api.log").read_text()
 
 
 async def test_while_temporal_is_away_reads_go_on_and_commands_are_told_to_repeat(
