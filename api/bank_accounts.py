@@ -7,7 +7,7 @@ from api.dependencies import CallerPlatform, UsedServices
 from api.problems import problems
 from api.schemas import Body, Line, Number, PathNumber, Time, View
 from escrow.domain.identity_numbers import mask
-from escrow.ledger.bank_accounts import BankAccount, NewBankAccount
+from escrow.ledger.bank_account_rows import BankAccount, NewBankAccount
 
 router = APIRouter(prefix="/members/{member_no}/bank-accounts", tags=["bank accounts"])
 

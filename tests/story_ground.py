@@ -14,7 +14,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from escrow.domain.accounts import Purpose
 from escrow.domain.money import format_fen, yuan
 from escrow.ledger.balances import list_accounts, platform_balances
-from escrow.ledger.bank_accounts import NewBankAccount
+from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.days import accounting_day, close_day
 from escrow.ledger.invariants import check_invariants

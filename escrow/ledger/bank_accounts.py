@@ -1,6 +1,5 @@
 """Bank accounts bound to members: where withdrawals go and where recognised transfers come from."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy.exc import IntegrityError
@@ -8,61 +7,14 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
-from escrow.domain.identity_numbers import is_cnaps_code, is_corporate_account_no, is_unionpay_card
 from escrow.domain.journal import Change, Posting
 from escrow.domain.requests import derived
+from escrow.ledger.bank_account_rows import BankAccount, BankAccountDrawer, NewBankAccount, check_numbers
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members, same_name
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.registry_posting import one_at_a_time, post_within, run, transaction
 from escrow.ledger.registry_tables import BankAccountRow
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewBankAccount:
-    """A bank account to bind.
-
-    Args:
-        account_id: the platform's own number of this binding; never used for another.
-        account_no: card number (16-19 digits, Luhn, prefix 62) or corporate account (9-32 digits).
-        account_name: must be the member's name.
-        cnaps_code: 12 digits of the bank's branch, empty when unknown; some rails need it.
-        make_default: withdrawals that name no account go here; the first account is the default anyway.
-    """
-
-    account_id: str
-    account_no: str
-    account_name: str
-    is_corporate: bool
-    cnaps_code: str = ""
-    bank_name: str = ""
-    make_default: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BankAccount:
-    """A bound or once bound account with personal data in the clear: never log or store one elsewhere.
-
-    `member_no` is empty for the platform's own account.
-    """
-
-    platform_no: str
-    account_id: str
-    member_no: str
-    account_no: str
-    account_name: str
-    is_corporate: bool
-    cnaps_code: str
-    bank_name: str
-    verification: str
-    is_default: bool
-    bound_at: datetime
-    unbound_at: datetime | None
-
-    @property
-    def is_bound(self) -> bool:
-        """Whether money may go there now."""
-        return self.unbound_at is None
 
 
 class BankAccounts:
@@ -77,6 +29,7 @@ class BankAccounts:
     def __init__(self, reader: Reader, box: PersonalDataBox, members: Members) -> None:
         self._reader = reader
         self._box = box
+        self._drawer = BankAccountDrawer(box)
         self._members = members
 
     async def bind(self, platform_no: str, member_no: str, account: NewBankAccount) -> tuple[BankAccount, bool]:
@@ -99,7 +52,7 @@ class BankAccounts:
         """
         if same_name(account.account_name) != same_name(holder_name):
             raise Refused("account_name_differs", "Only accounts under the member's own name can be bound.")
-        _check_numbers(account)
+        check_numbers(account)
         now = datetime.now(UTC)
         try:
             async with transaction(self._reader) as session:
@@ -113,7 +66,7 @@ class BankAccounts:
                     if ends is not None:
                         ends.is_default = False
                         await session.flush()
-                    session.add(self._sealed(platform_no, member_no, account, is_default=is_default, now=now))
+                    session.add(self._drawer.sealed(platform_no, member_no, account, is_default=is_default, now=now))
         except IntegrityError as error:
             if "bank_account_bound_once" not in str(error.orig):
                 raise
@@ -148,7 +101,7 @@ class BankAccounts:
             row = await session.get(BankAccountRow, (platform_no, account_id))
         if row is None or row.member_no != member_no:
             raise _not_found(account_id)
-        return self._opened(row)
+        return self._drawer.opened(row)
 
     async def of_member(self, platform_no: str, member_no: str) -> list[BankAccount]:
         """All accounts ever bound to a member, oldest first."""
@@ -158,7 +111,7 @@ class BankAccounts:
             .order_by(col(BankAccountRow.bound_at), col(BankAccountRow.account_id))
         )
         async with self._reader.session() as session:
-            return [self._opened(row) for row in (await session.exec(query)).all()]
+            return [self._drawer.opened(row) for row in (await session.exec(query)).all()]
 
     async def to_pay(self, platform_no: str, member_no: str, account_id: str = "") -> BankAccount:
         """Return the bound account that a withdrawal goes to: the named one, or the default.
@@ -174,21 +127,18 @@ class BankAccounts:
         if row is None or row.member_no != member_no or row.unbound_at is not None:
             named = f"account {account_id}" if account_id else "default account"
             raise Refused("account_not_bound", f"There is no bound {named}.", {"account_id": account_id})
-        return self._opened(row)
+        return self._drawer.opened(row)
 
     async def holder_of(self, platform_no: str, account_no: str) -> BankAccount | None:
         """Bound account with this number, by which a transfer is recognised; None when nobody bound it."""
         query = select(BankAccountRow).where(
             BankAccountRow.platform_no == platform_no,
-            BankAccountRow.account_no_index == self._index(platform_no, account_no),
+            BankAccountRow.account_no_index == self._drawer.index(platform_no, account_no),
             col(BankAccountRow.unbound_at).is_(None),
         )
         async with self._reader.session() as session:
             row = (await session.exec(query)).one_or_none()
-        return None if row is None else self._opened(row)
-
-    def _index(self, platform_no: str, account_no: str) -> bytes:
-        return self._box.blind_index(account_no, field=f"{platform_no}/account_no")
+        return None if row is None else self._drawer.opened(row)
 
     def _binding(
         self,
@@ -212,7 +162,7 @@ class BankAccounts:
             request_no=derived("", "bank_account", account.account_id, "bind"),
             content={
                 **facts,
-                "account_no": self._index(platform_no, account.account_no).hex(),
+                "account_no": self._drawer.index(platform_no, account.account_no).hex(),
                 "account_name": self._box.blind_index(account.account_name, field=f"{platform_no}/name").hex(),
                 "make_default": account.make_default,
             },
@@ -270,42 +220,6 @@ class BankAccounts:
         )
         return (await session.exec(query)).one_or_none()
 
-    def _sealed(
-        self, platform_no: str, member_no: str, account: NewBankAccount, *, is_default: bool, now: datetime
-    ) -> BankAccountRow:
-        place = f"{platform_no}/bank_account/{account.account_id}"
-        return BankAccountRow(
-            platform_no=platform_no,
-            account_id=account.account_id,
-            member_no=member_no,
-            account_no_sealed=self._box.seal(account.account_no, place=f"{place}/account_no"),
-            account_no_index=self._index(platform_no, account.account_no),
-            account_name_sealed=self._box.seal(account.account_name, place=f"{place}/account_name"),
-            is_corporate=account.is_corporate,
-            cnaps_code=account.cnaps_code,
-            bank_name=account.bank_name,
-            verification="none",
-            is_default=is_default,
-            bound_at=now,
-        )
-
-    def _opened(self, row: BankAccountRow) -> BankAccount:
-        place = f"{row.platform_no}/bank_account/{row.account_id}"
-        return BankAccount(
-            platform_no=row.platform_no,
-            account_id=row.account_id,
-            member_no=row.member_no,
-            account_no=self._box.open(row.account_no_sealed, place=f"{place}/account_no"),
-            account_name=self._box.open(row.account_name_sealed, place=f"{place}/account_name"),
-            is_corporate=row.is_corporate,
-            cnaps_code=row.cnaps_code,
-            bank_name=row.bank_name,
-            verification=row.verification,
-            is_default=row.is_default,
-            bound_at=row.bound_at,
-            unbound_at=row.unbound_at,
-        )
-
 
 def _change(account_id: str, event_type: str, *, status: str = "bound", is_default: bool) -> Change:
     return Change(
@@ -320,15 +234,6 @@ def _change(account_id: str, event_type: str, *, status: str = "bound", is_defau
 def _holder(platform_no: str, member_no: str) -> str:
     # The changes of one member's accounts are put in order, so that exactly one of them stays the default.
     return f"bank_accounts/{platform_no}/{member_no}"
-
-
-def _check_numbers(account: NewBankAccount) -> None:
-    fits = is_corporate_account_no if account.is_corporate else is_unionpay_card
-    if not fits(account.account_no):
-        expected = "9 to 32 digits" if account.is_corporate else "a UnionPay card number, 16 to 19 digits from 62"
-        raise Refused("account_no_invalid", f"The account number is mistyped: expected {expected}.")
-    if account.cnaps_code and not is_cnaps_code(account.cnaps_code):
-        raise Refused("cnaps_code_invalid", "The CNAPS code is mistyped: its check digit does not fit.")
 
 
 def _not_found(account_id: str) -> Refused:

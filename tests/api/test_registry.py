@@ -8,7 +8,7 @@ import pytest
 
 from escrow.domain.errors import Refused
 from escrow.domain.platform_config import PlatformConfig, SmsContact
-from escrow.ledger.bank_accounts import NewBankAccount
+from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.members import MemberKind
 from escrow.ledger.personal_data import PersonalDataBox, PersonalDataUnreadable
 from escrow.ledger.platform_file import PlatformFile, read_platform_file
