@@ -84,6 +84,7 @@ class Activities:
         return [
             orders.open_order,
             orders.record_order,
+            orders.record_proposal,
             orders.freeze_price,
             orders.release_milestone,
             orders.refund_rest,

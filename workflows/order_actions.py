@@ -9,7 +9,7 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.notices import NoticeActivities, OrderReminder
-    from activities.order_money import FreezePrice, OrderActivities, RefundRest, ReleaseMilestone
+    from activities.order_money import FreezePrice, OrderActivities, ProposeCancel, RefundRest, ReleaseMilestone
     from escrow.domain.errors import Refused
     from escrow.domain.journal import Basis
     from escrow.domain.milestones import MilestoneKind
@@ -278,7 +278,11 @@ class OrderActions(OrderDesk):
         after = states.after_proposal(self.state, proposal)
         step = self.step("propose-cancel", letter.command.request_no, event_type="order.cancel_proposed", after=after)
         try:
-            await self.recorded(step, summary=f"{letter.command.by} proposes to cancel")
+            await self.locally(
+                OrderActivities.record_proposal,
+                ProposeCancel(step=step, consent=self.consent_of(letter)),
+                summary=f"{letter.command.by} proposes to cancel",
+            )
         except Refused as refusal:
             self.mail.refuse(letter, refusal)
             return
