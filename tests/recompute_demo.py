@@ -10,6 +10,7 @@ import sys
 from collections import defaultdict
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 #: What the bank charges for a payout by amount in yuan (up to), and by rails that have a price of their own, in fen.
 TARIFF = ((10_000, 500), (100_000, 1_000), (500_000, 1_500), (1_000_000, 2_000))
@@ -45,101 +46,121 @@ class Contract:
         return splits
 
 
-def wrong_figures(contract: Contract, page: dict) -> list[str]:  # type: ignore[type-arg]  # any JSON object
-    """Every figure of the page that is another one by this computation."""
-    found: list[str] = []
+class Recomputation:
+    """One comparison: every figure of the page with the one that follows from contract and movements."""
 
-    def same(what: str, shown: object, computed: object) -> None:
+    def __init__(self, contract: Contract, page: dict[str, Any]) -> None:
+        self.contract = contract
+        self.page = page
+        self.wrong: list[str] = []
+        self.accounts = {
+            account["account"]: account for statement in page["statements"] for account in statement["accounts"]
+        }
+        self.nets = dict(enumerate(contract.splits(), start=1))
+        self.commission_fen = sum(commission for _, commission in self.nets.values())
+        self.withdrawals = {item["withdrawal_no"]: item for item in page["withdrawals"]}
+        self.charges_fen = [_charge_fen(item["rail"], item["principal_fen"]) for item in self.withdrawals.values()]
+        self.paid_in_fen = sum(line["amount_fen"] for line in page["bank_lines"] if line["kind"] == "inbound")
+        own_pay_in_fen = self.paid_in_fen - contract.price_fen
+        self.left_fen = own_pay_in_fen + self.commission_fen - sum(self.charges_fen)
+
+    def compare(self) -> list[str]:
+        """What differs, one line each; the problems that the page itself names come last."""
+        self.ledger()
+        self.milestones()
+        self.statements()
+        self.balances()
+        self.bank()
+        self.checks()
+        return self.wrong
+
+    def same(self, what: str, shown: object, computed: object) -> None:
+        """Note a figure that is another one."""
         if shown != computed:
-            found.append(f"{what}: shown {shown}, computed {computed}")
+            self.wrong.append(f"{what}: shown {shown}, computed {computed}")
 
-    statements = page["statements"]
-    accounts = {account["account"]: account for statement in statements for account in statement["accounts"]}
-    nets = {number: parts for number, parts in enumerate(contract.splits(), start=1)}
-    commission_fen = sum(commission for _, commission in nets.values())
-    paid_out = {number: net for number, (net, _) in nets.items() if net > 0}
-    withdrawals = {item["withdrawal_no"]: item for item in page["withdrawals"]}
-    charges = {number: _charge_fen(item["rail"], item["principal_fen"]) for number, item in withdrawals.items()}
-
-    # From the contract: what each milestone brought, and what was withdrawn of it.
-    entries: defaultdict[int, int] = defaultdict(int)
-    booked: dict[tuple[str, str], int] = {}
-    for name, account in accounts.items():
-        balance_fen = 0
-        for line in account["lines"]:
-            balance_fen += line["amount_fen"]
-            same(f"{name}, balance after entry {line['entry_id']}", line["balance_after_fen"], balance_fen)
-            entries[line["entry_id"]] += line["amount_fen"]
-            booked[(name, line["request_no"])] = line["amount_fen"]
-        same(f"{name}, balance", account["balance_fen"], balance_fen)
-    for entry_id, sum_fen in entries.items():
-        same(f"sum of entry {entry_id}", sum_fen, 0)
-    escrow, payee = f"{contract.owner_no}/escrow:{contract.order_no}", f"{contract.contractor_no}/withdrawable"
-    for number, (net_fen, fee_fen) in nets.items():
-        release = f"{contract.order_no}:M{number}:release:1"
-        same(f"M{number} out of escrow", booked.get((escrow, release)), -contract.gross_fen[number - 1])
-        same(f"M{number} to the contractor", booked.get((payee, release), 0), net_fen)
-        same(f"M{number} commission", booked.get(("fees", release), 0), fee_fen)
-        withdrawal_no = f"{contract.order_no}:M{number}:withdrawal:1" if contract.withdraws_itself else f"W-{number}"
-        same(f"withdrawal of M{number}", withdrawals.get(withdrawal_no, {}).get("principal_fen", 0), net_fen)
-    same("number of withdrawals", len(withdrawals), len(paid_out))
-
-    # From the movements: the statements as printed.
-    for statement in statements:
-        moved: defaultdict[int, int] = defaultdict(int)
-        for account in statement["accounts"]:
+    def ledger(self) -> None:
+        """Every line's balance follows from the lines before; every entry's lines sum to zero."""
+        entries: defaultdict[int, int] = defaultdict(int)
+        for name, account in self.accounts.items():
+            balance_fen = 0
             for line in account["lines"]:
-                moved[line["entry_id"]] += line["amount_fen"]
-        same(f"{statement['title']}, in", statement["in_fen"], sum(fen for fen in moved.values() if fen > 0))
-        same(f"{statement['title']}, out", statement["out_fen"], -sum(fen for fen in moved.values() if fen < 0))
-        same(f"{statement['title']}, closing", statement["closing_fen"], sum(moved.values()))
+                balance_fen += line["amount_fen"]
+                entries[line["entry_id"]] += line["amount_fen"]
+                self.same(f"{name}, balance after entry {line['entry_id']}", line["balance_after_fen"], balance_fen)
+            self.same(f"{name}, balance", account["balance_fen"], balance_fen)
+        for entry_id, sum_fen in entries.items():
+            self.same(f"sum of entry {entry_id}", sum_fen, 0)
 
-    # From both: what is left where, and what the bank must show.
-    paid_in_fen = sum(line["amount_fen"] for line in page["bank_lines"] if line["kind"] == "inbound")
-    own_pay_in_fen = paid_in_fen - contract.price_fen
-    left_fen = own_pay_in_fen + commission_fen - sum(charges.values())
-    own_fen, unpaid_fen = max(left_fen, 0), max(-left_fen, 0)
-    balances = {name: account["balance_fen"] for name, account in accounts.items() if account["balance_fen"]}
-    expected = {"own": own_fen, "bank_charges": -unpaid_fen, "custody": -left_fen}
-    same("what is left on accounts", balances, {name: fen for name, fen in expected.items() if fen})
-    bank_fen = 0
-    for line in page["bank_lines"]:
-        bank_fen += line["amount_fen"]
-        same(f"the bank's balance after line {line['line_no']}", line["balance_after_fen"], bank_fen)
-    at_bank = sorted(line["amount_fen"] for line in page["bank_lines"])
-    own_pay_in = [own_pay_in_fen] if own_pay_in_fen else []
-    debits = [-net for net in paid_out.values()] + [-charge for charge in charges.values() if charge]
-    same("the bank's lines", at_bank, sorted([contract.price_fen, *own_pay_in, *debits]))
-    same("the bank's balance", page["bank_balance_fen"], paid_in_fen + sum(debits))
-    same("the bank's balance and ours", page["bank_balance_fen"], left_fen)
-    return found + _wrong_checks(contract, page, commission_fen, own_fen, unpaid_fen)
+    def milestones(self) -> None:
+        """From the contract alone: what each milestone brought to whom, and what was withdrawn of it."""
+        order_no, payee = self.contract.order_no, f"{self.contract.contractor_no}/withdrawable"
+        for number, (net_fen, commission_fen) in self.nets.items():
+            release = f"{order_no}:M{number}:release:1"
+            out_of_escrow_fen = self.booked(f"{self.contract.owner_no}/escrow:{order_no}", release)
+            self.same(f"M{number} out of escrow", out_of_escrow_fen, -self.contract.gross_fen[number - 1])
+            self.same(f"M{number} to the contractor", self.booked(payee, release), net_fen)
+            self.same(f"M{number} commission", self.booked("fees", release), commission_fen)
+            withdrawal_no = f"{order_no}:M{number}:withdrawal:1" if self.contract.withdraws_itself else f"W-{number}"
+            withdrawn_fen = self.withdrawals.get(withdrawal_no, {}).get("principal_fen", 0)
+            self.same(f"withdrawal of M{number}", withdrawn_fen, net_fen)
+        self.same("withdrawals", len(self.withdrawals), sum(net_fen > 0 for net_fen, _ in self.nets.values()))
 
+    def booked(self, account: str, request_no: str) -> int:
+        """What one request booked on one account."""
+        lines = self.accounts.get(account, {"lines": []})["lines"]
+        return sum(line["amount_fen"] for line in lines if line["request_no"] == request_no)
 
-def _wrong_checks(
-    contract: Contract,
-    page: dict,
-    commission_fen: int,
-    own_fen: int,
-    unpaid_fen: int,  # type: ignore[type-arg]  # JSON
-) -> list[str]:
-    figures = {key: value for check in page["checks"] for key, value in check["figures"].items()}
-    custody_fen = own_fen - unpaid_fen
-    expected = {
-        "paid": contract.price_fen,
-        "released": contract.price_fen - commission_fen,
-        "commission": commission_fen,
-        "refunded": 0,
-        "held": 0,
-        "sub-accounts": own_fen,
-        "custody": custody_fen,
-        "bank charges": unpaid_fen,
-        "bank": custody_fen,
-        "bank - custody": 0,
-        "lines": sum(len(a["lines"]) for statement in page["statements"] for a in statement["accounts"]),
-    }
-    wrong = [f"{name}: shown {figures.get(name)}, computed {fen}" for name, fen in expected.items()
-             if figures.get(name) != fen]  # fmt: skip
-    return wrong + [problem for check in page["checks"] for problem in check["problems"]]
+    def statements(self) -> None:
+        """In, out and closing of each statement; what moves between its own accounts is neither in nor out."""
+        for statement in self.page["statements"]:
+            moved: defaultdict[int, int] = defaultdict(int)
+            for account in statement["accounts"]:
+                for line in account["lines"]:
+                    moved[line["entry_id"]] += line["amount_fen"]
+            title = statement["title"]
+            self.same(f"{title}, in", statement["in_fen"], sum(fen for fen in moved.values() if fen > 0))
+            self.same(f"{title}, out", statement["out_fen"], -sum(fen for fen in moved.values() if fen < 0))
+            self.same(f"{title}, closing", statement["closing_fen"], sum(moved.values()))
+
+    def balances(self) -> None:
+        """What is left, and where: commission less the bank's charges, and what the platform paid in itself."""
+        expected = {"own": max(self.left_fen, 0), "bank_charges": min(self.left_fen, 0), "custody": -self.left_fen}
+        left = {name: account["balance_fen"] for name, account in self.accounts.items() if account["balance_fen"]}
+        self.same("what is left on accounts", left, {name: fen for name, fen in expected.items() if fen})
+
+    def bank(self) -> None:
+        """The bank's own lines and balance."""
+        balance_fen = 0
+        for line in self.page["bank_lines"]:
+            balance_fen += line["amount_fen"]
+            self.same(f"the bank's balance after line {line['line_no']}", line["balance_after_fen"], balance_fen)
+        credits = [fen for fen in (self.contract.price_fen, self.paid_in_fen - self.contract.price_fen) if fen]
+        debits = [-net_fen for net_fen, _ in self.nets.values() if net_fen] + [-fen for fen in self.charges_fen if fen]
+        shown = sorted(line["amount_fen"] for line in self.page["bank_lines"])
+        self.same("the bank's lines", shown, sorted([*credits, *debits]))
+        self.same("the bank's balance", self.page["bank_balance_fen"], self.left_fen)
+
+    def checks(self) -> None:
+        """The figures of the checks at the end, and that each check found nothing."""
+        price_fen, lines = self.contract.price_fen, [a["lines"] for a in self.accounts.values()]
+        computed = {
+            "lines": sum(map(len, lines)),
+            "paid": price_fen,
+            "released": price_fen - self.commission_fen,
+            "commission": self.commission_fen,
+            "refunded": 0,
+            "held": 0,
+            "sub-accounts": max(self.left_fen, 0),
+            "custody": self.left_fen,
+            "bank charges": max(-self.left_fen, 0),
+            "bank": self.left_fen,
+            "bank - custody": 0,
+        }
+        shown = {name: fen for check in self.page["checks"] for name, fen in check["figures"].items()}
+        for name, fen in computed.items():
+            self.same(f"check, {name}", shown.get(name), fen)
+        self.wrong += [problem for check in self.page["checks"] for problem in check["problems"]]
 
 
 def _charge_fen(rail: str, principal_fen: int) -> int:
@@ -168,7 +189,7 @@ def _share(text: str) -> Fraction:
 def main(contract_path: str, page_path: str) -> int:
     """Compare; print what differs, or one line that nothing does."""
     contract = Contract(Path(contract_path).read_text(encoding="utf-8"))
-    found = wrong_figures(contract, json.loads(Path(page_path).read_text(encoding="utf-8")))
+    found = Recomputation(contract, json.loads(Path(page_path).read_text(encoding="utf-8"))).compare()
     print("\n".join(found) or "every figure recomputed, all the same")
     return 1 if found else 0
 

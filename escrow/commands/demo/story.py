@@ -241,7 +241,11 @@ async def commission_swept(stage: Stage) -> None:
     await _until(charges_booked, "the bank's last charges were not booked")
     now = (await stage.sandbox.clock()).astimezone(SHANGHAI)
     swept_fen = await sweep_commission(stage.books.reader, stage.writer, stage.platform_no, occurred_at=now)
-    stage.narrator.line(f"{format_fen(swept_fen)} from fees to its own sub-account, after the bank's charges")
+    stage.narrator.line(
+        f"{format_fen(swept_fen)} from fees to its own sub-account, after the bank's charges"
+        if swept_fen
+        else "there is none: the bank's charges were as high"
+    )
 
 
 async def _released(stage: Stage, milestone: Milestone, *, fatal: bool = False) -> None:
