@@ -1,0 +1,136 @@
+"""The demo as a user runs it: a real contract file in, statements and an exit code out."""
+
+import asyncio
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from escrow.channels.sandbox_bank.steering import SandboxSteering
+from tests.journeys.demo_contracts import random_contract
+
+_ROOT = Path(__file__).parents[2]
+_RECOMPUTE = _ROOT / "tests" / "recompute_demo.py"
+_EXAMPLE = _ROOT / "examples" / "contract.yaml"
+_ENTRY = "from escrow.cli import main; main()"
+#: Alone on a machine it takes about 20 s.
+_TIME_LIMIT_SECONDS = 170
+
+
+@asynccontextmanager
+async def running_demo(*arguments: str | Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`escrow demo` with these arguments; it does not outlive the test."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("ESCROW_", "TEMPORAL_"))}
+    demo = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _ENTRY, "--stack", "/nowhere", "demo", *map(str, arguments),
+        cwd=_ROOT, env={**ours, "NO_COLOR": "1"},
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        yield demo
+    finally:
+        if demo.returncode is None:
+            demo.terminate()
+            await demo.wait()
+
+
+async def told_by(demo: asyncio.subprocess.Process) -> str:
+    """All that it still says, until it ends."""
+    said, _ = await asyncio.wait_for(demo.communicate(), _TIME_LIMIT_SECONDS)
+    return said.decode()
+
+
+def recomputed(contract: Path, page: Path) -> subprocess.CompletedProcess[str]:
+    """The script that knows nothing of us, isolated from this checkout and its packages."""
+    command = [sys.executable, "-I", "-S", str(_RECOMPUTE), str(contract), str(page)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+async def test_a_random_contract_is_lived_through_and_every_figure_can_be_recomputed(tmp_path: Path) -> None:
+    seed = random.randrange(2**32)
+    contract, page = tmp_path / "contract.yaml", tmp_path / "page.json"
+    contract.write_text(random_contract(seed))
+    print(f"random_contract({seed})")
+
+    async with running_demo(contract, "--json", page) as demo:
+        said = await told_by(demo)
+
+    assert demo.returncode == 0, said
+    assert "killed with SIGKILL" in said
+    assert "sent once, found by query: the history shows 1 × submit_payout" in said
+    assert "All of it holds." in said
+    answer = recomputed(contract, page)
+    assert answer.returncode == 0, answer.stdout + said
+    assert_a_changed_figure_is_found(contract, page)
+
+
+def assert_a_changed_figure_is_found(contract: Path, page: Path) -> None:
+    """Change any one amount of the page by a fen: the script must say so."""
+    text = page.read_text()
+    amounts = list(re.finditer(r'"(amount_fen|balance_after_fen|in_fen|out_fen|closing_fen|released)": (-?\d+)', text))
+    for chosen in random.sample(amounts, 5):
+        changed = f"{text[: chosen.start(2)]}{int(chosen[2]) + 1}{text[chosen.end(2) :]}"
+        page.write_text(changed)
+        assert recomputed(contract, page).returncode == 1, f"{chosen[0]} at {chosen.start()} was not missed"
+
+
+async def test_the_example_is_told_in_full_and_a_line_planted_at_the_bank_is_named(tmp_path: Path) -> None:
+    page = tmp_path / "page.json"
+    async with running_demo("--pause", "--json", page) as demo:
+        assert demo.stdout is not None
+        told: list[str] = []
+        async with asyncio.timeout(_TIME_LIMIT_SECONDS):
+            while "Press Enter" not in "".join(told):
+                line = (await demo.stdout.readline()).decode()
+                assert line, "".join(told)
+                told.append(line)
+        story = "".join(told)
+        bank_url = re.search(r"bank sandbox +(http://[^/\s]+)", story)
+        assert bank_url is not None, story
+        sandbox = SandboxSteering(bank_url[1])
+        account_no = await sandbox.open_custody_account(reference="HOME", title="好家装修平台有限公司")
+        planted = await sandbox.plant_line(custody_account_no=account_no, amount_fen=12_345)
+        await sandbox.aclose()
+        assert demo.stdin is not None
+        demo.stdin.write(b"\n")
+        ending = await told_by(demo)
+
+    assert demo.returncode == 1, ending
+    assert planted.bank_serial_no in ending.partition("Does it all add up?")[2]
+    shown = json.loads(page.read_text())
+    assert shown["holds"] is False
+    assert [check["name"] for check in shown["checks"] if check["problems"]] == [
+        "the bank's own balance = our custody account, no line unposted"
+    ]
+    answer = recomputed(_EXAMPLE, page)
+    assert answer.returncode == 1
+    assert planted.bank_serial_no in answer.stdout
+
+    for beat in (
+        "recognised by its account: 186,000.00 available to O-1",
+        "186,000.00 frozen in escrow",
+        "asks for rectification",
+        "7 days pass",
+        "SMS to 138***",  # the reminder before silence counts
+        "SMS to 139***",  # the large withdrawal
+        "chosen: charge",
+        "90 days pass",
+        "the order is settled and holds 0.00",
+    ):
+        assert beat in story, f"{beat!r} is missing in:\n{story}"
+    assert "6216261000000000018" not in story + ending
+
+
+async def test_a_wrong_contract_ends_with_2_and_names_the_line(tmp_path: Path) -> None:
+    contract = tmp_path / "contract.yaml"
+    contract.write_text(_EXAMPLE.read_text().replace("share: 15%", "share: 16%"))
+    async with running_demo(contract) as demo:
+        said = await told_by(demo)
+    assert demo.returncode == 2
+    line = next(number for number, text in enumerate(contract.read_text().splitlines(), 1) if "- name: 定金" in text)
+    assert f"{contract}:{line}: The shares add up to 101 %" in said
