@@ -96,6 +96,7 @@ async def test_the_example_is_told_in_full_and_a_line_planted_at_the_bank_is_nam
         account_no = await sandbox.open_custody_account(reference="HOME", title="好家装修平台有限公司")
         planted = await sandbox.plant_line(custody_account_no=account_no, amount_fen=12_345)
         await sandbox.aclose()
+        assert_other_commands_find_the_stack(story, planted.bank_serial_no)
         assert demo.stdin is not None
         demo.stdin.write(b"\n")
         ending = await told_by(demo)
@@ -124,6 +125,21 @@ async def test_the_example_is_told_in_full_and_a_line_planted_at_the_bank_is_nam
     ):
         assert beat in story, f"{beat!r} is missing in:\n{story}"
     assert "6216261000000000018" not in story + ending
+
+
+def assert_other_commands_find_the_stack(story: str, planted: str) -> None:
+    """While the demo is paused, `escrow verify` names the line too, and no time can be skipped for an ended order."""
+    folder = re.search(r"`escrow --stack (\S+) …`", story)
+    assert folder is not None, story
+    command = [sys.executable, "-c", _ENTRY, "--stack", folder[1]]
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("ESCROW_", "TEMPORAL_"))}
+    verify = subprocess.run([*command, "verify", "--wait", "0"], env=ours, capture_output=True, text=True, check=False)
+    assert verify.returncode == 1, verify.stdout + verify.stderr
+    assert planted in verify.stdout.replace("\n", "")
+    skip = [*command, "skip", "D-1001", "--days", "1"]
+    skipped = subprocess.run(skip, env=ours, capture_output=True, text=True, check=False)
+    assert skipped.returncode == 1, skipped.stdout + skipped.stderr
+    assert "order/HOME/D-1001 has ended" in skipped.stderr
 
 
 async def test_a_wrong_contract_ends_with_2_and_names_the_line(tmp_path: Path) -> None:
