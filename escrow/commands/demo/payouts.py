@@ -103,15 +103,17 @@ async def worker_killed_while_paying(stage: Stage, withdrawal_no: str) -> None:
     stage.narrator.line(f"the bank has the payment order {request_no} and is slow to answer …")
     stage.narrator.line(f"worker, process {worker.pid}: killed with SIGKILL")
     await worker.kill()
+    killed_at = asyncio.get_running_loop().time()
     await worker.start()
     stage.narrator.line(f"worker, process {worker.pid}: started")
     withdrawal = await paid(stage, withdrawal_no)
+    seconds = asyncio.get_running_loop().time() - killed_at
     at_bank = await _at_bank(stage, request_no)
     calls = await _activities(stage, withdrawal["workflow_id"])
     if at_bank != 1 or calls["submit_payout"] != 1 or calls["query_payout"] < 1 or len(withdrawal["attempts"]) != 1:
         raise Refused("demo_failed", f"{withdrawal_no}: {at_bank} payouts at the bank, calls {dict(calls)}")
     stage.narrator.line(
-        f"sent once, found by query: the history shows {calls['submit_payout']} × submit_payout and "
+        f"paid {seconds:.1f} s after the kill; sent once, found by query: the history shows {calls['submit_payout']} × submit_payout and "
         f"{calls['query_payout']} × query_payout, the bank has {at_bank} payout under this number"
     )
 
