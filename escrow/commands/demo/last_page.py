@@ -32,9 +32,6 @@ def show_last_page(page: ClosingPage, narrator: Narrator) -> None:
 def _statement_table(statement: Statement) -> Table:
     table = _table(f"Statement: {statement.title}", "day", "what", "number")
     done = [a for a in statement.accounts if a.purpose == Purpose.PAYOUT and a.balance_fen == 0]
-    for account in done:  # in as much as out: one row says it
-        moved_fen = sum(line["amount_fen"] for line in account.lines if line["amount_fen"] > 0)
-        table.add_row("", "in transit, done", account.account, format_fen(moved_fen), format_fen(0))
     for account in statement.accounts:
         if account in done:
             continue
@@ -48,6 +45,10 @@ def _statement_table(statement: Statement) -> Table:
                 format_fen(line["amount_fen"]),
                 format_fen(line["balance_after_fen"]),
             )
+    table.add_section()
+    for account in done:  # in as much as out: one row says it
+        moved_fen = sum(line["amount_fen"] for line in account.lines if line["amount_fen"] > 0)
+        table.add_row("", "in transit, done", account.account, format_fen(moved_fen), format_fen(0))
     table.add_section()
     moved = f"in {format_fen(statement.in_fen)}, out {format_fen(statement.out_fen)}"
     table.add_row("", "total", moved, "", format_fen(statement.closing_fen), style="bold")

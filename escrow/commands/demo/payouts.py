@@ -113,7 +113,8 @@ async def worker_killed_while_paying(stage: Stage, withdrawal_no: str) -> None:
     if at_bank != 1 or calls["submit_payout"] != 1 or calls["query_payout"] < 1 or len(withdrawal["attempts"]) != 1:
         raise Refused("demo_failed", f"{withdrawal_no}: {at_bank} payouts at the bank, calls {dict(calls)}")
     stage.narrator.line(
-        f"paid {seconds:.1f} s after the kill; sent once, found by query: the history shows {calls['submit_payout']} × submit_payout and "
+        f"paid {seconds:.1f} s after the kill; sent once, found by query: "
+        f"the history shows {calls['submit_payout']} × submit_payout and "
         f"{calls['query_payout']} × query_payout, the bank has {at_bank} payout under this number"
     )
 
