@@ -20,7 +20,7 @@ from escrow.ledger.posting import LedgerWriter
 from escrow.stack.postgres import PostgresServer
 
 #: More than any machine of today posts in a second, so that no round runs out of consents.
-_PREPARED_PER_SECOND: Final = 6_000
+_PREPARED_PER_SECOND: Final = 20_000
 
 
 @asynccontextmanager
