@@ -8,8 +8,10 @@ from temporalio.common import WorkflowIDReusePolicy
 
 from escrow.domain.journal import Basis
 from escrow.domain.money import yuan
+from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.consents import NewConsent, record_consent
-from tests.story_ground import CONTRACTOR, REQUESTS, Ground
+from escrow.ledger.members import MemberKind
+from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, REQUESTS, Ground
 from workflows.messages import (
     PAYMENTS_TASK_QUEUE,
     WithdrawalInput,
@@ -22,6 +24,12 @@ from workflows.withdrawal import Withdrawal
 
 class Withdrawing(Ground):
     """What members do with their money in the end."""
+
+    async def payee_has(self, amount: str, account: NewBankAccount = CONTRACTORS_ACCOUNT) -> None:
+        """A contractor opens with this bank account and has money, by a transfer from it."""
+        await self.member_opens(CONTRACTOR, MemberKind.COMPANY, account, mobile="13900000002")
+        await self.transfer_arrives(amount, account.account_no, account.account_name)
+        await self.bank_lines_are_booked()
 
     async def withdraws(
         self,
@@ -92,3 +100,24 @@ class Withdrawing(Ground):
         """What the withdrawal answers when asked."""
         state: WithdrawalState = await self.withdrawal(withdrawal_no).query("state", result_type=WithdrawalState)
         return state
+
+    async def withdrawal_is(self, status: str, withdrawal_no: str = "W-1") -> None:
+        """Wait in real time until a withdrawal has reached a status."""
+
+        async def reached() -> bool:
+            return (await self.withdrawal_state(withdrawal_no)).status == status
+
+        await self.until(reached, f"{withdrawal_no} is {status}")
+
+    async def payouts_at_bank(self) -> list[tuple[str, str, str]]:
+        """Payment orders that the bank has of this platform: channel, amount in yuan, state."""
+        payouts = await self.stage.sandbox.steer.payouts()
+        return [
+            (payout["channel"], payout["amt"], payout["state"])
+            for payout in payouts
+            if payout["acctNo"] == self.stage.custody_account_no
+        ]
+
+    async def bank_has_a_payout(self) -> bool:
+        """Whether any payment order of this platform has reached the bank."""
+        return bool(await self.payouts_at_bank())
