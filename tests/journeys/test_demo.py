@@ -125,6 +125,22 @@ async def test_the_example_is_told_in_full_and_a_line_planted_at_the_bank_is_nam
     ):
         assert beat in story, f"{beat!r} is missing in:\n{story}"
     assert "6216261000000000018" not in story + ending
+    assert_the_readme_shows_this(ending)
+
+
+def assert_the_readme_shows_this(ending: str) -> None:
+    """The statements that the README quotes are these, but for dates and the bank's numbers."""
+    block = re.search(r"<!-- printed by make demo -->\n```\n(.*?)```", (_ROOT / "README.md").read_text(), re.DOTALL)
+    assert block is not None
+    statements = block[1].partition("Does it all add up?")[0].splitlines()
+    shown = {_undated(line) for line in ending.splitlines()}
+    for line in statements:
+        if "─" not in line and "as the bank answers it" not in line:  # the planted line is in that balance
+            assert _undated(line) in shown, line
+
+
+def _undated(line: str) -> str:
+    return " ".join(re.sub(r"\b(\d{4}-\d\d-\d\d|\d{23})\b", "…", line).split())
 
 
 def assert_other_commands_find_the_stack(story: str, planted: str) -> None:
