@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
-from temporalio.common import WorkflowIDReusePolicy
 
 from activities.failures import from_temporal
 from escrow.domain.milestones import Stage as Line
@@ -23,7 +22,7 @@ from escrow.ledger.consents import NewConsent, record_consent, void_consent
 from escrow.stack.postgres import PostgresServer
 from tests.sandbox import Sandbox
 from tests.stage import Stage, staged
-from tests.story_ground import CONTRACTOR, OWNER, REQUESTS, details_of
+from tests.story_ground import CONTRACTOR, OWNER, REQUESTS, details_of, reuse_policy
 from tests.story_withdrawals import Withdrawing
 from workflows.messages import (
     ORDERS_TASK_QUEUE,
@@ -87,14 +86,13 @@ class Story(Withdrawing):
         Args:
             server_has_forgotten: the server no longer keeps closed workflows of this id, and so refuses nothing.
         """
-        reuse = WorkflowIDReusePolicy
         contract = order.contract
         return await self.stage.client.start_workflow(
             DecorationOrder.run,
             order,
             id=workflow_id or order_workflow_id(contract.platform_no, contract.order_no),
             task_queue=ORDERS_TASK_QUEUE,
-            id_reuse_policy=reuse.ALLOW_DUPLICATE if server_has_forgotten else reuse.REJECT_DUPLICATE,
+            id_reuse_policy=reuse_policy(server_has_forgotten),
         )
 
     async def paid_order(self, **terms: Any) -> OrderContract:

@@ -4,14 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle
-from temporalio.common import WorkflowIDReusePolicy
 
 from escrow.domain.journal import Basis
 from escrow.domain.money import yuan
 from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.members import MemberKind
-from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, REQUESTS, Ground
+from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, REQUESTS, Ground, reuse_policy
 from workflows.messages import (
     PAYMENTS_TASK_QUEUE,
     WithdrawalInput,
@@ -74,15 +73,15 @@ class Withdrawing(Ground):
         return Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash)
 
     async def start_withdrawal(
-        self, withdrawal: WithdrawalInput, *, workflow_id: str | None = None
+        self, withdrawal: WithdrawalInput, *, workflow_id: str = "", server_has_forgotten: bool = False
     ) -> WorkflowHandle[Any, Any]:
-        """Start a withdrawal's workflow as it is."""
+        """Start a withdrawal's workflow as it is; the arguments are those of `start_order`."""
         return await self.stage.client.start_workflow(
             Withdrawal.run,
             withdrawal,
             id=workflow_id or withdrawal_workflow_id(withdrawal.platform_no, withdrawal.withdrawal_no),
             task_queue=PAYMENTS_TASK_QUEUE,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_reuse_policy=reuse_policy(server_has_forgotten),
         )
 
     def withdrawal(self, withdrawal_no: str = "W-1") -> WorkflowHandle[Any, Any]:
