@@ -30,6 +30,8 @@ SMALL_FEN, LARGE_FEN = 10_000, 5_000_001
 FAILING_FEN = 90_012
 #: Attempts of ledger activities are given up after 5 s: everybody must be at the point before.
 _GATHER_SECONDS = 3.5
+#: What an activity that has started may take to read before it posts.
+_READING_SECONDS = 0.4
 _REMINDED_AFTER = timedelta(days=6, seconds=2)
 _SETTLE_SECONDS = 20.0
 
@@ -110,6 +112,7 @@ class Round:
         self.house.bank_gate.trap = cast.calls[SURVEY]
         await self._wake("survey")
         await self._as_far_as_it_goes(self._all_started)
+        await asyncio.sleep(_READING_SECONDS)
         first.forward(keep_answer=False)
         return await asyncio.wait_for(gate.kept.get(), _GATHER_SECONDS)
 
@@ -149,7 +152,7 @@ class Round:
 
     @asynccontextmanager
     async def _held_up(self, batch: KeptPostings) -> AsyncIterator[None]:
-        """Somebody else has taken one of the request numbers and not yet decided: the batch waits within its statement."""
+        """Somebody else has taken one of the request numbers and not yet decided: the batch waits in its statement."""
         async with self.house.superuser() as connection:
             taking = connection.transaction()
             await taking.start()
