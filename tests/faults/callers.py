@@ -40,8 +40,12 @@ async def insist(platform: Platform, path: str, **body: Any) -> dict[str, Any]:
 
 async def open_order(platform: Platform, order_no: str, **terms: Any) -> dict[str, Any]:
     """Open an order of 1,000.00 yuan in a deposit and one stage."""
-    body = order_body(order_no, total_fen=PRICE_FEN, milestones=_PLAN, **terms)
-    return await insist(platform, "/orders", **body)
+    return await insist(platform, "/orders", **order(order_no, **terms))
+
+
+def order(order_no: str, **terms: Any) -> dict[str, Any]:
+    """What opens an order of 1,000.00 yuan in a deposit and one stage."""
+    return order_body(order_no, total_fen=PRICE_FEN, milestones=_PLAN, **terms)
 
 
 async def command(platform: Platform, order_no: str, operation: str) -> dict[str, Any]:

@@ -46,8 +46,8 @@ class Kept:
         await self._may_return.wait()
 
 
-class KeptPostings(Kept):
-    """One statement that posts a batch; `numbers` are its (platform, request number) pairs."""
+class KeptStatement(Kept):
+    """One statement; `numbers` are the (platform, request number) pairs that it posts."""
 
     def __init__(self, numbers: list[tuple[str, str]]) -> None:
         super().__init__()
@@ -101,7 +101,9 @@ class Gate:
 
 
 class LedgerGate(Gate):
-    """A Unix socket before PostgreSQL's: frames of its protocol pass one by one, and postings are recognised.
+    """A Unix socket before PostgreSQL's, where messages of its protocol pass one by one.
+
+    While `keeping`, the messages that `keeps` recognises are kept; these are batches of postings unless told otherwise.
 
     Args:
         far_folder: folder of the server's own socket.
@@ -114,7 +116,8 @@ class LedgerGate(Gate):
         self._folder = Path(tempfile.mkdtemp(prefix="gate-"))
         self.dsn = f"{dsn.split('?')[0]}?host={quote(str(self._folder))}"
         self.keeping = False
-        self.kept: asyncio.Queue[KeptPostings] = asyncio.Queue()
+        self.keeps: Callable[[bytes], bool] = posts
+        self.kept: asyncio.Queue[KeptStatement] = asyncio.Queue()
 
     async def open(self) -> None:
         """Begin to accept connections."""
@@ -122,13 +125,13 @@ class LedgerGate(Gate):
 
     async def cut(self) -> None:
         """Cut every connection, and keep nothing any more."""
-        self.keeping = False
+        self.keeping, self.keeps = False, posts
         self.kept = asyncio.Queue()
         await super().cut()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_unix_connection(self._far_socket)
-        under_way: list[KeptPostings] = []
+        under_way: list[KeptStatement] = []
         directions = [
             asyncio.create_task(self._requests(reader, far_writer, under_way)),
             asyncio.create_task(self._answers(far_reader, writer, under_way)),
@@ -142,22 +145,22 @@ class LedgerGate(Gate):
             far_writer.transport.abort()
 
     async def _requests(
-        self, reader: asyncio.StreamReader, far_writer: asyncio.StreamWriter, under_way: list[KeptPostings]
+        self, reader: asyncio.StreamReader, far_writer: asyncio.StreamWriter, under_way: list[KeptStatement]
     ) -> None:
         # The first message of a connection has no type byte.
         far_writer.write(await _message(reader, b""))
         while True:
             message = await _message(reader, await reader.readexactly(1))
-            if self.keeping and message[:1] == b"B" and _BEGINNING_OF_A_BATCH in message:
-                postings = KeptPostings(_numbers(message))
-                self.kept.put_nowait(postings)
-                await postings.before_leaving()
-                under_way.append(postings)
+            if self.keeping and self.keeps(message):
+                statement = KeptStatement(_numbers(message))
+                self.kept.put_nowait(statement)
+                await statement.before_leaving()
+                under_way.append(statement)
             far_writer.write(message)
             await far_writer.drain()
 
     async def _answers(
-        self, far_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, under_way: list[KeptPostings]
+        self, far_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, under_way: list[KeptStatement]
     ) -> None:
         waiting = b""
         while True:
@@ -222,6 +225,16 @@ class BankGate(Gate):
             far_writer.transport.abort()
 
 
+def posts(message: bytes) -> bool:
+    """Whether a message binds a batch of postings to the ledger's statement."""
+    return message[:1] == b"B" and _BEGINNING_OF_A_BATCH in message
+
+
+def commits(message: bytes) -> bool:
+    """Whether a message ends a transaction for good."""
+    return message[:1] == b"Q" and message[5:].startswith(b"COMMIT")
+
+
 def _nothing(_: KeptCall) -> bool:
     return False
 
@@ -233,6 +246,8 @@ async def _message(reader: asyncio.StreamReader, kind: bytes) -> bytes:
 
 
 def _numbers(message: bytes) -> list[tuple[str, str]]:
+    if not posts(message):
+        return []
     text = message[message.index(_BEGINNING_OF_A_BATCH) :].decode(errors="replace")
     batch, _ = json.JSONDecoder().raw_decode(text)
     return [(posting["platform_no"], posting["request_no"]) for posting in batch["postings"]]

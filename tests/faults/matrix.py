@@ -21,7 +21,7 @@ from temporalio.testing import TimeSkipper
 from tests.api.platforms import Platform
 from tests.faults import callers
 from tests.faults.cast import SURVEY, Cast
-from tests.faults.gates import KeptPostings
+from tests.faults.gates import KeptStatement
 from tests.faults.house import House
 from workflows.messages import WithdrawalState, bank_watch_workflow_id, order_workflow_id, withdrawal_workflow_id
 
@@ -95,7 +95,7 @@ class Round:
         await self._as_far_as_it_goes(lambda: self._kept_calls() >= set(wanted))
         await self._as_far_as_it_goes(lambda: any(large_sent in call.body for call in gate.passed))
 
-    async def keep_postings(self) -> KeptPostings:
+    async def keep_postings(self) -> KeptStatement:
         """The postings of all ledger activities wait in one batch at the gate, and the survey's call at its own."""
         cast, gate = self.cast, self.house.ledger_gate
         surveys_before = self._surveys()
@@ -137,7 +137,7 @@ class Round:
             await self.house.kill_worker()
             await self._require_far_sides(batch, have=point is Point.AFTER)
 
-    async def _kill_under_way(self, batch: KeptPostings) -> None:
+    async def _kill_under_way(self, batch: KeptStatement) -> None:
         """The ledger is made to wait in the middle of the batch, and the bank before it looks at the calls."""
         await self.house.steer.set_bank_health("SLOW")
         async with self._held_up(batch):
@@ -151,7 +151,7 @@ class Round:
         await self.house.steer.set_bank_health("UP")
 
     @asynccontextmanager
-    async def _held_up(self, batch: KeptPostings) -> AsyncIterator[None]:
+    async def _held_up(self, batch: KeptStatement) -> AsyncIterator[None]:
         """Somebody else has taken one of the request numbers and not yet decided: the batch waits in its statement."""
         async with self.house.superuser() as connection:
             taking = connection.transaction()
@@ -169,13 +169,13 @@ class Round:
             query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%post_batch%'"
             return bool(await connection.fetchval(query))
 
-    async def _require_far_sides(self, batch: KeptPostings, *, have: bool) -> None:
+    async def _require_far_sides(self, batch: KeptStatement, *, have: bool) -> None:
         taken = await self.house.taken(batch.numbers)
         assert taken == (set(batch.numbers) if have else set())
         sent = {"submit_payout", "announce_large_withdrawal", "remind_owner"} & self.reached
         assert await self._at_bank() == (sent if have else set())
 
-    async def _far_sides_have(self, batch: KeptPostings) -> bool:
+    async def _far_sides_have(self, batch: KeptStatement) -> bool:
         sent = {"submit_payout", "announce_large_withdrawal", "remind_owner"} & self.reached
         return await self.house.taken(batch.numbers) == set(batch.numbers) and await self._at_bank() == sent
 
