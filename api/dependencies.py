@@ -27,8 +27,8 @@ class Services:
     later: Later
 
 
-def used_services(request: Request) -> Services:
-    """Services of the running application."""
+async def used_services(request: Request) -> Services:
+    """Services of the running application; a coroutine, since FastAPI sends plain functions through a thread."""
     services: Services = request.app.state.services
     return services
 
