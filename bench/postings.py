@@ -36,7 +36,9 @@ async def ledger_server() -> AsyncIterator[PostgresServer]:
             await server.stop()
 
 
-async def postings_per_second(writer: LedgerWriter, postings: Iterator[Posting], *, callers: int, seconds: float) -> float:
+async def postings_per_second(
+    writer: LedgerWriter, postings: Iterator[Posting], *, callers: int, seconds: float
+) -> float:
     """How many postings `callers` coroutines get acknowledged per second, each waiting for its answer."""
     acknowledged = 0
     until = time.perf_counter() + seconds
