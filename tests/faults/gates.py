@@ -194,6 +194,12 @@ class BankGate(Gate):
         """Begin to accept connections."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
 
+    async def next_kept(self) -> KeptCall:
+        """The first call that is kept, once there is one."""
+        while not self.kept:
+            await asyncio.sleep(0.02)
+        return self.kept[0]
+
     async def cut(self) -> None:
         """Cut every connection, and keep nothing any more."""
         self.trap = _nothing
