@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -23,12 +24,12 @@ _TIME_LIMIT_SECONDS = 170
 
 
 @asynccontextmanager
-async def running_demo(*arguments: str | Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def running_demo(*arguments: str | Path, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """`escrow demo` with these arguments; it does not outlive the test."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("ESCROW_", "TEMPORAL_"))}
     demo = await asyncio.create_subprocess_exec(
         sys.executable, "-c", _ENTRY, "--stack", "/nowhere", "demo", *map(str, arguments),
-        cwd=_ROOT, env={**ours, "NO_COLOR": "1"},
+        cwd=_ROOT, env={**ours, "NO_COLOR": "1", **environment},
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
@@ -156,6 +157,19 @@ def assert_other_commands_find_the_stack(story: str, planted: str) -> None:
     skipped = subprocess.run(skip, env=ours, capture_output=True, text=True, check=False)
     assert skipped.returncode == 1, skipped.stdout + skipped.stderr
     assert "order/HOME/D-1001 has ended" in skipped.stderr
+
+
+async def test_a_demo_that_is_told_to_end_leaves_nothing_behind(tmp_path: Path) -> None:
+    async with running_demo(TMPDIR=str(tmp_path)) as demo:
+        assert demo.stdout is not None
+        async with asyncio.timeout(_TIME_LIMIT_SECONDS):
+            while b"members open" not in await demo.stdout.readline():
+                assert not demo.stdout.at_eof()
+        demo.terminate()
+        said = await told_by(demo)
+    assert demo.returncode == 128 + signal.SIGTERM, said
+    assert list(tmp_path.iterdir()) == []
+    assert str(tmp_path) not in subprocess.run(["ps", "axww"], capture_output=True, text=True, check=True).stdout
 
 
 async def test_a_wrong_contract_ends_with_2_and_names_the_line(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ async def test_a_contract_is_lived_through_from_payment_to_the_end_of_the_warran
     assert len(texts) == 1
 
     timers = await _timers(journey)
-    assert timedelta(days=6) in timers
+    assert timedelta(days=7) in timers
     assert timedelta(days=90) in timers
 
 

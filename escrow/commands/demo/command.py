@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -48,7 +49,10 @@ def demo(
         err.print(str(error), style="red", markup=False)
         raise typer.Exit(EXIT_UNUSABLE) from error
     configure_logs("console", "ERROR")
-    page = run(_demo(terms, pause=pause))
+    try:
+        page = run(_demo(terms, pause=pause))
+    except asyncio.CancelledError as ended:
+        raise typer.Exit(128 + signal.SIGTERM) from ended
     if json_file is not None:
         json_file.write_text(json.dumps(page.as_document(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     if page.problems:
@@ -62,12 +66,18 @@ async def _demo(contract: ContractFile, *, pause: bool) -> ClosingPage:
         f"{order.order_no}: {contract.owner.name} and {contract.contractor.name}, "
         f"{format_fen(order.price_fen)} yuan in {len(order.milestones)} milestones"
     )
+    me = asyncio.current_task()
+    if me is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
     folder = Path(tempfile.mkdtemp(prefix="escrow-demo-"))
     try:
         async with stack_in(folder) as stack:
             page = await _lived_through(stack, contract, pause=pause)
-    except BaseException:
+    except Exception:
         err.print(f"The demo did not come to its end; the logs of all parts are in {folder}", markup=False)
+        raise
+    except BaseException:  # somebody ended it: nothing is to be looked into
+        shutil.rmtree(folder)
         raise
     await asyncio.to_thread(shutil.rmtree, folder)
     return page

@@ -1,5 +1,6 @@
 """How the demo's last page looks to people."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from rich.box import SIMPLE_HEAD
@@ -30,7 +31,13 @@ def show_last_page(page: ClosingPage, narrator: Narrator) -> None:
 
 
 def _statement_table(statement: Statement) -> Table:
-    table = _table(f"Statement: {statement.title}", "day", "what", "number")
+    amounts_fen = [
+        fen
+        for account in statement.accounts
+        for line in account.lines
+        for fen in (line["amount_fen"], line["balance_after_fen"])
+    ]
+    table = _table(f"Statement: {statement.title}", "day", "what", "number", amounts_fen=amounts_fen)
     done = [a for a in statement.accounts if a.purpose == Purpose.PAYOUT and a.balance_fen == 0]
     for account in statement.accounts:
         if account in done:
@@ -55,19 +62,23 @@ def _statement_table(statement: Statement) -> Table:
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(title: str, *columns: str, amounts_fen: Sequence[int]) -> Table:
+    """A table that in a narrow terminal shortens anything but amounts."""
+    widest = max((len(format_fen(fen)) for fen in amounts_fen), default=0)
     table = Table(
         title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, show_edge=False, pad_edge=False
     )
     for column in columns:
         table.add_column(column, no_wrap=True, overflow="ellipsis")
     for column in ("amount", "balance"):
-        table.add_column(column, justify="right", no_wrap=True, min_width=11)
+        table.add_column(column, justify="right", no_wrap=True, min_width=widest)
     return table
 
 
 def _bank_table(page: ClosingPage) -> Table:
-    table = _table("The custody account as the bank itself lists it", "booked", "kind", "number")
+    amounts_fen = [fen for line in page.bank_lines for fen in (line["amount_fen"], line["balance_after_fen"])]
+    title = "The custody account as the bank itself lists it"
+    table = _table(title, "booked", "kind", "number", amounts_fen=amounts_fen)
     for line in page.bank_lines:
         table.add_row(
             f"{datetime.fromisoformat(line['booked_at']).astimezone(SHANGHAI):%Y-%m-%d}",

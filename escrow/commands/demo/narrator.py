@@ -23,7 +23,6 @@ class Narrator:
         self._bar = Progress(
             SpinnerColumn(),
             BarColumn(bar_width=24),
-            TextColumn("{task.completed}/{task.total}"),
             TextColumn("{task.description}"),
             TimeElapsedColumn(),
             console=console,
@@ -48,7 +47,7 @@ class Narrator:
     def act(self, title: str) -> None:
         """The next act begins."""
         self._act += 1
-        self._bar.update(self._task, completed=self._act, description=escape(title))
+        self._bar.update(self._task, completed=self._act - 1, description=escape(title))
         self._console.print(f"\n[bold]{self._act}/{self._acts}  {escape(title)}[/]")
 
     def line(self, text: str) -> None:
