@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from functools import partial
 
 import pytest
 
@@ -13,9 +14,8 @@ from tests.api.platforms import Platform, eventually
 from tests.faults import callers
 from tests.faults.house import House
 
-_ORDERS = 6
+_ORDERS_A_KILL = 3
 _KILLS = 3
-_BETWEEN_KILLS_SECONDS = 1.0
 _ENDS_WITHIN_SECONDS = 60
 #: A killed worker's payout that the bank has booked: 2 s until its silence is noticed, meanwhile another starts.
 _RECOVERY_GOAL_SECONDS = 6.0
@@ -27,22 +27,23 @@ async def test_a_killed_server_comes_back_and_all_running_orders_go_on_by_themse
     platform = await house.platforms.open()
     card = await platform.open_owner()
     await callers.open_contractor(platform, "755912345678900004")
-    await platform.top_up(card, _ORDERS * callers.PRICE_FEN)
-    numbers = [f"D-{number}" for number in range(1, _ORDERS + 1)]
+    numbers = [f"D-{kill}-{number}" for kill in range(_KILLS) for number in range(_ORDERS_A_KILL)]
+    await platform.top_up(card, len(numbers) * callers.PRICE_FEN)
 
     async def live(order_no: str) -> str:
         await callers.open_order(platform, order_no, withdraw_automatically=True)
         return await callers.lead_to_end(platform, order_no)
 
-    lives = [asyncio.create_task(live(number)) for number in numbers]
+    lives: dict[str, asyncio.Task[str]] = {}
     killed: PostgresServer | TemporalDevServer = house.stack.postgres if server == "postgres" else house.stack.temporal
-    await eventually(lambda: _some_are_paid(platform))
-    for _ in range(_KILLS):
-        assert not all(life.done() for life in lives), "nothing is running that the kill could hit"
+    for kill in range(_KILLS):
+        wave = [number for number in numbers if number.startswith(f"D-{kill}-")]
+        lives |= {number: asyncio.create_task(live(number)) for number in wave}
+        await eventually(partial(_is_paid, platform, wave[0]))
+        assert not any(lives[number].done() for number in wave), "the kill must hit running orders"
         await killed.kill()
         await killed.start()
-        await asyncio.sleep(_BETWEEN_KILLS_SECONDS)
-    assert await asyncio.gather(*lives) == ["settled"] * _ORDERS
+    assert await asyncio.gather(*lives.values()) == ["settled"] * len(numbers)
 
     withdrawals = {f"{number}:M{milestone}:withdrawal:1" for number in numbers for milestone in (1, 2)}
     await eventually(lambda: _are_paid(platform, withdrawals), within_seconds=_ENDS_WITHIN_SECONDS)
@@ -85,9 +86,9 @@ async def _are_paid(platform: Platform, withdrawals: set[str]) -> bool:
     return statuses == ["paid"] * len(withdrawals)
 
 
-async def _some_are_paid(platform: Platform) -> bool:
-    orders = (await platform.get("/orders")).json()["orders"]
-    return any(order["paid_fen"] for order in orders)
+async def _is_paid(platform: Platform, order_no: str) -> bool:
+    order = await platform.get(f"/orders/{order_no}")
+    return order.is_success and order.json()["paid_fen"] > 0
 
 
 async def _booked_at_bank(house: House, platform: Platform) -> bool:
