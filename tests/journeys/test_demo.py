@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -159,17 +160,23 @@ def assert_other_commands_find_the_stack(story: str, planted: str) -> None:
     assert "order/HOME/D-1001 has ended" in skipped.stderr
 
 
-async def test_a_demo_that_is_told_to_end_leaves_nothing_behind(tmp_path: Path) -> None:
-    async with running_demo(TMPDIR=str(tmp_path)) as demo:
-        assert demo.stdout is not None
-        async with asyncio.timeout(_TIME_LIMIT_SECONDS):
-            while b"members open" not in await demo.stdout.readline():
-                assert not demo.stdout.at_eof()
-        demo.terminate()
-        said = await told_by(demo)
-    assert demo.returncode == 128 + signal.SIGTERM, said
-    assert list(tmp_path.iterdir()) == []
-    assert str(tmp_path) not in subprocess.run(["ps", "axww"], capture_output=True, text=True, check=True).stdout
+async def test_a_demo_that_is_told_to_end_leaves_nothing_behind() -> None:
+    with tempfile.TemporaryDirectory(prefix="d") as folder:
+        async with running_demo(TMPDIR=folder) as demo:
+            assert demo.stdout is not None
+            async with asyncio.timeout(_TIME_LIMIT_SECONDS):
+                while b"members open" not in await demo.stdout.readline():
+                    assert not demo.stdout.at_eof()
+            demo.terminate()
+            said = await told_by(demo)
+        assert demo.returncode == 128 + signal.SIGTERM, said
+        assert list(Path(folder).iterdir()) == []
+        assert folder not in running_processes()
+
+
+def running_processes() -> str:
+    """All processes of this machine with their arguments."""
+    return subprocess.run(["ps", "axww"], capture_output=True, text=True, check=True).stdout
 
 
 async def test_a_wrong_contract_ends_with_2_and_names_the_line(tmp_path: Path) -> None:
