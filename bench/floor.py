@@ -1,6 +1,7 @@
 """The floor: workflows with as many messages and activities as ours, in which nothing happens.
 
-What an order costs on this machine before it does anything. `python -m bench.floor` is its worker, with the options of ours.
+What an order costs on this machine before it does anything. `python -m bench.floor` is its worker, with the options
+of ours.
 """
 
 import asyncio
@@ -111,7 +112,7 @@ class FloorWatch:
         self.notices += 1
 
 
-def worker(client: Client) -> Worker:
+def _worker(client: Client) -> Worker:
     """A worker with the options of ours (see `worker.py`)."""
     return Worker(
         client,
@@ -128,7 +129,7 @@ async def _main() -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with worker(await connect_temporal()):
+    async with _worker(await connect_temporal()):
         await stop.wait()
     return 0
 

@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Final
 
 import asyncpg
 
-from bench.books import Book, freezes, open_book
+from bench.books import freezes, open_book
 from bench.pgbench import Tpcb
 from escrow.domain.journal import Posting
 from escrow.ledger.migrate import migrate
