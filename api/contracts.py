@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from api.order_bodies import OrderOpening
 from escrow.domain.errors import Refused
-from escrow.domain.milestones import plan
+from escrow.domain.milestones import decoration_stages, plan
 from escrow.domain.platform_config import BusinessModel, PlatformConfig
 from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.registry import Registry
@@ -27,7 +27,9 @@ async def contract_of_opening(registry: Registry, platform_no: str, opening: Ord
         raise Refused("member_unknown", "Owner and contractor are the same member; an order needs two parties.")
     if opening.withdraw_automatically and not config.auto_withdraw_allowed:
         raise Refused("function_off", "This platform's orders do not withdraw by themselves.")
-    milestones = plan(total_fen=opening.total_fen, stages=[line.stage() for line in opening.milestones]).milestones
+    lines = opening.milestones
+    stages = decoration_stages() if lines is None else tuple(line.stage() for line in lines)
+    milestones = plan(total_fen=opening.total_fen, stages=stages).milestones
     return OrderContract(
         platform_no=platform_no,
         order_no=opening.order_no,

@@ -17,7 +17,7 @@ from escrow.domain.milestones import decoration_stages, plan
 from escrow.domain.money import yuan
 from escrow.domain.order_operations import milestone_terms, pay_terms
 from escrow.domain.order_states import OrderCommand as Operation
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platform_config import PlatformConfig, Settlement
 from escrow.ledger.consents import NewConsent, record_consent, void_consent
 from escrow.stack.postgres import PostgresServer
 from tests.sandbox import Sandbox
@@ -40,6 +40,9 @@ from workflows.messages import (
 from workflows.order import DecorationOrder
 
 PRICE = "186,000.00"
+
+#: Stories about something else top up and withdraw on the same day.
+TOP_UPS_AT_ONCE = PlatformConfig(top_up_settlement=Settlement.T_PLUS_0)
 
 
 class Story(Withdrawing):
@@ -214,7 +217,7 @@ class Story(Withdrawing):
 
 @asynccontextmanager
 async def told(
-    server: PostgresServer, sandbox: Sandbox, config: PlatformConfig = PlatformConfig()
+    server: PostgresServer, sandbox: Sandbox, config: PlatformConfig = TOP_UPS_AT_ONCE
 ) -> AsyncIterator[Story]:
     """A story on fresh servers; at its end both books must be equal and no invariant broken."""
     async with staged(server, sandbox, config) as stage:

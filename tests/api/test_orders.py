@@ -50,6 +50,20 @@ async def test_what_is_told_of_an_order_is_what_was_signed(platform: Platform) -
     assert order["step_due_at"].endswith(("+08:00", "Z", "+00:00"))
 
 
+async def test_a_contract_without_a_plan_takes_the_usual_one(platform: Platform) -> None:
+    await platform.open_owner()
+    await platform.open_contractor()
+    answer = await platform.post("/orders", **order_body(total_fen=18_600_000, milestones=None))
+    kinds = [(milestone["kind"], milestone["amount_fen"]) for milestone in answer.json()["milestones"]]
+    assert kinds == [
+        ("start", 5_580_000),
+        ("acceptance", 5_580_000),
+        ("acceptance", 3_720_000),
+        ("acceptance", 2_790_000),
+        ("warranty", 930_000),
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [

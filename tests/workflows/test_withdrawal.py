@@ -6,7 +6,7 @@ import pytest
 
 from escrow.domain.accounts import Purpose
 from escrow.domain.calendars import SHANGHAI
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platform_config import PlatformConfig, Settlement
 from escrow.domain.rails import Rail
 from escrow.ledger.balances import platform_balances
 from escrow.ledger.bank_account_rows import NewBankAccount
@@ -182,7 +182,7 @@ async def test_a_payout_that_stays_unknown_for_a_day_is_shown_to_an_operator(sto
 
 
 async def test_when_no_rail_carries_it_the_money_and_the_fee_go_back(story_under: StoryUnder) -> None:
-    async with story_under(PlatformConfig(withdrawal_fee_fen=200)) as story:
+    async with story_under(PlatformConfig(top_up_settlement=Settlement.T_PLUS_0, withdrawal_fee_fen=200)) as story:
         await story.payee_has("20,002.00")
         for _ in range(3):
             await story.stage.sandbox.steer.next_suffers("declined")
@@ -197,7 +197,7 @@ async def test_when_no_rail_carries_it_the_money_and_the_fee_go_back(story_under
 
 
 async def test_the_fee_is_held_on_top_and_earned_when_the_payout_arrives(story_under: StoryUnder) -> None:
-    async with story_under(PlatformConfig(withdrawal_fee_fen=2_000)) as story:
+    async with story_under(PlatformConfig(top_up_settlement=Settlement.T_PLUS_0, withdrawal_fee_fen=2_000)) as story:
         await story.payee_has("20,020.00")
 
         await story.withdraws("20,000.00", fee_fen=2_000)
