@@ -99,7 +99,7 @@ async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, 
         "remote_address": consent.remote_address,
         "expires_at": consent.expires_at,
     }
-    async with reader.transaction() as session:
+    async with reader.session() as session:
         inserted = await session.exec(insert(ConsentRow).values(row).on_conflict_do_nothing().returning(ConsentRow))
         new = inserted.scalars().one_or_none()
         if new is not None:
@@ -154,7 +154,7 @@ async def void_consent(
 
 async def store_outcome(reader: Reader, platform_no: str, consent_no: str, outcome: Mapping[str, Any]) -> None:
     """Keep what came of a consent, to be answered when the same request comes again; the first one stays."""
-    async with reader.transaction() as session:
+    async with reader.session() as session:
         await session.exec(
             update(ConsentRow)
             .where(
