@@ -13,6 +13,7 @@ from escrow.stack.temporal import TemporalDevServer
 from tests.api.platforms import Platform, eventually
 from tests.faults import callers
 from tests.faults.house import House
+from workflows.messages import order_workflow_id
 
 _ORDERS_A_KILL = 3
 _KILLS = 3
@@ -55,6 +56,32 @@ async def test_a_killed_server_comes_back_and_all_running_orders_go_on_by_themse
     await house.require_sound_books(platform)
     assert (await platform.balances("O-1"))["available_fen"] == 0
     assert (await platform.balances("C-1"))["available_fen"] == 0
+
+
+async def test_while_the_ledger_is_away_an_operator_reads_why_a_step_waits(house: House) -> None:
+    platform = await house.platforms.open()
+    card = await platform.open_owner()
+    await callers.open_contractor(platform, "755912345678900006")
+    await platform.top_up(card, callers.PRICE_FEN)
+    await callers.open_order(platform, "D-1")
+    await callers.commands(platform, "D-1", "pay", "start", "complete")
+    house.ledger_gate.keeping = True
+    accepting = asyncio.create_task(callers.command(platform, "D-1", "accept"))
+    await asyncio.wait_for(house.ledger_gate.kept.get(), _ENDS_WITHIN_SECONDS)
+    await house.stack.postgres.kill()
+    await house.ledger_gate.cut()
+    order = (await house.temporal()).get_workflow_handle(order_workflow_id(platform.number, "D-1"))
+
+    async def says_why() -> bool:
+        pending = (await order.describe()).raw_description.pending_activities
+        return [activity.last_failure.message for activity in pending] == [
+            "The ledger does not answer; repeat the same request."
+        ]
+
+    await eventually(says_why)
+    await house.stack.postgres.start()
+    assert (await accepting)["order"]["status"] == "settled"
+    await house.require_sound_books(platform)
 
 
 async def test_a_payout_whose_worker_was_killed_after_the_bank_booked_it_is_settled_within_seconds(
