@@ -11,9 +11,11 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
+from escrow.domain.calendars import SHANGHAI, WorkingCalendar
 from tests.journeys.demo_contracts import random_contract
 
 _ROOT = Path(__file__).parents[2]
@@ -79,6 +81,32 @@ def assert_a_changed_figure_is_found(contract: Path, page: Path) -> None:
         changed = f"{text[: chosen.start(2)]}{int(chosen[2]) + 1}{text[chosen.end(2) :]}"
         page.write_text(changed)
         assert recomputed(contract, page).returncode == 1, f"{chosen[0]} at {chosen.start()} was not missed"
+
+
+async def test_hours_are_skipped_for_a_payout_that_no_open_rail_can_carry(tmp_path: Path) -> None:
+    contract, page = tmp_path / "contract.yaml", tmp_path / "page.json"
+    text = _EXAMPLE.read_text().replace('"186,000.00"', '"9,000,000.00"')  # the silent stage: 1,710,000.00 net
+    contract.write_text(text.replace("inspection days: 7", f"inspection days: {days_to_a_free_weekend()}"))
+
+    async with running_demo(contract, "--json", page) as demo:
+        said = await told_by(demo)
+
+    assert demo.returncode == 0, said
+    assert "withdrawal/HOME/D-1001:M3:withdrawal:1 waits for the bank until" in said
+    assert "hvps: chosen" in said
+    answer = recomputed(contract, page)
+    assert answer.returncode == 0, answer.stdout + said
+
+
+def days_to_a_free_weekend() -> int:
+    """Days, at least two, until a day that like the next is no working day: large-value payments rest all day."""
+    calendar, today = WorkingCalendar(), datetime.now(SHANGHAI).date()
+    free = (
+        days
+        for days in range(2, 30)
+        if not any(calendar.is_working_day(today + timedelta(days=days + more)) for more in (0, 1))
+    )
+    return next(free)
 
 
 async def test_the_example_is_told_in_full_and_a_line_planted_at_the_bank_is_named(tmp_path: Path) -> None:

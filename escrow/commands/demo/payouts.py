@@ -16,7 +16,7 @@ from escrow.logs import mask_numbers
 
 _ENDED = ("paid", "failed", "refused")
 _POLL_SECONDS = 0.1
-_WITHIN_SECONDS = 60.0
+_WITHIN_SECONDS = 90.0
 #: No rail of any bank stays closed for longer.
 _LONGEST_CLOSING = timedelta(days=30)
 
