@@ -40,6 +40,7 @@ from escrow.ledger.registry import Registry
 from escrow.logs import configure_logs
 from escrow.settings import Settings, SettingsError, load_settings
 from escrow.stack.temporal_client import connect_temporal
+from escrow.stack.workflow_runner import ContextFreeSandbox
 from workflows.bank_watch import BankWatch
 from workflows.messages import (
     ORDERS_TASK_QUEUE,
@@ -149,6 +150,7 @@ def workers(
 ) -> list[Worker]:
     """One worker per task queue. A dead worker's sticky queue is given up after one second, not ten."""
     common: dict[str, Any] = {
+        "workflow_runner": ContextFreeSandbox(),
         "interceptors": [FailureMapping(), Telemetry()],
         "graceful_shutdown_timeout": grace,
         "sticky_queue_schedule_to_start_timeout": timedelta(seconds=1),

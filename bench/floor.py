@@ -16,6 +16,7 @@ from temporalio.worker import Worker
 
 from escrow.leave import leave
 from escrow.stack.temporal_client import connect_temporal
+from escrow.stack.workflow_runner import ContextFreeSandbox
 
 TASK_QUEUE: Final = "floor"
 _PATIENCE: Final = timedelta(seconds=10)
@@ -119,6 +120,7 @@ def _worker(client: Client) -> Worker:
         task_queue=TASK_QUEUE,
         workflows=[FloorOrder, FloorPayout, FloorWatch],
         activities=[nothing],
+        workflow_runner=ContextFreeSandbox(),
         graceful_shutdown_timeout=timedelta(seconds=1),
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
     )
