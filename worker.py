@@ -42,6 +42,7 @@ from escrow.ledger.registry import Registry
 from escrow.logs import configure_logs
 from escrow.settings import Settings, SettingsError, load_settings
 from escrow.stack.temporal_client import connect_temporal
+from escrow.stack.workflow_runner import ContextFreeSandbox
 from workflows.bank_watch import BankWatch
 from workflows.identity_check import IdentityCheck
 from workflows.member_closing import MemberClosing
@@ -93,6 +94,7 @@ class Activities:
         return [
             orders.open_order,
             orders.record_order,
+            orders.record_proposal,
             orders.freeze_price,
             orders.release_milestone,
             orders.refund_rest,
@@ -160,6 +162,7 @@ def workers(
 ) -> list[Worker]:
     """One worker per task queue. A dead worker's sticky queue is given up after one second, not ten."""
     common: dict[str, Any] = {
+        "workflow_runner": ContextFreeSandbox(),
         "interceptors": [FailureMapping(), Telemetry()],
         "graceful_shutdown_timeout": grace,
         "sticky_queue_schedule_to_start_timeout": timedelta(seconds=1),

@@ -17,7 +17,8 @@ from escrow.domain.platform_config import PlatformConfig
 from escrow.domain.platform_functions import Function
 from escrow.domain.requests import derived
 from escrow.ledger.balances import account_balance_fen
-from escrow.ledger.bank_accounts import BankAccount, BankAccounts
+from escrow.ledger.bank_account_rows import BankAccount
+from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.bank_lines import StoredBankLine
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader

@@ -59,4 +59,6 @@ class _FailureMappingInbound(ActivityInboundInterceptor):
         try:
             return await super().execute_activity(input)
         except EscrowError as error:
-            raise to_temporal(error) from error
+            # Without the chain of causes, which the log has: with it a failure exceeds what the server keeps of a
+            # pending activity, and an operator would read "Failure exceeds size limit." instead of the reason.
+            raise to_temporal(error) from None

@@ -10,9 +10,11 @@ from temporalio import activity
 
 from escrow.domain.accounts import payout
 from escrow.domain.errors import Refused
+from escrow.domain.journal import Basis
 from escrow.domain.platform_config import PlatformConfig
 from escrow.domain.requests import derived
 from escrow.ledger.balances import account_balance_fen
+from escrow.ledger.consents import get_consent
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import get_object
 
@@ -26,6 +28,36 @@ def require_own_workflow(*, platform_no: str, object_kind: str, object_no: str) 
     expected = f"{object_kind}/{platform_no}/{object_no}"
     if activity.info().workflow_id != expected:
         raise Refused("wrong_workflow", f"Only the workflow {expected} may do this.")
+
+
+async def require_entered(reader: Reader, *, platform_no: str, object_kind: str, object_no: str) -> None:
+    """What is recorded about an object without a basis must be about one that the books know.
+
+    Raises:
+        Refused: `not_found`.
+    """
+    if await get_object(reader, platform_no, object_kind, object_no) is None:
+        raise Refused("not_found", f"There is no {object_kind} {object_no}.")
+
+
+async def require_consent(reader: Reader, *, platform_no: str, basis: Basis) -> None:
+    """What is only recorded now, and stands on its consent later, needs a consent that holds now.
+
+    Raises:
+        Refused: `basis_missing`, `basis_void`, `basis_used` or `basis_mismatch`.
+    """
+    consent = await get_consent(reader, platform_no, basis.reference)
+    code = ""
+    if consent is None:
+        code = "basis_missing"
+    elif consent.voided_at is not None:
+        code = "basis_void"
+    elif consent.used_by is not None:
+        code = "basis_used"
+    elif consent.operation_hash != basis.operation_hash:
+        code = "basis_mismatch"
+    if code:
+        raise Refused(code, f"This has no basis that holds (consent {basis.reference}).")
 
 
 async def require_signed(

@@ -5,13 +5,13 @@ from datetime import date
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
-from activities.guards import require_signed
+from activities.guards import require_consent, require_entered, require_signed
 from activities.steps import Step, used_before
 from activities.telemetry import RELEASES
 from escrow.domain import recipes
 from escrow.domain.errors import Refused
 from escrow.domain.funding import FundingLeg, draw
-from escrow.domain.journal import Receipt
+from escrow.domain.journal import Basis, Receipt
 from escrow.domain.member_states import Deed, require_may
 from escrow.domain.platform_rules import require_business_model
 from escrow.ledger.balances import member_balances
@@ -43,6 +43,12 @@ class OpenOrder(OrderRequest):
     """
 
     started_as: str
+
+
+class ProposeCancel(OrderRequest):
+    """One side wants to cancel and consents to it."""
+
+    consent: Basis
 
 
 class FreezePrice(OrderRequest):
@@ -120,8 +126,26 @@ class OrderActivities:
 
     @activity.defn
     async def record_order(self, step: Step) -> Receipt:
-        """Record a change of the order that moves no money, with its deadlines."""
+        """Record a change of the order that moves no money, with its deadlines.
+
+        Raises:
+            Refused: `not_found` for an order that was never opened, or the basis does not hold.
+        """
+        if not step.bases:
+            await require_entered(
+                self._reader, platform_no=step.platform_no, object_kind=step.object_kind, object_no=step.object_no
+            )
         return await self._writer.post(step.posting(content={}))
+
+    @activity.defn
+    async def record_proposal(self, request: ProposeCancel) -> Receipt:
+        """Record one side's wish to cancel; its consent is used up only when the other side agrees.
+
+        Raises:
+            Refused: the consent does not hold, or the order was never opened.
+        """
+        await require_consent(self._reader, platform_no=request.step.platform_no, basis=request.consent)
+        return await self.record_order(request.step)
 
     @activity.defn
     async def freeze_price(self, request: FreezePrice) -> FreezeReceipt:

@@ -6,7 +6,13 @@ from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
 from activities.bank_book import BankBook
-from activities.guards import require_fee, require_in_transit, require_own_workflow, require_standing_order
+from activities.guards import (
+    require_entered,
+    require_fee,
+    require_in_transit,
+    require_own_workflow,
+    require_standing_order,
+)
 from activities.heartbeat import heartbeating
 from activities.steps import Step, used_before
 from activities.telemetry import PAYOUT_ANSWERS
@@ -206,7 +212,15 @@ class PaymentActivities:
 
     @activity.defn
     async def record_withdrawal(self, step: Step) -> Receipt:
-        """Record a change of the withdrawal that moves no money."""
+        """Record a change of the withdrawal that moves no money; the first one enters a refused withdrawal.
+
+        Raises:
+            Refused: `not_found` for a withdrawal that was never entered.
+        """
+        if not step.is_first:
+            await require_entered(
+                self._reader, platform_no=step.platform_no, object_kind=step.object_kind, object_no=step.object_no
+            )
         return await self._writer.post(step.posting(content={}))
 
     @activity.defn

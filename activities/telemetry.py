@@ -39,10 +39,20 @@ class _TelemetryInbound(ActivityInboundInterceptor):
                 outcome = "done"
             except EscrowError as error:
                 outcome = type(error).__name__
-                _log.warning("activity_failed", kind=outcome, code=error.code)
+                _log.warning("activity_failed", kind=outcome, code=error.code, cause=_cause_of(error))
                 raise
             finally:
                 seconds = time.monotonic() - began
                 ACTIVITY_SECONDS.labels(info.activity_type, outcome).observe(seconds)
                 _log.info("activity_ended", outcome=outcome, milliseconds=round(seconds * 1000))
         return result
+
+
+def _cause_of(error: BaseException) -> str:
+    """Class names of what led to an error, the nearest first; no messages, which may hold personal data."""
+    causes: list[str] = []
+    cause = error.__cause__
+    while cause is not None:
+        causes.append(type(cause).__name__)
+        cause = cause.__cause__
+    return " < ".join(causes)

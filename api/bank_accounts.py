@@ -9,7 +9,7 @@ from api.schemas import Body, Line, Number, PathNumber, Time, View
 from escrow.domain.authorisations import AuthorisedOperation
 from escrow.domain.identity_numbers import mask
 from escrow.domain.platform_rules import require_vouched
-from escrow.ledger.bank_accounts import BankAccount, NewBankAccount
+from escrow.ledger.bank_account_rows import BankAccount, NewBankAccount
 
 router = APIRouter(prefix="/members/{member_no}/bank-accounts", tags=["bank accounts"])
 

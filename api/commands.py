@@ -1,11 +1,11 @@
 """From a caller's command to the order's answer: consent first, then the workflow, then what the ledger says.
 
 A consent's outcome is kept, so a repeated call is answered as the first time even when the workflow has ended and
-been forgotten. A call whose API process died in the middle is simply made again: the consent is there, the update
-has the same id, and the order knows which requests it has answered.
+been forgotten. Keeping it does not hold up the answer: until it is kept, Temporal and the ledger know the outcome.
+A call whose API process died in the middle is simply made again: the consent is there, the update has the same id,
+and the order knows which requests it has answered.
 """
 
-import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -105,6 +105,9 @@ async def consent_to(
     require_vouched(config, AuthorisedOperation(command.operation.value))
     if command.operation is OrderCommand.PAY:
         require_function(config, Function.BALANCE_PAYMENT)
+    validity = CONSENT_VALIDITY
+    if command.operation is OrderCommand.CANCEL:
+        validity += contract.periods.cancel_proposal_validity  # it is used when the other side agrees
     recorded = await record_consent(
         services.reader,
         NewConsent(
@@ -115,7 +118,7 @@ async def consent_to(
             operation=command.operation.value,
             given_by=command.by,
             terms=terms_of(contract, command.operation, command.milestone),
-            expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+            expires_at=datetime.now(UTC) + validity,
             remote_address=remote_address,
         ),
     )
@@ -162,22 +165,20 @@ async def give(
             update_id=f"{command.request_no}-{consent.operation_hash[:16]}",
         )
     except Refused as refusal:
-        await keep_refusal(services, platform_no, command.request_no, refusal)
-        raise
+        if await keep_refusal(services, platform_no, command.request_no, refusal):
+            raise
+        result = await _what_became_of(services, order, command)
     except WorkflowEnded:
         result = await _what_became_of(services, order, command)
-    kept = result.model_dump(mode="json")
-    _, order = await asyncio.gather(
-        store_outcome(services.reader, platform_no, command.request_no, {"result": kept}),
-        known_order(services, platform_no, order_no),
-    )
-    return CommandAnswer(result=kept, order=order_view(order))
+    told = result.model_dump(mode="json")
+    services.later.run(store_outcome(services.reader, platform_no, command.request_no, {"result": told}))
+    return CommandAnswer(result=told, order=order_view(await known_order(services, platform_no, order_no)))
 
 
-async def keep_refusal(services: Services, platform_no: str, consent_no: str, refusal: Refused) -> None:
-    """Void the consent of a refused request and keep the refusal as its answer."""
+async def keep_refusal(services: Services, platform_no: str, consent_no: str, refusal: Refused) -> bool:
+    """Void the consent of a refused request and keep the refusal as its answer; False when the consent was used."""
     outcome = {"refused": {"code": refusal.code, "message": refusal.message, "details": refusal.details}}
-    await void_consent(services.reader, platform_no, consent_no, outcome=outcome)
+    return await void_consent(services.reader, platform_no, consent_no, outcome=outcome)
 
 
 def raise_kept_refusal(outcome: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from api.order_bodies import OrderOpening
 from escrow.domain.errors import Refused
 from escrow.domain.member_states import Deed, require_may
-from escrow.domain.milestones import plan
+from escrow.domain.milestones import decoration_stages, plan
 from escrow.domain.platform_config import BusinessModel, PlatformConfig
 from escrow.domain.platform_rules import require_limit
 from escrow.ledger.members import PLATFORM_ITSELF
@@ -29,7 +29,9 @@ async def contract_of_opening(registry: Registry, platform_no: str, opening: Ord
     if opening.withdraw_automatically and not config.auto_withdraw_allowed:
         raise Refused("function_off", "This platform's orders do not withdraw by themselves.")
     require_limit(config.limits.payment_fen, opening.total_fen, name="limits.payment_fen")
-    milestones = plan(total_fen=opening.total_fen, stages=[line.stage() for line in opening.milestones]).milestones
+    lines = opening.milestones
+    stages = decoration_stages() if lines is None else tuple(line.stage() for line in lines)
+    milestones = plan(total_fen=opening.total_fen, stages=stages).milestones
     if opening.withdraw_automatically:
         # What the order pays out by itself must fit too, or it could not.
         highest_fen = max(line.amount_fen for line in milestones)

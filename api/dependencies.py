@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.later import Later
 from api.problems import CATALOGUE, Unauthorized
 from api.processes import Processes
 from escrow.ledger.engine import Reader
@@ -23,10 +24,11 @@ class Services:
     reader: Reader
     registry: Registry
     processes: Processes
+    later: Later
 
 
-def used_services(request: Request) -> Services:
-    """Services of the running application."""
+async def used_services(request: Request) -> Services:
+    """Services of the running application; a coroutine, since FastAPI sends plain functions through a thread."""
     services: Services = request.app.state.services
     return services
 

@@ -26,6 +26,7 @@ from api import (
 )
 from api.dependencies import Services
 from api.functions import PREFIX, refuse_switched_off
+from api.later import Later
 from api.metrics import CallMetrics, MeasureCalls
 from api.processes import Processes
 from escrow.domain.errors import EscrowError
@@ -73,7 +74,8 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        reader = Reader(settings.database_url)
+        reader = Reader(settings.database_url, answer_seconds=settings.ledger_answer_seconds, pool_size=10)
+        later = Later()
         box = PersonalDataBox.from_hex(
             data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
         )
@@ -84,8 +86,10 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
             processes=Processes(
                 client or await connect_temporal(lazy=True), answer_seconds=settings.command_answer_seconds
             ),
+            later=later,
         )
         yield
+        await later.finish()
         await reader.close()
 
     app = FastAPI(

@@ -42,7 +42,13 @@ class OrderOpening(Body):
         examples=["C-1"],
     )
     total_fen: AmountFen
-    milestones: tuple[MilestoneOpening, ...] = Field(min_length=1, max_length=50)
+    milestones: tuple[MilestoneOpening, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=50,
+        description="The plan. When absent, the usual one: deposit 30 %, plumbing and wiring 30 %, tiling and "
+        "carpentry 20 %, completion 15 %, retention 5 %.",
+    )
     withdraw_automatically: bool = Field(
         default=False, description="Withdraw to the contractor's default bank account after each release."
     )

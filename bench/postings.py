@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Final
 
 import asyncpg
 
-from bench.books import Book, freezes, open_book
+from bench.books import freezes, open_book
 from bench.pgbench import Tpcb
 from escrow.domain.journal import Posting
 from escrow.ledger.migrate import migrate
@@ -20,7 +19,7 @@ from escrow.ledger.posting import LedgerWriter
 from escrow.stack.postgres import PostgresServer
 
 #: More than any machine of today posts in a second, so that no round runs out of consents.
-_PREPARED_PER_SECOND: Final = 6_000
+_PREPARED_PER_SECOND: Final = 20_000
 
 
 @asynccontextmanager
@@ -36,7 +35,9 @@ async def ledger_server() -> AsyncIterator[PostgresServer]:
             await server.stop()
 
 
-async def postings_per_second(writer: LedgerWriter, postings: Iterator[Posting], *, callers: int, seconds: float) -> float:
+async def postings_per_second(
+    writer: LedgerWriter, postings: Iterator[Posting], *, callers: int, seconds: float
+) -> float:
     """How many postings `callers` coroutines get acknowledged per second, each waiting for its answer."""
     acknowledged = 0
     until = time.perf_counter() + seconds

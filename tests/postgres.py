@@ -14,6 +14,9 @@ from escrow.ledger.migrate import migrate
 from escrow.stack.postgres import PostgresServer
 
 _NUMBERS = itertools.count(1)
+#: Folders of the servers that have a migrated database to copy from.
+_WITH_TEMPLATE: set[Path] = set()
+_TEMPLATE = "books_template"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +40,22 @@ async def running_server(**settings: str) -> AsyncIterator[PostgresServer]:
 
 
 async def new_database(server: PostgresServer, *, migrated: bool = True) -> Database:
-    """A fresh database owned by the server's owner role."""
-    name = f"books_{next(_NUMBERS)}"
+    """A fresh database owned by the server's owner role; a migrated one is copied from the first of its server."""
+    if not migrated:
+        return await _create(server, f"books_{next(_NUMBERS)}")
+    if server.folder not in _WITH_TEMPLATE:
+        await migrate((await _create(server, _TEMPLATE)).dsn)
+        _WITH_TEMPLATE.add(server.folder)
+    return await _create(server, f"books_{next(_NUMBERS)}", template=_TEMPLATE)
+
+
+async def _create(server: PostgresServer, name: str, *, template: str = "template1") -> Database:
     connection = await asyncpg.connect(server.superuser_dsn)
     try:
-        await connection.execute(f'CREATE DATABASE "{name}" OWNER "{server.owner}"')
+        await connection.execute(f'CREATE DATABASE "{name}" OWNER "{server.owner}" TEMPLATE "{template}"')
     finally:
         await connection.close()
-    database = Database(dsn=_named(server.dsn, name), superuser_dsn=_named(server.superuser_dsn, name))
-    if migrated:
-        await migrate(database.dsn)
-    return database
+    return Database(dsn=_named(server.dsn, name), superuser_dsn=_named(server.superuser_dsn, name))
 
 
 def _named(dsn: str, name: str) -> str:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
-from temporalio.common import WorkflowIDReusePolicy
 
 from activities.failures import from_temporal
 from escrow.domain.milestones import Stage as Line
@@ -18,12 +17,12 @@ from escrow.domain.milestones import decoration_stages, plan
 from escrow.domain.money import yuan
 from escrow.domain.order_operations import milestone_terms, pay_terms
 from escrow.domain.order_states import OrderCommand as Operation
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platform_config import PlatformConfig, Settlement
 from escrow.ledger.consents import NewConsent, record_consent, void_consent
 from escrow.stack.postgres import PostgresServer
 from tests.sandbox import Sandbox
 from tests.stage import Stage, staged
-from tests.story_ground import CONTRACTOR, OWNER, REQUESTS
+from tests.story_ground import CONTRACTOR, OWNER, REQUESTS, details_of, reuse_policy
 from tests.story_withdrawals import Withdrawing
 from workflows.messages import (
     ORDERS_TASK_QUEUE,
@@ -41,6 +40,9 @@ from workflows.messages import (
 from workflows.order import DecorationOrder
 
 PRICE = "186,000.00"
+
+#: Stories about something else top up and withdraw on the same day.
+TOP_UPS_AT_ONCE = PlatformConfig(top_up_settlement=Settlement.T_PLUS_0)
 
 
 class Story(Withdrawing):
@@ -87,14 +89,13 @@ class Story(Withdrawing):
         Args:
             server_has_forgotten: the server no longer keeps closed workflows of this id, and so refuses nothing.
         """
-        reuse = WorkflowIDReusePolicy
         contract = order.contract
         return await self.stage.client.start_workflow(
             DecorationOrder.run,
             order,
             id=workflow_id or order_workflow_id(contract.platform_no, contract.order_no),
             task_queue=ORDERS_TASK_QUEUE,
-            id_reuse_policy=reuse.ALLOW_DUPLICATE if server_has_forgotten else reuse.REJECT_DUPLICATE,
+            id_reuse_policy=reuse_policy(server_has_forgotten),
         )
 
     async def paid_order(self, **terms: Any) -> OrderContract:
@@ -194,6 +195,10 @@ class Story(Withdrawing):
         state: OrderState = await self.order.query("state", result_type=OrderState)
         return state
 
+    async def details(self) -> str:
+        """What the Temporal UI shows of the order."""
+        return await details_of(self.order)
+
     async def order_ends(self) -> OrderOutcome:
         """Days pass until the order has ended."""
         outcome: OrderOutcome = await self.ending_of(self.order, step=timedelta(days=1))
@@ -212,7 +217,7 @@ class Story(Withdrawing):
 
 @asynccontextmanager
 async def told(
-    server: PostgresServer, sandbox: Sandbox, config: PlatformConfig = PlatformConfig()
+    server: PostgresServer, sandbox: Sandbox, config: PlatformConfig = TOP_UPS_AT_ONCE
 ) -> AsyncIterator[Story]:
     """A story on fresh servers; at its end both books must be equal and no invariant broken."""
     async with staged(server, sandbox, config) as stage:
@@ -220,3 +225,4 @@ async def told(
         await story.watch_begins()
         yield story
         await story.books_are_equal()
+        await story.books_are_sound()

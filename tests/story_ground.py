@@ -7,14 +7,18 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import asyncpg
+from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.common import WorkflowIDReusePolicy
 
 from escrow.domain.accounts import Purpose
 from escrow.domain.money import format_fen, yuan
 from escrow.ledger.balances import list_accounts, platform_balances
-from escrow.ledger.bank_accounts import NewBankAccount
-from escrow.ledger.bank_lines import BankLines
+from escrow.ledger.bank_account_rows import NewBankAccount
+from escrow.ledger.bank_lines import BankLines, StoredBankLine
 from escrow.ledger.days import accounting_day, close_day
+from escrow.ledger.invariants import check_invariants
 from escrow.ledger.members import MemberKind
 from escrow.ledger.objects import BusinessObject, Event, get_object, object_events
 from escrow.ledger.personal_data import PersonalDataBox
@@ -190,13 +194,38 @@ class Ground:
     async def books_are_equal(self) -> None:
         """The bank's own balance of the custody account is the sum of our sub-accounts."""
         await self.bank_lines_are_booked()
-        assert not await self._bank_lines().unposted(self.platform_no), "bank lines that nobody has posted"
+        assert not await self.unposted_lines(), "bank lines that nobody has posted"
         at_bank_fen = await self.stage.sandbox.bank.balance_fen(self.stage.custody_account_no)
         ours = await platform_balances(self.stage.reader, self.platform_no)
         assert ours.custody_at_bank_fen == at_bank_fen
+
+    async def books_are_sound(self) -> None:
+        """No invariant of the ledger is broken."""
+        connection = await asyncpg.connect(self.stage.database.dsn)
+        try:
+            assert await check_invariants(connection) == []
+        finally:
+            await connection.close()
+
+    async def unposted_lines(self) -> list[StoredBankLine]:
+        """Lines of the bank that no entry of ours has posted."""
+        return await self._bank_lines().unposted(self.platform_no)
 
     def _bank_lines(self) -> BankLines:
         return BankLines(self.stage.reader, PersonalDataBox.from_hex(data_key=DATA_KEY, index_key=INDEX_KEY))
 
     async def is_entered(self, kind: str, object_no: str) -> bool:
         return await get_object(self.stage.reader, self.platform_no, kind, object_no) is not None
+
+
+async def details_of(handle: WorkflowHandle[Any, Any]) -> str:
+    """What the Temporal UI shows as a workflow's current details."""
+    metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return metadata.current_details
+
+
+def reuse_policy(server_has_forgotten: bool) -> WorkflowIDReusePolicy:
+    """What the API starts workflows with, or what it amounts to once the closed one is no longer kept."""
+    if server_has_forgotten:
+        return WorkflowIDReusePolicy.ALLOW_DUPLICATE
+    return WorkflowIDReusePolicy.REJECT_DUPLICATE

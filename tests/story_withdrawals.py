@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle
-from temporalio.common import WorkflowIDReusePolicy
 
 from escrow.domain.journal import Basis
 from escrow.domain.money import yuan
+from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.consents import NewConsent, record_consent
-from tests.story_ground import CONTRACTOR, REQUESTS, Ground
+from escrow.ledger.members import MemberKind
+from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, REQUESTS, Ground, reuse_policy
 from workflows.messages import (
     PAYMENTS_TASK_QUEUE,
     WithdrawalInput,
@@ -22,6 +23,12 @@ from workflows.withdrawal import Withdrawal
 
 class Withdrawing(Ground):
     """What members do with their money in the end."""
+
+    async def payee_has(self, amount: str, account: NewBankAccount = CONTRACTORS_ACCOUNT) -> None:
+        """A contractor opens with this bank account and has money, by a transfer from it."""
+        await self.member_opens(CONTRACTOR, MemberKind.COMPANY, account, mobile="13900000002")
+        await self.transfer_arrives(amount, account.account_no, account.account_name)
+        await self.bank_lines_are_booked()
 
     async def withdraws(
         self,
@@ -66,15 +73,15 @@ class Withdrawing(Ground):
         return Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash)
 
     async def start_withdrawal(
-        self, withdrawal: WithdrawalInput, *, workflow_id: str | None = None
+        self, withdrawal: WithdrawalInput, *, workflow_id: str = "", server_has_forgotten: bool = False
     ) -> WorkflowHandle[Any, Any]:
-        """Start a withdrawal's workflow as it is."""
+        """Start a withdrawal's workflow as it is; the arguments are those of `start_order`."""
         return await self.stage.client.start_workflow(
             Withdrawal.run,
             withdrawal,
             id=workflow_id or withdrawal_workflow_id(withdrawal.platform_no, withdrawal.withdrawal_no),
             task_queue=PAYMENTS_TASK_QUEUE,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_reuse_policy=reuse_policy(server_has_forgotten),
         )
 
     def withdrawal(self, withdrawal_no: str = "W-1") -> WorkflowHandle[Any, Any]:
@@ -92,3 +99,24 @@ class Withdrawing(Ground):
         """What the withdrawal answers when asked."""
         state: WithdrawalState = await self.withdrawal(withdrawal_no).query("state", result_type=WithdrawalState)
         return state
+
+    async def withdrawal_is(self, status: str, withdrawal_no: str = "W-1") -> None:
+        """Wait in real time until a withdrawal has reached a status."""
+
+        async def reached() -> bool:
+            return (await self.withdrawal_state(withdrawal_no)).status == status
+
+        await self.until(reached, f"{withdrawal_no} is {status}")
+
+    async def payouts_at_bank(self) -> list[tuple[str, str, str]]:
+        """Payment orders that the bank has of this platform: channel, amount in yuan, state."""
+        payouts = await self.stage.sandbox.steer.payouts()
+        return [
+            (payout["channel"], payout["amt"], payout["state"])
+            for payout in payouts
+            if payout["acctNo"] == self.stage.custody_account_no
+        ]
+
+    async def bank_has_a_payout(self) -> bool:
+        """Whether any payment order of this platform has reached the bank."""
+        return bool(await self.payouts_at_bank())

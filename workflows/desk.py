@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.failures import from_temporal
@@ -51,7 +51,7 @@ class Desk:
         while True:
             try:
                 return await steadfast(call(), on_cancel=self.note_cancel)
-            except ActivityError as error:
+            except FailureError as error:  # a local activity's own error comes without an ActivityError around it
                 known = from_temporal(error)
                 if isinstance(known, Refused):
                     raise known from error

@@ -208,11 +208,12 @@ class WithdrawalInput(Message):
 
 
 class PayoutAttempt(Message):
-    """One payment order sent to the bank, or about to be."""
+    """One payment order sent to the bank at `sent_at`, or about to be."""
 
     number: int
     rail: Rail
     request_no: str
+    sent_at: AwareDatetime
     outcome: Literal["sent", "succeeded", "failed", "never_arrived"] = "sent"
     reason: str = ""
     bank_serial_no: str = ""

@@ -9,7 +9,7 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.notices import NoticeActivities, OrderReminder
-    from activities.order_money import FreezePrice, OrderActivities, RefundRest, ReleaseMilestone
+    from activities.order_money import FreezePrice, OrderActivities, ProposeCancel, RefundRest, ReleaseMilestone
     from escrow.domain.errors import Refused
     from escrow.domain.journal import Basis
     from escrow.domain.milestones import MilestoneKind
@@ -281,7 +281,11 @@ class OrderActions(OrderDesk):
         after = states.after_proposal(self.state, proposal)
         step = self.step("propose-cancel", letter.command.request_no, event_type="order.cancel_proposed", after=after)
         try:
-            await self.recorded(step, summary=f"{letter.command.by} proposes to cancel")
+            await self.locally(
+                OrderActivities.record_proposal,
+                ProposeCancel(step=step, consent=self.consent_of(letter)),
+                summary=f"{letter.command.by} proposes to cancel",
+            )
         except Refused as refusal:
             self.mail.refuse(letter, refusal)
             return
@@ -334,7 +338,10 @@ class OrderActions(OrderDesk):
         after.attention = reason
         after.times_flagged += 1
         step = self.step("attention", after.times_flagged, event_type="order.needs_attention", after=after)
-        await self.recorded(step, summary="show to an operator")
+        try:
+            await self.recorded(step, summary="show to an operator")
+        except Refused as refusal:
+            self.note("attention", refusal.message)
         self.adopt(after)
         self.state.attention = reason
         self.refresh()

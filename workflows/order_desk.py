@@ -79,10 +79,22 @@ class OrderDesk(Desk):
         Raises:
             Refused: the ledger said no, and nothing was recorded.
         """
-        await self.certain(
-            lambda: workflow.execute_local_activity_method(
-                OrderActivities.record_order, step, summary=summary, **LEDGER_RECORD
-            )
+        await self.locally(OrderActivities.record_order, step, summary=summary)
+
+    async def locally(
+        self,
+        activity: Callable[[OrderActivities, Request], Coroutine[Any, Any, Answer]],
+        request: Request,
+        *,
+        summary: str,
+    ) -> Answer:
+        """Run an activity that moves no money inside the workflow task, until its outcome is certain.
+
+        Raises:
+            Refused: the ledger said no, and nothing was recorded.
+        """
+        return await self.certain(
+            lambda: workflow.execute_local_activity_method(activity, request, summary=summary, **LEDGER_RECORD)
         )
 
     def step(

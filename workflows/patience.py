@@ -23,18 +23,21 @@ class LocalPatience(TypedDict, total=False):
     retry_policy: RetryPolicy
 
 
+#: While the ledger is away a posting is tried again at least this often: so soon after its return all goes on.
+_LEDGER_ASKED_EVERY = timedelta(seconds=3)
+
 #: One database transaction that moves money. A repeat is answered from the stored receipt, so it is safe to insist.
 LEDGER_POSTING = Patience(
     start_to_close_timeout=timedelta(seconds=5),
     schedule_to_close_timeout=timedelta(minutes=10),
-    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_interval=timedelta(seconds=15)),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_interval=_LEDGER_ASKED_EVERY),
 )
 
 #: One database transaction that changes objects but moves no money; run inside the workflow task (three events fewer).
 LEDGER_RECORD = LocalPatience(
     start_to_close_timeout=timedelta(seconds=5),
     schedule_to_close_timeout=timedelta(minutes=10),
-    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_interval=timedelta(seconds=15)),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_interval=_LEDGER_ASKED_EVERY),
 )
 
 #: A payment order leaves for the bank: tried once; whatever ends it without an answer is asked about, never resent.

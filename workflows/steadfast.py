@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from temporalio import exceptions, workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, FailureError
 
 Answer = TypeVar("Answer")
 
@@ -50,9 +50,9 @@ async def wait_until(
         return True
 
 
-def why_unfinished(error: ActivityError) -> str:
-    """One sentence for an operator on why an activity ended without a result."""
-    cause = error.cause
+def why_unfinished(error: FailureError) -> str:
+    """One sentence for an operator on why an activity, local or not, ended without a result."""
+    cause = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, exceptions.TimeoutError):
         return f"no answer in time ({cause.type.name.lower().replace('_', ' ') if cause.type else 'time-out'})"
     if exceptions.is_cancelled_exception(error):

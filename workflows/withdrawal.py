@@ -123,7 +123,7 @@ class Withdrawal(WithdrawalDesk):
         """Send one payment order and find out what became of it; None after a definite failure."""
         number = len(self.state.attempts) + 1
         request_no = derived(self.withdrawal.withdrawal_no, "payout", number)
-        await self.begin_attempt(PayoutAttempt(number=number, rail=rail, request_no=request_no))
+        await self.begin_attempt(PayoutAttempt(number=number, rail=rail, request_no=request_no, sent_at=workflow.now()))
         order = SubmitPayout(
             target=self.target,
             withdrawal_no=self.withdrawal.withdrawal_no,
@@ -157,15 +157,20 @@ class Withdrawal(WithdrawalDesk):
     async def answer_to_open_attempt(self) -> PayoutAnswer | None:
         """What became of the payment order that was under way when this run began, if any."""
         if self.state.attempts and self.state.attempts[-1].outcome == "sent":
-            return await self.find_out(self.state.attempts[-1].request_no, first_after=timedelta(0))
+            return await self.find_out(self.state.attempts[-1].request_no, first_after=self.patience_with_bank())
         return None
+
+    def patience_with_bank(self) -> timedelta:
+        """Pause before the bank is asked again: as long as it has been silent so far, within limits."""
+        silent_for = workflow.now() - self.state.attempts[-1].sent_at
+        return min(max(silent_for, UNKNOWN_FIRST_ASKED_AFTER), UNKNOWN_ASKED_AT_MOST_EVERY)
 
     async def find_out(self, request_no: str, *, first_after: timedelta) -> PayoutAnswer | None:
         """Ask the bank by request number until it gives a definite answer; None when that is a failure.
 
         A notice of the bank only makes us ask sooner. An unknown that lasts is shown to an operator.
         """
-        asking_since, pause = workflow.now(), first_after
+        pause = first_after
         while True:
             await self.wait_for_notice(pause, summary=f"ask the bank about {request_no}")
             try:
@@ -189,8 +194,9 @@ class Withdrawal(WithdrawalDesk):
                     return self.taken(answer)
                 processing = answer.status is PayoutStatus.PROCESSING
                 self.still_open(Event.BANK_PROCESSING if processing else Event.NO_ANSWER)
-            pause = min(max(pause * 2, UNKNOWN_FIRST_ASKED_AFTER), UNKNOWN_ASKED_AT_MOST_EVERY)
-            if workflow.now() - asking_since >= UNKNOWN_NEEDS_OPERATOR_AFTER and not self.state.attention:
+            pause = self.patience_with_bank()
+            lasts_for = workflow.now() - self.state.attempts[-1].sent_at
+            if lasts_for >= UNKNOWN_NEEDS_OPERATOR_AFTER and not self.state.attention:
                 await self.call_operator(f"the bank has not said for a day what became of {request_no}: ask it")
             self.continue_as_new_if_long()
 

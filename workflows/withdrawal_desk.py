@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.failures import from_temporal
@@ -161,7 +161,7 @@ class WithdrawalDesk(Desk):
                     ),
                     on_cancel=self.note_cancel,
                 )
-            except ActivityError as error:
+            except FailureError as error:
                 known = from_temporal(error)
                 if isinstance(known, Refused):
                     return known

@@ -84,7 +84,7 @@ async def settled_differences(
     """Differences to the bank that remain after what is in flight had time to arrive, one sentence each."""
     deadline = asyncio.get_running_loop().time() + wait_seconds
     while True:
-        lines = await _all_lines(bank, custody_account_no)
+        lines = await all_lines(bank, custody_account_no)
         balance_fen = await bank.balance_fen(custody_account_no)
         ours = await custody_books(books.reader, platform_no)
         found = differences(
@@ -98,7 +98,8 @@ async def settled_differences(
         await asyncio.sleep(0.5)
 
 
-async def _all_lines(bank: Custody, custody_account_no: str) -> list[BankLine]:
+async def all_lines(bank: Custody, custody_account_no: str) -> list[BankLine]:
+    """All lines of a custody account as the bank lists them now, ascending."""
     lines: list[BankLine] = []
     while True:
         page = await bank.lines_after(custody_account_no, lines[-1].line_no if lines else 0, _PAGE_LINES)

@@ -122,7 +122,7 @@ class PlatformConfig(BaseModel):
         default=Settlement.T_PLUS_0, description="When released money becomes withdrawable by the payee."
     )
     top_up_settlement: Settlement = Field(
-        default=Settlement.T_PLUS_0, description="When topped-up money becomes withdrawable by the member."
+        default=Settlement.T_PLUS_1, description="When topped-up money becomes withdrawable by the member."
     )
     auto_withdraw_allowed: bool = Field(
         default=True, description="Whether an order may withdraw for the contractor by itself after each release."

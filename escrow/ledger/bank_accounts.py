@@ -1,6 +1,5 @@
 """Bank accounts bound to members: where withdrawals go and where recognised transfers come from."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy.exc import IntegrityError
@@ -8,66 +7,15 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
-from escrow.domain.identity_numbers import is_cnaps_code, is_corporate_account_no, is_unionpay_card
 from escrow.domain.journal import Change, Posting
 from escrow.domain.member_states import Deed, require_may
 from escrow.domain.requests import derived
-from escrow.domain.withdrawal_states import WithdrawalStatus
+from escrow.ledger.bank_account_rows import BankAccount, BankAccountDrawer, NewBankAccount, check_numbers, vouched_by
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members, same_name
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.registry_posting import one_at_a_time, post_within, run, transaction
 from escrow.ledger.registry_tables import BankAccountRow
-
-#: Withdrawals in these states send nothing more to their account.
-_ENDED_WITHDRAWALS = [status.value for status in WithdrawalStatus if status.is_final]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewBankAccount:
-    """A bank account to bind.
-
-    Args:
-        account_id: the platform's own number of this binding; never used for another.
-        account_no: card number (16-19 digits, Luhn, prefix 62) or corporate account (9-32 digits).
-        account_name: must be the member's name.
-        cnaps_code: 12 digits of the bank's branch, empty when unknown; some rails need it.
-        make_default: withdrawals that name no account go here; the first account is the default anyway.
-    """
-
-    account_id: str
-    account_no: str
-    account_name: str
-    is_corporate: bool
-    cnaps_code: str = ""
-    bank_name: str = ""
-    make_default: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BankAccount:
-    """A bound or once bound account with personal data in the clear: never log or store one elsewhere.
-
-    `member_no` is empty for the platform's own account.
-    """
-
-    platform_no: str
-    account_id: str
-    member_no: str
-    account_no: str
-    account_name: str
-    is_corporate: bool
-    cnaps_code: str
-    bank_name: str
-    verification: str
-    is_default: bool
-    bound_at: datetime
-    unbound_at: datetime | None
-
-    @property
-    def is_bound(self) -> bool:
-        """Whether money may go there now."""
-        return self.unbound_at is None
 
 
 class BankAccounts:
@@ -82,6 +30,7 @@ class BankAccounts:
     def __init__(self, reader: Reader, box: PersonalDataBox, members: Members) -> None:
         self._reader = reader
         self._box = box
+        self._drawer = BankAccountDrawer(box)
         self._members = members
 
     async def bind(self, platform_no: str, member_no: str, account: NewBankAccount) -> tuple[BankAccount, bool]:
@@ -105,7 +54,7 @@ class BankAccounts:
         """
         if same_name(account.account_name) != same_name(holder_name):
             raise Refused("account_name_differs", "Only accounts under the member's own name can be bound.")
-        _check_numbers(account)
+        check_numbers(account)
         now = datetime.now(UTC)
         try:
             async with transaction(self._reader) as session:
@@ -119,7 +68,7 @@ class BankAccounts:
                     if ends is not None:
                         ends.is_default = False
                         await session.flush()
-                    session.add(self._sealed(platform_no, member_no, account, is_default=is_default, now=now))
+                    session.add(self._drawer.sealed(platform_no, member_no, account, is_default=is_default, now=now))
         except IntegrityError as error:
             if "bank_account_bound_once" not in str(error.orig):
                 raise
@@ -142,7 +91,7 @@ class BankAccounts:
             if row is None or row.member_no != member_no:
                 raise _not_found(account_id)
             if row.unbound_at is None:
-                await _refuse_while_in_use(session, platform_no, account_id)
+                await _refuse_while_in_use(session, platform_no, member_no, account_id)
                 await self._unbind_row(session, row)
         return await self.get(platform_no, member_no, account_id)
 
@@ -168,7 +117,7 @@ class BankAccounts:
             row = await session.get(BankAccountRow, (platform_no, account_id))
         if row is None or row.member_no != member_no:
             raise _not_found(account_id)
-        return self._opened(row)
+        return self._drawer.opened(row)
 
     async def of_member(self, platform_no: str, member_no: str) -> list[BankAccount]:
         """All accounts ever bound to a member, oldest first."""
@@ -178,7 +127,7 @@ class BankAccounts:
             .order_by(col(BankAccountRow.bound_at), col(BankAccountRow.account_id))
         )
         async with self._reader.session() as session:
-            return [self._opened(row) for row in (await session.exec(query)).all()]
+            return [self._drawer.opened(row) for row in (await session.exec(query)).all()]
 
     async def to_pay(self, platform_no: str, member_no: str, account_id: str = "") -> BankAccount:
         """Return the bound account that a withdrawal goes to: the named one, or the default.
@@ -196,21 +145,18 @@ class BankAccounts:
             raise Refused("account_not_bound", f"There is no bound {named}.", {"account_id": account_id})
         if not member_no and row.verification == "none":
             raise Refused("account_not_verified", "A platform withdraws to its own verified account only.")
-        return self._opened(row)
+        return self._drawer.opened(row)
 
     async def holder_of(self, platform_no: str, account_no: str) -> BankAccount | None:
         """Bound account with this number, by which a transfer is recognised; None when nobody bound it."""
         query = select(BankAccountRow).where(
             BankAccountRow.platform_no == platform_no,
-            BankAccountRow.account_no_index == self._index(platform_no, account_no),
+            BankAccountRow.account_no_index == self._drawer.index(platform_no, account_no),
             col(BankAccountRow.unbound_at).is_(None),
         )
         async with self._reader.session() as session:
             row = (await session.exec(query)).one_or_none()
-        return None if row is None else self._opened(row)
-
-    def _index(self, platform_no: str, account_no: str) -> bytes:
-        return self._box.blind_index(account_no, field=f"{platform_no}/account_no")
+        return None if row is None else self._drawer.opened(row)
 
     def _binding(
         self,
@@ -234,7 +180,7 @@ class BankAccounts:
             request_no=derived("", "bank_account", account.account_id, "bind"),
             content={
                 **facts,
-                "account_no": self._index(platform_no, account.account_no).hex(),
+                "account_no": self._drawer.index(platform_no, account.account_no).hex(),
                 "account_name": self._box.blind_index(account.account_name, field=f"{platform_no}/name").hex(),
                 "make_default": account.make_default,
             },
@@ -245,7 +191,7 @@ class BankAccounts:
                     object_no=account.account_id,
                     event_type="bank_account.bound",
                     status="bound",
-                    body={**facts, "is_default": is_default, "verification": _vouched_by(member_no)},
+                    body={**facts, "is_default": is_default, "verification": vouched_by(member_no)},
                     must_be_new=True,
                 ),
                 *ended,
@@ -292,42 +238,6 @@ class BankAccounts:
         )
         return (await session.exec(query)).one_or_none()
 
-    def _sealed(
-        self, platform_no: str, member_no: str, account: NewBankAccount, *, is_default: bool, now: datetime
-    ) -> BankAccountRow:
-        place = f"{platform_no}/bank_account/{account.account_id}"
-        return BankAccountRow(
-            platform_no=platform_no,
-            account_id=account.account_id,
-            member_no=member_no,
-            account_no_sealed=self._box.seal(account.account_no, place=f"{place}/account_no"),
-            account_no_index=self._index(platform_no, account.account_no),
-            account_name_sealed=self._box.seal(account.account_name, place=f"{place}/account_name"),
-            is_corporate=account.is_corporate,
-            cnaps_code=account.cnaps_code,
-            bank_name=account.bank_name,
-            verification=_vouched_by(member_no),
-            is_default=is_default,
-            bound_at=now,
-        )
-
-    def _opened(self, row: BankAccountRow) -> BankAccount:
-        place = f"{row.platform_no}/bank_account/{row.account_id}"
-        return BankAccount(
-            platform_no=row.platform_no,
-            account_id=row.account_id,
-            member_no=row.member_no,
-            account_no=self._box.open(row.account_no_sealed, place=f"{place}/account_no"),
-            account_name=self._box.open(row.account_name_sealed, place=f"{place}/account_name"),
-            is_corporate=row.is_corporate,
-            cnaps_code=row.cnaps_code,
-            bank_name=row.bank_name,
-            verification=row.verification,
-            is_default=row.is_default,
-            bound_at=row.bound_at,
-            unbound_at=row.unbound_at,
-        )
-
 
 def _change(account_id: str, event_type: str, *, status: str = "bound", is_default: bool) -> Change:
     return Change(
@@ -344,32 +254,22 @@ def _holder(platform_no: str, member_no: str) -> str:
     return f"bank_accounts/{platform_no}/{member_no}"
 
 
-def _vouched_by(member_no: str) -> str:
-    # The platform's own account stands in the file with which an operator opened it; members' are yet to be verified.
-    return "none" if member_no else "operator"
-
-
-def _check_numbers(account: NewBankAccount) -> None:
-    fits = is_corporate_account_no if account.is_corporate else is_unionpay_card
-    if not fits(account.account_no):
-        expected = "9 to 32 digits" if account.is_corporate else "a UnionPay card number, 16 to 19 digits from 62"
-        raise Refused("account_no_invalid", f"The account number is mistyped: expected {expected}.")
-    if account.cnaps_code and not is_cnaps_code(account.cnaps_code):
-        raise Refused("cnaps_code_invalid", "The CNAPS code is mistyped: its check digit does not fit.")
-
-
 def _not_found(account_id: str) -> Refused:
     return Refused("not_found", f"There is no bank account {account_id}.")
 
 
-async def _refuse_while_in_use(session: AsyncSession, platform_no: str, account_id: str) -> None:
+async def _refuse_while_in_use(session: AsyncSession, platform_no: str, member_no: str, account_id: str) -> None:
+    # A withdrawal is under way as long as its money is in transit: few rows, found by the account's key. An index
+    # on the objects' documents instead would cost every change of every order.
     under_way = await run(
         session,
-        "SELECT object_no FROM business_object WHERE platform_no = :platform_no AND kind = 'withdrawal' "
-        "AND body->>'account_id' = :account_id AND NOT status = ANY(:ended) LIMIT 1",
+        "SELECT o.object_no FROM account a JOIN business_object o ON o.platform_no = a.platform_no "
+        "AND o.kind = 'withdrawal' AND o.object_no = a.ref WHERE a.platform_no = :platform_no "
+        "AND a.member_no = :member_no AND a.purpose = 'payout' AND a.balance_fen <> 0 "
+        "AND o.body->>'account_id' = :account_id LIMIT 1",
         platform_no=platform_no,
+        member_no=member_no,
         account_id=account_id,
-        ended=_ENDED_WITHDRAWALS,
     )
     if under_way:
         raise Refused(

@@ -110,7 +110,7 @@ class BankLines:
         if not lines:
             return 0
         rows = [self._row(platform_no, line) for line in lines]
-        async with self._reader.session() as session, session.begin():
+        async with self._reader.transaction() as session:
             inserted = await session.exec(
                 insert(BankLineRow).values(rows).on_conflict_do_nothing().returning(col(BankLineRow.bank_serial_no))
             )

@@ -10,6 +10,7 @@ from escrow.domain.journal import Change, JournalEntry, Posting
 from escrow.domain.requests import content_hash
 
 _Row = dict[str, Any]
+_Deadline = tuple[str, str]
 
 
 def batch_document(postings: Sequence[Posting]) -> str:
@@ -20,20 +21,20 @@ def batch_document(postings: Sequence[Posting]) -> str:
     return to_json(batch.lists).decode()
 
 
-def may_follow(postings: Sequence[Posting], posting: Posting) -> bool:
-    """Whether `posting` may share a batch with the earlier `postings`.
-
-    A batch checks every basis before it changes any deadline; a posting that stands on a deadline which an earlier
-    one moves must therefore see that one committed.
-    """
-    standing_on = {(posting.platform_no, basis.reference) for basis in posting.bases if basis.kind == "deadline"}
-    moved = {
-        (earlier.platform_no, f"{change.object_kind}/{change.object_no}/{change.name}")
-        for earlier in postings
-        for change in earlier.deadlines
-        if standing_on
+def deadlines_moved(posting: Posting) -> set[_Deadline]:
+    """The deadlines that a posting arms or removes."""
+    return {
+        (posting.platform_no, f"{change.object_kind}/{change.object_no}/{change.name}") for change in posting.deadlines
     }
-    return moved.isdisjoint(standing_on)
+
+
+def deadlines_stood_on(posting: Posting) -> set[_Deadline]:
+    """The deadlines that a posting has as its basis.
+
+    A batch checks every basis before it changes any deadline, so a posting must not share one with an earlier
+    posting that moves the deadline it stands on.
+    """
+    return {(posting.platform_no, basis.reference) for basis in posting.bases if basis.kind == "deadline"}
 
 
 class _Batch:

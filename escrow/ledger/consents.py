@@ -99,11 +99,11 @@ async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, 
         "remote_address": consent.remote_address,
         "expires_at": consent.expires_at,
     }
-    async with reader.session() as session, session.begin():
-        inserted = await session.exec(
-            insert(ConsentRow).values(row).on_conflict_do_nothing().returning(col(ConsentRow.consent_no))
-        )
-        is_new = inserted.one_or_none() is not None
+    async with reader.session() as session:
+        inserted = await session.exec(insert(ConsentRow).values(row).on_conflict_do_nothing().returning(ConsentRow))
+        new = inserted.scalars().one_or_none()
+        if new is not None:
+            return _consent(new, used_by=None), True
         stored = await session.get_one(ConsentRow, (consent.platform_no, consent.consent_no))
         if stored.content_hash != digest:
             raise Refused(
@@ -111,7 +111,7 @@ async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, 
                 f"Request number {consent.consent_no} was used for another consent; use a new one.",
                 {"request_no": consent.consent_no},
             )
-        return await _with_use(session, stored), is_new
+        return await _with_use(session, stored), False
 
 
 async def get_consent(reader: Reader, platform_no: str, consent_no: str) -> Consent | None:
@@ -132,7 +132,7 @@ async def void_consent(
     Raises:
         Refused: `not_found`.
     """
-    async with reader.session() as session, session.begin():
+    async with reader.transaction() as session:
         locked = await session.exec(
             select(ConsentRow)
             .where(ConsentRow.platform_no == platform_no, ConsentRow.consent_no == consent_no)
@@ -154,7 +154,7 @@ async def void_consent(
 
 async def store_outcome(reader: Reader, platform_no: str, consent_no: str, outcome: Mapping[str, Any]) -> None:
     """Keep what came of a consent, to be answered when the same request comes again; the first one stays."""
-    async with reader.session() as session, session.begin():
+    async with reader.session() as session:
         await session.exec(
             update(ConsentRow)
             .where(
@@ -168,6 +168,10 @@ async def store_outcome(reader: Reader, platform_no: str, consent_no: str, outco
 
 async def _with_use(session: AsyncSession, row: ConsentRow) -> Consent:
     use = await session.get(BasisUse, (row.platform_no, "consent", row.consent_no))
+    return _consent(row, used_by=use.request_no if use is not None else None)
+
+
+def _consent(row: ConsentRow, *, used_by: str | None) -> Consent:
     return Consent(
         platform_no=row.platform_no,
         consent_no=row.consent_no,
@@ -181,5 +185,5 @@ async def _with_use(session: AsyncSession, row: ConsentRow) -> Consent:
         expires_at=row.expires_at,
         voided_at=row.voided_at,
         outcome=row.outcome,
-        used_by=use.request_no if use is not None else None,
+        used_by=used_by,
     )

@@ -54,7 +54,7 @@ async def close_day(
     Raises:
         Refused: `platform_unknown`.
     """
-    async with reader.session() as session, session.begin():
+    async with reader.transaction() as session:
         locked = await session.exec(
             select(PlatformDay)
             .where(PlatformDay.platform_no == platform_no)

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,6 +22,9 @@ from escrow.ledger.registry_posting import post_within, run, transaction
 from escrow.ledger.registry_tables import PlatformKeyRow, PlatformRow
 
 _KEY_PREFIX = "esk_"
+#: How long a key that was found good is not looked up again; so much longer a revoked one may work.
+_KEY_KNOWN_SECONDS = 1.0
+_KEYS_KNOWN_AT_MOST = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,7 @@ class Platforms:
         self._reader = reader
         self._box = box
         self.configurations = Configurations(reader)
+        self._known_keys: dict[bytes, tuple[str, float]] = {}
 
     async def open(self, file: PlatformFile, *, custody_account_no: str) -> tuple[Platform, bool]:
         """Open the platform that the file describes; the flag says whether it is new. Its first day is today.
@@ -158,12 +163,21 @@ class Platforms:
             raise Refused("not_found", f"There is no key {key_id}.")
 
     async def of_key(self, key: str) -> str | None:
-        """Number of the platform that a key opens, None for an unknown or revoked one."""
+        """Number of the platform that a key opens, None for an unknown one and, within a second, a revoked one."""
+        digest, now = _digest(key), time.monotonic()
+        platform_no, known_until = self._known_keys.get(digest, (None, 0.0))
+        if now < known_until:
+            return platform_no
         query = select(PlatformKeyRow.platform_no).where(
-            PlatformKeyRow.key_sha256 == _digest(key), col(PlatformKeyRow.revoked_at).is_(None)
+            PlatformKeyRow.key_sha256 == digest, col(PlatformKeyRow.revoked_at).is_(None)
         )
         async with self._reader.session() as session:
-            return (await session.exec(query)).one_or_none()
+            found = (await session.exec(query)).one_or_none()
+        if found is not None:
+            if len(self._known_keys) >= _KEYS_KNOWN_AT_MOST:
+                self._known_keys.clear()
+            self._known_keys[digest] = (found, now + _KEY_KNOWN_SECONDS)
+        return found
 
     def _opening(self, file: PlatformFile, custody_account_no: str, now: datetime) -> Posting:
         config = file.config.model_dump(mode="json")

@@ -20,7 +20,7 @@ import structlog
 
 from escrow.domain.errors import EscrowError, LedgerUnavailable, Refused
 from escrow.domain.journal import Posting, Receipt
-from escrow.ledger.batches import batch_document, may_follow
+from escrow.ledger.batches import batch_document, deadlines_moved, deadlines_stood_on
 from escrow.ledger.connections import CONNECTION_LOST, connect
 
 _REFUSAL: Final = "ES001"
@@ -132,13 +132,15 @@ class LedgerWriter:
 
     def _next_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
+        moved: set[tuple[str, str]] = set()
         while self._waiting and len(batch) < _LARGEST_BATCH:
             waiting = self._waiting[0]
-            if not may_follow([earlier.posting for earlier in batch], waiting.posting):
+            if moved and not moved.isdisjoint(deadlines_stood_on(waiting.posting)):
                 break
             self._waiting.popleft()
             if not waiting.answer.done():  # done: the caller gave up before it was sent
                 batch.append(waiting)
+                moved |= deadlines_moved(waiting.posting)
         return batch
 
     async def _write(self, batch: Sequence[_Waiting]) -> None:

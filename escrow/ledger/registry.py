@@ -1,6 +1,7 @@
 """The registry as one thing: platforms, members and their bank accounts, over one pool and one set of keys."""
 
-from escrow.ledger.bank_accounts import BankAccounts, NewBankAccount
+from escrow.ledger.bank_account_rows import NewBankAccount
+from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.engine import Reader
 from escrow.ledger.identity_checks import IdentityChecks
 from escrow.ledger.member_closing import MemberClosings

@@ -19,7 +19,7 @@ async def transaction(reader: Reader) -> AsyncIterator[AsyncSession]:
     Raises:
         LedgerUnavailable: the database cannot be reached; whether the transaction was committed is not known.
     """
-    async with reader.session() as session, session.begin():
+    async with reader.transaction() as session:
         # SQLAlchemy begins the transaction with the first statement that it executes itself, and `post_within`
         # uses the driver's connection: without this the posting would be committed alone.
         await run(session, "SELECT 1")

@@ -220,7 +220,7 @@ class BankLineRow(SQLModel, table=True):
 
     __tablename__ = "bank_line"
     __table_args__ = (
-        UniqueConstraint("platform_no", "line_no", name="bank_line_line_no"),
+        UniqueConstraint("line_no", "platform_no", name="bank_line_line_no"),
         Index("bank_line_unposted", "platform_no", "line_no", postgresql_where=text("entry_id IS NULL")),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platform_config import PlatformConfig, Settlement
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
@@ -169,7 +169,7 @@ class PlatformMaker:
                 platform_no=number,
                 name=f"平台{number}",
                 own_bank_account=OwnBankAccount(account_id="OWN-1", account_no=f"7558{next(_CARD_NUMBERS):012d}"),
-                config=config or PlatformConfig(),
+                config=config or PlatformConfig(top_up_settlement=Settlement.T_PLUS_0),
             ),
             custody_account_no=custody_account_no,
         )

@@ -15,6 +15,7 @@ from escrow.stack.processes import Command, Member, free_port
 from escrow.stack.up import ROOT, Stack, answers
 from tests.api.documented import check_documented
 from tests.api.platforms import PRICE_FEN, Platform, eventually
+from tests.postgres import new_database
 
 
 @asynccontextmanager
@@ -52,19 +53,48 @@ def assert_away(answer: httpx2.Response, code: str) -> None:
     assert int(answer.headers["retry-after"]) > 0
 
 
+async def how_much_slower_than_alone() -> float:
+    """How many times longer than its own work a program takes now, since others use the machine; 1 when alone."""
+    program = (
+        "import time; wall, work = time.perf_counter(), time.process_time(); import api.main; "
+        "print((time.perf_counter() - wall) / (time.process_time() - work))"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await process.communicate()
+    return max(1.0, float(printed))
+
+
 async def test_it_starts_within_two_seconds_when_everything_is_away(
     platform: Platform, stack: Stack, tmp_path: Path
 ) -> None:
     nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "TEMPORAL_ADDRESS": "127.0.0.1:1"}
+    slower = await how_much_slower_than_alone()
     began = time.perf_counter()
     async with another_api(stack, tmp_path, **nowhere) as (_, url):
-        seconds = time.perf_counter() - began
+        seconds = (time.perf_counter() - began) / slower
         async with caller_of(platform, url) as http:
             assert (await http.get("/health")).json() == {"status": "ok"}
             assert_away(await http.get("/ready"), "ledger_unavailable")
             assert_away(await http.get("/v1/orders"), "ledger_unavailable")
             assert_away(await http.post("/v1/members", json={"member_no": "M"}), "ledger_unavailable")
-    assert seconds < 2, f"took {seconds:.2f} s"
+    assert seconds < 2, f"took {seconds:.2f} s of an undisturbed machine, which is {slower:.1f} times slower now"
+
+
+async def test_a_fault_of_ours_is_a_problem_that_tells_nothing(
+    platform: Platform, stack: Stack, tmp_path: Path
+) -> None:
+    """A database without our tables is such a fault."""
+    bare = await new_database(stack.postgres, migrated=False)
+    async with (
+        another_api(stack, tmp_path, DATABASE_URL=bare.dsn) as (_, url),
+        caller_of(platform, url) as http,
+    ):
+        answer = await http.get("/v1/orders")
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+        assert "platform_key" not in answer.text
+    assert "platform_key" in (tmp_path / "api.log").read_text()
 
 
 async def test_while_temporal_is_away_reads_go_on_and_commands_are_told_to_repeat(

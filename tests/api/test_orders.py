@@ -6,7 +6,7 @@ import pytest
 
 from escrow.domain.platform_config import BusinessModel, PlatformConfig
 from escrow.stack.up import Stack
-from tests.api.platforms import MILESTONES, PRICE_FEN, Platform, PlatformMaker, eventually, order_body
+from tests.api.platforms import MILESTONES, PRICE_FEN, Platform, PlatformMaker, created, eventually, order_body
 from tests.api.temporal import signal_order
 
 DEPOSIT_FEN = 5_580_000
@@ -48,6 +48,20 @@ async def test_what_is_told_of_an_order_is_what_was_signed(platform: Platform) -
     assert order["possible_now"] == ["pay", "cancel"]
     assert order["workflow_id"] == f"order/{platform.number}/D-1001"
     assert order["step_due_at"].endswith(("+08:00", "Z", "+00:00"))
+
+
+async def test_a_contract_without_a_plan_takes_the_usual_one(platform: Platform) -> None:
+    await platform.open_owner()
+    await platform.open_contractor()
+    answer = await platform.post("/orders", **order_body(total_fen=18_600_000, milestones=None))
+    kinds = [(milestone["kind"], milestone["amount_fen"]) for milestone in answer.json()["milestones"]]
+    assert kinds == [
+        ("start", 5_580_000),
+        ("acceptance", 5_580_000),
+        ("acceptance", 3_720_000),
+        ("acceptance", 2_790_000),
+        ("warranty", 930_000),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -168,6 +182,8 @@ async def test_a_signal_moves_money_only_with_a_recorded_consent(platform: Platf
 
     await eventually(started)
     assert (await platform.balances("C-1"))["withdrawable_fen"] == DEPOSIT_FEN * 95 // 100
+    told = await platform.command("D-1001/start", "R-2", "C-1")
+    assert told["result"]["released_fen"] == DEPOSIT_FEN * 95 // 100
 
 
 async def test_every_change_of_an_order_is_an_event_numbered_without_a_gap(platform: Platform) -> None:
@@ -238,3 +254,21 @@ async def test_a_withdrawal_to_an_unbound_account_is_refused(platform: Platform)
     await platform.http.delete("/v1/members/O-1/bank-accounts/A-O-1")
     answer = await platform.post("/withdrawals", withdrawal_no="W-1", member_no="O-1", principal_fen=1)
     assert (answer.status_code, answer.json()["code"]) == (409, "account_not_bound")
+
+
+async def test_an_account_that_a_withdrawal_is_on_its_way_to_stays_bound(platform: Platform) -> None:
+    card = await platform.open_owner()
+    await platform.top_up(card, 100_000)
+    await platform.bank.set_bank_health("DOWN")
+    try:
+        await created(platform.post("/withdrawals", withdrawal_no="W-1", member_no="O-1", principal_fen=5_000))
+        refused = await platform.http.delete("/v1/members/O-1/bank-accounts/A-O-1")
+        assert (refused.status_code, refused.json()["code"]) == (409, "account_in_use")
+    finally:
+        await platform.bank.reset()
+
+    async def unbound() -> bool:
+        return (await platform.http.delete("/v1/members/O-1/bank-accounts/A-O-1")).status_code == 200
+
+    await eventually(unbound, within_seconds=60)
+    assert (await platform.get("/withdrawals/W-1")).json()["status"] == "paid"

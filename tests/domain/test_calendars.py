@@ -107,7 +107,7 @@ def test_the_provisional_year_holds_the_statutory_holidays_and_makes_up_those_on
 
 
 @given(
-    now=st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 20), timezones=st.sampled_from([UTC, SHANGHAI])),  # noqa: DTZ001  # hypothesis wants naive bounds
+    now=st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 20), timezones=st.sampled_from([UTC, SHANGHAI])),  # noqa: DTZ001 - naive bounds
     hours=st.sampled_from([HVPS, SHENZHEN]),
 )
 def test_the_next_opening_is_open_and_nothing_before_it_is(now: datetime, hours: OpeningHours) -> None:
@@ -128,7 +128,7 @@ def test_the_next_opening_is_open_and_nothing_before_it_is(now: datetime, hours:
 
 def test_a_naive_time_is_an_error() -> None:
     with pytest.raises(ValueError, match="timezone-aware"):
-        next_opening(HVPS, datetime(2026, 6, 5, 12), CALENDAR)  # noqa: DTZ001  # what is under test
+        next_opening(HVPS, datetime(2026, 6, 5, 12), CALENDAR)  # noqa: DTZ001 - what is under test
 
 
 def test_seven_working_days_after_a_payout_count_neither_its_day_nor_a_holiday() -> None:

@@ -1,5 +1,6 @@
 """Why money may move: every basis is checked in the posting's own transaction and used up by it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,7 @@ import pytest
 from escrow.domain import recipes
 from escrow.domain.errors import Refused
 from escrow.domain.funding import FundingLeg
-from escrow.domain.journal import Basis, DeadlineChange, JournalEntry, Posting
+from escrow.domain.journal import Basis, DeadlineChange, JournalEntry, Posting, Receipt
 from escrow.ledger.consents import NewConsent, get_consent, record_consent, store_outcome, void_consent
 from escrow.ledger.engine import Reader
 from escrow.ledger.posting import LedgerWriter
@@ -190,6 +191,23 @@ async def test_a_disarmed_deadline_allows_nothing(owner: asyncpg.Connection, wri
         await writer.post(posting(deadlines=(change,)))
     late = posting(bases=(Basis(kind="deadline", reference="order/D-1/n"),), occurred_at=NOON + timedelta(days=1))
     assert await refusal_code(writer.post(late)) == "basis_missing"
+
+
+async def test_of_two_postings_at_once_the_second_sees_the_deadline_that_the_first_removed(
+    owner: asyncpg.Connection, writer: LedgerWriter
+) -> None:
+    await open_day(owner)
+    armed, removed = (
+        DeadlineChange(object_kind="order", object_no="D-1", name="n", due_at=due_at) for due_at in (NOON, None)
+    )
+    await writer.post(posting(deadlines=(armed,)))
+    silent = posting(bases=(Basis(kind="deadline", reference="order/D-1/n"),), occurred_at=NOON + timedelta(days=1))
+    accepted, silence = await asyncio.gather(
+        writer.post(posting(deadlines=(removed,))), writer.post(silent), return_exceptions=True
+    )
+    assert isinstance(accepted, Receipt)
+    assert isinstance(silence, Refused)
+    assert silence.code == "basis_missing"
 
 
 def credit(serial_no: str, amount_fen: int) -> Posting:

@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from escrow.domain.accounts import own, pending, withdrawable
+from escrow.domain.accounts import AccountKey, own, pending, withdrawable
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis, JournalEntry, JournalLine
 from escrow.ledger.connections import connect
@@ -132,13 +132,13 @@ async def test_a_balance_cannot_be_set_below_its_minimum(owner: asyncpg.Connecti
     ],
 )
 async def test_a_forged_entry_is_refused_by_the_posting_function(
-    owner: asyncpg.Connection, writer: LedgerWriter, database: Database, moves: list[tuple[object, int]], code: str
+    owner: asyncpg.Connection, writer: LedgerWriter, database: Database, moves: list[tuple[AccountKey, int]], code: str
 ) -> None:
     await open_day(owner)
     await open_day(owner, "OTHER")
     await top_up(owner, writer, "O-1", 100, pending_day=DAY)
     await top_up(owner, writer, "O-1", 100)
-    lines = tuple(JournalLine(account=account, amount_fen=amount) for account, amount in moves)  # type: ignore[arg-type]
+    lines = tuple(JournalLine(account=account, amount_fen=amount) for account, amount in moves)
     forged = posting(entry=JournalEntry(recipe="pending_matured", lines=lines), bases=(Basis(kind="none"),))
     connection = await connect(database.dsn)
     try:

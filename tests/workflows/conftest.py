@@ -1,7 +1,9 @@
 """Fixtures of the workflow tests: one PostgreSQL and one bank for the session, a fresh story for each test."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -33,9 +35,30 @@ async def story(server: PostgresServer, shared_bank: Sandbox) -> AsyncIterator[S
         yield story
 
 
+StoryUnder = Callable[[PlatformConfig], AbstractAsyncContextManager[Story]]
+
+
 @pytest.fixture
-def story_under(
-    server: PostgresServer, shared_bank: Sandbox
-) -> Callable[[PlatformConfig], AbstractAsyncContextManager[Story]]:
+def story_under(server: PostgresServer, shared_bank: Sandbox) -> StoryUnder:
     """Begins a story on a platform with another configuration than the default."""
     return lambda config: told(server, shared_bank, config)
+
+
+class StoryAt(Protocol):
+    """Begins a story at a bank of its own, whose clock the story may move."""
+
+    def __call__(self, start_at: str, *options: str) -> AbstractAsyncContextManager[Story]:
+        """`start_at` is what the bank's clock shows first; the options are the bank's."""
+
+
+@pytest.fixture
+def story_at(server: PostgresServer, tmp_path: Path) -> StoryAt:
+    @asynccontextmanager
+    async def begin(start_at: str, *options: str) -> AsyncIterator[Story]:
+        async with (
+            running_sandbox(tmp_path / "bank", "--start-at", start_at, *options) as bank,
+            told(server, bank) as story,
+        ):
+            yield story
+
+    return begin

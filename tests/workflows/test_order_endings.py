@@ -1,7 +1,5 @@
 """How an order ends early: unpaid, not started, cancelled by one side or by both; the money goes back as it came."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
 import pytest
@@ -15,9 +13,8 @@ from escrow.domain.platform_config import PlatformConfig, Settlement
 from escrow.ledger.days import accounting_day, close_day
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, OWNER
+from tests.workflows.conftest import StoryUnder
 from workflows.messages import OrderInput
-
-StoryUnder = Callable[[PlatformConfig], AbstractAsyncContextManager[Story]]
 
 
 async def test_an_unpaid_order_closes_at_its_payment_deadline(story: Story) -> None:

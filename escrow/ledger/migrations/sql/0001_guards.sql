@@ -68,15 +68,9 @@ LANGUAGE plpgsql AS $$
 DECLARE
     wrong record;
 BEGIN
-    SELECT l.entry_id, sum(l.amount_fen) AS sum_fen INTO wrong
-    FROM new_lines l GROUP BY l.entry_id HAVING sum(l.amount_fen) <> 0 LIMIT 1;
-    IF FOUND THEN
-        PERFORM refuse('unbalanced', 'The lines of an entry must sum to zero.',
-            jsonb_build_object('sum_fen', wrong.sum_fen));
-    END IF;
-
-    SELECT e.recipe, account_text(a.member_no, a.purpose, a.ref) AS account, l.amount_fen, l.balance_after_fen,
+    SELECT e.recipe, account_text(a.member_no, a.purpose, a.ref) AS account, l.amount_fen,
         CASE
+            WHEN l.sum_fen <> 0 THEN 'unbalanced'
             WHEN e.id IS NULL OR a.id IS NULL OR a.platform_no <> e.platform_no THEN 'recipe_forbidden'
             WHEN e.accounting_day <> l.accounting_day THEN 'day_closed'
             WHEN r.recipe IS NULL THEN 'recipe_forbidden'
@@ -84,12 +78,13 @@ BEGIN
             ELSE 'unbalanced'
         END AS code
     INTO wrong
-    FROM new_lines l
+    FROM (SELECT n.*, sum(n.amount_fen) OVER (PARTITION BY n.entry_id) AS sum_fen FROM new_lines n) l
     LEFT JOIN entry e ON e.id = l.entry_id
     LEFT JOIN account a ON a.id = l.account_id
     LEFT JOIN recipe_rule r ON r.recipe = e.recipe AND r.purpose = a.purpose
         AND r.direction = CASE WHEN l.amount_fen > 0 THEN '+' ELSE '-' END
-    WHERE r.recipe IS NULL
+    WHERE l.sum_fen <> 0
+        OR r.recipe IS NULL
         OR a.platform_no <> e.platform_no
         OR e.accounting_day <> l.accounting_day
         OR l.balance_after_fen < a.min_balance_fen

@@ -28,6 +28,7 @@ DECLARE
     refs text[];
     hashes text[];
     wrong record;
+    wanted bigint;
     taken bigint;
 BEGIN
     -- In the order in which consents are locked.
@@ -36,6 +37,22 @@ BEGIN
     FROM (SELECT * FROM jsonb_to_recordset(batch -> 'bases')
             AS given(posting int, kind text, reference text, operation_hash text)
           ORDER BY given.kind, given.reference) b;
+
+    -- Taken before it is checked: of two requests on one basis the second waits here for the first.
+    wanted := cardinality(array_remove(kinds, 'none'));
+    IF wanted > 0 THEN
+        INSERT INTO basis_use (platform_no, kind, reference, request_no)
+        SELECT platform_nos[b.posting], b.kind, b.reference, request_nos[b.posting]
+        FROM unnest(postings, kinds, refs) AS b(posting, kind, reference)
+        WHERE b.kind <> 'none'
+        ORDER BY 1, 2, 3
+        ON CONFLICT DO NOTHING;
+        GET DIAGNOSTICS taken = ROW_COUNT;
+        IF taken < wanted THEN
+            PERFORM refuse(CASE WHEN 'bank_line' = ANY (kinds) THEN 'bank_line_already_posted' ELSE 'basis_used' END,
+                'The basis was used by another request.');
+        END IF;
+    END IF;
 
     SELECT checked.* INTO wrong FROM (
         SELECT p.recipe AS basis, '' AS reference,
@@ -50,20 +67,16 @@ BEGIN
                 WHEN b.kind = 'consent' THEN CASE
                     WHEN c.consent_no IS NULL THEN 'basis_missing'
                     WHEN c.voided_at IS NOT NULL THEN 'basis_void'
-                    WHEN u.request_no IS NOT NULL THEN 'basis_used'
                     WHEN c.expires_at <= now() THEN 'basis_expired'
                     WHEN c.operation_hash <> b.operation_hash THEN 'basis_mismatch' END
                 WHEN b.kind = 'deadline' THEN CASE
-                    WHEN u.request_no IS NOT NULL THEN 'basis_used'
                     WHEN d.due_at IS NULL THEN 'basis_missing'
                     WHEN d.due_at > occurred_ats[b.posting] THEN 'basis_not_due' END
                 WHEN b.kind = 'bank_line' THEN CASE
                     WHEN l.bank_serial_no IS NULL THEN 'basis_missing'
-                    WHEN bank_serial_nos[b.posting] <> b.reference THEN 'basis_mismatch'
-                    WHEN l.entry_id IS NOT NULL THEN 'bank_line_already_posted' END
+                    WHEN bank_serial_nos[b.posting] <> b.reference THEN 'basis_mismatch' END
                 WHEN b.kind = 'release' THEN CASE
-                    WHEN q.request_no IS NULL THEN 'basis_missing'
-                    WHEN u.request_no IS NOT NULL THEN 'basis_used' END
+                    WHEN q.request_no IS NULL THEN 'basis_missing' END
                 WHEN b.kind = 'none' THEN NULL
                 ELSE 'basis_mismatch'
             END
@@ -73,8 +86,6 @@ BEGIN
             SELECT * FROM consent WHERE b.kind = 'consent'
                 AND platform_no = platform_nos[b.posting] AND consent_no = b.reference
             FOR NO KEY UPDATE) c ON true
-        LEFT JOIN basis_use u ON u.platform_no = platform_nos[b.posting] AND u.kind = b.kind
-            AND u.reference = b.reference
         LEFT JOIN deadline d ON b.kind = 'deadline' AND d.platform_no = platform_nos[b.posting]
             AND d.object_kind = split_part(b.reference, '/', 1) AND d.object_no = split_part(b.reference, '/', 2)
             AND d.name = split_part(b.reference, '/', 3)
@@ -90,18 +101,6 @@ BEGIN
             jsonb_build_object('basis', wrong.basis, 'reference', wrong.reference));
     END IF;
 
-    IF cardinality(array_remove(kinds, 'none')) > 0 THEN
-        INSERT INTO basis_use (platform_no, kind, reference, request_no)
-        SELECT platform_nos[b.posting], b.kind, b.reference, request_nos[b.posting]
-        FROM unnest(postings, kinds, refs) AS b(posting, kind, reference)
-        WHERE b.kind <> 'none'
-        ORDER BY 1, 2, 3
-        ON CONFLICT DO NOTHING;
-        GET DIAGNOSTICS taken = ROW_COUNT;
-        IF taken < cardinality(array_remove(kinds, 'none')) THEN
-            PERFORM refuse('basis_used', 'The basis was used by another request at the same moment; ask for its state.');
-        END IF;
-    END IF;
     RETURN kinds;
 END $$;
 

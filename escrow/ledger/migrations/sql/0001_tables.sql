@@ -1,12 +1,12 @@
 -- The books. No foreign keys on the posting path: the statement-level guards of 0001_guards.sql check the same
 -- references once per statement, a row-level foreign key would run one query and take one lock per line.
 
+-- The open accounting day of each platform; everything before it is closed.
 CREATE TABLE platform_day (
     platform_no text PRIMARY KEY,
     day date NOT NULL,
     opened_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE platform_day IS 'The open accounting day of each platform; everything before it is closed.';
 
 CREATE TABLE account (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -16,15 +16,15 @@ CREATE TABLE account (
     ref text NOT NULL DEFAULT '',
     balance_fen bigint NOT NULL DEFAULT 0,
     min_balance_fen bigint,
-    version bigint NOT NULL DEFAULT 0,
+    version bigint NOT NULL DEFAULT 0,  -- number of lines ever posted to the account
     opened_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT account_key UNIQUE (platform_no, member_no, purpose, ref),
     CONSTRAINT account_minimum CHECK (balance_fen >= min_balance_fen),
     CONSTRAINT account_without_minimum
         CHECK ((min_balance_fen IS NULL) = (purpose IN ('custody', 'channel_due', 'bank_charges')))
 ) WITH (fillfactor = 70);
-COMMENT ON COLUMN account.version IS 'Number of lines ever posted to the account.';
 
+-- Every request number ever taken, with its receipt: the one idempotency. Rows never expire.
 CREATE TABLE request (
     platform_no text NOT NULL,
     request_no text NOT NULL,
@@ -34,7 +34,6 @@ CREATE TABLE request (
     recorded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (platform_no, request_no)
 );
-COMMENT ON TABLE request IS 'Every request number ever taken, with its receipt. The one idempotency; never expires.';
 
 CREATE TABLE recipe (
     recipe text PRIMARY KEY,
@@ -66,14 +65,13 @@ CREATE UNIQUE INDEX entry_bank_serial_no ON entry (platform_no, bank_serial_no) 
 CREATE TABLE entry_line (
     account_id bigint NOT NULL,
     accounting_day date NOT NULL,
-    version bigint NOT NULL CHECK (version > 0),
+    version bigint NOT NULL CHECK (version > 0),  -- the account's version after this line: 1, 2, 3 … without a gap
     entry_id bigint NOT NULL,
     amount_fen bigint NOT NULL CHECK (amount_fen <> 0),
     balance_after_fen bigint NOT NULL,
     PRIMARY KEY (account_id, accounting_day, version)
 );
 CREATE UNIQUE INDEX entry_line_entry ON entry_line (entry_id, account_id);
-COMMENT ON COLUMN entry_line.version IS 'The account''s version after this line: 1, 2, 3 … without a gap.';
 
 CREATE TABLE business_object (
     platform_no text NOT NULL,
@@ -102,10 +100,9 @@ CREATE TABLE event (
     request_no text NOT NULL,
     PRIMARY KEY (platform_no, kind, object_no, sequence_no)
 );
+-- A feed read in order of (recorded_tx, id), up to the oldest transaction still running, never passes over an event
+-- that commits late.
 CREATE INDEX event_feed ON event (platform_no, recorded_tx, id);
-COMMENT ON COLUMN event.recorded_tx IS
-    'Transaction that recorded it. A feed read in order of (recorded_tx, id) up to the oldest running transaction '
-    'never passes over an event that commits late.';
 
 CREATE TABLE deadline (
     platform_no text NOT NULL,
@@ -147,6 +144,7 @@ CREATE TABLE basis_use (
     PRIMARY KEY (platform_no, kind, reference)
 );
 
+-- What the bank booked on the custody account, credits positive, and the entry that posted it.
 CREATE TABLE bank_line (
     platform_no text NOT NULL,
     bank_serial_no text NOT NULL,
@@ -161,7 +159,6 @@ CREATE TABLE bank_line (
     recorded_at timestamptz NOT NULL DEFAULT now(),
     entry_id bigint,
     PRIMARY KEY (platform_no, bank_serial_no),
-    CONSTRAINT bank_line_line_no UNIQUE (platform_no, line_no)
+    CONSTRAINT bank_line_line_no UNIQUE (line_no, platform_no)  -- not led by platform_no, as consent_object
 );
 CREATE INDEX bank_line_unposted ON bank_line (platform_no, line_no) WHERE entry_id IS NULL;
-COMMENT ON TABLE bank_line IS 'What the bank booked on the custody account; credits positive. entry_id: what posted it.';

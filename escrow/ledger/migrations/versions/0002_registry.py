@@ -57,11 +57,6 @@ def upgrade() -> None:
         sa.Column("opened_at", _TIME, nullable=False),
     )
     _create_bank_accounts()
-    # Unbinding asks which withdrawals to an account are under way.
-    op.execute(
-        "CREATE INDEX withdrawal_by_bank_account ON business_object (platform_no, (body ->> 'account_id')) "
-        "WHERE kind = 'withdrawal'"
-    )
     op.execute("GRANT SELECT, INSERT ON platform, platform_config, platform_key, member, bank_account TO escrow_app")
     op.execute("GRANT UPDATE (is_default, unbound_at) ON bank_account TO escrow_app")
     op.execute("GRANT UPDATE (revoked_at) ON platform_key TO escrow_app")
@@ -102,7 +97,6 @@ def _create_bank_accounts() -> None:
 
 
 def downgrade() -> None:
-    """Drop the tables and the index."""
-    op.drop_index("withdrawal_by_bank_account", "business_object")
+    """Drop the tables."""
     for table in ("bank_account", "member", "platform_key", "platform_config", "platform"):
         op.drop_table(table)

@@ -1,0 +1,153 @@
+"""Two ways into the house: over HTTP as a platform comes, or straight to the workflows as the API itself goes."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+
+from api.processes import Processes
+from bench.house import PLATFORM_NO, House
+from escrow.domain.journal import Basis
+from escrow.domain.milestones import MilestoneKind
+from escrow.domain.order_operations import milestone_terms, pay_terms, withdrawal_terms
+from escrow.domain.requests import derived
+from escrow.ledger.consents import Consent, NewConsent, record_consent
+from escrow.ledger.engine import Reader
+from workflows.messages import MilestoneTerms, OrderCommand, OrderContract, OrderPeriods, WithdrawalInput
+
+STAGES: Final = 3
+STAGE_FEN: Final = 10_000_00
+_COMMISSION_BASIS_POINTS: Final = 500
+_ANSWER_SECONDS: Final = 60.0
+_CONSENT_VALIDITY: Final = timedelta(hours=1)
+
+
+class Door(Protocol):
+    """What a platform can do; amounts in fen."""
+
+    async def open_order(self, order_no: str, owner_no: str, contractor_no: str) -> None:
+        """Open an order of `STAGES` stages."""
+
+    async def command(self, order_no: str, operation: str, by: str, milestone: int | None = None) -> int:
+        """Give a command; what it released."""
+
+    async def withdraw(self, withdrawal_no: str, member_no: str, principal_fen: int) -> None:
+        """Ask for a withdrawal."""
+
+
+class HttpDoor:
+    """Over the API, with the platform's key."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def open_order(self, order_no: str, owner_no: str, contractor_no: str) -> None:
+        """POST the contract."""
+        stages = [
+            {"name": f"Stage {number}", "kind": "acceptance", "amount_fen": STAGE_FEN}
+            for number in range(1, STAGES + 1)
+        ]
+        await self._house.post(
+            "/orders",
+            order_no=order_no,
+            owner_no=owner_no,
+            contractor_no=contractor_no,
+            total_fen=STAGE_FEN * STAGES,
+            milestones=stages,
+        )
+
+    async def command(self, order_no: str, operation: str, by: str, milestone: int | None = None) -> int:
+        """POST the command."""
+        path = operation if milestone is None else f"milestones/{milestone}/{operation}"
+        answer = await self._house.post(
+            f"/orders/{order_no}/{path}", request_no=_request_no(order_no, operation, milestone), by=by
+        )
+        released_fen: int = answer["result"]["released_fen"]
+        return released_fen
+
+    async def withdraw(self, withdrawal_no: str, member_no: str, principal_fen: int) -> None:
+        """POST the request."""
+        await self._house.post(
+            "/withdrawals", withdrawal_no=withdrawal_no, member_no=member_no, principal_fen=principal_fen
+        )
+
+
+class WorkflowDoor:
+    """Past HTTP: a recorded consent and a message to the workflow, for each command."""
+
+    def __init__(self, house: House, reader: Reader) -> None:
+        self._processes = Processes(house.client, answer_seconds=_ANSWER_SECONDS)
+        self._reader = reader
+
+    async def open_order(self, order_no: str, owner_no: str, contractor_no: str) -> None:
+        """Start the order's workflow."""
+        await self._processes.start_order(
+            OrderContract(
+                platform_no=PLATFORM_NO,
+                order_no=order_no,
+                owner_no=owner_no,
+                contractor_no=contractor_no,
+                total_fen=STAGE_FEN * STAGES,
+                milestones=tuple(
+                    MilestoneTerms(
+                        number=number, name=f"Stage {number}", kind=MilestoneKind.ACCEPTANCE, amount_fen=STAGE_FEN
+                    )
+                    for number in range(1, STAGES + 1)
+                ),
+                commission_basis_points=_COMMISSION_BASIS_POINTS,
+            )
+        )
+
+    async def command(self, order_no: str, operation: str, by: str, milestone: int | None = None) -> int:
+        """Record the consent, send the update and wait for its answer."""
+        terms: dict[str, Any] = {}
+        if operation == "pay":
+            days = OrderPeriods().inspection_period // timedelta(days=1)
+            terms = pay_terms(total_fen=STAGE_FEN * STAGES, inspection_days=days)
+        elif milestone is not None:
+            terms = milestone_terms(milestone=milestone, amount_fen=STAGE_FEN)
+        request_no = _request_no(order_no, operation, milestone)
+        await self._consent(request_no, "order", order_no, operation, by, terms)
+        result = await self._processes.command_order(
+            PLATFORM_NO,
+            order_no,
+            operation,
+            OrderCommand(request_no=request_no, by=by, milestone=milestone),
+            update_id=request_no,
+        )
+        return result.released_fen
+
+    async def withdraw(self, withdrawal_no: str, member_no: str, principal_fen: int) -> None:
+        """Record the consent and start the withdrawal's workflow."""
+        request_no = derived("", "withdrawal", withdrawal_no, "open")
+        terms = withdrawal_terms(account_id="", principal_fen=principal_fen)
+        consent = await self._consent(request_no, "withdrawal", withdrawal_no, "withdraw", member_no, terms)
+        await self._processes.start_withdrawal(
+            WithdrawalInput(
+                platform_no=PLATFORM_NO,
+                withdrawal_no=withdrawal_no,
+                member_no=member_no,
+                principal_fen=principal_fen,
+                basis=Basis(kind="consent", reference=request_no, operation_hash=consent.operation_hash),
+            )
+        )
+
+    async def _consent(
+        self, consent_no: str, object_kind: str, object_no: str, operation: str, by: str, terms: dict[str, Any]
+    ) -> Consent:
+        consent, _ = await record_consent(
+            self._reader,
+            NewConsent(
+                platform_no=PLATFORM_NO,
+                consent_no=consent_no,
+                object_kind=object_kind,
+                object_no=object_no,
+                operation=operation,
+                given_by=by,
+                terms=terms,
+                expires_at=datetime.now(UTC) + _CONSENT_VALIDITY,
+            ),
+        )
+        return consent
+
+
+def _request_no(order_no: str, operation: str, milestone: int | None) -> str:
+    return f"{order_no}-{operation}" if milestone is None else f"{order_no}-{operation}-{milestone}"

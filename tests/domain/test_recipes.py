@@ -1,0 +1,138 @@
+"""Every recipe gives a balanced entry, does only what the allow-list says, and refuses amounts that move nothing."""
+
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from escrow.domain import recipes
+from escrow.domain.accounts import WITHOUT_MINIMUM, Purpose
+from escrow.domain.errors import Refused
+from escrow.domain.funding import FundingLeg
+from escrow.domain.journal import JournalEntry
+from escrow.domain.recipes import RECIPES
+
+DAY = date(2026, 3, 2)
+amounts = st.integers(min_value=1, max_value=2**62)
+
+
+def _bank(make: Callable[..., JournalEntry], amount_fen: int, **more: object) -> JournalEntry:
+    return make(platform_no="P", amount_fen=amount_fen, bank_serial_no="B-1", effective_date=DAY, **more)
+
+
+def _release(recipe: str, gross_fen: int, rest_fen: int, *, payee_no: str = "C") -> JournalEntry:
+    return recipes.escrow_released(
+        recipe=recipe,
+        platform_no="P",
+        owner_no="O",
+        order_no="D",
+        payee_no=payee_no,
+        gross_fen=gross_fen,
+        commission_fen=min(rest_fen, gross_fen - 1),
+        pending_day=DAY if gross_fen % 2 else None,
+    )
+
+
+def _legs(one_fen: int, other_fen: int) -> list[FundingLeg]:
+    return [
+        FundingLeg(source="pending:2026-03-02", amount_fen=one_fen),
+        FundingLeg(source="withdrawable", amount_fen=other_fen),
+    ]
+
+
+MADE: dict[str, Callable[[int, int], JournalEntry]] = {
+    "top_up_credited": lambda a, b: _bank(
+        recipes.top_up_credited, a, member_no="O", pending_day=DAY if b % 2 else None
+    ),
+    "credit_suspended": lambda a, b: _bank(recipes.credit_suspended, a),
+    "own_credited": lambda a, b: _bank(recipes.own_credited, a),
+    "order_frozen": lambda a, b: recipes.order_frozen(platform_no="P", owner_no="O", order_no="D", legs=_legs(a, b)),
+    "order_refunded": lambda a, b: recipes.order_refunded(
+        platform_no="P", owner_no="O", order_no="D", parts=_legs(a, b)
+    ),
+    "deposit_released": lambda a, b: _release("deposit_released", a, b),
+    "milestone_released": lambda a, b: _release("milestone_released", a, b, payee_no="" if b % 2 else "C"),
+    "retention_released": lambda a, b: _release("retention_released", a, b),
+    "withdrawal_requested": lambda a, b: recipes.withdrawal_requested(
+        platform_no="P", member_no="C" if b % 2 else "", withdrawal_no="W", amount_fen=a
+    ),
+    "withdrawal_paid": lambda a, b: recipes.withdrawal_paid(
+        platform_no="P", member_no="C", withdrawal_no="W", principal_fen=a, fee_fen=b, bank_serial_no="B-1"
+    ),
+    "withdrawal_returned_to_member": lambda a, b: recipes.withdrawal_returned_to_member(
+        platform_no="P", member_no="C" if b % 2 else "", withdrawal_no="W", amount_fen=a
+    ),
+    "bank_charge_booked": lambda a, b: _bank(recipes.bank_charge_booked, a),
+    "bank_charge_covered": lambda a, b: recipes.bank_charge_covered(platform_no="P", from_fees_fen=a, from_own_fen=b),
+    "pending_matured": lambda a, b: recipes.pending_matured(platform_no="P", member_no="C", day=DAY, amount_fen=a),
+    "commission_swept": lambda a, b: recipes.commission_swept(platform_no="P", amount_fen=a),
+}
+
+
+def test_every_recipe_of_the_allow_list_is_made_here() -> None:
+    assert set(MADE) == set(RECIPES)
+
+
+@pytest.mark.parametrize("recipe", MADE)
+@given(one=amounts, other=amounts)
+def test_an_entry_is_balanced_and_does_only_what_its_recipe_may(recipe: str, one: int, other: int) -> None:
+    entry = MADE[recipe](one, other)
+    assert entry.recipe == recipe
+    assert sum(line.amount_fen for line in entry.lines) == 0
+    assert len({line.account for line in entry.lines}) == len(entry.lines) >= 2
+    moves = {(line.account.purpose, "+" if line.amount_fen > 0 else "-") for line in entry.lines}
+    assert moves <= RECIPES[recipe].moves
+
+
+@pytest.mark.parametrize("recipe", sorted(set(MADE) - {"bank_charge_covered"}))
+@pytest.mark.parametrize("amount_fen", [0, -1])
+def test_an_amount_that_moves_nothing_or_backwards_is_refused(recipe: str, amount_fen: int) -> None:
+    with pytest.raises(Refused) as refusal:
+        MADE[recipe](amount_fen, 1)
+    assert refusal.value.code == "amount_not_positive"
+
+
+def test_a_charge_covered_by_nobody_is_refused() -> None:
+    with pytest.raises(Refused) as refusal:
+        recipes.bank_charge_covered(platform_no="P", from_fees_fen=0, from_own_fen=0)
+    assert refusal.value.code == "unbalanced"
+
+
+def test_a_release_without_commission_has_no_fee_line() -> None:
+    entry = _release("milestone_released", 1, 5)
+    assert [line.account.purpose for line in entry.lines] == [Purpose.ESCROW, Purpose.PENDING]
+
+
+def test_commission_above_the_gross_is_refused() -> None:
+    with pytest.raises(Refused):
+        recipes.escrow_released(
+            recipe="milestone_released",
+            platform_no="P",
+            owner_no="O",
+            order_no="D",
+            payee_no="C",
+            gross_fen=100,
+            commission_fen=101,
+        )
+
+
+def test_only_releases_release() -> None:
+    with pytest.raises(Refused) as refusal:
+        _release("order_frozen", 100, 5)
+    assert refusal.value.code == "recipe_unknown"
+
+
+def test_custody_and_charges_move_only_on_a_line_the_bank_booked_or_between_platform_accounts() -> None:
+    for name, rule in RECIPES.items():
+        if Purpose.CUSTODY in rule.adds_to | rule.takes_from:
+            assert rule.basis_kinds == {"bank_line"}, name
+    assert Purpose.CUSTODY in WITHOUT_MINIMUM
+
+
+def test_no_member_money_moves_without_a_consent_a_deadline_a_release_or_a_bank_line() -> None:
+    members = {Purpose.WITHDRAWABLE, Purpose.ESCROW, Purpose.FROZEN}
+    for name, rule in RECIPES.items():
+        if rule.takes_from & members:
+            assert "none" not in rule.basis_kinds, name

@@ -1,0 +1,143 @@
+"""Journeys run on a whole stack of real processes, as `escrow up` starts it: spoken to over HTTP and by hand."""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from escrow.channels.sandbox_bank.client import SandboxBank
+from escrow.commands.books import Books
+from escrow.commands.skip import OrderSkip
+from escrow.commands.verify import settled_differences
+from escrow.ledger.engine import Reader
+from escrow.ledger.invariants import check_invariants
+from escrow.ledger.personal_data import PersonalDataBox
+from escrow.ledger.posting import LedgerWriter
+from escrow.ledger.registry import Registry
+from escrow.settings import Settings, variable_of
+from escrow.stack.temporal import temporal_executable
+from escrow.stack.up import Ports, Stack
+from tests.api.platforms import Platform, PlatformMaker
+from workflows.messages import order_workflow_id
+
+_COMMAND_SECONDS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Journey:
+    """One platform on the running stack, spoken to over HTTP and by the `temporal` command line."""
+
+    platform: Platform
+    stack: Stack
+    client: Client
+    books: Books
+    writer: LedgerWriter
+    at_bank: SandboxBank
+
+    async def days_pass(self, days: float, order_no: str = "D-1001") -> None:
+        """Days pass for one order, the accounting day and the bank, as `escrow skip` lets them."""
+        skipping = OrderSkip(
+            temporal=self.client,
+            reader=self.books.reader,
+            writer=self.writer,
+            sandbox=self.platform.bank,
+            platform_no=self.platform.number,
+            order_no=order_no,
+            tell=lambda _: None,
+        )
+        await skipping.skip(timedelta(days=days))
+
+    async def temporal(self, *arguments: str) -> str:
+        """What the `temporal` command line answers; it must succeed."""
+        process = await asyncio.create_subprocess_exec(
+            temporal_executable(),
+            *arguments,
+            "--address",
+            self.stack.temporal.address,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(_COMMAND_SECONDS):
+            answer, complaint = await process.communicate()
+        assert process.returncode == 0, complaint.decode()
+        return answer.decode()
+
+    async def signal(self, name: str, payload: str, order_no: str = "D-1001") -> None:
+        """Send the order a signal by hand, as an operator would on the command line; `payload` is JSON."""
+        workflow_id = order_workflow_id(self.platform.number, order_no)
+        await self.temporal("workflow", "signal", "--workflow-id", workflow_id, "--name", name, "--input", payload)
+
+    async def orders_found(self, query: str) -> list[str]:
+        """Workflow ids that the server lists for a query over search attributes."""
+        found = json.loads(await self.temporal("workflow", "list", "--query", query, "--output", "json"))
+        return sorted(item["execution"]["workflowId"] for item in found)
+
+    async def order(self, order_no: str = "D-1001") -> dict[str, Any]:
+        """The order as the API tells it."""
+        answer: dict[str, Any] = (await self.platform.get(f"/orders/{order_no}")).json()
+        return answer
+
+    async def books_are_sound_and_equal(self) -> None:
+        """No invariant is broken, and the bank's own balance is the sum of our sub-accounts."""
+        connection = await asyncpg.connect(self.stack.postgres.superuser_dsn)
+        try:
+            assert await check_invariants(connection, self.platform.number) == []
+        finally:
+            await connection.close()
+        assert (
+            await settled_differences(
+                self.books, self.at_bank, self.platform.number, self.platform.custody_account_no, wait_seconds=20
+            )
+            == []
+        )
+
+
+@pytest.fixture(scope="session")
+async def stack() -> AsyncIterator[Stack]:
+    with tempfile.TemporaryDirectory(prefix="journeys-") as folder:
+        async with Stack(Path(folder), ports=Ports()) as stack:
+            yield stack
+
+
+@pytest.fixture(scope="session")
+async def platforms(stack: Stack) -> AsyncIterator[PlatformMaker]:
+    maker = PlatformMaker(stack)
+    yield maker
+    await maker.close()
+
+
+@pytest.fixture
+async def journey(stack: Stack, platforms: PlatformMaker) -> AsyncIterator[Journey]:
+    names = ("bank_url", "bank_key", "data_key", "index_key")
+    settings = Settings.model_validate(
+        {"DATABASE_URL": stack.postgres.dsn} | {name: stack.environment[variable_of(name)] for name in names}
+    )
+    reader, writer = Reader(stack.postgres.dsn), await LedgerWriter.start(stack.postgres.dsn)
+    box = PersonalDataBox.from_hex(
+        data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
+    )
+    at_bank = SandboxBank(settings.bank_url, settings.bank_key.get_secret_value())
+    journey = Journey(
+        platform=await platforms.open(),
+        stack=stack,
+        client=await Client.connect(stack.temporal.address, data_converter=pydantic_data_converter),
+        books=Books(settings=settings, reader=reader, registry=Registry(reader, box)),
+        writer=writer,
+        at_bank=at_bank,
+    )
+    try:
+        yield journey
+        await journey.books_are_sound_and_equal()
+    finally:
+        await at_bank.aclose()
+        await writer.close()
+        await reader.close()

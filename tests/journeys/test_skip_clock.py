@@ -1,0 +1,154 @@
+"""What `escrow skip` relies on: how one workflow's clock is moved on the real dev server, and when it refuses."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from temporalio import activity, workflow
+from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.workflow import ParentClosePolicy
+
+from escrow.commands.skip_clock import WorkflowClock
+from escrow.domain.errors import Refused
+from escrow.stack.processes import free_port
+from escrow.stack.temporal import TemporalDevServer
+
+_QUEUE = "clocks"
+_WEEK = timedelta(days=7)
+
+
+@activity.defn
+async def take_seconds(seconds: float) -> None:
+    """Something that takes its time."""
+    await asyncio.sleep(seconds)
+
+
+@workflow.defn
+class Follower:
+    """A child that waits a minute, as a withdrawal waits for the bank."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Wait."""
+        await workflow.sleep(timedelta(minutes=1))
+
+
+@workflow.defn
+class Patient:
+    """Does something for so many seconds, waits a week, starts a child, and waits for ever."""
+
+    def __init__(self) -> None:
+        self.week_passed_at: datetime | None = None
+
+    @workflow.run
+    async def run(self, busy_seconds: float) -> None:
+        """Work, wait, start, wait."""
+        if busy_seconds:
+            await workflow.execute_activity(
+                take_seconds, busy_seconds, start_to_close_timeout=timedelta(seconds=busy_seconds + 5)
+            )
+        await workflow.sleep(_WEEK)
+        self.week_passed_at = workflow.now()
+        await workflow.start_child_workflow(
+            Follower.run, id=f"{workflow.info().workflow_id}/child", parent_close_policy=ParentClosePolicy.ABANDON
+        )
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.query
+    def state(self) -> dict[str, str | None]:
+        """When the week was over."""
+        return {"week_passed_at": self.week_passed_at.isoformat() if self.week_passed_at else None}
+
+
+@pytest.fixture(scope="module")
+async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+    """A dev server with our flags, and a worker for the workflows above."""
+    folder: Path = tmp_path_factory.mktemp("temporal")
+    server = TemporalDevServer(folder, port=free_port(), ui_port=free_port())
+    await server.start()
+    try:
+        connected = await Client.connect(server.address)
+        async with Worker(
+            connected,
+            task_queue=_QUEUE,
+            workflows=[Patient, Follower],
+            activities=[take_seconds],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ):
+            yield connected
+    finally:
+        await server.stop()
+
+
+async def started(client: Client, *, busy_seconds: float = 0) -> WorkflowHandle[Patient, None]:
+    """A workflow that has taken its first step."""
+    handle = await client.start_workflow(Patient.run, busy_seconds, id=f"patient-{uuid4().hex}", task_queue=_QUEUE)
+    await handle.query(Patient.state)
+    return handle
+
+
+async def test_a_week_passes_in_a_moment_and_stays_passed(client: Client) -> None:
+    handle = await started(client)
+    clock = WorkflowClock(client, handle.id, limit_seconds=10)
+    before = (await clock.idle()).now
+    await clock.forward(_WEEK + timedelta(seconds=1))
+    after = await clock.idle()
+    assert _WEEK <= after.now - before < _WEEK + timedelta(minutes=1)
+    passed_at = (await clock.state())["week_passed_at"]
+    assert passed_at is not None
+    assert datetime.fromisoformat(passed_at) - before >= _WEEK
+    await asyncio.sleep(1.2)
+    assert (await clock.look()).now - after.now >= timedelta(seconds=1), "time goes on at its normal speed"
+    await handle.terminate()
+
+
+async def test_a_child_started_on_the_way_has_the_new_time_but_does_not_skip_its_own_waits(client: Client) -> None:
+    handle = await started(client)
+    await WorkflowClock(client, handle.id, limit_seconds=10).forward(_WEEK + timedelta(milliseconds=1))
+    seen = await WorkflowClock(client, handle.id, limit_seconds=10).idle()
+    assert seen.children == (f"{handle.id}/child",)
+    child = await WorkflowClock(client, seen.children[0], limit_seconds=10).idle()
+    assert child.running, "its minute is not over"
+    assert child.now - datetime.now(UTC) > _WEEK - timedelta(minutes=1)
+    await client.get_workflow_handle(seen.children[0]).terminate()
+    await handle.terminate()
+
+
+async def test_a_workflow_that_waits_for_a_child_is_refused_in_time_and_not_left_armed(client: Client) -> None:
+    handle = await started(client)
+    await WorkflowClock(client, handle.id, limit_seconds=10).forward(_WEEK + timedelta(milliseconds=1))
+    clock = WorkflowClock(client, handle.id, limit_seconds=1)
+    before = await clock.idle()
+    with pytest.raises(Refused) as refused:
+        await clock.forward(_WEEK)
+    assert refused.value.code == "workflow_busy"
+    assert f"{handle.id}/child" in refused.value.message
+    await client.get_workflow_handle(f"{handle.id}/child").terminate()
+    await asyncio.sleep(1)
+    assert (await clock.look()).now - before.now < timedelta(minutes=1), "the refused skip happens later all the same"
+    await handle.terminate()
+
+
+async def test_a_running_activity_refuses_and_is_named(client: Client) -> None:
+    handle = await started(client, busy_seconds=4)
+    with pytest.raises(Refused) as refused:
+        await WorkflowClock(client, handle.id, limit_seconds=0.5).idle()
+    assert "take_seconds" in refused.value.message
+    with pytest.raises(Refused):
+        await WorkflowClock(client, handle.id, limit_seconds=0.5).forward(_WEEK)
+    after = await WorkflowClock(client, handle.id, limit_seconds=10).idle()
+    assert after.now - datetime.now(UTC) < timedelta(minutes=1)
+    await handle.terminate()
+
+
+async def test_an_unknown_workflow_is_not_found_and_an_ended_one_does_not_run(client: Client) -> None:
+    with pytest.raises(Refused) as refused:
+        await WorkflowClock(client, "order/HOME/nobody", limit_seconds=1).look()
+    assert refused.value.code == "not_found"
+    handle = await started(client)
+    await handle.terminate()
+    assert not (await WorkflowClock(client, handle.id, limit_seconds=1).idle()).running
