@@ -14,6 +14,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
+from escrow.domain.platform_config import PlatformConfig
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.platform_file import PlatformFile
@@ -105,7 +106,9 @@ async def _open_platform(stack: Stack, bank: SandboxSteering) -> tuple[str, str]
             data_key=stack.environment["ESCROW_DATA_KEY"], index_key=stack.environment["ESCROW_INDEX_KEY"]
         ),
     )
-    file = PlatformFile(platform_no=PLATFORM_NO, name="Home")
+    # Who the members are is no part of what is measured.
+    config = PlatformConfig(identity_required_for_withdrawal=False)
+    file = PlatformFile(platform_no=PLATFORM_NO, name="Home", config=config)
     await registry.open_platform(file, custody_account_no=custody_account_no)
     key = (await registry.platforms.issue_key(PLATFORM_NO)).key
     await reader.close()

@@ -96,7 +96,7 @@ class MemberClosings:
                 "status_before": before.value,
             }
             status = after(before, MemberEvent.CLOSING_BEGAN)
-            await change_member(
+            is_new = await change_member(
                 session,
                 member,
                 request_no=derived("", "member", member_no, "close", request_no),
@@ -107,7 +107,8 @@ class MemberClosings:
                 occurred_at=occurred_at,
                 bases=(consent,),
             )
-        return _closing(member_no, status, facts), True
+        # This request may have begun a closing that was broken off long ago: then it does nothing more.
+        return _closing(member_no, status if is_new else before, facts), is_new
 
     async def complete(self, platform_no: str, member_no: str, request_no: str, *, occurred_at: datetime) -> str:
         """Close a member for good, or break its closing off; answers the member's status. Repeatable.

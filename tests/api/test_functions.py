@@ -13,6 +13,9 @@ from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, order_body
 
 IDENTITY = {"id_no": "341126197709218366", "consent": {"text_version": "1", "address": "203.0.113.7"}}
 
+#: Money that was topped up can be withdrawn at once.
+AT_ONCE = {"top_up_settlement": "T+0"}
+
 #: How each endpoint of a function is called.
 CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/orders"): order_body("D-2"),
@@ -63,7 +66,7 @@ async def test_a_running_order_keeps_the_functions_it_began_with(platform: Platf
 
 async def test_one_payment_and_one_withdrawal_stay_below_their_limits(platforms: PlatformMaker) -> None:
     limits = {"payment_fen": PRICE_FEN, "withdrawal_fen": 1_000}
-    platform = await platforms.open(PlatformConfig.model_validate({"limits": limits}))
+    platform = await platforms.open(PlatformConfig.model_validate({**AT_ONCE, "limits": limits}))
     card = await platform.open_owner()
     await platform.open_contractor()
     await platform.top_up(card, 10_000)
@@ -81,7 +84,9 @@ async def test_one_payment_and_one_withdrawal_stay_below_their_limits(platforms:
 
 
 async def test_a_days_limit_is_not_passed_by_fifty_withdrawals_at_once(platforms: PlatformMaker) -> None:
-    platform = await platforms.open(PlatformConfig.model_validate({"limits": {"withdrawals_per_day_fen": 1_000}}))
+    platform = await platforms.open(
+        PlatformConfig.model_validate({**AT_ONCE, "limits": {"withdrawals_per_day_fen": 1_000}})
+    )
     card = await platform.open_owner()
     await platform.top_up(card, 100_000)
     answers = await asyncio.gather(
@@ -97,7 +102,7 @@ async def test_a_days_limit_is_not_passed_by_fifty_withdrawals_at_once(platforms
 
 async def test_a_days_payments_are_limited_and_a_repeat_counts_once(platforms: PlatformMaker) -> None:
     limits = {"payments_per_day_fen": PRICE_FEN + 1}
-    platform = await platforms.open(PlatformConfig.model_validate({"limits": limits}))
+    platform = await platforms.open(PlatformConfig.model_validate({**AT_ONCE, "limits": limits}))
     await platform.paid_order("D-1")
     assert (await platform.post("/orders/D-1/pay", request_no="D-1-pay", by="O-1")).status_code == 200
     await platform.open_order("D-2")

@@ -7,6 +7,7 @@ import httpx2
 
 from escrow.domain.order_states import OrderStatus
 from tests.api.platforms import Platform, order_body
+from tests.identities import verify
 
 PRICE_FEN = 100_000
 DEPOSIT_FEN, STAGE_FEN = 30_000, 70_000
@@ -95,6 +96,7 @@ async def open_contractor(platform: Platform, account_no: str) -> None:
     """Open the contractor C-1, a company, with an account that any rail but the card network reaches."""
     name = "安居装饰有限公司"
     await insist(platform, "/members", member_no="C-1", kind="company", name=name, mobile="13800000002")
+    await verify(platform.registry, platform.number, "C-1")
     await insist(
         platform,
         "/members/C-1/bank-accounts",

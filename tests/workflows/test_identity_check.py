@@ -11,7 +11,7 @@ import pytest
 from temporalio.client import WorkflowFailureError
 
 from escrow.domain.identity_checks import RegistrationStatus
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platform_config import PlatformConfig, Settlement
 from escrow.ledger.identity_checks import IdentitySubject
 from escrow.ledger.members import Member, MemberKind
 from tests.identities import CITIZEN_ID, asked
@@ -243,7 +243,9 @@ async def test_a_workflow_under_a_strange_name_verifies_nobody(story: Story) -> 
 async def test_a_standing_order_withdraws_for_an_unverified_contractor_only_where_the_platform_allows_it(
     story_under: StoryUnder, required: bool
 ) -> None:
-    async with story_under(PlatformConfig(identity_required_for_withdrawal=required)) as story:
+    async with story_under(
+        PlatformConfig(top_up_settlement=Settlement.T_PLUS_0, identity_required_for_withdrawal=required)
+    ) as story:
         await story.members_open()
         registry = story.stage.registry
         await registry.members.open(

@@ -157,6 +157,7 @@ async def test_a_closing_that_was_broken_off_can_be_asked_for_again(story: Story
     await story.order_opens()
     await story.ending_of(await waits_to_close(story, closing))
     await story.cancels(OWNER)
+    assert (await begins_to_close(story, CONTRACTOR)).status is MemberStatus.VERIFIED
     again = await begins_to_close(story, CONTRACTOR, "CL-2")
     assert await story.ending_of(await waits_to_close(story, again)) == "closed"
 

@@ -122,7 +122,10 @@ async def _open_platform(contract: ContractFile, books: Books, sandbox: SandboxS
         platform_no=terms.platform_no,
         name=terms.name,
         own_bank_account=OWN_BANK_ACCOUNT,
-        config=PlatformConfig(commission_basis_points=terms.commission_basis_points),
+        # A contract file names its parties; their identity numbers are nothing to write into a file.
+        config=PlatformConfig(
+            commission_basis_points=terms.commission_basis_points, identity_required_for_withdrawal=False
+        ),
     )
     await books.registry.open_platform(file, custody_account_no=custody_account_no)
     issued = await books.registry.platforms.issue_key(terms.platform_no)
