@@ -1,6 +1,6 @@
 """Orders: open one by its contract, command it, look at it. The order itself decides."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import Field
@@ -8,6 +8,7 @@ from pydantic import Field
 from api import commands
 from api.contracts import contract_of_opening
 from api.dependencies import CallerPlatform, UsedServices
+from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
 from api.order_bodies import (
     CommandAnswer,
     CommandBody,
@@ -17,11 +18,12 @@ from api.order_bodies import (
     OrderPage,
     OrderView,
 )
-from api.order_views import order_view
+from api.order_views import contract_of, order_view
 from api.problems import problems
 from api.schemas import PageQuery, PathNumber
+from escrow.domain.errors import Refused
 from escrow.domain.order_states import OrderCommand, OrderStatus
-from escrow.ledger.objects import list_objects
+from escrow.ledger.objects import get_object, list_objects
 
 router = APIRouter(prefix="/orders", tags=["orders"])
 
@@ -37,10 +39,14 @@ _COMMAND_PROBLEMS = (
     "basis_expired",
     "basis_used",
     "basis_mismatch",
-    "authorisation_required",
+    *AWAITING_PROBLEMS,
     "order_busy",
     "temporal_unavailable",
 )
+
+
+def _command_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
+    return problems(*_COMMAND_PROBLEMS, *codes) | AWAITS_MEMBER
 
 
 def _command_of(operation: OrderCommand, body: CommandBody, milestone: int | None = None) -> commands.Command:
@@ -85,7 +91,14 @@ async def open_order(
     Commission, periods and settlement are the platform's configuration of this moment, fixed for the order's life.
     Unpaid at its payment deadline, it closes by itself.
     """
-    contract = await contract_of_opening(services.registry, platform_no, body)
+    try:
+        contract = await contract_of_opening(services.registry, platform_no, body)
+    except Refused:
+        # What could not begin now may have begun before: then this is a repeat, or another content under its number.
+        known = await get_object(services.reader, platform_no, "order", body.order_no)
+        if known is None:
+            raise
+        contract = contract_of(known)
     order, created = await commands.open_order(
         services, contract, content=body.model_dump(mode="json"), remote_address=_address(request)
     )
@@ -114,7 +127,7 @@ async def get_order(order_no: PathNumber, platform_no: CallerPlatform, services:
 @router.post(
     "/{order_no}/pay",
     summary="Owner pays",
-    responses=problems(*_COMMAND_PROBLEMS, "function_off", "insufficient_balance", "limit_exceeded", "member_state"),
+    responses=_command_responses("function_off", "insufficient_balance", "limit_exceeded", "member_state"),
 )
 async def pay_order(
     order_no: PathNumber, body: CommandBody, request: Request, platform_no: CallerPlatform, services: UsedServices
@@ -127,7 +140,7 @@ async def pay_order(
     return await commands.give(services, platform_no, order_no, command, remote_address=_address(request))
 
 
-@router.post("/{order_no}/start", summary="Contractor starts", responses=problems(*_COMMAND_PROBLEMS))
+@router.post("/{order_no}/start", summary="Contractor starts", responses=_command_responses())
 async def start_order(
     order_no: PathNumber, body: CommandBody, request: Request, platform_no: CallerPlatform, services: UsedServices
 ) -> CommandAnswer:
@@ -136,7 +149,7 @@ async def start_order(
     return await commands.give(services, platform_no, order_no, command, remote_address=_address(request))
 
 
-@router.post("/{order_no}/cancel", summary="Either side cancels", responses=problems(*_COMMAND_PROBLEMS))
+@router.post("/{order_no}/cancel", summary="Either side cancels", responses=_command_responses())
 async def cancel_order(
     order_no: PathNumber, body: CommandBody, request: Request, platform_no: CallerPlatform, services: UsedServices
 ) -> CommandAnswer:
@@ -151,7 +164,7 @@ async def cancel_order(
 @router.post(
     "/{order_no}/milestones/{number}/complete",
     summary="Contractor reports a stage complete",
-    responses=problems(*_COMMAND_PROBLEMS, "milestone_unknown"),
+    responses=_command_responses("milestone_unknown"),
 )
 async def complete_milestone(
     order_no: PathNumber,
@@ -172,7 +185,7 @@ async def complete_milestone(
 @router.post(
     "/{order_no}/milestones/{number}/accept",
     summary="Owner accepts a stage",
-    responses=problems(*_COMMAND_PROBLEMS, "milestone_unknown"),
+    responses=_command_responses("milestone_unknown"),
 )
 async def accept_milestone(
     order_no: PathNumber,
@@ -190,7 +203,7 @@ async def accept_milestone(
 @router.post(
     "/{order_no}/milestones/{number}/rectify",
     summary="Owner asks for rectification",
-    responses=problems(*_COMMAND_PROBLEMS, "milestone_unknown"),
+    responses=_command_responses("milestone_unknown"),
 )
 async def rectify_milestone(
     order_no: PathNumber,

@@ -112,6 +112,17 @@ async def test_a_running_order_keeps_what_it_began_with(platform: Platform) -> N
     await platform.command("D-1001/milestones/2/accept", "R-3", "O-1")
 
 
+async def test_an_order_opened_before_a_limit_was_set_is_answered_as_the_first_time(platform: Platform) -> None:
+    await platform.open_owner()
+    await platform.open_contractor()
+    first = await platform.open_order()
+    await put(platform, "CF-1", limits={"payment_fen": 1})
+    again = await platform.post("/orders", **order_body())
+    assert (again.status_code, again.json()) == (200, first)
+    other = await platform.post("/orders", **order_body(total_fen=PRICE_FEN - 100))
+    assert (other.status_code, other.json()["code"]) == (409, "request_no_reused")
+
+
 async def test_an_order_of_the_new_configuration_needs_the_authorisation(platform: Platform) -> None:
     await put(platform, "CF-1", authorisation={"pay": "payment_password"})
     await platform.open_owner()

@@ -27,10 +27,10 @@ CREATIONS: Mapping[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"bank_name": "中国银行"},
     ),
     "/v1/members/{member_no}/identity-checks": (
-        "/members/O-1/identity-checks",
+        "/members/O-9/identity-checks",
         {
             "request_no": "IC-9",
-            "id_no": "341126197709218366",
+            "id_no": "11010119900307555X",
             "consent": {"text_version": "1", "address": "203.0.113.7"},
         },
         {"consent": {"text_version": "2", "address": "203.0.113.7"}},
