@@ -27,7 +27,9 @@ from activities.identity import IdentityActivities
 from activities.member_closing import MemberClosingActivities
 from activities.notices import NoticeActivities
 from activities.order_money import OrderActivities
+from activities.pay_ins import PayInActivities
 from activities.payments import PaymentActivities
+from activities.settlements import Settlements
 from activities.telemetry import Telemetry
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.domain.calendars import SHANGHAI, CalendarSource, calendar_source
@@ -53,6 +55,7 @@ from workflows.messages import (
     bank_watch_workflow_id,
 )
 from workflows.order import DecorationOrder
+from workflows.pay_in import PayIn
 from workflows.withdrawal import Withdrawal
 
 HELD_FEN = Gauge("escrow_held_fen", "Money held in escrow for orders, in fen", ["platform"])
@@ -84,7 +87,16 @@ class Activities:
         self.payments = PaymentActivities(
             writer, reader, accounts, members, platforms, bank_book, bank, settings.working_days
         )
-        self.bank_lines = BankLineActivities(writer, reader, bank_book, accounts, members, platforms)
+        self.bank_lines = BankLineActivities(
+            writer,
+            reader,
+            bank_book,
+            accounts,
+            members,
+            platforms,
+            Settlements(writer, reader, bank.collections),
+        )
+        self.pay_ins = PayInActivities(writer, reader, members, platforms, bank.collections)
         self.identities = IdentityActivities(bank.registry, self.registry.identity_checks)
         self.closings = MemberClosingActivities(self.registry.closings)
 
@@ -103,7 +115,7 @@ class Activities:
 
     def on_payments_queue(self) -> Sequence[Callable[..., Any]]:
         """Activities that withdrawals, the bank watch and what happens to members call."""
-        payments = self.payments
+        payments, pay_ins = self.payments, self.pay_ins
         return [
             payments.hold_money,
             payments.record_withdrawal,
@@ -118,6 +130,16 @@ class Activities:
             self.identities.check_identity,
             self.identities.leave_unanswered,
             self.closings.complete_closing,
+            pay_ins.open_pay_in,
+            pay_ins.record_pay_in,
+            pay_ins.create_collection,
+            pay_ins.query_collection,
+            pay_ins.close_collection,
+            pay_ins.book_payment,
+            pay_ins.hold_return,
+            pay_ins.refund_payment,
+            pay_ins.query_refund,
+            pay_ins.settle_return,
         ]
 
 
@@ -179,7 +201,7 @@ def workers(
         Worker(
             client,
             task_queue=PAYMENTS_TASK_QUEUE,
-            workflows=[Withdrawal, BankWatch, IdentityCheck, MemberClosing],
+            workflows=[Withdrawal, BankWatch, IdentityCheck, MemberClosing, PayIn],
             activities=activities.on_payments_queue(),
             **common,
         ),

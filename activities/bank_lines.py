@@ -7,6 +7,7 @@ from temporalio import activity
 
 from activities.bank_book import BankBook
 from activities.heartbeat import heartbeating
+from activities.settlements import Settlements
 from escrow.domain import recipes
 from escrow.domain.accounts import AccountKey, bank_charges, fees, own
 from escrow.domain.charges import cover_charges
@@ -27,7 +28,7 @@ from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
 
 #: Kinds of lines that the watch books; the line of a payout is booked by its withdrawal.
-BOOKED_BY_WATCH = ("inbound", "charge", "return")
+BOOKED_BY_WATCH = ("inbound", "charge", "return", "settlement")
 _COVER_ATTEMPTS = 5
 
 
@@ -52,6 +53,7 @@ class BankLineActivities:
         accounts: BankAccounts,
         members: Members,
         platforms: Platforms,
+        settlements: Settlements,
     ) -> None:
         self._writer = writer
         self._reader = reader
@@ -59,6 +61,7 @@ class BankLineActivities:
         self._accounts = accounts
         self._members = members
         self._platforms = platforms
+        self._settlements = settlements
 
     @activity.defn
     async def fetch_bank_lines(self, platform_no: str) -> list[LineRef]:
@@ -81,11 +84,17 @@ class BankLineActivities:
         """Book one stored line; False when it was booked before.
 
         A transfer from a bound account is credited to its member, any other waits in suspense; a charge of the
-        bank is booked and made good from fees, then from the platform's own money.
+        bank is booked and made good from fees, then from the platform's own money. A channel's settlement clears what
+        the channel owes, and its fee is a charge.
         """
         line = await self._bank_book.line(ref.platform_no, ref.bank_serial_no)
         if line.kind == "charge":
             booked = await self._book(line, occurred_at, self._charge(line), "bank_charge.booked", {})
+            await self._cover_charges(line, occurred_at)
+            return booked
+        if line.kind == "settlement":
+            entry = await self._settlements.entry_of(line, occurred_at)
+            booked = await self._book(line, occurred_at, entry, "settlement.booked", {"settlement_no": line.request_no})
             await self._cover_charges(line, occurred_at)
             return booked
         entry, member_no = await self._credit(line)

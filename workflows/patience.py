@@ -86,3 +86,18 @@ UNKNOWN_NEEDS_OPERATOR_AFTER = timedelta(hours=24)
 REGISTRY_FIRST_ASKED_AGAIN_AFTER = timedelta(seconds=10)
 REGISTRY_ASKED_AT_MOST_EVERY = timedelta(minutes=10)
 REGISTRY_ANSWERS_WITHIN = timedelta(hours=24)
+
+#: The channel is asked and what it says is posted, in one step that may be repeated at will.
+CHANNEL_BOOKING = Patience(
+    start_to_close_timeout=timedelta(seconds=15),
+    schedule_to_close_timeout=timedelta(minutes=10),
+    heartbeat_timeout=timedelta(seconds=2),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_interval=_LEDGER_ASKED_EVERY),
+)
+
+#: A collection that waits for its payer is asked about after this long, then twice as long, up to the maximum.
+COLLECTION_FIRST_ASKED_AFTER = timedelta(seconds=5)
+COLLECTION_ASKED_AT_MOST_EVERY = timedelta(minutes=5)
+
+#: How often a collection that has ended is asked about payments that came late.
+LATE_PAYMENTS_ASKED_EVERY = timedelta(hours=1)

@@ -42,8 +42,8 @@ class AccountKey:
         member_no: the member whose money it is; empty for functional accounts of the platform.
             An escrow account carries the owner's member number, a payout account the payee's.
         ref: what it is attributed to: the day (ISO) of `pending`, the order number of `escrow`, the
-            withdrawal number of `payout`, the bank serial number of `suspense`, the channel of
-            `channel_due`; else empty.
+            withdrawal number of `payout`, the bank serial number (or a channel's payment number) of `suspense`,
+            the channel's payment number of `refund`, the channel of `channel_due`; else empty.
     """
 
     platform_no: str
@@ -103,5 +103,15 @@ def payout(platform_no: str, member_no: str, withdrawal_no: str) -> AccountKey:
 
 
 def suspense(platform_no: str, bank_serial_no: str) -> AccountKey:
-    """One inbound credit that could not be attributed to a member."""
+    """One inbound credit, or payment of a channel, that is not attributed to a member."""
     return AccountKey(platform_no=platform_no, purpose=Purpose.SUSPENSE, ref=bank_serial_no)
+
+
+def channel_due(platform_no: str, channel: str) -> AccountKey:
+    """What a collection channel took for the platform, less what it gave back, and has not settled yet."""
+    return AccountKey(platform_no=platform_no, purpose=Purpose.CHANNEL_DUE, ref=channel)
+
+
+def refund(platform_no: str, payment_no: str) -> AccountKey:
+    """Money of one payment on its way back through the channel that took it."""
+    return AccountKey(platform_no=platform_no, purpose=Purpose.REFUND, ref=payment_no)

@@ -1,5 +1,6 @@
 """Every money movement as a named recipe that gives a balanced journal entry.
 
+Those of money that channels collect are made in `escrow.domain.collection_recipes`.
 What is no recipe is refused: `RECIPES` says which purposes a recipe may add to or take from and which kinds of
 basis it may stand on, and the database holds the same list. All amounts are integer fen and greater than zero
 unless a parameter says that it may be zero.
@@ -60,12 +61,20 @@ RECIPES: Mapping[str, RecipeRule] = {
     "bank_charge_covered": _rule((_P.FEES, _P.OWN), (_P.BANK_CHARGES,), "none"),
     "pending_matured": _rule((_P.PENDING,), (_P.WITHDRAWABLE,), "none"),
     "commission_swept": _rule((_P.FEES,), (_P.OWN,), "none"),
+    "collection_credited": _rule((_P.CHANNEL_DUE,), (*_MEMBER_MONEY, _P.SUSPENSE), "consent"),
+    "collection_suspended": _rule((_P.CHANNEL_DUE,), (_P.SUSPENSE,), "none"),
+    "channel_settled": _rule(
+        (_P.CUSTODY, _P.CHANNEL_DUE, _P.BANK_CHARGES), (_P.CUSTODY, _P.CHANNEL_DUE), "bank_line"
+    ),
+    "suspense_return_held": _rule((_P.SUSPENSE,), (_P.REFUND,), "none"),
+    "suspense_returned": _rule((_P.REFUND,), (_P.CHANNEL_DUE,), "none"),
+    "suspense_return_failed": _rule((_P.REFUND,), (_P.SUSPENSE,), "none"),
 }
 
 _RELEASES = frozenset({"deposit_released", "milestone_released", "retention_released"})
 
 
-def _entry(
+def balanced_entry(
     recipe: str,
     *moves: tuple[AccountKey, int],
     bank_serial_no: str = "",
@@ -85,7 +94,12 @@ def _entry(
     return JournalEntry(recipe=recipe, lines=lines, bank_serial_no=bank_serial_no, effective_date=effective_date)
 
 
-def _positive(**amounts_fen: int) -> None:
+def require_positive(**amounts_fen: int) -> None:
+    """Refuse amounts that move nothing or backwards.
+
+    Raises:
+        Refused: `amount_not_positive`, naming the amount.
+    """
     for name, amount_fen in amounts_fen.items():
         if amount_fen <= 0:
             raise Refused("amount_not_positive", f"{name} must be greater than zero.", {name: amount_fen})
@@ -107,11 +121,11 @@ def top_up_credited(
     pending_day: date | None = None,
 ) -> JournalEntry:
     """A transfer the bank booked is credited to a member: to the pending money of `pending_day` if given (T+1)."""
-    _positive(amount_fen=amount_fen)
-    return _entry(
+    require_positive(amount_fen=amount_fen)
+    return balanced_entry(
         "top_up_credited",
         (accounts.custody(platform_no), -amount_fen),
-        (_bucket(platform_no, member_no, pending_day), amount_fen),
+        (bucket(platform_no, member_no, pending_day), amount_fen),
         bank_serial_no=bank_serial_no,
         effective_date=effective_date,
     )
@@ -119,8 +133,8 @@ def top_up_credited(
 
 def credit_suspended(*, platform_no: str, amount_fen: int, bank_serial_no: str, effective_date: date) -> JournalEntry:
     """A transfer the bank booked that belongs to no known member waits in suspense under its serial number."""
-    _positive(amount_fen=amount_fen)
-    return _entry(
+    require_positive(amount_fen=amount_fen)
+    return balanced_entry(
         "credit_suspended",
         (accounts.custody(platform_no), -amount_fen),
         (accounts.suspense(platform_no, bank_serial_no), amount_fen),
@@ -131,8 +145,8 @@ def credit_suspended(*, platform_no: str, amount_fen: int, bank_serial_no: str, 
 
 def own_credited(*, platform_no: str, amount_fen: int, bank_serial_no: str, effective_date: date) -> JournalEntry:
     """A transfer the bank booked for the platform's own sub-account."""
-    _positive(amount_fen=amount_fen)
-    return _entry(
+    require_positive(amount_fen=amount_fen)
+    return balanced_entry(
         "own_credited",
         (accounts.custody(platform_no), -amount_fen),
         (accounts.own(platform_no), amount_fen),
@@ -143,18 +157,18 @@ def own_credited(*, platform_no: str, amount_fen: int, bank_serial_no: str, effe
 
 def order_frozen(*, platform_no: str, owner_no: str, order_no: str, legs: Sequence[FundingLeg]) -> JournalEntry:
     """The owner pays an order: `amount_fen` of each leg is drawn and frozen in the order's escrow."""
-    _positive(**{leg.source: leg.amount_fen for leg in legs})
-    drawn = [(_bucket(platform_no, owner_no, leg.pending_day), -leg.amount_fen) for leg in legs]
+    require_positive(**{leg.source: leg.amount_fen for leg in legs})
+    drawn = [(bucket(platform_no, owner_no, leg.pending_day), -leg.amount_fen) for leg in legs]
     total_fen = sum(leg.amount_fen for leg in legs)
-    return _entry("order_frozen", *drawn, (accounts.escrow(platform_no, owner_no, order_no), total_fen))
+    return balanced_entry("order_frozen", *drawn, (accounts.escrow(platform_no, owner_no, order_no), total_fen))
 
 
 def order_refunded(*, platform_no: str, owner_no: str, order_no: str, parts: Sequence[FundingLeg]) -> JournalEntry:
     """Frozen money goes back to the buckets it was drawn from, `amount_fen` of each part."""
-    _positive(**{part.source: part.amount_fen for part in parts})
-    returned = [(_bucket(platform_no, owner_no, part.pending_day), part.amount_fen) for part in parts]
+    require_positive(**{part.source: part.amount_fen for part in parts})
+    returned = [(bucket(platform_no, owner_no, part.pending_day), part.amount_fen) for part in parts]
     total_fen = sum(part.amount_fen for part in parts)
-    return _entry("order_refunded", (accounts.escrow(platform_no, owner_no, order_no), -total_fen), *returned)
+    return balanced_entry("order_refunded", (accounts.escrow(platform_no, owner_no, order_no), -total_fen), *returned)
 
 
 def escrow_released(
@@ -180,10 +194,10 @@ def escrow_released(
     """
     if recipe not in _RELEASES:
         raise Refused("recipe_unknown", f"{recipe} releases nothing; use one of {', '.join(sorted(_RELEASES))}.")
-    _positive(gross_fen=gross_fen)
+    require_positive(gross_fen=gross_fen)
     _not_negative(commission_fen=commission_fen, net_fen=gross_fen - commission_fen)
-    payee = _bucket(platform_no, payee_no, pending_day) if payee_no else accounts.own(platform_no)
-    return _entry(
+    payee = bucket(platform_no, payee_no, pending_day) if payee_no else accounts.own(platform_no)
+    return balanced_entry(
         recipe,
         (accounts.escrow(platform_no, owner_no, order_no), -gross_fen),
         (payee, gross_fen - commission_fen),
@@ -197,8 +211,8 @@ def withdrawal_requested(*, platform_no: str, member_no: str, withdrawal_no: str
     Args:
         member_no: whose withdrawable money it is; empty for the platform's own sub-account.
     """
-    _positive(amount_fen=amount_fen)
-    return _entry(
+    require_positive(amount_fen=amount_fen)
+    return balanced_entry(
         "withdrawal_requested",
         (_withdrawal_source(platform_no, member_no), -amount_fen),
         (accounts.payout(platform_no, member_no, withdrawal_no), amount_fen),
@@ -216,9 +230,9 @@ def withdrawal_paid(
     effective_date: date | None = None,
 ) -> JournalEntry:
     """The bank booked the payout: the principal leaves custody, the fee (may be zero) is earned."""
-    _positive(principal_fen=principal_fen)
+    require_positive(principal_fen=principal_fen)
     _not_negative(fee_fen=fee_fen)
-    return _entry(
+    return balanced_entry(
         "withdrawal_paid",
         (accounts.payout(platform_no, member_no, withdrawal_no), -(principal_fen + fee_fen)),
         (accounts.custody(platform_no), principal_fen),
@@ -232,15 +246,16 @@ def withdrawal_returned_to_member(
     *, platform_no: str, member_no: str, withdrawal_no: str, amount_fen: int
 ) -> JournalEntry:
     """A withdrawal failed for good: principal and fee, together `amount_fen`, go back where they came from."""
-    _positive(amount_fen=amount_fen)
-    return _entry(
+    require_positive(amount_fen=amount_fen)
+    return balanced_entry(
         "withdrawal_returned_to_member",
         (accounts.payout(platform_no, member_no, withdrawal_no), -amount_fen),
         (_withdrawal_source(platform_no, member_no), amount_fen),
     )
 
 
-def _bucket(platform_no: str, member_no: str, pending_day: date | None) -> AccountKey:
+def bucket(platform_no: str, member_no: str, pending_day: date | None) -> AccountKey:
+    """The member's pending money of a day, or without a day its withdrawable money."""
     if pending_day is not None:
         return accounts.pending(platform_no, member_no, pending_day.isoformat())
     return accounts.withdrawable(platform_no, member_no)
@@ -252,8 +267,8 @@ def _withdrawal_source(platform_no: str, member_no: str) -> AccountKey:
 
 def bank_charge_booked(*, platform_no: str, amount_fen: int, bank_serial_no: str, effective_date: date) -> JournalEntry:
     """The bank took `amount_fen` from custody as its charge; the platform owes it until it is covered."""
-    _positive(amount_fen=amount_fen)
-    return _entry(
+    require_positive(amount_fen=amount_fen)
+    return balanced_entry(
         "bank_charge_booked",
         (accounts.bank_charges(platform_no), -amount_fen),
         (accounts.custody(platform_no), amount_fen),
@@ -265,7 +280,7 @@ def bank_charge_booked(*, platform_no: str, amount_fen: int, bank_serial_no: str
 def bank_charge_covered(*, platform_no: str, from_fees_fen: int, from_own_fen: int) -> JournalEntry:
     """The platform makes a bank charge good out of fees, then its own money (either may be zero)."""
     _not_negative(from_fees_fen=from_fees_fen, from_own_fen=from_own_fen)
-    return _entry(
+    return balanced_entry(
         "bank_charge_covered",
         (accounts.fees(platform_no), -from_fees_fen),
         (accounts.own(platform_no), -from_own_fen),
@@ -275,17 +290,17 @@ def bank_charge_covered(*, platform_no: str, from_fees_fen: int, from_own_fen: i
 
 def pending_matured(*, platform_no: str, member_no: str, day: date, amount_fen: int) -> JournalEntry:
     """At day end, a member's pending money of `day` becomes withdrawable."""
-    _positive(amount_fen=amount_fen)
-    return _entry(
+    require_positive(amount_fen=amount_fen)
+    return balanced_entry(
         "pending_matured",
-        (_bucket(platform_no, member_no, day), -amount_fen),
-        (_bucket(platform_no, member_no, None), amount_fen),
+        (bucket(platform_no, member_no, day), -amount_fen),
+        (bucket(platform_no, member_no, None), amount_fen),
     )
 
 
 def commission_swept(*, platform_no: str, amount_fen: int) -> JournalEntry:
     """Commission and fees taken so far go to the platform's own sub-account."""
-    _positive(amount_fen=amount_fen)
-    return _entry(
+    require_positive(amount_fen=amount_fen)
+    return balanced_entry(
         "commission_swept", (accounts.fees(platform_no), -amount_fen), (accounts.own(platform_no), amount_fen)
     )

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.domain import recipes
+from escrow.domain import collection_recipes, recipes
 from escrow.domain.accounts import WITHOUT_MINIMUM, Purpose
+from escrow.domain.collections import CollectionMethod, Settlement
 from escrow.domain.errors import Refused
 from escrow.domain.funding import FundingLeg
 from escrow.domain.journal import JournalEntry
@@ -42,6 +43,27 @@ def _legs(one_fen: int, other_fen: int) -> list[FundingLeg]:
     ]
 
 
+def _settled(*, paid_fen: int, refunded_fen: int, fee_fen: int, net_of_fees: bool) -> JournalEntry:
+    settlement = Settlement(
+        settlement_no="S",
+        method=CollectionMethod.QR_QQ,
+        day=DAY,
+        paid_fen=paid_fen,
+        refunded_fen=refunded_fen,
+        fee_fen=fee_fen,
+        net_of_fees=net_of_fees,
+        bank_serial_no="B-1",
+        items=(),
+    )
+    return collection_recipes.channel_settled(
+        platform_no="P",
+        settlement=settlement,
+        brought_fen=paid_fen - refunded_fen - (fee_fen if net_of_fees else 0),
+        bank_serial_no="B-1",
+        effective_date=DAY,
+    )
+
+
 MADE: dict[str, Callable[[int, int], JournalEntry]] = {
     "top_up_credited": lambda a, b: _bank(
         recipes.top_up_credited, a, member_no="O", pending_day=DAY if b % 2 else None
@@ -68,6 +90,30 @@ MADE: dict[str, Callable[[int, int], JournalEntry]] = {
     "bank_charge_covered": lambda a, b: recipes.bank_charge_covered(platform_no="P", from_fees_fen=a, from_own_fen=b),
     "pending_matured": lambda a, b: recipes.pending_matured(platform_no="P", member_no="C", day=DAY, amount_fen=a),
     "commission_swept": lambda a, b: recipes.commission_swept(platform_no="P", amount_fen=a),
+    "collection_credited": lambda a, b: collection_recipes.collection_credited(
+        platform_no="P",
+        channel="qr_qq",
+        member_no="O",
+        payment_no="X",
+        paid_fen=max(a, b),
+        asked_fen=min(a, b),
+        pending_day=DAY if b % 2 else None,
+    ),
+    "collection_suspended": lambda a, b: collection_recipes.collection_suspended(
+        platform_no="P", channel="qr_qq", payment_no="X", paid_fen=a
+    ),
+    "channel_settled": lambda a, b: _settled(
+        paid_fen=a, refunded_fen=0, fee_fen=min(a - 1, b), net_of_fees=bool(b % 2)
+    ),
+    "suspense_return_held": lambda a, b: collection_recipes.suspense_return_held(
+        platform_no="P", payment_no="X", amount_fen=a
+    ),
+    "suspense_returned": lambda a, b: collection_recipes.suspense_returned(
+        platform_no="P", channel="qr_qq", payment_no="X", amount_fen=a
+    ),
+    "suspense_return_failed": lambda a, b: collection_recipes.suspense_return_failed(
+        platform_no="P", payment_no="X", amount_fen=a
+    ),
 }
 
 
@@ -86,7 +132,7 @@ def test_an_entry_is_balanced_and_does_only_what_its_recipe_may(recipe: str, one
     assert moves <= RECIPES[recipe].moves
 
 
-@pytest.mark.parametrize("recipe", sorted(set(MADE) - {"bank_charge_covered"}))
+@pytest.mark.parametrize("recipe", sorted(set(MADE) - {"bank_charge_covered", "channel_settled"}))
 @pytest.mark.parametrize("amount_fen", [0, -1])
 def test_an_amount_that_moves_nothing_or_backwards_is_refused(recipe: str, amount_fen: int) -> None:
     with pytest.raises(Refused) as refusal:
@@ -97,6 +143,25 @@ def test_an_amount_that_moves_nothing_or_backwards_is_refused(recipe: str, amoun
 def test_a_charge_covered_by_nobody_is_refused() -> None:
     with pytest.raises(Refused) as refusal:
         recipes.bank_charge_covered(platform_no="P", from_fees_fen=0, from_own_fen=0)
+    assert refusal.value.code == "unbalanced"
+
+
+@given(paid=amounts, refunded=amounts, fee=amounts)
+def test_a_settlement_may_take_more_than_it_brings(paid: int, refunded: int, fee: int) -> None:
+    entry = _settled(paid_fen=paid, refunded_fen=refunded + paid, fee_fen=fee, net_of_fees=True)
+    moved = {line.account.purpose: line.amount_fen for line in entry.lines}
+    assert moved == {Purpose.CUSTODY: refunded + fee, Purpose.CHANNEL_DUE: -refunded, Purpose.BANK_CHARGES: -fee}
+
+
+def test_a_settlement_line_that_does_not_bring_what_it_lists_is_refused() -> None:
+    settlement = Settlement(
+        settlement_no="S", method=CollectionMethod.QR_QQ, day=DAY, paid_fen=100, refunded_fen=0, fee_fen=1,
+        net_of_fees=True, bank_serial_no="B-1", items=(),
+    )  # fmt: skip
+    with pytest.raises(Refused) as refusal:
+        collection_recipes.channel_settled(
+            platform_no="P", settlement=settlement, brought_fen=100, bank_serial_no="B-1", effective_date=DAY
+        )
     assert refusal.value.code == "unbalanced"
 
 

@@ -1,0 +1,329 @@
+"""Activities of a top-up: calls to the channel that carry one request number each, and ledger transactions.
+
+Whatever credits money asks the channel itself first, so that an invented input moves nothing.
+"""
+
+from dataclasses import replace
+from datetime import date
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+from temporalio import activity
+
+from activities.guards import require_consent, require_entered, require_own_workflow
+from activities.heartbeat import heartbeating
+from activities.payments import bank_request_no
+from activities.steps import Step, used_before
+from escrow.channels.collections import CollectionOrder, CollectionRefundOrder, Collections
+from escrow.domain import collection_recipes
+from escrow.domain.accounts import refund
+from escrow.domain.collections import ChannelPayment, CollectionAnswer, CollectionMethod, RefundAnswer, RefundStatus
+from escrow.domain.errors import BankDeclined, BankUnreachable, Refused
+from escrow.domain.journal import JournalEntry, Receipt
+from escrow.domain.member_states import Deed, require_may
+from escrow.ledger.balances import account_balance_fen
+from escrow.ledger.days import accounting_day
+from escrow.ledger.engine import Reader
+from escrow.ledger.members import Members
+from escrow.ledger.platforms import Platforms
+from escrow.ledger.posting import LedgerWriter
+
+
+class PayInRequest(BaseModel):
+    """Base of the inputs below."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OpenPayIn(PayInRequest):
+    """Enter a top-up in the books.
+
+    Args:
+        started_as: first run of the workflow, which tells a repeated attempt from a second top-up of the same number.
+    """
+
+    step: Step
+    started_as: str
+    member_no: str
+
+
+class CollectionRef(PayInRequest):
+    """Names one collection at the channel, by our number of it."""
+
+    platform_no: str
+    pay_in_no: str
+    request_no: str
+
+
+class CreateCollection(PayInRequest):
+    """Open one collection at the channel under one request number."""
+
+    collection: CollectionRef
+    method: CollectionMethod
+    amount_fen: int
+    subject: str
+    expires_at: AwareDatetime
+    return_url: str
+
+
+class BookPayment(PayInRequest):
+    """Credit a payment to a member, or with `member_no` empty let it wait in suspense."""
+
+    step: Step
+    collection: CollectionRef
+    method: CollectionMethod
+    payment: ChannelPayment
+    member_no: str = ""
+    asked_fen: int = 0
+
+
+class ReturnPayment(PayInRequest):
+    """Money of a payment that goes back through its channel, held under the payment's number."""
+
+    collection: CollectionRef
+    refund_no: str
+    payment_no: str
+    amount_fen: int
+
+
+class BookReturn(PayInRequest):
+    """One step of such a return in the ledger."""
+
+    step: Step
+    returned: ReturnPayment
+    method: CollectionMethod
+
+
+class PayInActivities:
+    """Channel and ledger activities of top-ups."""
+
+    def __init__(
+        self,
+        writer: LedgerWriter,
+        reader: Reader,
+        members: Members,
+        platforms: Platforms,
+        channel: Collections,
+    ) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._members = members
+        self._platforms = platforms
+        self._channel = channel
+
+    @activity.defn
+    async def open_pay_in(self, request: OpenPayIn) -> Receipt:
+        """Enter a top-up that its member consented to; the consent is used when money is credited.
+
+        Raises:
+            Refused: `object_exists`, `member_state`, `member_unknown`, or the consent does not hold.
+        """
+        step = request.step
+        await self._require_receives(step.platform_no, request.member_no)
+        for basis in step.bases:
+            await require_consent(self._reader, platform_no=step.platform_no, basis=basis)
+        try:
+            return await self._writer.post(
+                step.model_copy(update={"bases": ()}).posting(content={"started_as": request.started_as})
+            )
+        except Refused as refusal:
+            raise used_before(refusal, step) from refusal
+
+    @activity.defn
+    async def record_pay_in(self, step: Step) -> Receipt:
+        """Record a change of the top-up that moves no money; the first one enters a refused one.
+
+        Raises:
+            Refused: `not_found` for a top-up that was never entered.
+        """
+        if not step.is_first:
+            await require_entered(
+                self._reader, platform_no=step.platform_no, object_kind=step.object_kind, object_no=step.object_no
+            )
+        return await self._writer.post(step.posting(content={}))
+
+    @activity.defn
+    async def create_collection(self, request: CreateCollection) -> CollectionAnswer:
+        """Open the collection. Attempted once: the workflow asks about whatever has no answer.
+
+        Raises:
+            Refused: `wrong_workflow`, `not_found`; nothing was sent.
+            BankDeclined: nothing can be paid under this number.
+            BankUnreachable: nothing was sent.
+            OutcomeUnknown: sent, no answer.
+        """
+        ref = request.collection
+        await self._require_own(ref)
+        async with heartbeating():
+            platform = await self._platforms.get(ref.platform_no)
+            return await self._channel.create(
+                CollectionOrder(
+                    request_no=bank_request_no(ref.platform_no, ref.request_no),
+                    custody_account_no=platform.custody_account_no,
+                    method=request.method,
+                    amount_fen=request.amount_fen,
+                    subject=request.subject,
+                    expires_at=request.expires_at,
+                    return_url=request.return_url,
+                )
+            )
+
+    @activity.defn
+    async def query_collection(self, ref: CollectionRef) -> CollectionAnswer:
+        """Ask the channel how a collection stands."""
+        async with heartbeating():
+            return await self._channel.query(bank_request_no(ref.platform_no, ref.request_no))
+
+    @activity.defn
+    async def close_collection(self, ref: CollectionRef) -> CollectionAnswer:
+        """Let no payer pay any more; one that is paid or being paid is answered as it stands."""
+        await self._require_own(ref)
+        number = bank_request_no(ref.platform_no, ref.request_no)
+        async with heartbeating():
+            try:
+                return await self._channel.close(number)
+            except BankDeclined:
+                return await self._channel.query(number)
+
+    @activity.defn
+    async def book_payment(self, request: BookPayment) -> Receipt:
+        """Credit a payment on its consent, or book it to suspense: once, whichever is first.
+
+        Raises:
+            Refused: `payment_differs` when the channel says otherwise, `request_no_reused` when it is booked
+                already, `member_state`, or the consent does not hold.
+            BankUnreachable: ask again.
+        """
+        await self._require_own(request.collection)
+        number = bank_request_no(request.collection.platform_no, request.collection.request_no)
+        async with heartbeating():
+            answer = await self._channel.query(number)
+            payment = next((item for item in answer.payments if item.payment_no == request.payment.payment_no), None)
+            settled = payment is not None and bool(payment.settlement_no)
+            if payment is None or answer.method is not request.method or not _same(payment, request.payment):
+                raise Refused("payment_differs", f"The channel says otherwise about {request.payment.payment_no}.")
+            step = request.step
+            if not request.member_no:
+                entry = collection_recipes.collection_suspended(
+                    platform_no=step.platform_no,
+                    channel=request.method,
+                    payment_no=payment.payment_no,
+                    paid_fen=payment.amount_fen,
+                )
+            else:
+                await self._require_receives(step.platform_no, request.member_no)
+                entry = collection_recipes.collection_credited(
+                    platform_no=step.platform_no,
+                    channel=request.method,
+                    member_no=request.member_no,
+                    payment_no=payment.payment_no,
+                    paid_fen=payment.amount_fen,
+                    asked_fen=request.asked_fen,
+                    pending_day=await self._pending_day(step.platform_no, payment, settled=settled),
+                )
+            content = {"payment_no": payment.payment_no, "paid_fen": payment.amount_fen}
+            return await self._writer.post(step.posting(entry=entry, content=content))
+
+    @activity.defn
+    async def hold_return(self, request: BookReturn) -> Receipt:
+        """Take a payment out of suspense before its channel is asked to give it back.
+
+        Raises:
+            Refused: `insufficient_balance` when it was assigned meanwhile.
+        """
+        returned = request.returned
+        return await self._book_return(
+            request,
+            collection_recipes.suspense_return_held(
+                platform_no=request.step.platform_no, payment_no=returned.payment_no, amount_fen=returned.amount_fen
+            ),
+        )
+
+    @activity.defn
+    async def refund_payment(self, request: ReturnPayment) -> RefundAnswer:
+        """Ask the channel to give a held payment back. Attempted once.
+
+        Raises:
+            Refused: `not_in_transit`, `wrong_workflow`; nothing was sent.
+            BankDeclined: nothing will be given back under this number.
+            BankUnreachable: nothing was sent.
+            OutcomeUnknown: sent, no answer.
+        """
+        ref = request.collection
+        await self._require_own(ref)
+        async with heartbeating():
+            held_fen = await account_balance_fen(self._reader, refund(ref.platform_no, request.payment_no))
+            if held_fen < request.amount_fen:
+                raise Refused("not_in_transit", f"No money of {request.payment_no} is held to be returned.")
+            return await self._channel.refund(
+                CollectionRefundOrder(
+                    request_no=bank_request_no(ref.platform_no, request.refund_no),
+                    collection_request_no=bank_request_no(ref.platform_no, ref.request_no),
+                    amount_fen=request.amount_fen,
+                )
+            )
+
+    @activity.defn
+    async def query_refund(self, request: ReturnPayment) -> RefundAnswer:
+        """Ask the channel what became of a refund."""
+        async with heartbeating():
+            return await self._refund_answer(request)
+
+    @activity.defn
+    async def settle_return(self, request: BookReturn) -> Receipt:
+        """Book what became of a refund, as the channel says: given back, or waiting in suspense for an operator.
+
+        Raises:
+            BankUnreachable: the channel does not say, or not yet; ask again.
+        """
+        returned = request.returned
+        async with heartbeating():
+            answer = await self._refund_answer(returned)
+            if answer.status is RefundStatus.SUCCEEDED:
+                entry = collection_recipes.suspense_returned(
+                    platform_no=request.step.platform_no,
+                    channel=request.method,
+                    payment_no=returned.payment_no,
+                    amount_fen=returned.amount_fen,
+                )
+            elif answer.status is RefundStatus.FAILED or answer.final:
+                entry = collection_recipes.suspense_return_failed(
+                    platform_no=request.step.platform_no, payment_no=returned.payment_no, amount_fen=returned.amount_fen
+                )
+            else:
+                raise BankUnreachable("refund_open", f"The refund {returned.refund_no} has not ended yet; ask again.")
+            return await self._book_return(request, entry)
+
+    async def _refund_answer(self, returned: ReturnPayment) -> RefundAnswer:
+        return await self._channel.query_refund(bank_request_no(returned.collection.platform_no, returned.refund_no))
+
+    async def _book_return(self, request: BookReturn, entry: JournalEntry) -> Receipt:
+        content = {"refund_no": request.returned.refund_no, "recipe": entry.recipe}
+        return await self._writer.post(request.step.posting(entry=entry, content=content))
+
+    async def _pending_day(self, platform_no: str, payment: ChannelPayment, *, settled: bool) -> date | None:
+        """Money that its channel has not settled stays pending until its settlement day is closed."""
+        platform = await self._platforms.get(platform_no)
+        today = await accounting_day(self._reader, platform_no)
+        if not settled:
+            return max(today, payment.settles_on)
+        return today if platform.config.top_up_settlement == "T+1" else None
+
+    async def _require_receives(self, platform_no: str, member_no: str) -> None:
+        statuses = await self._members.statuses(platform_no, member_no)
+        require_may(statuses[member_no], Deed.RECEIVE, member_no=member_no)
+
+    async def _require_own(self, ref: CollectionRef) -> None:
+        """A collection is asked for only by its own top-up's workflow, and only for one in the books.
+
+        Raises:
+            Refused: `wrong_workflow` or `not_found`.
+        """
+        require_own_workflow(platform_no=ref.platform_no, object_kind="pay_in", object_no=ref.pay_in_no)
+        if not ref.request_no.startswith(f"{ref.pay_in_no}:"):
+            raise Refused("wrong_workflow", f"{ref.request_no} is no collection of {ref.pay_in_no}.")
+        await require_entered(self._reader, platform_no=ref.platform_no, object_kind="pay_in", object_no=ref.pay_in_no)
+
+
+def _same(one: ChannelPayment, other: ChannelPayment) -> bool:
+    """Whether both are one payment; it is settled at some time, which changes nothing about it."""
+    return replace(one, settlement_no="") == replace(other, settlement_no="")

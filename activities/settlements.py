@@ -1,0 +1,95 @@
+"""What a channel's settlement line means in our books, and payments that it brings and nobody has booked."""
+
+from datetime import datetime
+
+from activities.payments import bank_request_no
+from escrow.channels.collections import Collections
+from escrow.domain import collection_recipes
+from escrow.domain.collections import Settlement, SettlementItem
+from escrow.domain.errors import Refused
+from escrow.domain.journal import Basis, Change, JournalEntry, Posting
+from escrow.domain.requests import derived
+from escrow.ledger.bank_lines import StoredBankLine
+from escrow.ledger.engine import Reader
+from escrow.ledger.objects import get_object
+from escrow.ledger.posting import LedgerWriter
+
+
+class Settlements:
+    """Reads settlements from the channel."""
+
+    def __init__(self, writer: LedgerWriter, reader: Reader, channel: Collections) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._channel = channel
+
+    async def entry_of(self, line: StoredBankLine, occurred_at: datetime) -> JournalEntry:
+        """The entry of a settlement line; payments in it that no top-up looks after wait in suspense from now on.
+
+        Raises:
+            BankUnreachable: look again later.
+            BankDeclined: the channel knows no such settlement.
+            Refused: `unbalanced` when the line is not what the settlement adds up to.
+        """
+        settlement = await self._channel.settlement(line.request_no)
+        for item in settlement.items:
+            if item.kind == "payment":
+                await self._suspend_unknown(line.platform_no, settlement, item, occurred_at)
+        return collection_recipes.channel_settled(
+            platform_no=line.platform_no,
+            settlement=settlement,
+            brought_fen=line.amount_fen,
+            bank_serial_no=line.bank_serial_no,
+            effective_date=line.value_date,
+        )
+
+    async def _suspend_unknown(
+        self, platform_no: str, settlement: Settlement, item: SettlementItem, occurred_at: datetime
+    ) -> None:
+        pay_in_no = pay_in_of(item.request_no, platform_no)
+        pay_in = pay_in_no and await get_object(self._reader, platform_no, "pay_in", pay_in_no)
+        watched_until = pay_in.body["watched_until"] if pay_in else None
+        if watched_until is not None and occurred_at <= datetime.fromisoformat(watched_until):
+            return  # its workflow books it, or has booked it
+        posting = Posting(
+            platform_no=platform_no,
+            request_no=derived("", "channel-payment", item.payment_no),
+            content={"payment_no": item.payment_no, "paid_fen": item.amount_fen},
+            occurred_at=occurred_at,
+            entry=collection_recipes.collection_suspended(
+                platform_no=platform_no,
+                channel=settlement.method,
+                payment_no=item.payment_no,
+                paid_fen=item.amount_fen,
+            ),
+            changes=(
+                Change(
+                    kind="bank_credit",
+                    object_no=item.payment_no,
+                    event_type="bank_credit.suspended",
+                    status="suspended",
+                    body={"amount_fen": item.amount_fen, "line_kind": "settlement", "member_no": None},
+                    must_be_new=True,
+                ),
+            ),
+            bases=(Basis(kind="none"),),
+        )
+        try:
+            await self._writer.post(posting)
+        except Refused as refusal:
+            if refusal.code != "request_no_reused":
+                raise
+            # Its top-up has booked it under the same number.
+
+
+def pay_in_of(channel_request_no: str, platform_no: str) -> str | None:
+    """Number of the top-up behind a number of ours at the channel: `HOME/T-1:collect:1` → `T-1`."""
+    prefix = bank_request_no(platform_no, "")
+    if not channel_request_no.startswith(prefix):
+        return None
+    number = channel_request_no.removeprefix(prefix)
+    for part in (":collect:", ":return:"):
+        pay_in_no, found, _ = number.rpartition(part)
+        if found:
+            return pay_in_no
+    return None

@@ -1,0 +1,76 @@
+"""Payloads of top-ups. They hold references and amounts, never names, account numbers or mobiles."""
+
+from datetime import timedelta
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from escrow.domain.collections import CollectionMethod
+from escrow.domain.journal import Basis
+from escrow.domain.pay_ins import PayInStatus
+from workflows.messages import Message, NotedMessage
+
+
+class PayInInput(Message):
+    """Starts a top-up of `amount_fen`.
+
+    Args:
+        member_no: whose sub-account is credited.
+        subject: what the payer is shown; no personal data.
+        expires_at: after it the collection is closed.
+        return_url: where the payer's browser goes after paying, where the method has one.
+        consent: the member's consent to this top-up.
+        watch_late_payments_for: how long after its end a collection is still looked at.
+    """
+
+    platform_no: str
+    pay_in_no: str
+    member_no: str
+    method: CollectionMethod
+    amount_fen: int = Field(gt=0)
+    subject: str
+    expires_at: AwareDatetime
+    return_url: str = ""
+    consent: Basis
+    watch_late_payments_for: timedelta = timedelta(days=2)
+
+
+class BookedPayment(Message):
+    """One payment of the channel, and what became of it."""
+
+    payment_no: str
+    amount_fen: int
+    fee_fen: int
+    outcome: Literal["credited", "suspended", "returned"]
+    suspended_fen: int = 0
+
+
+class PayInState(BaseModel):
+    """The whole state of a top-up."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: PayInStatus = PayInStatus.OPENED
+    request_no: str = ""
+    interaction: dict[str, Any] | None = None
+    payments: list[BookedPayment] = []
+    refunds_sent: int = 0
+    reason: str = ""
+    watched_until: AwareDatetime | None = None
+    attention: str = ""
+    noted: list[NotedMessage] = []
+
+
+class PayInOutcome(Message):
+    """How a top-up ended, in fen: what was credited, and what still waits in suspense."""
+
+    pay_in_no: str
+    status: PayInStatus
+    credited_fen: int
+    suspended_fen: int
+    reason: str = ""
+
+
+def pay_in_workflow_id(platform_no: str, pay_in_no: str) -> str:
+    """Id of the workflow of one top-up."""
+    return f"pay_in/{platform_no}/{pay_in_no}"
