@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from api.dependencies import Services
+from api.member_consents import consent_of
 from api.order_bodies import CommandAnswer
 from api.order_views import contract_of, order_view, terms_of
 from api.problems import TemporalUnavailable
@@ -21,7 +22,7 @@ from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.order_states import OrderCommand, OrderStatus
 from escrow.domain.platform_functions import Function
-from escrow.domain.platform_rules import require_function, require_vouched
+from escrow.domain.platform_rules import require_function
 from escrow.domain.requests import derived
 from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent, store_outcome, void_consent
 from escrow.ledger.limits import use_of_day
@@ -90,26 +91,29 @@ async def open_order(
 
 
 async def consent_to(
-    services: Services, order: BusinessObject, command: Command, *, remote_address: str
+    services: Services, order: BusinessObject, command: Command, *, remote_address: str, may_wait: bool = False
 ) -> tuple[Consent, bool]:
-    """Record that a party consents to a command; the flag says whether it is new.
+    """Record that a party consents to a command, or find that it did; the flag says whether it is new.
 
     What the platform may command is decided by the configuration that the order was opened under.
 
+    Args:
+        may_wait: whether the member may be asked on a hosted page, where the configuration wants that.
+
     Raises:
-        Refused: `request_no_reused`, `milestone_unknown`, `function_off`, `authorisation_required` or `limit_exceeded`.
+        AwaitsMember: the member was asked.
+        Refused: `request_no_reused`, `milestone_unknown`, `function_off`, `limit_exceeded`, or as `consent_of`.
     """
     contract = contract_of(order)
     configurations = services.registry.platforms.configurations
     config = (await configurations.version(order.platform_no, contract.config_version)).config
-    require_vouched(config, AuthorisedOperation(command.operation.value))
     if command.operation is OrderCommand.PAY:
         require_function(config, Function.BALANCE_PAYMENT)
     validity = CONSENT_VALIDITY
     if command.operation is OrderCommand.CANCEL:
         validity += contract.periods.cancel_proposal_validity  # it is used when the other side agrees
-    recorded = await record_consent(
-        services.reader,
+    recorded = await consent_of(
+        services,
         NewConsent(
             platform_no=order.platform_no,
             consent_no=command.request_no,
@@ -121,6 +125,9 @@ async def consent_to(
             expires_at=datetime.now(UTC) + validity,
             remote_address=remote_address,
         ),
+        config,
+        AuthorisedOperation(command.operation.value),
+        carry_out={"milestone": command.milestone, "note": command.note} if may_wait else None,
     )
     if command.operation is OrderCommand.PAY and recorded[0].outcome is None:
         try:
@@ -147,11 +154,12 @@ async def give(
     """Give an order a command and answer what it did; the same command again is answered as the first time.
 
     Raises:
+        AwaitsMember: the member has to authorise it first.
         Refused: a rule says no, now or at the first time; the consent is void.
         OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
     """
     order = await known_order(services, platform_no, order_no)
-    consent, _ = await consent_to(services, order, command, remote_address=remote_address)
+    consent, _ = await consent_to(services, order, command, remote_address=remote_address, may_wait=True)
     if consent.outcome is not None:
         return CommandAnswer(result=_told(consent.outcome), order=order_view(order))
     try:

@@ -9,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api.later import Later
 from api.problems import CATALOGUE, Unauthorized
 from api.processes import Processes
+from escrow.channels.protocols import Sms
 from escrow.ledger.engine import Reader
 from escrow.ledger.registry import Registry
 from escrow.settings import Settings
@@ -24,6 +25,7 @@ class Services:
     reader: Reader
     registry: Registry
     processes: Processes
+    sms: Sms
     later: Later
 
 

@@ -19,6 +19,7 @@ NOW: Mapping[Function, tuple[Endpoint, ...]] = {
     Function.GUARANTEED_PAYMENT: (("POST", "/v1/orders"),),
     Function.WITHDRAWAL: (("POST", "/v1/withdrawals"),),
     Function.IDENTITY_CHECK: (("POST", "/v1/members/{member_no}/identity-checks"),),
+    Function.HOSTED_PAGES: (("POST", "/v1/members/{member_no}/payment-password-links"),),
 }
 
 #: Decided by the configuration that the order was opened under, since running orders keep theirs: see `api.commands`.

@@ -11,6 +11,7 @@ from temporalio.client import Client
 
 from api import (
     accounts,
+    authorisations,
     bank_accounts,
     bank_callbacks,
     configuration,
@@ -19,6 +20,7 @@ from api import (
     identity_checks,
     members,
     orders,
+    payment_password_links,
     platform,
     problems,
     statements,
@@ -27,8 +29,11 @@ from api import (
 from api.dependencies import Services
 from api.functions import PREFIX, refuse_switched_off
 from api.later import Later
+from api.member_consents import AwaitsMember, on_awaits_member
 from api.metrics import CallMetrics, MeasureCalls
+from api.pages import page
 from api.processes import Processes
+from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.domain.errors import EscrowError
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
@@ -58,6 +63,7 @@ _TAGS = [
     {"name": "bank accounts", "description": "Where withdrawals go and recognised transfers come from."},
     {"name": "orders", "description": "Decoration contracts, from payment to the end of the warranty."},
     {"name": "withdrawals", "description": "Money to bank accounts, with the reasons for the rail it took."},
+    {"name": "authorisations", "description": "What members authorise themselves, on pages that you cannot read."},
     {"name": "accounts", "description": "Balances and the lines behind them."},
     {"name": "events", "description": "Every change of every object, numbered per object."},
     {"name": "bank", "description": "For the bank alone: its signed notices."},
@@ -76,6 +82,12 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         reader = Reader(settings.database_url, answer_seconds=settings.ledger_answer_seconds, pool_size=10)
         later = Later()
+        bank = SandboxBank(
+            settings.bank_url,
+            settings.bank_key.get_secret_value(),
+            connect_timeout_seconds=settings.bank_connect_seconds,
+            read_timeout_seconds=settings.bank_answer_seconds,
+        )
         box = PersonalDataBox.from_hex(
             data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
         )
@@ -86,10 +98,12 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
             processes=Processes(
                 client or await connect_temporal(lazy=True), answer_seconds=settings.command_answer_seconds
             ),
+            sms=bank,
             later=later,
         )
         yield
         await later.finish()
+        await bank.aclose()
         await reader.close()
 
     app = FastAPI(
@@ -106,6 +120,7 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
     app.state.metrics = CallMetrics()
     app.add_middleware(MeasureCalls, metrics=app.state.metrics)
     app.add_exception_handler(EscrowError, problems.on_escrow_error)
+    app.add_exception_handler(AwaitsMember, on_awaits_member)
     app.add_exception_handler(RequestValidationError, problems.on_validation_error)
     app.add_exception_handler(HTTPException, problems.on_http_exception)
     app.add_exception_handler(Exception, problems.on_fault)
@@ -114,14 +129,17 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
         configuration,
         members,
         identity_checks,
+        payment_password_links,
         bank_accounts,
         orders,
         withdrawals,
+        authorisations,
         accounts,
         statements,
         events,
     ):
         app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(refuse_switched_off)])
     app.include_router(bank_callbacks.router)
+    app.include_router(page.router)
     app.include_router(health.router)
     return app

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from api.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.dependencies import CallerPlatform, Services, UsedServices
+from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
 from api.problems import problems
 from api.schemas import Body, Line, Number, PageQuery, PathNumber, RequestNumber, Time, View
 from escrow.domain.authorisations import AuthorisedOperation
@@ -16,8 +17,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis
 from escrow.domain.member_states import Deed, MemberStatus, deeds
 from escrow.domain.platform_config import PlatformConfig
-from escrow.domain.platform_rules import require_vouched
-from escrow.ledger.consents import NewConsent, record_consent
+from escrow.ledger.consents import NewConsent
 from escrow.ledger.members import Member, MemberKind
 from workflows.messages import MemberClosingInput
 
@@ -163,14 +163,15 @@ async def get_member(member_no: PathNumber, platform_no: CallerPlatform, service
         "member_not_closable",
         "member_state",
         "calendar_unknown",
-        "authorisation_required",
+        *AWAITING_PROBLEMS,
         "basis_missing",
         "basis_void",
         "basis_expired",
         "basis_used",
         "basis_mismatch",
         "temporal_unavailable",
-    ),
+    )
+    | AWAITS_MEMBER,
 )
 async def close_member(
     member_no: PathNumber,
@@ -185,22 +186,38 @@ async def close_member(
     back: at the end of the seventh working day after it. What slipped in until then breaks the closing off. A closed
     member refuses everything, its bank accounts are unbound, and money that still comes waits in suspense.
     """
+    remote_address = request.client.host if request.client else ""
+    await close(services, platform_no, member_no, body.request_no, remote_address=remote_address)
+    config = await _config(services, platform_no)
+    return _view(await services.registry.members.get(platform_no, member_no), config)
+
+
+async def close(services: Services, platform_no: str, member_no: str, request_no: str, *, remote_address: str) -> None:
+    """Begin a closing, once.
+
+    Raises:
+        AwaitsMember: the member has to authorise it first.
+        Refused: a rule says no, now or at the first time.
+        TemporalUnavailable, LedgerUnavailable: repeat the call.
+    """
     config = await _config(services, platform_no)
     await services.registry.members.get(platform_no, member_no)
-    require_vouched(config, AuthorisedOperation.CLOSE_MEMBER)
-    consent, _ = await record_consent(
-        services.reader,
+    consent, _ = await consent_of(
+        services,
         NewConsent(
             platform_no=platform_no,
-            consent_no=body.request_no,
+            consent_no=request_no,
             object_kind="member",
             object_no=member_no,
             operation="close",
             given_by=member_no,
             terms={},
             expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
-            remote_address=request.client.host if request.client else "",
+            remote_address=remote_address,
         ),
+        config,
+        AuthorisedOperation.CLOSE_MEMBER,
+        carry_out={},
     )
     if consent.outcome is not None:
         raise_kept_refusal(consent.outcome)
@@ -208,13 +225,13 @@ async def close_member(
         closing, _ = await services.registry.closings.begin(
             platform_no,
             member_no,
-            body.request_no,
+            request_no,
             consent=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
             calendar=WorkingCalendar(overrides=services.settings.working_days),
             occurred_at=datetime.now(UTC),
         )
     except Refused as refusal:
-        await keep_refusal(services, platform_no, body.request_no, refusal)
+        await keep_refusal(services, platform_no, request_no, refusal)
         raise
     if closing.status is MemberStatus.CLOSING:
         await services.processes.start_member_closing(
@@ -225,7 +242,6 @@ async def close_member(
                 closes_at=closing.closes_at,
             )
         )
-    return _view(await services.registry.members.get(platform_no, member_no), config)
 
 
 async def _config(services: Services, platform_no: str) -> PlatformConfig:

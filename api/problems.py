@@ -126,6 +126,23 @@ CATALOGUE: dict[str, Entry] = {
     "authorisation_required": Entry(
         HTTPStatus.FORBIDDEN, "The platform's key alone does not authorise this", "Have the member authorise it."
     ),
+    "authorisation_declined": Entry(_CONFLICT, "The member declined", "Ask again under a new number, if at all."),
+    "authorisation_ended": Entry(
+        _CONFLICT, "The authorisation was used or has expired", "Look at its status; an expired one is asked for anew."
+    ),
+    "payment_password_not_set": Entry(
+        _CONFLICT, "The member has no payment password", "Send the member a link to set one first."
+    ),
+    "payment_password_set": Entry(
+        _CONFLICT, "The member has a payment password", "Send a link to change or to reset it."
+    ),
+    "no_mobile": Entry(_CONFLICT, "The member has no mobile number", "Only a member with a mobile can get SMS codes."),
+    "sms_codes_on_page": Entry(
+        HTTPStatus.FORBIDDEN, "SMS codes are entered on the hosted page", "Send the member to the page."
+    ),
+    "sms_code_limit": Entry(_CONFLICT, "No more codes are sent now", "Wait; `details.per` names the limit reached."),
+    "sms_code_wrong": Entry(_CONFLICT, "The code is wrong", "Have it read again; `details.tries_left` says how often."),
+    "sms_code_none": Entry(_CONFLICT, "No code is valid now", "Have a new code sent."),
     "business_model_forbids": Entry(
         _CONFLICT, "The platform's business model forbids this", "See the message for what it allows."
     ),

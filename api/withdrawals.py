@@ -8,6 +8,7 @@ from pydantic import Field
 
 from api.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.dependencies import CallerPlatform, Services, UsedServices
+from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
 from api.problems import problems
 from api.schemas import PageQuery
 from api.waiting import appeared
@@ -19,10 +20,10 @@ from escrow.domain.journal import Basis
 from escrow.domain.member_states import Deed, require_may
 from escrow.domain.order_operations import withdrawal_terms
 from escrow.domain.platform_config import PlatformConfig
-from escrow.domain.platform_rules import require_limit, require_vouched
+from escrow.domain.platform_rules import require_limit
 from escrow.domain.requests import derived
 from escrow.domain.withdrawal_states import WithdrawalStatus
-from escrow.ledger.consents import Consent, NewConsent, record_consent
+from escrow.ledger.consents import NewConsent
 from escrow.ledger.limits import use_of_day
 from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.objects import BusinessObject, get_object, list_objects
@@ -71,7 +72,7 @@ def withdrawal_view(withdrawal: BusinessObject) -> WithdrawalView:
         "account_not_bound",
         "insufficient_balance",
         "function_off",
-        "authorisation_required",
+        *AWAITING_PROBLEMS,
         "identity_required",
         "member_state",
         "member_unknown",
@@ -81,7 +82,8 @@ def withdrawal_view(withdrawal: BusinessObject) -> WithdrawalView:
         "order_busy",
         "temporal_unavailable",
         repeated=WithdrawalView,
-    ),
+    )
+    | AWAITS_MEMBER,
 )
 async def open_withdrawal(
     body: WithdrawalOpening,
@@ -95,11 +97,33 @@ async def open_withdrawal(
     Answers as soon as the money is held. It then travels by itself: over the best rail that is open, queued until
     one opens, and back to the sub-account when none can carry it. A large one is announced by SMS.
     """
+    remote_address = request.client.host if request.client else ""
+    withdrawal, is_new = await withdraw(services, platform_no, body, remote_address=remote_address)
+    if not is_new:
+        response.status_code = status.HTTP_200_OK
+    return withdrawal_view(withdrawal)
+
+
+async def withdraw(
+    services: Services, platform_no: str, body: WithdrawalOpening, *, remote_address: str
+) -> tuple[BusinessObject, bool]:
+    """Hold the money and send it on its way; the flag says whether the number is new.
+
+    Raises:
+        AwaitsMember: the member has to authorise it first.
+        Refused: a rule says no, now or at the first time.
+        OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
+    """
     current = await services.registry.platforms.configurations.current(platform_no)
     config = current.config
     operation = AuthorisedOperation.WITHDRAW if body.member_no else AuthorisedOperation.PLATFORM_WITHDRAW
-    require_vouched(config, operation)
-    consent, is_new = await _consent(services, platform_no, body, request.client.host if request.client else "")
+    consent, is_new = await consent_of(
+        services,
+        _consent(platform_no, body, remote_address),
+        config,
+        operation,
+        carry_out={},
+    )
     if consent.outcome is not None:
         raise_kept_refusal(consent.outcome)
     withdrawal = None if is_new else await get_object(services.reader, platform_no, "withdrawal", body.withdrawal_no)
@@ -128,9 +152,7 @@ async def open_withdrawal(
         refusal = Refused(withdrawal.body["refusal"], " ".join(withdrawal.body["route"]))
         await keep_refusal(services, platform_no, consent.consent_no, refusal)
         raise refusal
-    if not is_new:
-        response.status_code = status.HTTP_200_OK
-    return withdrawal_view(withdrawal)
+    return withdrawal, is_new
 
 
 async def _require_allowed(
@@ -163,23 +185,18 @@ async def _require_allowed(
     )
 
 
-async def _consent(
-    services: Services, platform_no: str, body: WithdrawalOpening, remote_address: str
-) -> tuple[Consent, bool]:
+def _consent(platform_no: str, body: WithdrawalOpening, remote_address: str) -> NewConsent:
     """The member's consent to exactly this withdrawal; its number cannot meet one that a platform gives."""
-    return await record_consent(
-        services.reader,
-        NewConsent(
-            platform_no=platform_no,
-            consent_no=derived("", "withdrawal", body.withdrawal_no, "open"),
-            object_kind="withdrawal",
-            object_no=body.withdrawal_no,
-            operation="withdraw",
-            given_by=body.member_no or PLATFORM_ITSELF,
-            terms=withdrawal_terms(account_id=body.account_id or "", principal_fen=body.principal_fen),
-            expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
-            remote_address=remote_address,
-        ),
+    return NewConsent(
+        platform_no=platform_no,
+        consent_no=derived("", "withdrawal", body.withdrawal_no, "open"),
+        object_kind="withdrawal",
+        object_no=body.withdrawal_no,
+        operation="withdraw",
+        given_by=body.member_no or PLATFORM_ITSELF,
+        terms=withdrawal_terms(account_id=body.account_id or "", principal_fen=body.principal_fen),
+        expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+        remote_address=remote_address,
     )
 
 

@@ -46,6 +46,8 @@ class Settings(BaseSettings):
         index_key: HMAC key of the blind indexes over personal data, 64 hexadecimal digits.
         api_host: address that the API listens on.
         api_port: port that the API listens on.
+        public_url: base URL under which members' browsers reach the API, for the links to hosted pages; None for its
+            own address, which suits one machine only.
         metrics_host: address of a process's metrics pages.
         metrics_port: port of our own Prometheus metrics in a worker; None for no page.
         sdk_metrics_port: port of the Temporal SDK's Prometheus metrics in a worker; None for no page.
@@ -70,6 +72,7 @@ class Settings(BaseSettings):
     index_key: HexKey
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^/?#]+$")
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     sdk_metrics_port: int | None = Field(default=None, ge=0, le=65535)

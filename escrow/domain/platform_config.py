@@ -28,6 +28,15 @@ Origin = Annotated[
         r"|http://(localhost|127\.0\.0\.1)(:[1-9][0-9]{0,4})?)$",
     ),
 ]
+#: Where a member is sent back to from a hosted page: like an origin, with a path; the outcome is added as a query.
+ReturnUrl = Annotated[
+    str,
+    Field(
+        max_length=500,
+        pattern=r"^(https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?"
+        r"|http://(localhost|127\.0\.0\.1)(:[1-9][0-9]{0,4})?)(/[A-Za-z0-9._~/-]*)?$",
+    ),
+]
 #: Whole days or hours; ten years is longer than any warranty.
 Days = Annotated[int, Field(ge=0, le=3660, strict=True)]
 Hours = Annotated[int, Field(ge=1, le=24 * 366, strict=True)]
@@ -161,6 +170,9 @@ class PlatformConfig(BaseModel):
     )
     embedding_origins: tuple[Origin, ...] = Field(
         default=(), max_length=20, description="Origins whose pages may embed the hosted pages."
+    )
+    return_url: ReturnUrl | None = Field(
+        default=None, description="Where a member is sent back to from a hosted page that is not embedded."
     )
     identity_required_for_withdrawal: bool = Field(
         default=True,

@@ -61,7 +61,7 @@ def reserved_for_operators(before: PlatformConfig, after: PlatformConfig) -> lis
 
     The platform's key may switch functions, tighten, and require authorisations; it may not change the business
     model, drop or exchange an authorisation, let codes pass through the platform, add an origin that may embed
-    hosted pages, or let unverified members withdraw.
+    hosted pages, send members elsewhere from them, or let unverified members withdraw.
     """
     reserved = []
     if after.business_model is not before.business_model:
@@ -74,6 +74,8 @@ def reserved_for_operators(before: PlatformConfig, after: PlatformConfig) -> lis
         reserved.append("sms_codes_by_api")
     if set(after.embedding_origins) - set(before.embedding_origins):
         reserved.append("embedding_origins")
+    if after.return_url not in (before.return_url, None):
+        reserved.append("return_url")
     if before.identity_required_for_withdrawal and not after.identity_required_for_withdrawal:
         reserved.append("identity_required_for_withdrawal")
     return reserved

@@ -83,6 +83,16 @@ async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, 
     Raises:
         Refused: `request_no_reused`, the number was used for another consent.
     """
+    async with reader.session() as session:
+        return await record_within(session, consent)
+
+
+async def record_within(session: AsyncSession, consent: NewConsent) -> tuple[Consent, bool]:
+    """Record a consent like `record_consent`, in a session of the caller's.
+
+    Raises:
+        Refused: `request_no_reused`.
+    """
     digest = content_hash({"operation": consent.operation_hash, "text_version": consent.text_version})
     row = {
         "platform_no": consent.platform_no,
@@ -99,19 +109,18 @@ async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, 
         "remote_address": consent.remote_address,
         "expires_at": consent.expires_at,
     }
-    async with reader.session() as session:
-        inserted = await session.exec(insert(ConsentRow).values(row).on_conflict_do_nothing().returning(ConsentRow))
-        new = inserted.scalars().one_or_none()
-        if new is not None:
-            return _consent(new, used_by=None), True
-        stored = await session.get_one(ConsentRow, (consent.platform_no, consent.consent_no))
-        if stored.content_hash != digest:
-            raise Refused(
-                "request_no_reused",
-                f"Request number {consent.consent_no} was used for another consent; use a new one.",
-                {"request_no": consent.consent_no},
-            )
-        return await _with_use(session, stored), False
+    inserted = await session.exec(insert(ConsentRow).values(row).on_conflict_do_nothing().returning(ConsentRow))
+    new = inserted.scalars().one_or_none()
+    if new is not None:
+        return _consent(new, used_by=None), True
+    stored = await session.get_one(ConsentRow, (consent.platform_no, consent.consent_no))
+    if stored.content_hash != digest:
+        raise Refused(
+            "request_no_reused",
+            f"Request number {consent.consent_no} was used for another consent; use a new one.",
+            {"request_no": consent.consent_no},
+        )
+    return await _with_use(session, stored), False
 
 
 async def get_consent(reader: Reader, platform_no: str, consent_no: str) -> Consent | None:

@@ -6,16 +6,19 @@ from escrow.ledger.engine import Reader
 from escrow.ledger.identity_checks import IdentityChecks
 from escrow.ledger.member_closing import MemberClosings
 from escrow.ledger.members import Members
+from escrow.ledger.page_links import PageLinks
+from escrow.ledger.payment_passwords import PaymentPasswords
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.platform_file import PlatformFile
 from escrow.ledger.platforms import Platform, Platforms
+from escrow.ledger.sms_codes import SmsCodes
 
 #: Member number under which the platform's own bank account is kept.
 PLATFORMS_OWN = ""
 
 
 class Registry:
-    """Platforms, members, their identity checks and bank accounts.
+    """Platforms, members, their identity checks, bank accounts, payment passwords and links to hosted pages.
 
     Args:
         reader: the ledger's connections.
@@ -28,6 +31,9 @@ class Registry:
         self.members = Members(reader, box)
         self.bank_accounts = BankAccounts(reader, box, self.members)
         self.identity_checks = IdentityChecks(reader, box, self.members)
+        self.page_links = PageLinks(reader, box)
+        self.payment_passwords = PaymentPasswords(reader, box)
+        self.sms_codes = SmsCodes(reader, box)
         self.closings = MemberClosings(reader, self.bank_accounts)
 
     async def open_platform(self, file: PlatformFile, *, custody_account_no: str) -> tuple[Platform, bool]:

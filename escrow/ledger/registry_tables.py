@@ -156,3 +156,62 @@ class LimitUseRow(SQLModel, table=True):
     member_no: str
     day: date
     amount_fen: int = Field(sa_type=BigInteger)
+
+
+class PaymentPasswordRow(SQLModel, table=True):
+    """A member's payment password, hashed with argon2id; wrong tries are counted here, before they are looked at."""
+
+    __tablename__ = "payment_password"
+    __table_args__ = (ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),)
+
+    platform_no: str = Field(primary_key=True)
+    member_no: str = Field(primary_key=True)
+    password_hash: str
+    attempts: int
+    locked_until: datetime | None = _time_or_none()
+    set_at: datetime = _time()
+
+
+class PageLinkRow(SQLModel, table=True):
+    """A one-time link to a hosted page, by the SHA-256 of its token, with exactly what is asked for."""
+
+    __tablename__ = "page_link"
+    __table_args__ = (
+        ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),
+        Index("page_link_token", "token_sha256", unique=True),
+    )
+
+    platform_no: str = Field(primary_key=True)
+    link_no: str = Field(primary_key=True)
+    link_id: str = Field(unique=True)
+    token_sha256: bytes = Field(sa_type=LargeBinary)
+    member_no: str
+    purpose: str
+    method: str
+    content: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    content_hash: str
+    language: str
+    created_at: datetime = _time()
+    expires_at: datetime = _time()
+    used_at: datetime | None = _time_or_none()
+    outcome: str
+
+
+class SmsCodeRow(SQLModel, table=True):
+    """One code sent for a link, as a keyed digest; only the newest of a link can be used."""
+
+    __tablename__ = "sms_code"
+    __table_args__ = (
+        ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),
+        Index("sms_code_member", "platform_no", "member_no", "sent_at"),
+    )
+
+    link_id: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    platform_no: str
+    member_no: str
+    request_no: str
+    code_digest: bytes = Field(sa_type=LargeBinary)
+    tries: int
+    sent_at: datetime = _time()
+    expires_at: datetime = _time()

@@ -1,0 +1,72 @@
+"""What happens when a member authorises: the consent is recorded with the link's use, then the command is given."""
+
+from datetime import UTC, datetime, timedelta
+
+from api import commands
+from api.dependencies import Services
+from api.member_consents import PAGE_TEXT_VERSION
+from api.members import close
+from api.withdrawal_bodies import WithdrawalOpening
+from api.withdrawals import withdraw
+from escrow.domain.errors import Refused
+from escrow.domain.hosted_pages import LinkOutcome
+from escrow.domain.order_states import OrderCommand
+from escrow.ledger.consents import NewConsent, record_within
+from escrow.ledger.page_links import PageLink
+
+
+async def authorise(services: Services, link: PageLink, *, remote_address: str) -> None:
+    """Record that the member, which proved itself by the link's method, consents; the link is used up by it.
+
+    Raises:
+        Refused: `authorisation_ended`, the link was used or has expired; `basis_mismatch`, what it asks for is not
+            what it was made for; `request_no_reused`.
+    """
+    asked = link.content
+    consent = NewConsent(
+        platform_no=link.platform_no,
+        consent_no=link.link_no,
+        object_kind=asked["object_kind"],
+        object_no=asked["object_no"],
+        operation=asked["operation"],
+        given_by=link.member_no,
+        terms=asked["terms"],
+        expires_at=datetime.now(UTC) + timedelta(minutes=asked["carry_out"]["valid_minutes"]),
+        method=link.method,
+        text_version=PAGE_TEXT_VERSION,
+        remote_address=remote_address,
+    )
+    if consent.operation_hash != asked["operation_hash"]:
+        raise Refused("basis_mismatch", "The operation was changed after the link was made.")
+    async with services.registry.page_links.claim(link, LinkOutcome.USED, did="given") as session:
+        await record_within(session, consent)
+
+
+async def carry_out(services: Services, link: PageLink, *, remote_address: str) -> None:
+    """Give the command that was authorised; what came of it is then known by its consent.
+
+    Raises:
+        Refused: a rule says no.
+        OrderBusy, TemporalUnavailable, LedgerUnavailable: the platform's next call goes on.
+    """
+    asked = link.content
+    match asked["object_kind"]:
+        case "order":
+            command = commands.Command(
+                operation=OrderCommand(asked["operation"]),
+                request_no=link.link_no,
+                by=link.member_no,
+                milestone=asked["carry_out"]["milestone"],
+                note=asked["carry_out"]["note"],
+            )
+            await commands.give(services, link.platform_no, asked["object_no"], command, remote_address=remote_address)
+        case "withdrawal":
+            body = WithdrawalOpening(
+                withdrawal_no=asked["object_no"],
+                member_no=link.member_no,
+                account_id=asked["terms"]["account_id"] or None,
+                principal_fen=asked["terms"]["principal_fen"],
+            )
+            await withdraw(services, link.platform_no, body, remote_address=remote_address)
+        case _:
+            await close(services, link.platform_no, link.member_no, link.link_no, remote_address=remote_address)

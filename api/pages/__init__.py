@@ -1,0 +1,1 @@
+"""Hosted pages: what members do where no platform can read along."""

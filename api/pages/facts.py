@@ -1,0 +1,88 @@
+"""What a page tells its member about that which is asked for."""
+
+from dataclasses import dataclass
+
+from api.commands import known_order
+from api.dependencies import Services
+from api.order_views import contract_of
+from api.pages.texts import Texts
+from escrow.domain.hosted_pages import PagePurpose
+from escrow.domain.identity_numbers import mask
+from escrow.domain.money import format_fen
+from escrow.ledger.members import PLATFORM_ITSELF, MemberKind
+from escrow.ledger.page_links import PageLink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Title, rows of label and value, and a clause. `amount` in yuan and `payee` are empty where there is none."""
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+    clause: str = ""
+    amount: str = ""
+    payee: str = ""
+
+
+async def facts_of(services: Services, link: PageLink, texts: Texts) -> Facts:
+    """What is asked for, as it stands in the link and in the books.
+
+    Raises:
+        Refused: `not_found` or `account_not_bound`, something that it names is not there any more.
+    """
+    platform = await services.registry.platforms.get(link.platform_no)
+    first = (texts["platform"], platform.name)
+    if link.purpose is not PagePurpose.AUTHORISE:
+        return Facts(title=texts[link.purpose], rows=(first, (texts["member"], link.member_no)))
+    match link.content["object_kind"]:
+        case "order":
+            return await _of_order(services, link, texts, first, platform.name)
+        case "withdrawal":
+            return await _of_withdrawal(services, link, texts, first)
+        case _:
+            return Facts(title=texts["close"], rows=(first, (texts["member"], link.member_no)))
+
+
+async def _of_order(
+    services: Services, link: PageLink, texts: Texts, first: tuple[str, str], platform_name: str
+) -> Facts:
+    operation, terms = link.content["operation"], link.content["terms"]
+    contract = contract_of(await known_order(services, link.platform_no, link.content["object_no"]))
+    payee = platform_name
+    if contract.contractor_no != PLATFORM_ITSELF:
+        payee = await _shown_name(services, link.platform_no, contract.contractor_no)
+    amount = format_fen(terms.get("amount_fen", contract.total_fen))
+    rows = [first, (texts["order"], contract.order_no)]
+    if "milestone" in terms:
+        number = terms["milestone"]
+        rows.append((texts["milestone"], f"{number} · {contract.milestones[number - 1].name}"))
+    rows += [(texts["amount"], texts["yuan"].format(amount=amount)), (texts["payee"], payee)]
+    days = terms.get("silence_is_acceptance_after_days")
+    return Facts(
+        title=texts[operation],
+        rows=tuple(rows),
+        clause=texts["silence_clause"].format(days=days) if days is not None else "",
+        amount=amount,
+        payee=payee,
+    )
+
+
+async def _of_withdrawal(services: Services, link: PageLink, texts: Texts, first: tuple[str, str]) -> Facts:
+    terms = link.content["terms"]
+    account = await services.registry.bank_accounts.to_pay(link.platform_no, link.member_no, terms["account_id"])
+    amount, to = format_fen(terms["principal_fen"]), f"{account.bank_name} {mask(account.account_no)}".strip()
+    rows = (
+        first,
+        (texts["withdrawal"], link.content["object_no"]),
+        (texts["amount"], texts["yuan"].format(amount=amount)),
+        (texts["to_account"], to),
+    )
+    return Facts(title=texts["withdraw"], rows=rows, amount=amount, payee=to)
+
+
+async def _shown_name(services: Services, platform_no: str, member_no: str) -> str:
+    """A company by its full name, which is public; of a person the first sign of the name only."""
+    member = await services.registry.members.get(platform_no, member_no)
+    if member.kind is MemberKind.PERSON:
+        return f"{member.name[:1]}** ({member_no})"
+    return member.name

@@ -1,0 +1,154 @@
+"""The hosted pages: one address a link, a form that is filled in once, and the outcome."""
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlencode
+
+import structlog
+from fastapi import APIRouter, Query, Request, Response
+from fastapi import Path as PathParameter
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+
+from api.dependencies import Services, UsedServices
+from api.member_consents import outcome_of
+from api.pages import security
+from api.pages.deeds import Mistake, do_what_was_asked
+from api.pages.facts import facts_of
+from api.pages.rendering import rendered
+from api.pages.texts import TEXTS, language_of
+from escrow.domain.authorisations import AuthorisationMethod
+from escrow.domain.errors import EscrowError, Refused
+from escrow.domain.hosted_pages import LinkOutcome, PageLanguage, PagePurpose
+from escrow.domain.platform_config import PlatformConfig
+from escrow.ledger.page_links import PageLink
+
+router = APIRouter(prefix="/pages", include_in_schema=False)
+
+_log = structlog.get_logger(__name__)
+_STYLE = Path(__file__).with_name("style.css")
+_BACK_AFTER_SECONDS = 8
+
+Token = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9_-]{43}$")]
+Wish = Annotated[str, Query(max_length=8)]
+
+
+@router.get("/style.css")
+async def style() -> FileResponse:
+    """The pages' looks."""
+    return FileResponse(_STYLE, media_type="text/css", headers={"X-Content-Type-Options": "nosniff"})
+
+
+@router.get("/{token}")
+async def show(token: Token, request: Request, services: UsedServices, lang: Wish = "") -> Response:
+    """What is asked for with a form to answer, or what came of it."""
+    try:
+        return await _page(services, request, token, lang)
+    except EscrowError as error:
+        return _away(error, _language(request, lang))
+
+
+@router.post("/{token}")
+async def fill_in(token: Token, request: Request, services: UsedServices, lang: Wish = "") -> Response:
+    """Take a filled-in form; then the page shows what came of it, however often it is loaded."""
+    language = _language(request, lang)
+    try:
+        link = await services.registry.page_links.of_token(token)
+        if link is None or link.outcome is not LinkOutcome.PENDING:
+            return await _page(services, request, token, lang)
+        form = await security.read_form(request)
+        if not security.is_our_form(form, services.registry.page_links.form_token(link)):
+            return await _page(services, request, token, lang, alert="form_stale", status=403)
+        await do_what_was_asked(
+            services, link, form or {}, remote_address=request.client.host if request.client else ""
+        )
+    except Mistake as mistake:
+        return await _page(services, request, token, lang, alert=mistake.code, told=mistake.told, status=mistake.status)
+    except EscrowError as error:
+        return _away(error, language)
+    return RedirectResponse(f"/pages/{token}?lang={language}", status_code=303, headers=security.headers())
+
+
+async def _page(
+    services: Services,
+    request: Request,
+    token: str,
+    lang: str,
+    *,
+    alert: str = "",
+    told: dict[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    link = await services.registry.page_links.of_token(token)
+    if link is None:
+        return _outcome("unknown", _language(request, lang), status=404)
+    language = _language(request, lang, link.language)
+    config = (await services.registry.platforms.configurations.current(link.platform_no)).config
+    headers = security.headers(config.embedding_origins)
+    if link.outcome is not LinkOutcome.PENDING:
+        return await _ended(services, request, link, language, config, headers)
+    texts = TEXTS[language]
+    asks_new = link.purpose is not PagePurpose.AUTHORISE
+    asks_password = link.purpose is PagePurpose.CHANGE_PASSWORD or link.method == AuthorisationMethod.PAYMENT_PASSWORD
+    mobile = (await services.registry.members.get(link.platform_no, link.member_no)).mobile or ""
+    facts = await facts_of(services, link, texts)
+    body = rendered(
+        "form.html",
+        language,
+        title=facts.title,
+        facts=facts,
+        alert=texts[alert].format_map(told or {}) if alert else "",
+        asks_new=asks_new,
+        asks_password=asks_password,
+        asks_code=not asks_password,
+        code_sent=not asks_password and await services.registry.sms_codes.was_sent(link),
+        tail=mobile[-4:],
+        form_token=services.registry.page_links.form_token(link),
+    )
+    return HTMLResponse(body, status_code=status, headers=headers)
+
+
+async def _ended(
+    services: Services,
+    request: Request,
+    link: PageLink,
+    language: PageLanguage,
+    config: PlatformConfig,
+    headers: dict[str, str],
+) -> Response:
+    if link.purpose is PagePurpose.AUTHORISE:
+        outcome = await outcome_of(services, link)
+        text = f"{outcome}_text"
+    else:
+        outcome = "done" if link.outcome is LinkOutcome.USED else link.outcome.value
+        text = "saved_text" if outcome == "done" else f"{outcome}_text"
+    back = None
+    is_embedded = request.headers.get("sec-fetch-dest") == "iframe"
+    if config.return_url is not None and not is_embedded:
+        back = f"{config.return_url}?{urlencode({'authorization_id': link.link_id, 'outcome': outcome})}"
+        headers = headers | {"Refresh": f"{_BACK_AFTER_SECONDS};url={back}"}
+    return _outcome(outcome, language, text=text, back=back, headers=headers)
+
+
+def _outcome(
+    outcome: str,
+    language: PageLanguage,
+    *,
+    text: str = "",
+    back: str | None = None,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    texts = TEXTS[language]
+    body = rendered("outcome.html", language, title=texts[outcome], text=texts[text or f"{outcome}_text"], back=back)
+    return HTMLResponse(body, status_code=status, headers=headers or security.headers())
+
+
+def _away(error: EscrowError, language: PageLanguage) -> Response:
+    _log.warning("page not served", code=error.code)
+    texts = TEXTS[language]
+    body = rendered("outcome.html", language, title=texts["problem"], text=texts["later"], back=None)
+    return HTMLResponse(body, status_code=409 if isinstance(error, Refused) else 503, headers=security.headers())
+
+
+def _language(request: Request, *wishes: str) -> PageLanguage:
+    return language_of(*wishes, accepted=request.headers.get("accept-language", ""))

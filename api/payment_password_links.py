@@ -1,0 +1,102 @@
+"""Links by which a member sets, changes or resets its payment password on a page that the platform cannot read."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Response, status
+from pydantic import Field
+
+from api.dependencies import CallerPlatform, Services, UsedServices
+from api.member_consents import page_url
+from api.problems import problems
+from api.schemas import Body, PathNumber, RequestNumber, Time, View
+from escrow.domain.errors import Refused
+from escrow.domain.hosted_pages import LinkOutcome, PageLanguage, PagePurpose
+from escrow.domain.member_states import MemberStatus
+from escrow.domain.requests import derived
+from escrow.ledger.page_links import PageLink
+
+router = APIRouter(prefix="/members/{member_no}/payment-password-links", tags=["members"])
+
+
+class PasswordLinkOpening(Body):
+    """A wish for a link."""
+
+    request_no: RequestNumber
+    purpose: Literal["set", "change", "reset"] = Field(
+        description="`set` and `reset` are proved by an SMS code to the member's mobile, `change` by the old password."
+    )
+    language: PageLanguage | None = Field(default=None, description="Of the page; the browser's own when absent.")
+
+
+class PasswordLinkView(View):
+    """A link to a hosted page."""
+
+    request_no: str
+    member_no: str
+    purpose: PagePurpose
+    status: LinkOutcome
+    url: str | None = Field(description="Send the member there, or embed it; null once it was used.")
+    expires_at: Time
+
+
+def _view(services: Services, request_no: str, link: PageLink) -> PasswordLinkView:
+    return PasswordLinkView(
+        request_no=request_no,
+        member_no=link.member_no,
+        purpose=link.purpose,
+        status=link.outcome,
+        url=page_url(services, link) if link.outcome is LinkOutcome.PENDING else None,
+        expires_at=link.expires_at,
+    )
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    summary="Make a link to set, change or reset a payment password",
+    responses=problems(
+        "not_found",
+        "request_no_reused",
+        "function_off",
+        "member_state",
+        "no_mobile",
+        "payment_password_set",
+        "payment_password_not_set",
+        repeated=PasswordLinkView,
+    ),
+)
+async def make_password_link(
+    member_no: PathNumber,
+    body: PasswordLinkOpening,
+    response: Response,
+    platform_no: CallerPlatform,
+    services: UsedServices,
+) -> PasswordLinkView:
+    """The link works once and for 15 minutes; the same call afterwards renews one that was not used.
+
+    The password is entered on the page alone. It never passes through your systems, and no answer of ours carries it.
+    """
+    link_no = derived("", "payment-password", body.request_no)
+    purpose = PagePurpose(f"{body.purpose}_password")
+    member = await services.registry.members.get(platform_no, member_no)
+    if not await services.registry.page_links.is_known(platform_no, link_no):
+        if member.status is MemberStatus.CLOSED:
+            raise Refused("member_state", f"Member {member_no} is closed.", {"status": member.status.value})
+        if purpose is not PagePurpose.CHANGE_PASSWORD and member.mobile is None:
+            raise Refused("no_mobile", f"Member {member_no} has no mobile number for SMS codes.")
+        is_set = await services.registry.payment_passwords.is_set(platform_no, member_no)
+        if is_set and purpose is PagePurpose.SET_PASSWORD:
+            raise Refused("payment_password_set", f"Member {member_no} has set a payment password.")
+        if not is_set and purpose is not PagePurpose.SET_PASSWORD:
+            raise Refused("payment_password_not_set", f"Member {member_no} has not set a payment password.")
+    link, is_new = await services.registry.page_links.ask(
+        platform_no,
+        link_no,
+        member_no=member_no,
+        purpose=purpose,
+        content={},
+        language=body.language or "",
+    )
+    if not is_new:
+        response.status_code = status.HTTP_200_OK
+    return _view(services, body.request_no, link)
