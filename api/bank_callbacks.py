@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, status
 
+from activities.settlements import pay_in_of
 from api.dependencies import UsedServices
 from api.problems import problems
 from escrow.channels.sandbox_bank.client import verify_notice
@@ -46,6 +47,11 @@ async def receive_notice(request: Request, services: UsedServices) -> None:
     withdrawal_no = _withdrawal_of(notice.request_no, platform_no) if notice.kind == "payout" else None
     if withdrawal_no is not None:
         await services.processes.wake_withdrawal(platform_no, withdrawal_no, signal)
+    if notice.kind in ("collection", "collection_refund"):
+        pay_in_no = pay_in_of(notice.request_no, platform_no)
+        if pay_in_no is not None:
+            await services.processes.wake_pay_in(platform_no, pay_in_no, signal)
+        return  # its money comes with a settlement, of which the bank tells by itself
     # A payout's line and its charge are on the custody account too.
     await services.processes.wake_bank_watch(platform_no, signal)
 

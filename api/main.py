@@ -24,6 +24,7 @@ from api import (
     platform,
     problems,
     statements,
+    top_ups,
     withdrawals,
 )
 from api.dependencies import Services
@@ -64,6 +65,7 @@ _TAGS = [
     {"name": "orders", "description": "Decoration contracts, from payment to the end of the warranty."},
     {"name": "withdrawals", "description": "Money to bank accounts, with the reasons for the rail it took."},
     {"name": "authorisations", "description": "What members authorise themselves, on pages that you cannot read."},
+    {"name": "top-ups", "description": "Money in through collection channels, from a QR code to online acquiring."},
     {"name": "accounts", "description": "Balances and the lines behind them."},
     {"name": "events", "description": "Every change of every object, numbered per object."},
     {"name": "bank", "description": "For the bank alone: its signed notices."},
@@ -133,6 +135,7 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
         bank_accounts,
         orders,
         withdrawals,
+        top_ups,
         authorisations,
         accounts,
         statements,

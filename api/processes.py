@@ -23,7 +23,7 @@ from api.problems import OrderBusy, TemporalUnavailable
 from escrow.domain.errors import Refused
 from escrow.domain.money import format_fen
 from escrow.domain.order_states import OrderStatus
-from workflows import messages
+from workflows import messages, pay_in_messages
 from workflows.search_attributes import of_member, of_order, of_withdrawal
 
 _PROBE = timedelta(seconds=1)
@@ -104,6 +104,23 @@ class Processes:
             ),
         )
 
+    async def start_pay_in(self, request: pay_in_messages.PayInInput) -> None:
+        """Start the workflow of a top-up; one that runs or ran under this number is left as it is.
+
+        Raises:
+            TemporalUnavailable: nobody answers.
+        """
+        await self._start(
+            "PayIn",
+            request,
+            workflow_id=pay_in_messages.pay_in_workflow_id(request.platform_no, request.pay_in_no),
+            task_queue=messages.PAYMENTS_TASK_QUEUE,
+            summary=f"{format_fen(request.amount_fen)} yuan by {request.method} for {request.member_no}",
+            attributes=of_withdrawal(
+                platform_no=request.platform_no, member_no=request.member_no, principal_fen=request.amount_fen
+            ),
+        )
+
     async def start_identity_check(self, check: messages.IdentityCheckInput, *, member_no: str) -> None:
         """Start the workflow of a stored check; one that failed, or that somebody cancelled, begins anew.
 
@@ -181,7 +198,14 @@ class Processes:
 
     async def wake_withdrawal(self, platform_no: str, withdrawal_no: str, notice: messages.BankNoticeSignal) -> None:
         """Tell a withdrawal to ask the bank; one that has ended or never was needs no telling."""
-        handle = self._client.get_workflow_handle(messages.withdrawal_workflow_id(platform_no, withdrawal_no))
+        await self._wake(messages.withdrawal_workflow_id(platform_no, withdrawal_no), notice)
+
+    async def wake_pay_in(self, platform_no: str, pay_in_no: str, notice: messages.BankNoticeSignal) -> None:
+        """Tell a top-up to ask its channel; one that has ended or never was needs no telling."""
+        await self._wake(pay_in_messages.pay_in_workflow_id(platform_no, pay_in_no), notice)
+
+    async def _wake(self, workflow_id: str, notice: messages.BankNoticeSignal) -> None:
+        handle = self._client.get_workflow_handle(workflow_id)
         try:
             async with self._translated():
                 await handle.signal("bank_notice", notice, rpc_timeout=self._answer)

@@ -26,8 +26,9 @@ CALLS: dict[tuple[str, str], dict[str, Any]] = {
 }
 SWITCHED = [(function, endpoint) for table in (NOW, OF_THE_ORDER) for function in table for endpoint in table[function]]
 
-#: `auto_withdraw_allowed` is no function of its own: it is a term that an order asks for.
-TERMS = {("POST", "/v1/orders")}
+#: `auto_withdraw_allowed` is no function of its own: it is a term that an order asks for. Which function a top-up
+#: belongs to is said by its method.
+TERMS = {("POST", "/v1/orders"), ("POST", "/v1/top-ups")}
 
 
 def test_the_table_is_what_the_endpoints_describe() -> None:

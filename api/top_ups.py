@@ -1,0 +1,238 @@
+"""Top-ups through a collection channel: open one, show the payer what to do, see what became of it."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response, status
+from pydantic import AwareDatetime, Field
+
+from api.commands import keep_refusal, raise_kept_refusal
+from api.dependencies import CallerPlatform, Services, UsedServices
+from api.problems import problems
+from api.schemas import AmountFen, BalanceFen, Body, Line, Number, PageQuery, PathNumber, Time, View
+from api.waiting import appeared
+from escrow.domain.collections import CollectionMethod
+from escrow.domain.errors import Refused
+from escrow.domain.journal import Basis
+from escrow.domain.member_states import Deed, require_may
+from escrow.domain.pay_ins import PayInStatus, pay_in_terms
+from escrow.domain.platform_functions import Function
+from escrow.domain.platform_rules import require_function
+from escrow.domain.requests import derived
+from escrow.ledger.consents import NewConsent, record_consent
+from escrow.ledger.objects import BusinessObject, get_object, list_objects
+from workflows.pay_in_messages import PayInInput, pay_in_workflow_id
+
+router = APIRouter(prefix="/top-ups", tags=["top-ups"])
+
+#: Longest time that a payer may take.
+_LONGEST_MINUTES = 24 * 60
+#: The consent outlives the collection by the time in which a late payment is still credited.
+_CONSENT_OUTLIVES = timedelta(days=3)
+_PAUSE_SECONDS = 0.03
+
+
+class TopUpOpening(Body):
+    """Money that a channel collects from a payer for a member. The member has consented to exactly this."""
+
+    top_up_no: Number = Field(examples=["T-1"])
+    member_no: Number = Field(description="Whose sub-account is credited.", examples=["O-1"])
+    method: Literal[
+        CollectionMethod.ACQUIRING,
+        CollectionMethod.GATEWAY,
+        CollectionMethod.WECHAT_APP,
+        CollectionMethod.QR_WECHAT,
+        CollectionMethod.QR_ALIPAY,
+        CollectionMethod.QR_QQ,
+    ] = Field(description="How the payer pays.")
+    amount_fen: AmountFen
+    subject: Line = Field(
+        default="装修款", min_length=1, max_length=60, description="What the payer is shown; no personal data."
+    )
+    expires_in_minutes: int = Field(
+        default=30, ge=1, le=_LONGEST_MINUTES, strict=True, description="How long the payer may take."
+    )
+    return_url: str = Field(
+        default="",
+        max_length=500,
+        pattern=r"^(https?://[^\s\x00-\x1f\x7f]+)?$",
+        description="Where the payer's browser goes after paying, for `acquiring` and `gateway`.",
+    )
+
+
+class InteractionView(View):
+    """What the payer has to do: go to `url`, scan `qr_content`, or open the wallet with `app_parameters`."""
+
+    kind: Literal["redirect", "qr", "app", "sms_code", "none"]
+    url: str
+    qr_content: str
+    app_parameters: dict[str, str]
+
+
+class ChannelPaymentView(View):
+    """One payment that the channel took, and what became of it."""
+
+    payment_no: str
+    amount_fen: BalanceFen
+    fee_fen: BalanceFen
+    outcome: Literal["credited", "suspended", "returned"]
+    suspended_fen: BalanceFen = Field(description="What of it is neither credited nor returned yet.")
+
+
+class TopUpView(View):
+    """A top-up as the ledger has it."""
+
+    top_up_no: str
+    status: PayInStatus
+    member_no: str
+    method: CollectionMethod
+    amount_fen: BalanceFen
+    expires_at: AwareDatetime
+    interaction: InteractionView | None = Field(description="While the payer is waited for.")
+    payments: list[ChannelPaymentView]
+    reason: str = Field(description="Why it was closed or failed; else empty.")
+    updated_at: Time
+    sequence_no: int = Field(description="Number of the top-up's last event.")
+    workflow_id: str = Field(description="Id in the Temporal UI.", examples=["pay_in/HOME/T-1"])
+
+
+class TopUpPage(View):
+    """Top-ups in the order of their numbers."""
+
+    top_ups: list[TopUpView]
+
+
+class TopUpQuery(PageQuery):
+    """Which top-ups to list."""
+
+    status: PayInStatus | None = Field(default=None, description="Only top-ups in this status.")
+
+
+def top_up_view(pay_in: BusinessObject) -> TopUpView:
+    """A top-up as the ledger has it."""
+    body = pay_in.body
+    return TopUpView(
+        top_up_no=pay_in.object_no,
+        status=PayInStatus(pay_in.status),
+        member_no=body["member_no"],
+        method=CollectionMethod(body["method"]),
+        amount_fen=body["amount_fen"],
+        expires_at=body["expires_at"],
+        interaction=body["interaction"],
+        payments=body["payments"],
+        reason=body["reason"],
+        updated_at=pay_in.updated_at,
+        sequence_no=pay_in.sequence_no,
+        workflow_id=pay_in_workflow_id(pay_in.platform_no, pay_in.object_no),
+    )
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    summary="Top a member up through a channel",
+    responses=problems(
+        "request_no_reused",
+        "function_off",
+        "member_unknown",
+        "member_state",
+        "order_busy",
+        "temporal_unavailable",
+        repeated=TopUpView,
+    ),
+)
+async def open_top_up(
+    body: TopUpOpening, request: Request, response: Response, platform_no: CallerPlatform, services: UsedServices
+) -> TopUpView:
+    """Have a channel collect money for a member. Answers as soon as the channel says what the payer has to do.
+
+    The first payment of at least the amount is credited once, as pending money until its channel has settled it;
+    whatever else the payer sends goes back through the channel, or waits in suspense when the channel refuses that.
+    """
+    consent, is_new = await record_consent(
+        services.reader,
+        NewConsent(
+            platform_no=platform_no,
+            consent_no=derived("", "pay_in", body.top_up_no, "open"),
+            object_kind="pay_in",
+            object_no=body.top_up_no,
+            operation="top_up",
+            given_by=body.member_no,
+            terms=pay_in_terms(method=body.method.value, amount_fen=body.amount_fen),
+            expires_at=datetime.now(UTC) + timedelta(minutes=body.expires_in_minutes) + _CONSENT_OUTLIVES,
+            remote_address=request.client.host if request.client else "",
+        ),
+    )
+    if consent.outcome is not None:
+        raise_kept_refusal(consent.outcome)
+    pay_in = None if is_new else await get_object(services.reader, platform_no, "pay_in", body.top_up_no)
+    if pay_in is None:
+        try:
+            await _require_allowed(services, platform_no, body)
+        except Refused as not_allowed:
+            await keep_refusal(services, platform_no, consent.consent_no, not_allowed)
+            raise
+        await services.processes.start_pay_in(
+            PayInInput(
+                platform_no=platform_no,
+                pay_in_no=body.top_up_no,
+                member_no=body.member_no,
+                method=body.method,
+                amount_fen=body.amount_fen,
+                subject=body.subject,
+                expires_at=consent.expires_at - _CONSENT_OUTLIVES,
+                return_url=body.return_url,
+                consent=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
+            )
+        )
+        pay_in = await appeared(services, platform_no, "pay_in", body.top_up_no)
+    if "refusal" in pay_in.body:
+        refusal = Refused(pay_in.body["refusal"], pay_in.body["reason"])
+        await keep_refusal(services, platform_no, consent.consent_no, refusal)
+        raise refusal
+    if not is_new:
+        response.status_code = status.HTTP_200_OK
+    return top_up_view(await _shown_to_payer(services, pay_in))
+
+
+async def _require_allowed(services: Services, platform_no: str, body: TopUpOpening) -> None:
+    """The method is switched on and offered, and the member may receive.
+
+    Raises:
+        Refused: `function_off`, `member_state` or `member_unknown`.
+    """
+    current = await services.registry.platforms.configurations.current(platform_no)
+    require_function(current.config, Function(body.method.value))
+    statuses = await services.registry.members.statuses(platform_no, body.member_no)
+    require_may(statuses[body.member_no], Deed.RECEIVE, member_no=body.member_no)
+
+
+async def _shown_to_payer(services: Services, pay_in: BusinessObject) -> BusinessObject:
+    """The top-up once the channel has answered, or as it stands when the channel takes its time."""
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + services.settings.command_answer_seconds
+    while pay_in.status == PayInStatus.OPENED and loop.time() < give_up_at:
+        await asyncio.sleep(_PAUSE_SECONDS)
+        pay_in = await appeared(services, pay_in.platform_no, pay_in.kind, pay_in.object_no)
+    return pay_in
+
+
+@router.get("", summary="List top-ups", responses=problems())
+async def list_top_ups(
+    query: Annotated[TopUpQuery, Query()], platform_no: CallerPlatform, services: UsedServices
+) -> TopUpPage:
+    """Top-ups in the order of their numbers."""
+    found = await list_objects(
+        services.reader, platform_no, "pay_in", status=query.status, after=query.after, limit=query.limit
+    )
+    return TopUpPage(top_ups=[top_up_view(pay_in) for pay_in in found if "refusal" not in pay_in.body])
+
+
+@router.get("/{top_up_no}", summary="One top-up", responses=problems("not_found"))
+async def get_top_up(top_up_no: PathNumber, platform_no: CallerPlatform, services: UsedServices) -> TopUpView:
+    """What the payer has to do, and every payment that the channel took."""
+    pay_in = await get_object(services.reader, platform_no, "pay_in", top_up_no)
+    if pay_in is None:
+        raise Refused("not_found", f"There is no top-up {top_up_no}.")
+    return top_up_view(pay_in)
