@@ -31,6 +31,7 @@ from activities.pay_ins import PayInActivities
 from activities.payments import PaymentActivities
 from activities.settlements import Settlements
 from activities.telemetry import Telemetry
+from activities.transfers import TransferActivities
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.domain.calendars import SHANGHAI, CalendarSource, calendar_source
 from escrow.domain.errors import LedgerUnavailable
@@ -56,6 +57,7 @@ from workflows.messages import (
 )
 from workflows.order import DecorationOrder
 from workflows.pay_in import PayIn
+from workflows.transfer import Transfer
 from workflows.withdrawal import Withdrawal
 
 HELD_FEN = Gauge("escrow_held_fen", "Money held in escrow for orders, in fen", ["platform"])
@@ -83,7 +85,8 @@ class Activities:
         members = self.registry.members
         self.orders = OrderActivities(writer, reader, members, platforms.configurations)
         self.notices = NoticeActivities(bank, members, platforms)
-        bank_book = BankBook(BankLines(reader, box), platforms, bank)
+        lines = BankLines(reader, box)
+        bank_book = BankBook(lines, platforms, bank)
         self.payments = PaymentActivities(
             writer, reader, accounts, members, platforms, bank_book, bank, settings.working_days
         )
@@ -96,6 +99,7 @@ class Activities:
             platforms,
             Settlements(writer, reader, bank.collections),
         )
+        self.transfers = TransferActivities(writer, reader, members, platforms, lines)
         self.pay_ins = PayInActivities(writer, reader, members, platforms, bank.collections)
         self.identities = IdentityActivities(bank.registry, self.registry.identity_checks)
         self.closings = MemberClosingActivities(self.registry.closings)
@@ -140,6 +144,8 @@ class Activities:
             pay_ins.refund_payment,
             pay_ins.query_refund,
             pay_ins.settle_return,
+            self.transfers.make_transfer,
+            self.transfers.record_refused_transfer,
         ]
 
 
@@ -201,7 +207,7 @@ def workers(
         Worker(
             client,
             task_queue=PAYMENTS_TASK_QUEUE,
-            workflows=[Withdrawal, BankWatch, IdentityCheck, MemberClosing, PayIn],
+            workflows=[Withdrawal, BankWatch, IdentityCheck, MemberClosing, PayIn, Transfer],
             activities=activities.on_payments_queue(),
             **common,
         ),

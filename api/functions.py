@@ -17,6 +17,7 @@ Endpoint = tuple[str, str]
 #: Decided by the configuration of the moment.
 NOW: Mapping[Function, tuple[Endpoint, ...]] = {
     Function.GUARANTEED_PAYMENT: (("POST", "/v1/orders"),),
+    Function.UNGUARANTEED_PAYMENT: (("POST", "/v1/payments"),),
     Function.WITHDRAWAL: (("POST", "/v1/withdrawals"),),
     Function.IDENTITY_CHECK: (("POST", "/v1/members/{member_no}/identity-checks"),),
     Function.HOSTED_PAGES: (("POST", "/v1/members/{member_no}/payment-password-links"),),

@@ -83,6 +83,7 @@ CATALOGUE: dict[str, Entry] = {
     "insufficient_balance": Entry(
         _CONFLICT, "Not enough money on the account", "Top up, or ask for less; `details.account` names the account."
     ),
+    "reversal_exceeds_assignment": Entry(_CONFLICT, "More than was assigned", "Take back at most `details.left_fen`."),
     "account_already_bound": Entry(
         _CONFLICT, "The bank account is bound already", "Unbind it first; a bank account belongs to one member."
     ),

@@ -23,7 +23,7 @@ from api.problems import OrderBusy, TemporalUnavailable
 from escrow.domain.errors import Refused
 from escrow.domain.money import format_fen
 from escrow.domain.order_states import OrderStatus
-from workflows import messages, pay_in_messages
+from workflows import messages, pay_in_messages, transfer_messages
 from workflows.search_attributes import of_member, of_order, of_withdrawal
 
 _PROBE = timedelta(seconds=1)
@@ -118,6 +118,25 @@ class Processes:
             summary=f"{format_fen(request.amount_fen)} yuan by {request.method} for {request.member_no}",
             attributes=of_withdrawal(
                 platform_no=request.platform_no, member_no=request.member_no, principal_fen=request.amount_fen
+            ),
+        )
+
+    async def start_transfer(self, transfer: transfer_messages.TransferInput) -> None:
+        """Start the workflow of a transfer; one that runs or ran under this number is left as it is.
+
+        Raises:
+            TemporalUnavailable: nobody answers.
+        """
+        await self._start(
+            "Transfer",
+            transfer,
+            workflow_id=transfer_messages.transfer_workflow_id(
+                transfer.platform_no, transfer.kind, transfer.transfer_no
+            ),
+            task_queue=messages.PAYMENTS_TASK_QUEUE,
+            summary=f"{transfer.kind} of {format_fen(transfer.amount_fen)} yuan",
+            attributes=of_withdrawal(
+                platform_no=transfer.platform_no, member_no=transfer.member_no, principal_fen=transfer.amount_fen
             ),
         )
 

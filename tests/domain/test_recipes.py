@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.domain import collection_recipes, recipes
+from escrow.domain import collection_recipes, recipes, transfers
 from escrow.domain.accounts import WITHOUT_MINIMUM, Purpose
 from escrow.domain.collections import CollectionMethod, Settlement
 from escrow.domain.errors import Refused
@@ -113,6 +113,19 @@ MADE: dict[str, Callable[[int, int], JournalEntry]] = {
     ),
     "suspense_return_failed": lambda a, b: collection_recipes.suspense_return_failed(
         platform_no="P", payment_no="X", amount_fen=a
+    ),
+    "payment_made": lambda a, b: transfers.payment_made(
+        platform_no="P",
+        payer_no="O",
+        payee_no="C" if b % 2 else "",
+        legs=_legs(a, b),
+        pending_day=DAY if a % 2 else None,
+    ),
+    "suspense_assigned": lambda a, b: transfers.suspense_assigned(
+        platform_no="P", credit_no="X", member_no="O", amount_fen=a, pending_day=DAY if b % 2 else None
+    ),
+    "assignment_reversed": lambda a, b: transfers.assignment_reversed(
+        platform_no="P", credit_no="X", member_no="O", legs=_legs(a, b)
     ),
 }
 

@@ -1,0 +1,204 @@
+"""Activities of transfers that are one step: each is one ledger transaction under one request number."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from temporalio import activity
+
+from activities.steps import Step, used_before
+from escrow.domain import transfers
+from escrow.domain.errors import Refused
+from escrow.domain.funding import FundingLeg, draw
+from escrow.domain.journal import Change, JournalEntry, Receipt
+from escrow.domain.member_states import Deed, require_may
+from escrow.domain.platform_rules import require_business_model
+from escrow.domain.requests import derived
+from escrow.domain.transfers import TransferKind
+from escrow.ledger.balances import member_balances
+from escrow.ledger.bank_lines import BankLines
+from escrow.ledger.days import accounting_day
+from escrow.ledger.engine import Reader
+from escrow.ledger.members import Members
+from escrow.ledger.objects import get_object
+from escrow.ledger.platforms import Platforms
+from escrow.ledger.posting import LedgerWriter
+
+#: How often a transfer looks again when somebody else moved the same money meanwhile.
+_ATTEMPTS = 5
+
+
+class MakeTransfer(BaseModel):
+    """One transfer.
+
+    Args:
+        started_as: first run of the workflow, which tells a repeated attempt from a second transfer of the same number.
+        subject_no: payee of a payment (empty: the platform), suspense credit of an assignment, or assignment of a
+            reversal.
+        member_no: who pays, is given to, or gives back.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    step: Step
+    kind: TransferKind
+    started_as: str
+    subject_no: str
+    member_no: str
+    amount_fen: int
+
+
+class TransferActivities:
+    """Ledger activities of transfers."""
+
+    def __init__(
+        self, writer: LedgerWriter, reader: Reader, members: Members, platforms: Platforms, lines: BankLines
+    ) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._members = members
+        self._platforms = platforms
+        self._lines = lines
+
+    @activity.defn
+    async def make_transfer(self, request: MakeTransfer) -> None:
+        """Move the money of one transfer, all of it or nothing; made before by the same run, it is not made again.
+
+        Raises:
+            Refused: `insufficient_balance`, `member_state`, `member_unknown`, `business_model_forbids`, `not_found`,
+                `reversal_exceeds_assignment`, `object_exists`, or the consent does not hold.
+        """
+        make = {
+            TransferKind.PAYMENT: self._pay,
+            TransferKind.ASSIGNMENT: self._assign,
+            TransferKind.REVERSAL: self._reverse,
+        }[request.kind]
+        made = await get_object(self._reader, request.step.platform_no, request.kind, request.step.object_no)
+        if made is not None and made.body["started_as"] == request.started_as:
+            return
+        for attempt in range(_ATTEMPTS):
+            try:
+                await make(request)
+            except Refused as refusal:
+                moved_meanwhile = refusal.code in ("insufficient_balance", "reversed_meanwhile")
+                if moved_meanwhile and "missing_fen" not in refusal.details and attempt < _ATTEMPTS - 1:
+                    continue
+                raise used_before(refusal, request.step) from refusal
+            else:
+                return
+
+    @activity.defn
+    async def record_refused_transfer(self, step: Step) -> Receipt:
+        """Enter a transfer that a rule refused, so that its number is answered so for ever."""
+        return await self._writer.post(step.posting(content={}))
+
+    async def _pay(self, request: MakeTransfer) -> Receipt:
+        platform_no, payee_no = request.step.platform_no, request.subject_no
+        config = (await self._platforms.get(platform_no)).config
+        require_business_model(config, payee_is_platform=not payee_no, commission_basis_points=0)
+        parties = {request.member_no: Deed.PAY, **({payee_no: Deed.RECEIVE} if payee_no else {})}
+        await self._require(platform_no, parties)
+        next_day = config.unguaranteed_settlement == "T+1"
+        legs = await self._draw(request)
+        entry = transfers.payment_made(
+            platform_no=platform_no,
+            payer_no=request.member_no,
+            payee_no=payee_no,
+            legs=legs,
+            pending_day=await accounting_day(self._reader, platform_no) if next_day else None,
+        )
+        return await self._post(request, entry, {"settlement": config.unguaranteed_settlement.value})
+
+    async def _assign(self, request: MakeTransfer) -> Receipt:
+        platform_no = request.step.platform_no
+        await self._require(platform_no, {request.member_no: Deed.RECEIVE})
+        entry = transfers.suspense_assigned(
+            platform_no=platform_no,
+            credit_no=request.subject_no,
+            member_no=request.member_no,
+            amount_fen=request.amount_fen,
+            pending_day=await self._pending_day(platform_no, request.subject_no),
+        )
+        return await self._post(request, entry, {"reversed_fen": 0, "reversals": 0})
+
+    async def _reverse(self, request: MakeTransfer) -> Receipt:
+        platform_no = request.step.platform_no
+        assignment = await get_object(self._reader, platform_no, TransferKind.ASSIGNMENT, request.subject_no)
+        if assignment is None or assignment.status != transfers.TransferStatus.DONE:
+            raise Refused("not_found", f"There is no assignment {request.subject_no}.")
+        body = assignment.body
+        left_fen = body["amount_fen"] - body["reversed_fen"]
+        if body["member_no"] != request.member_no or request.amount_fen > left_fen:
+            raise Refused(
+                "reversal_exceeds_assignment",
+                "More would be taken back than was assigned to this member.",
+                {"left_fen": left_fen},
+            )
+        entry = transfers.assignment_reversed(
+            platform_no=platform_no,
+            credit_no=body["subject_no"],
+            member_no=request.member_no,
+            legs=await self._draw(request),
+        )
+        after = {"reversed_fen": body["reversed_fen"] + request.amount_fen, "reversals": body["reversals"] + 1}
+        return await self._post(request, entry, {}, of_assignment=after)
+
+    async def _post(
+        self,
+        request: MakeTransfer,
+        entry: JournalEntry,
+        document: Mapping[str, Any],
+        *,
+        of_assignment: Mapping[str, int] | None = None,
+    ) -> Receipt:
+        content = {
+            "started_as": request.started_as,
+            "subject_no": request.subject_no,
+            "member_no": request.member_no,
+            "amount_fen": request.amount_fen,
+        }
+        posting = request.step.posting(
+            entry=entry, content=content, document={**document, "started_as": request.started_as}
+        )
+        if of_assignment is None:
+            return await self._writer.post(posting)
+        # Numbered by the reversals before it: of two at once, both made from the same state, only one is posted.
+        number = derived(request.subject_no, "reversal", of_assignment["reversals"])
+        change = Change(
+            kind=TransferKind.ASSIGNMENT,
+            object_no=request.subject_no,
+            event_type="assignment.reversed",
+            status=transfers.TransferStatus.DONE,
+            body=of_assignment,
+        )
+        try:
+            return await self._writer.post(replace(posting, request_no=number, changes=(*posting.changes, change)))
+        except Refused as refusal:
+            if refusal.code != "request_no_reused":
+                raise
+            raise Refused("reversed_meanwhile", "Another reversal came first; ask again.") from refusal
+
+    async def _draw(self, request: MakeTransfer) -> tuple[FundingLeg, ...]:
+        balances = await member_balances(self._reader, request.step.platform_no, request.member_no)
+        return draw(
+            withdrawable_fen=balances.withdrawable_fen,
+            pending_fen_by_day=balances.pending_fen_by_day,
+            amount_fen=request.amount_fen,
+        )
+
+    async def _pending_day(self, platform_no: str, credit_no: str) -> date | None:
+        """A transfer is credited as configured; a channel's payment may not be settled before tomorrow."""
+        today = await accounting_day(self._reader, platform_no)
+        try:
+            await self._lines.get(platform_no, credit_no)
+        except Refused:
+            return today + timedelta(days=1)
+        config = (await self._platforms.get(platform_no)).config
+        return today if config.top_up_settlement == "T+1" else None
+
+    async def _require(self, platform_no: str, deeds: Mapping[str, Deed]) -> None:
+        statuses = await self._members.statuses(platform_no, *deeds)
+        for member_no, deed in deeds.items():
+            require_may(statuses[member_no], deed, member_no=member_no)

@@ -1,0 +1,140 @@
+"""Unguaranteed payments: straight to the payee's sub-account, with no order to accept."""
+
+from datetime import datetime
+
+from fastapi import APIRouter, Request, Response, status
+from pydantic import Field
+
+from api.commands import keep_refusal
+from api.dependencies import CallerPlatform, Services, UsedServices
+from api.member_consents import consent_of
+from api.problems import problems
+from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, Time, View
+from api.transfers import known_transfer, made, transfer_consent, transfer_of
+from escrow.domain.authorisations import AuthorisedOperation
+from escrow.domain.calendars import SHANGHAI
+from escrow.domain.errors import Refused
+from escrow.domain.platform_config import Settlement
+from escrow.domain.platform_rules import require_limit
+from escrow.domain.transfers import TransferKind
+from escrow.ledger.limits import use_of_day
+from escrow.ledger.members import PLATFORM_ITSELF
+from escrow.ledger.objects import BusinessObject
+from workflows.transfer_messages import transfer_workflow_id
+
+router = APIRouter(prefix="/payments", tags=["payments"])
+
+
+class PaymentOpening(Body):
+    """A payment from one member to another. The payer has consented to exactly this."""
+
+    payment_no: Number = Field(examples=["P-1"])
+    payer_no: Number = Field(examples=["O-1"])
+    payee_no: Number | None = Field(
+        default=None,
+        description="Member who is paid; absent exactly when the platform is self-operated.",
+        examples=["C-1"],
+    )
+    amount_fen: AmountFen
+
+
+class PaymentView(View):
+    """A payment that was made."""
+
+    payment_no: str
+    payer_no: str
+    payee_no: str | None
+    amount_fen: BalanceFen
+    settlement: Settlement = Field(
+        description="When it became withdrawable. What was pending at the payer stays so at the payee until its day."
+    )
+    paid_at: Time
+    workflow_id: str = Field(description="Id in the Temporal UI.", examples=["payment/HOME/P-1"])
+
+
+def _view(payment: BusinessObject) -> PaymentView:
+    body = payment.body
+    return PaymentView(
+        payment_no=payment.object_no,
+        payer_no=body["member_no"],
+        payee_no=body["subject_no"] or None,
+        amount_fen=body["amount_fen"],
+        settlement=Settlement(body["settlement"]),
+        paid_at=payment.created_at,
+        workflow_id=transfer_workflow_id(payment.platform_no, TransferKind.PAYMENT, payment.object_no),
+    )
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    summary="Pay without a guarantee",
+    responses=problems(
+        "request_no_reused",
+        "function_off",
+        "authorisation_required",
+        "insufficient_balance",
+        "member_unknown",
+        "member_state",
+        "business_model_forbids",
+        "limit_exceeded",
+        "order_busy",
+        "temporal_unavailable",
+        repeated=PaymentView,
+    ),
+)
+async def make_payment(
+    body: PaymentOpening, request: Request, response: Response, platform_no: CallerPlatform, services: UsedServices
+) -> PaymentView:
+    """Move money from the payer's available balance to the payee at once: pending money first, then withdrawable.
+
+    What was withdrawable is so at the payee at once (T+0) or when the day is closed (T+1), as configured.
+    """
+    payee_no = "" if body.payee_no in (None, PLATFORM_ITSELF) else str(body.payee_no)
+    payment = transfer_of(
+        platform_no,
+        TransferKind.PAYMENT,
+        body.payment_no,
+        subject_no=payee_no,
+        member_no=body.payer_no,
+        amount_fen=body.amount_fen,
+    )
+    config = (await services.registry.platforms.configurations.current(platform_no)).config
+    consent, is_new = await consent_of(
+        services,
+        transfer_consent(payment, remote_address=request.client.host if request.client else ""),
+        config,
+        AuthorisedOperation.UNGUARANTEED_PAYMENT,
+        carry_out=None,
+    )
+    if consent.outcome is None:
+        try:
+            require_limit(config.limits.payment_fen, body.amount_fen, name="limits.payment_fen")
+            await _count(services, platform_no, body, config.limits.payments_per_day_fen)
+        except Refused as not_allowed:
+            await keep_refusal(services, platform_no, consent.consent_no, not_allowed)
+            raise
+    found = await made(services, payment, consent)
+    if not is_new:
+        response.status_code = status.HTTP_200_OK
+    return _view(found)
+
+
+async def _count(services: Services, platform_no: str, body: PaymentOpening, limit_fen: int | None) -> None:
+    await use_of_day(
+        services.reader,
+        platform_no=platform_no,
+        member_no=body.payer_no,
+        kind=TransferKind.PAYMENT.value,
+        object_no=body.payment_no,
+        day=datetime.now(SHANGHAI).date(),
+        amount_fen=body.amount_fen,
+        limit_fen=limit_fen,
+        name="limits.payments_per_day_fen",
+    )
+
+
+@router.get("/{payment_no}", summary="One payment", responses=problems("not_found"))
+async def get_payment(payment_no: PathNumber, platform_no: CallerPlatform, services: UsedServices) -> PaymentView:
+    """Who paid whom how much."""
+    return _view(await known_transfer(services, platform_no, TransferKind.PAYMENT, payment_no))
