@@ -36,6 +36,7 @@ from api.member_consents import AwaitsMember, on_awaits_member
 from api.metrics import CallMetrics, MeasureCalls
 from api.pages import page
 from api.processes import Processes
+from escrow.channels.protocols import Sms
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.domain.errors import EscrowError
 from escrow.ledger.engine import Reader
@@ -77,6 +78,21 @@ _TAGS = [
 ]
 
 
+def _services(settings: Settings, sms: Sms, client: Client) -> Services:
+    reader = Reader(settings.database_url, answer_seconds=settings.ledger_answer_seconds, pool_size=10)
+    box = PersonalDataBox.from_hex(
+        data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
+    )
+    return Services(
+        settings=settings,
+        reader=reader,
+        registry=Registry(reader, box),
+        processes=Processes(client, answer_seconds=settings.command_answer_seconds),
+        sms=sms,
+        later=Later(),
+    )
+
+
 def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
     """Make the application. It starts whether or not Temporal and PostgreSQL are there, and recovers by itself.
 
@@ -86,31 +102,18 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        reader = Reader(settings.database_url, answer_seconds=settings.ledger_answer_seconds, pool_size=10)
-        later = Later()
         bank = SandboxBank(
             settings.bank_url,
             settings.bank_key.get_secret_value(),
             connect_timeout_seconds=settings.bank_connect_seconds,
             read_timeout_seconds=settings.bank_answer_seconds,
         )
-        box = PersonalDataBox.from_hex(
-            data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
-        )
-        app.state.services = Services(
-            settings=settings,
-            reader=reader,
-            registry=Registry(reader, box),
-            processes=Processes(
-                client or await connect_temporal(lazy=True), answer_seconds=settings.command_answer_seconds
-            ),
-            sms=bank,
-            later=later,
-        )
+        services = _services(settings, bank, client or await connect_temporal(lazy=True))
+        app.state.services = services
         yield
-        await later.finish()
+        await services.later.finish()
         await bank.aclose()
-        await reader.close()
+        await services.reader.close()
 
     app = FastAPI(
         title="Decoration escrow",

@@ -42,6 +42,7 @@ class AuthorisationView(View):
     method: AuthorisationMethod
     url: str | None = Field(
         description="The page, while `pending`: send the member there, or embed it; add `?lang=en` or `?lang=zh`. "
+        "Null where pages are off and you relay codes. "
         "Who knows it can see what is asked for, and nothing else without password or code."
     )
     expires_at: Time
@@ -118,6 +119,8 @@ async def consent_of(
 
 async def authorisation_view(services: Services, link: PageLink) -> AuthorisationView:
     """How an authorisation is shown to its platform."""
+    config = (await services.registry.platforms.configurations.current(link.platform_no)).config
+    is_shown = link.outcome is LinkOutcome.PENDING and has_page(config, link)
     return AuthorisationView(
         authorization_id=link.link_id,
         status=await outcome_of(services, link),
@@ -126,9 +129,18 @@ async def authorisation_view(services: Services, link: PageLink) -> Authorisatio
         object_no=link.content["object_no"],
         operation=link.content["operation"],
         method=AuthorisationMethod(link.method),
-        url=page_url(services, link) if link.outcome is LinkOutcome.PENDING else None,
+        url=page_url(services, link) if is_shown else None,
         expires_at=link.expires_at,
     )
+
+
+def has_page(config: PlatformConfig, link: PageLink) -> bool:
+    """Whether a link can be opened: not where pages are off and codes pass through the platform instead.
+
+    With pages switched off otherwise, orders that began with them keep theirs.
+    """
+    by_api = config.sms_codes_by_api and link.method == AuthorisationMethod.SMS_CODE
+    return config.functions.hosted_pages or not by_api
 
 
 async def outcome_of(services: Services, link: PageLink) -> str:

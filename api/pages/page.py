@@ -1,16 +1,14 @@
 """The hosted pages: one address a link, a form that is filled in once, and the outcome."""
 
 from pathlib import Path
-from typing import Annotated
 from urllib.parse import urlencode
 
 import structlog
-from fastapi import APIRouter, Query, Request, Response
-from fastapi import Path as PathParameter
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
 from api.dependencies import Services, UsedServices
-from api.member_consents import outcome_of
+from api.member_consents import has_page, outcome_of
 from api.pages import security
 from api.pages.deeds import Mistake, do_what_was_asked
 from api.pages.facts import facts_of
@@ -28,9 +26,6 @@ _log = structlog.get_logger(__name__)
 _STYLE = Path(__file__).with_name("style.css")
 _BACK_AFTER_SECONDS = 8
 
-Token = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9_-]{43}$")]
-Wish = Annotated[str, Query(max_length=8)]
-
 
 @router.get("/style.css")
 async def style() -> FileResponse:
@@ -39,7 +34,7 @@ async def style() -> FileResponse:
 
 
 @router.get("/{token}")
-async def show(token: Token, request: Request, services: UsedServices, lang: Wish = "") -> Response:
+async def show(token: str, request: Request, services: UsedServices, lang: str = "") -> Response:
     """What is asked for with a form to answer, or what came of it."""
     try:
         return await _page(services, request, token, lang)
@@ -48,7 +43,7 @@ async def show(token: Token, request: Request, services: UsedServices, lang: Wis
 
 
 @router.post("/{token}")
-async def fill_in(token: Token, request: Request, services: UsedServices, lang: Wish = "") -> Response:
+async def fill_in(token: str, request: Request, services: UsedServices, lang: str = "") -> Response:
     """Take a filled-in form; then the page shows what came of it, however often it is loaded."""
     language = _language(request, lang)
     try:
@@ -83,6 +78,8 @@ async def _page(
         return _outcome("unknown", _language(request, lang), status=404)
     language = _language(request, lang, link.language)
     config = (await services.registry.platforms.configurations.current(link.platform_no)).config
+    if not has_page(config, link):
+        return _outcome("unknown", language, status=404)
     headers = security.headers(config.embedding_origins)
     if link.outcome is not LinkOutcome.PENDING:
         return await _ended(services, request, link, language, config, headers)

@@ -36,6 +36,7 @@ RETURNING link_id
 _RENEW = """
 UPDATE page_link SET link_id = :link_id, token_sha256 = :token_sha256, expires_at = :expires_at
 WHERE platform_no = :platform_no AND link_no = :link_no AND used_at IS NULL AND expires_at <= now()
+RETURNING link_id
 """
 
 
@@ -113,13 +114,13 @@ class PageLinks:
             )
             is_new = made.one_or_none() is not None
             if not is_new:
-                await run(session, _RENEW, platform_no=platform_no, link_no=link_no, **fresh)
+                is_renewed = await run(session, _RENEW, platform_no=platform_no, link_no=link_no, **fresh)
             stored = await session.get_one(PageLinkRow, (platform_no, link_no))
             if stored.content_hash != digest:
                 raise Refused("request_no_reused", "This number was used to ask for something else; use a new one.")
             link = _link(stored)
-            if is_new:
-                await self._tell(session, link, "asked")
+            if is_new or is_renewed:
+                await self.tell(session, link, "asked")
         return link, is_new
 
     async def is_known(self, platform_no: str, link_no: str) -> bool:
@@ -177,9 +178,14 @@ class PageLinks:
             if not claimed:
                 raise Refused("authorisation_ended", "The link was used or has expired.")
             yield session
-            await self._tell(session, link, did)
+            await self.tell(session, link, did)
 
-    async def _tell(self, session: AsyncSession, link: PageLink, did: str) -> None:
+    async def tell(self, session: AsyncSession, link: PageLink, did: str, *, number: int = 0) -> None:
+        """Record what happened with a link as an event of its member, in the caller's transaction.
+
+        Args:
+            number: tells events of one kind of the same link apart.
+        """
         subject = "authorisation" if link.purpose is PagePurpose.AUTHORISE else "payment_password"
         member = await locked_member(session, link.platform_no, link.member_no)
         told = {"purpose": link.purpose.value, "did": did, "authorization_id": link.link_id}
@@ -188,7 +194,7 @@ class PageLinks:
         await change_member(
             session,
             member,
-            request_no=derived("", "page", link.link_id, did),
+            request_no=derived("", "page", link.link_id, did, number),
             event_type=f"member.{subject}_{did}",
             status=MemberStatus(member.status),
             body={subject: told},

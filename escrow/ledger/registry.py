@@ -33,7 +33,7 @@ class Registry:
         self.identity_checks = IdentityChecks(reader, box, self.members)
         self.page_links = PageLinks(reader, box)
         self.payment_passwords = PaymentPasswords(reader, box)
-        self.sms_codes = SmsCodes(reader, box)
+        self.sms_codes = SmsCodes(reader, box, self.page_links)
         self.closings = MemberClosings(reader, self.bank_accounts)
 
     async def open_platform(self, file: PlatformFile, *, custody_account_no: str) -> tuple[Platform, bool]:

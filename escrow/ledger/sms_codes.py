@@ -6,7 +6,7 @@ import secrets
 from escrow.domain.errors import Refused
 from escrow.domain.hosted_pages import CODE_TRIES, CODE_VALID_FOR, CODES_PER_DAY, CODES_PER_LINK
 from escrow.ledger.engine import Reader
-from escrow.ledger.page_links import PageLink
+from escrow.ledger.page_links import PageLink, PageLinks
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.registry_posting import one_at_a_time, run, transaction
 
@@ -34,11 +34,13 @@ class SmsCodes:
     Args:
         reader: the ledger's connections.
         box: its index key digests the codes, so that a copy of the database alone does not tell them.
+        links: what the codes are for.
     """
 
-    def __init__(self, reader: Reader, box: PersonalDataBox) -> None:
+    def __init__(self, reader: Reader, box: PersonalDataBox, links: PageLinks) -> None:
         self._reader = reader
         self._box = box
+        self._links = links
 
     async def make(self, link: PageLink, *, request_no: str = "") -> tuple[int, str] | None:
         """Make the link's next code: its number and the code, for nobody but the member's mobile.
@@ -69,6 +71,7 @@ class SmsCodes:
                 code_digest=self._digest(link, code),
                 valid_for=CODE_VALID_FOR,
             )
+            await self._links.tell(session, link, "code_made", number=number)
         return number, code
 
     async def verify(self, link: PageLink, code: str) -> None:

@@ -86,6 +86,7 @@ async def test_the_platforms_key_requires_authorisations_but_does_not_drop_them(
         {"business_model": "self_operated", "commission_basis_points": 0},
         {"sms_codes_by_api": True},
         {"embedding_origins": ["https://evil.example"]},
+        {"return_url": "https://evil.example/back"},
         {"identity_required_for_withdrawal": False},
     ],
 )
@@ -128,13 +129,11 @@ async def test_an_order_of_the_new_configuration_needs_the_authorisation(platfor
     await platform.open_owner()
     await platform.open_contractor()
     await platform.open_order()
-    for path, body in (
-        ("/orders/D-1001/pay", {"request_no": "R-1", "by": "O-1"}),
-        ("/orders/D-1001/consents", {"request_no": "R-2", "by": "O-1", "operation": "pay"}),
-    ):
-        answer = await platform.post(path, **body)
-        assert (answer.status_code, answer.json()["code"]) == (403, "authorisation_required")
-        assert answer.json()["details"] == {"operation": "pay", "method": "payment_password"}
+    answer = await platform.post("/orders/D-1001/pay", request_no="R-1", by="O-1")
+    assert (answer.status_code, answer.json()["code"]) == (409, "payment_password_not_set")
+    answer = await platform.post("/orders/D-1001/consents", request_no="R-2", by="O-1", operation="pay")
+    assert (answer.status_code, answer.json()["code"]) == (403, "authorisation_required")
+    assert answer.json()["details"] == {"operation": "pay", "method": "payment_password"}
 
 
 async def test_a_platform_withdraws_its_own_money_never_by_key_alone_once_that_is_configured(

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest_asyncio
 
+from escrow.domain.authorisations import Authorisation, AuthorisationMethod
+from escrow.domain.platform_config import PlatformConfig, Settlement
 from tests.api.documented import OPERATIONS
 from tests.api.platforms import Platform, PlatformMaker, order_body
 
@@ -28,6 +30,10 @@ NAMED: Mapping[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/members/{member_no}/identity-checks"): {"path": {"member_no": "O-1"}, "body": IDENTITY},
     ("GET", "/v1/members/{member_no}/identity-checks"): {"path": {"member_no": "O-1"}},
     ("GET", "/v1/members/{member_no}/identity-checks/{check_no}"): {"path": {"member_no": "O-1", "check_no": "IC-O-1"}},
+    ("POST", "/v1/members/{member_no}/payment-password-links"): {
+        "path": {"member_no": "O-1"},
+        "body": {"request_no": "X-1", "purpose": "set"},
+    },
     ("POST", "/v1/members/{member_no}/bank-accounts"): {"path": {"member_no": "O-1"}, "body": BINDING},
     ("GET", "/v1/members/{member_no}/bank-accounts"): {"path": {"member_no": "O-1"}},
     ("GET", "/v1/members/{member_no}/bank-accounts/{account_id}"): {
@@ -55,6 +61,15 @@ NAMED: Mapping[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/orders/{order_no}/consents"): {
         "path": {"order_no": "D-1001"},
         "body": {**COMMAND, "operation": "pay"},
+    },
+    ("GET", "/v1/authorizations/{authorization_id}"): {"path": {"authorization_id": "AU-1"}},
+    ("POST", "/v1/authorizations/{authorization_id}/sms-codes"): {
+        "path": {"authorization_id": "AU-1"},
+        "body": {"request_no": "X-1"},
+    },
+    ("POST", "/v1/authorizations/{authorization_id}/confirm"): {
+        "path": {"authorization_id": "AU-1"},
+        "body": {"code": "000000"},
     },
     ("GET", "/v1/withdrawals/{withdrawal_no}"): {"path": {"withdrawal_no": "W-1"}},
     ("GET", "/v1/accounts/{account}/history"): {"path": {"account": "O-1/withdrawable"}},
@@ -87,7 +102,13 @@ OPENS = {("POST", "/v1/members"), ("PUT", "/v1/platform/configuration")}
 @pytest_asyncio.fixture(scope="session")
 async def rich(platforms: PlatformMaker) -> Platform:
     """A platform with one of everything."""
-    platform = await platforms.open()
+    platform = await platforms.open(
+        PlatformConfig(
+            top_up_settlement=Settlement.T_PLUS_0,
+            authorisation=Authorisation(cancel=AuthorisationMethod.SMS_CODE),
+            sms_codes_by_api=True,
+        )
+    )
     await platform.paid_order()
     card = await platform.open_owner("O-2")
     await platform.top_up(card, 100_000, "O-2")
@@ -128,6 +149,8 @@ async def test_anothers_objects_are_answered_like_objects_that_do_not_exist(
     stranger, newcomer = await platforms.open(), await platforms.open()
     absent = {"O-1": "O-404", "IC-O-1": "IC-404", "A-O-1": "A-404", "D-1001": "D-404", "W-1": "W-404", "C-1": "C-404"}
     present = {number: number for number in absent}
+    asked = await rich.post("/orders/D-1001/cancel", request_no="R-cancel", by="O-1")
+    present["AU-1"], absent["AU-1"] = asked.json()["authorization"]["authorization_id"], "0" * 32
     for key in NAMED:
         of_another = await _ask(stranger, key, present)
         of_nobody = await _ask(newcomer, key, absent)
@@ -177,6 +200,7 @@ async def test_no_key_a_wrong_key_and_a_revoked_key_are_answered_alike(platform:
                 account="own",
                 check_no="IC",
                 version=1,
+                authorization_id="0" * 32,
             )
             answer = await platform.http.request(method, filled, json={}, headers=header)
             assert answer.status_code == 401, f"{method} {path}"

@@ -35,6 +35,11 @@ CREATIONS: Mapping[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         },
         {"consent": {"text_version": "2", "address": "203.0.113.7"}},
     ),
+    "/v1/members/{member_no}/payment-password-links": (
+        "/members/O-9/payment-password-links",
+        {"request_no": "PL-9", "purpose": "set"},
+        {"purpose": "reset"},
+    ),
     "/v1/orders": ("/orders", order_body("D-9"), {"total_fen": PRICE_FEN + 100}),
     "/v1/orders/{order_no}/consents": (
         "/orders/D-1001/consents",

@@ -2,18 +2,28 @@
 
 from collections.abc import AsyncIterator
 
+import httpx2
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from tests.api.conftest import platforms, stack
 from tests.chromium import chromium_path
+from tests.pages.member import Visitor
 
 __all__ = ["browser", "platforms", "stack"]
+
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--no-proxy-server"]
 
 
 @pytest_asyncio.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=["--no-proxy-server"])
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=_FLAGS)
         yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture
+async def visitor() -> AsyncIterator[Visitor]:
+    async with httpx2.AsyncClient(trust_env=False, timeout=60, follow_redirects=True) as http:
+        yield Visitor(http)

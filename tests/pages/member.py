@@ -31,9 +31,7 @@ class Visitor:
 
     async def fill_in(self, url: str, **fields: str) -> httpx2.Response:
         """Load the page and send its form; the page that follows."""
-        page = await self.see(url)
-        token = _FORM_TOKEN.search(page.text)
-        return await self.send(url, form_token=token[1] if token else "", **fields)
+        return await self.send(url, form_token=form_token(await self.see(url)), **fields)
 
     async def send(self, url: str, *, origin: str | None = None, **fields: str) -> httpx2.Response:
         headers = {"Origin": origin or "/".join(url.split("/")[:3])}
@@ -42,6 +40,12 @@ class Visitor:
     def _kept(self, answer: httpx2.Response) -> httpx2.Response:
         self.answers.append(answer)
         return answer
+
+
+def form_token(page: httpx2.Response) -> str:
+    """The token in a page's forms; empty for a page without a form."""
+    found = _FORM_TOKEN.search(page.text)
+    return found[1] if found else ""
 
 
 async def newest_code(bank: SandboxSteering, mobile: str = "13800000001") -> str:
