@@ -6,6 +6,7 @@ from api import commands
 from api.dependencies import Services
 from api.member_consents import PAGE_TEXT_VERSION
 from api.members import close
+from api.payments import PaymentOpening, pay
 from api.withdrawal_bodies import WithdrawalOpening
 from api.withdrawals import withdraw
 from escrow.domain.errors import Refused
@@ -68,5 +69,15 @@ async def carry_out(services: Services, link: PageLink, *, remote_address: str) 
                 principal_fen=asked["terms"]["principal_fen"],
             )
             await withdraw(services, link.platform_no, body, remote_address=remote_address)
-        case _:
+        case "payment":
+            payment = PaymentOpening(
+                payment_no=asked["object_no"],
+                payer_no=link.member_no,
+                payee_no=asked["terms"]["subject_no"] or None,
+                amount_fen=asked["terms"]["amount_fen"],
+            )
+            await pay(services, link.platform_no, payment, remote_address=remote_address)
+        case "member":
             await close(services, link.platform_no, link.member_no, link.link_no, remote_address=remote_address)
+        case kind:
+            raise RuntimeError(f"nothing carries out what concerns a {kind}")

@@ -56,6 +56,9 @@ is answered like one that does not exist.
 content is answered as the first time and done once, however often it is sent; the same number with other content is
 refused with `request_no_reused`. After a time-out or a 503, repeat the same call.
 
+**Authorisations.** What your configuration lets members authorise themselves is answered with 202 and the address of a
+page: send the member there, or embed it. Repeat the same call for the outcome: 202 while it waits, 200 when it is done.
+
 **Amounts** are integers in fen, 1/100 yuan. **Times** are RFC 3339. Unknown fields are refused.
 
 **Problems** are RFC 9457 problem details; decide by `code`, show `detail` to people.

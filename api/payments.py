@@ -7,7 +7,7 @@ from pydantic import Field
 
 from api.commands import keep_refusal
 from api.dependencies import CallerPlatform, Services, UsedServices
-from api.member_consents import consent_of
+from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, Time, View
 from api.transfers import known_transfer, made, transfer_consent, transfer_of
@@ -72,7 +72,7 @@ def _view(payment: BusinessObject) -> PaymentView:
     responses=problems(
         "request_no_reused",
         "function_off",
-        "authorisation_required",
+        *AWAITING_PROBLEMS,
         "insufficient_balance",
         "member_unknown",
         "member_state",
@@ -81,7 +81,8 @@ def _view(payment: BusinessObject) -> PaymentView:
         "order_busy",
         "temporal_unavailable",
         repeated=PaymentView,
-    ),
+    )
+    | AWAITS_MEMBER,
 )
 async def make_payment(
     body: PaymentOpening, request: Request, response: Response, platform_no: CallerPlatform, services: UsedServices
@@ -89,6 +90,23 @@ async def make_payment(
     """Move money from the payer's available balance to the payee at once: pending money first, then withdrawable.
 
     What was withdrawable is so at the payee at once (T+0) or when the day is closed (T+1), as configured.
+    """
+    remote_address = request.client.host if request.client else ""
+    payment, is_new = await pay(services, platform_no, body, remote_address=remote_address)
+    if not is_new:
+        response.status_code = status.HTTP_200_OK
+    return _view(payment)
+
+
+async def pay(
+    services: Services, platform_no: str, body: PaymentOpening, *, remote_address: str
+) -> tuple[BusinessObject, bool]:
+    """Make a payment once; the flag says whether its number is new.
+
+    Raises:
+        AwaitsMember: the payer has to authorise it first.
+        Refused: a rule says no, now or at the first time.
+        OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
     """
     payee_no = "" if body.payee_no in (None, PLATFORM_ITSELF) else str(body.payee_no)
     payment = transfer_of(
@@ -102,10 +120,10 @@ async def make_payment(
     config = (await services.registry.platforms.configurations.current(platform_no)).config
     consent, is_new = await consent_of(
         services,
-        transfer_consent(payment, remote_address=request.client.host if request.client else ""),
+        transfer_consent(payment, remote_address=remote_address),
         config,
         AuthorisedOperation.UNGUARANTEED_PAYMENT,
-        carry_out=None,
+        carry_out={},
     )
     if consent.outcome is None:
         try:
@@ -114,10 +132,7 @@ async def make_payment(
         except Refused as not_allowed:
             await keep_refusal(services, platform_no, consent.consent_no, not_allowed)
             raise
-    found = await made(services, payment, consent)
-    if not is_new:
-        response.status_code = status.HTTP_200_OK
-    return _view(found)
+    return await made(services, payment, consent), is_new
 
 
 async def _count(services: Services, platform_no: str, body: PaymentOpening, limit_fen: int | None) -> None:

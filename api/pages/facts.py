@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from api.commands import known_order
 from api.dependencies import Services
-from api.order_views import contract_of
+from api.order_views import contract_of, order_view
 from api.pages.texts import Texts
 from escrow.domain.hosted_pages import PagePurpose
 from escrow.domain.identity_numbers import mask
+from escrow.domain.milestones import MilestoneKind
 from escrow.domain.money import format_fen
+from escrow.domain.order_states import OrderCommand
 from escrow.ledger.members import PLATFORM_ITSELF, MemberKind
 from escrow.ledger.page_links import PageLink
 
@@ -39,6 +41,8 @@ async def facts_of(services: Services, link: PageLink, texts: Texts) -> Facts:
             return await _of_order(services, link, texts, first, platform.name)
         case "withdrawal":
             return await _of_withdrawal(services, link, texts, first)
+        case "payment":
+            return await _of_payment(services, link, texts, first, platform.name)
         case _:
             return Facts(title=texts["close"], rows=(first, (texts["member"], link.member_no)))
 
@@ -47,15 +51,18 @@ async def _of_order(
     services: Services, link: PageLink, texts: Texts, first: tuple[str, str], platform_name: str
 ) -> Facts:
     operation, terms = link.content["operation"], link.content["terms"]
-    contract = contract_of(await known_order(services, link.platform_no, link.content["object_no"]))
-    payee = platform_name
-    if contract.contractor_no != PLATFORM_ITSELF:
-        payee = await _shown_name(services, link.platform_no, contract.contractor_no)
-    amount = format_fen(terms.get("amount_fen", contract.total_fen))
-    rows = [first, (texts["order"], contract.order_no)]
+    order = await known_order(services, link.platform_no, link.content["object_no"])
+    contract, rows = contract_of(order), [first, (texts["order"], link.content["object_no"])]
+    if operation == OrderCommand.CANCEL:
+        held = texts["yuan"].format(amount=format_fen(order_view(order).held_fen))
+        return Facts(title=texts[operation], rows=(*rows, (texts["held"], held)))
+    payee_no = "" if contract.contractor_no == PLATFORM_ITSELF else contract.contractor_no
+    payee = await _shown_name(services, link.platform_no, payee_no) if payee_no else platform_name
     if "milestone" in terms:
         number = terms["milestone"]
         rows.append((texts["milestone"], f"{number} · {contract.milestones[number - 1].name}"))
+    deposit_fen = sum(part.amount_fen for part in contract.milestones if part.kind is MilestoneKind.START)
+    amount = format_fen(terms.get("amount_fen", deposit_fen))
     rows += [(texts["amount"], texts["yuan"].format(amount=amount)), (texts["payee"], payee)]
     days = terms.get("silence_is_acceptance_after_days")
     return Facts(
@@ -78,6 +85,20 @@ async def _of_withdrawal(services: Services, link: PageLink, texts: Texts, first
         (texts["to_account"], to),
     )
     return Facts(title=texts["withdraw"], rows=rows, amount=amount, payee=to)
+
+
+async def _of_payment(
+    services: Services, link: PageLink, texts: Texts, first: tuple[str, str], platform_name: str
+) -> Facts:
+    payee_no, amount = link.content["terms"]["subject_no"], format_fen(link.content["terms"]["amount_fen"])
+    payee = await _shown_name(services, link.platform_no, payee_no) if payee_no else platform_name
+    rows = (
+        first,
+        (texts["payment"], link.content["object_no"]),
+        (texts["amount"], texts["yuan"].format(amount=amount)),
+        (texts["payee"], payee),
+    )
+    return Facts(title=texts["pay_at_once"], rows=rows, clause=texts["at_once_clause"], amount=amount, payee=payee)
 
 
 async def _shown_name(services: Services, platform_no: str, member_no: str) -> str:

@@ -50,7 +50,7 @@ async def fill_in(token: str, request: Request, services: UsedServices, lang: st
         link = await services.registry.page_links.of_token(token)
         if link is None or link.outcome is not LinkOutcome.PENDING:
             return await _page(services, request, token, lang)
-        form = await security.read_form(request)
+        form = await security.read_form(request, public_url=services.settings.public_url)
         if not security.is_our_form(form, services.registry.page_links.form_token(link)):
             return await _page(services, request, token, lang, alert="form_stale", status=403)
         await do_what_was_asked(

@@ -27,9 +27,9 @@ def headers(embedding_origins: Sequence[str] = ()) -> dict[str, str]:
     return told if embedding_origins else told | {"X-Frame-Options": "DENY"}
 
 
-async def read_form(request: Request) -> dict[str, str] | None:
+async def read_form(request: Request, *, public_url: str | None) -> dict[str, str] | None:
     """Fields of a form that our own page sent; None for one from elsewhere, too long or not readable."""
-    if not _is_from_here(request):
+    if not _is_from_here(request, public_url):
         return None
     body = b""
     async for part in request.stream():
@@ -47,10 +47,12 @@ def is_our_form(form: dict[str, str] | None, form_token: str) -> bool:
     return form is not None and hmac.compare_digest(form.get("form_token", "").encode(), form_token.encode())
 
 
-def _is_from_here(request: Request) -> bool:
+def _is_from_here(request: Request, public_url: str | None) -> bool:
     """Browsers say where a form comes from, one way or the other; a page elsewhere cannot change that."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"
     origin = request.headers.get("origin")
-    return origin is not None and origin.split("://", 1)[-1] == request.headers.get("host")
+    if origin is None:
+        return False
+    return origin == (public_url or f"{request.url.scheme}://{request.headers.get('host')}")

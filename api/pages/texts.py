@@ -26,6 +26,10 @@ _CHINESE: Texts = {
     "milestone": "阶段",
     "amount": "金额",
     "payee": "收款方",
+    "payment": "付款单",
+    "pay_at_once": "直接付款",
+    "at_once_clause": "这笔钱立即付给收款方，不作担保。",
+    "held": "担保中，取消后退还",
     "to_account": "到账账户",
     "member": "会员",
     "silence_clause": "付款即表示您同意：施工方报告某阶段完工后，您在{days}天内未提出异议，视为验收合格，"
@@ -93,6 +97,10 @@ _ENGLISH: Texts = {
     "milestone": "Milestone",
     "amount": "Amount",
     "payee": "Payee",
+    "payment": "Payment",
+    "pay_at_once": "Pay without a guarantee",
+    "at_once_clause": "The payee gets this money at once. Nothing is held for you.",
+    "held": "In escrow, to be refunded",
     "to_account": "To bank account",
     "member": "Member",
     "silence_clause": "By paying you agree: when the contractor reports a stage complete and you do not object within "

@@ -207,3 +207,52 @@ async def test_a_member_closes_its_wallet_by_its_own_password(platforms: Platfor
     )
     assert (await platform.get("/members/O-1")).json()["status"] == "closing"
     assert (await platform.post("/members/O-1/close", request_no="CL-1")).status_code == 200
+
+
+async def test_what_was_authorised_while_no_worker_runs_is_done_by_the_platforms_next_call(
+    platforms: PlatformMaker, visitor: Visitor, stack: Stack
+) -> None:
+    platform = await order_to_accept(platforms, visitor, method="payment_password")
+    asked = await ask_acceptance(platform)
+    await stack.worker.kill()
+    try:
+        page = await visitor.fill_in(asked["url"], action="confirm", password=PASSWORD)
+        assert "授权已记录，操作正在执行" in page.text
+    finally:
+        await stack.worker.start()
+    again = await platform.post("/orders/D-1001/milestones/2/accept", request_no="R-accept", by="O-1")
+    assert (again.status_code, again.json()["result"]["milestone"]) == (200, 2)
+    assert "已完成" in (await visitor.see(asked["url"])).text
+
+
+async def test_cancelling_shows_what_is_refunded_and_starting_what_is_released(
+    platforms: PlatformMaker, visitor: Visitor
+) -> None:
+    platform = await platforms.open(config(authorisation={"cancel": "sms_code", "start": "sms_code"}))
+    await platform.paid_order()
+    cancel = (await platform.post("/orders/D-1001/cancel", request_no="R-1", by="O-1")).json()["authorization"]
+    assert "186,000.00 元" in (await visitor.see(cancel["url"])).text
+    start = (await platform.post("/orders/D-1001/start", request_no="R-2", by="C-1")).json()["authorization"]
+    english = await visitor.see(start["url"], lang="en")
+    assert "55,800.00 yuan" in english.text
+    await visitor.fill_in(cancel["url"], action="send")
+    assert "取消订单" in (await platform.bank.sms_outbox())[-1].text
+    code = await newest_code(platform.bank)
+    assert "已完成" in (await visitor.fill_in(cancel["url"], action="confirm", code=code)).text
+    assert (await platform.balances("O-1"))["available_fen"] == PRICE_FEN
+
+
+async def test_a_payment_without_a_guarantee_waits_for_its_payer(platforms: PlatformMaker, visitor: Visitor) -> None:
+    platform = await platforms.open(config(authorisation={"unguaranteed_payment": "payment_password"}))
+    card = await platform.open_owner()
+    await platform.open_contractor()
+    await set_password(platform, visitor)
+    await platform.top_up(card, 10_000)
+    body = {"payment_no": "P-1", "payer_no": "O-1", "payee_no": "C-1"}
+    asked = await platform.post("/payments", **body, amount_fen=2_500)
+    assert asked.status_code == 202
+    assert (await platform.post("/payments", **body, amount_fen=2_501)).json()["code"] == "request_no_reused"
+    page = await visitor.fill_in(asked.json()["authorization"]["url"], action="confirm", password=PASSWORD)
+    assert "已完成" in page.text
+    assert (await platform.post("/payments", **body, amount_fen=2_500)).status_code == 200
+    assert (await platform.balances("C-1"))["available_fen"] == 2_500
