@@ -22,6 +22,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.bank_book import BankBook
 from activities.bank_lines import BankLineActivities
+from activities.direct_payments import DirectPaymentActivities
 from activities.failures import FailureMapping
 from activities.identity import IdentityActivities
 from activities.member_closing import MemberClosingActivities
@@ -32,6 +33,7 @@ from activities.payments import PaymentActivities
 from activities.settlements import Settlements
 from activities.telemetry import Telemetry
 from activities.transfers import TransferActivities
+from activities.verification import VerificationActivities
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.domain.calendars import SHANGHAI, CalendarSource, calendar_source
 from escrow.domain.errors import LedgerUnavailable
@@ -46,7 +48,9 @@ from escrow.logs import configure_logs
 from escrow.settings import Settings, SettingsError, load_settings
 from escrow.stack.temporal_client import connect_temporal
 from escrow.stack.workflow_runner import ContextFreeSandbox
+from workflows.account_verification import AccountVerification
 from workflows.bank_watch import BankWatch
+from workflows.direct_refund import DirectRefundProcess
 from workflows.identity_check import IdentityCheck
 from workflows.member_closing import MemberClosing
 from workflows.messages import (
@@ -98,11 +102,20 @@ class Activities:
             members,
             platforms,
             Settlements(writer, reader, bank.collections),
+            self.registry.verification_sendings,
         )
+        self.direct = DirectPaymentActivities(writer, reader, members, bank.collections)
         self.transfers = TransferActivities(writer, reader, members, platforms, lines)
         self.pay_ins = PayInActivities(writer, reader, members, platforms, bank.collections)
         self.identities = IdentityActivities(bank.registry, self.registry.identity_checks)
         self.closings = MemberClosingActivities(self.registry.closings)
+        self.verifications = VerificationActivities(
+            bank.verification,
+            platforms,
+            self.registry.verifications,
+            self.registry.verification_sendings,
+            self.registry.verification_tries,
+        )
 
     def on_orders_queue(self) -> Sequence[Callable[..., Any]]:
         """Activities that orders call."""
@@ -114,6 +127,7 @@ class Activities:
             orders.freeze_price,
             orders.release_milestone,
             orders.refund_rest,
+            self.direct.freeze_direct,
             self.notices.remind_owner,
         ]
 
@@ -134,6 +148,9 @@ class Activities:
             self.identities.check_identity,
             self.identities.leave_unanswered,
             self.closings.complete_closing,
+            self.verifications.send_verification,
+            self.verifications.check_try,
+            self.verifications.end_verification,
             pay_ins.open_pay_in,
             pay_ins.record_pay_in,
             pay_ins.create_collection,
@@ -144,6 +161,9 @@ class Activities:
             pay_ins.refund_payment,
             pay_ins.query_refund,
             pay_ins.settle_return,
+            self.direct.refund_direct,
+            self.direct.query_direct_refund,
+            self.direct.settle_direct_refund,
             self.transfers.make_transfer,
             self.transfers.record_refused_transfer,
         ]
@@ -207,7 +227,7 @@ def workers(
         Worker(
             client,
             task_queue=PAYMENTS_TASK_QUEUE,
-            workflows=[Withdrawal, BankWatch, IdentityCheck, MemberClosing, PayIn, Transfer],
+            workflows=[Withdrawal, BankWatch, IdentityCheck, MemberClosing, PayIn, Transfer, DirectRefundProcess, AccountVerification],
             activities=activities.on_payments_queue(),
             **common,
         ),

@@ -198,9 +198,7 @@ class OrderActivities:
         )
         if request.payee_no not in ("", request.contractor_no):
             raise Refused("contract_differs", "An order pays its contractor, or the platform itself.")
-        pending_day: date | None = None
-        if request.settles_next_day:
-            pending_day = await accounting_day(self._reader, step.platform_no)
+        pending_day = await self._pending_day(step, settles_next_day=request.settles_next_day)
         receipt = await self._writer.post(
             step.posting(
                 entry=recipes.escrow_released(
@@ -240,6 +238,18 @@ class OrderActivities:
                 content={"parts": [f"{part.source}={part.amount_fen}" for part in request.parts]},
             )
         )
+
+    async def _pending_day(self, step: Step, *, settles_next_day: bool) -> date | None:
+        """Released money is pending where the order says so, or while the channel that collected it has not settled."""
+        today = await accounting_day(self._reader, step.platform_no)
+        order = await get_object(self._reader, step.platform_no, step.object_kind, step.object_no)
+        body = order.body if order is not None else {}
+        legs = [FundingLeg(**leg) for leg in body.get("funding", ())]
+        unsettled = [leg.pending_day for leg in legs if leg.pending_day is not None and leg.pending_day > today]
+        direct = body.get("direct")
+        if direct is not None and (settles_on := date.fromisoformat(direct["settles_on"])) >= today:
+            unsettled.append(settles_on)
+        return max([*unsettled, *([today] if settles_next_day else [])], default=None)
 
     async def _require_parties(self, platform_no: str, *, owner_no: str, payee_no: str) -> None:
         """Whoever began to close since the order was opened neither pays nor is paid."""

@@ -279,7 +279,7 @@ class PayInActivities:
         async with heartbeating():
             answer = await self._refund_answer(returned)
             if answer.status is RefundStatus.SUCCEEDED:
-                entry = collection_recipes.suspense_returned(
+                entry = collection_recipes.channel_refunded(
                     platform_no=request.step.platform_no,
                     channel=request.method,
                     payment_no=returned.payment_no,

@@ -8,8 +8,10 @@ from temporalio.client import WorkflowHandle
 from escrow.domain.collections import CollectionMethod
 from escrow.domain.journal import Basis
 from escrow.domain.money import yuan
+from escrow.domain.order_states import OrderCommand as Operation
 from escrow.domain.pay_ins import pay_in_terms
-from escrow.ledger.consents import NewConsent, record_consent
+from escrow.ledger.consents import NewConsent, get_consent, record_consent
+from tests.story import Story
 from tests.story_ground import OWNER, Ground
 from workflows.messages import PAYMENTS_TASK_QUEUE, BankNoticeSignal
 from workflows.pay_in import PayIn
@@ -60,6 +62,31 @@ class Cashier:
             id=pay_in_workflow_id(ground.platform_no, number),
             task_queue=PAYMENTS_TASK_QUEUE,
         )
+
+    async def collects_for_order(self, story: Story, *, number: str = "D-1001:pay:1") -> None:
+        """The owner consents to pay the story's order, and a channel is asked to collect its price."""
+        contract, stage = story.signed, story.stage
+        command = await story.consents(Operation.PAY, OWNER)
+        consent = await get_consent(stage.reader, story.platform_no, command.request_no)
+        assert consent is not None
+        state = await story.order_state()
+        await stage.client.start_workflow(
+            PayIn.run,
+            PayInInput(
+                platform_no=story.platform_no,
+                pay_in_no=number,
+                member_no=OWNER,
+                method=QR,
+                amount_fen=contract.total_fen,
+                subject="装修款",
+                expires_at=state.step_due_at or await story.now() + timedelta(minutes=30),
+                consent=Basis(kind="consent", reference=command.request_no, operation_hash=consent.operation_hash),
+                order_no=contract.order_no,
+            ),
+            id=pay_in_workflow_id(story.platform_no, number),
+            task_queue=PAYMENTS_TASK_QUEUE,
+        )
+        await self.awaits_payer(number)
 
     async def awaits_payer(self, number: str = "T-1") -> None:
         """The collection is open at its channel."""

@@ -15,6 +15,7 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.failures import to_temporal
     from escrow.domain import order_states
+    from escrow.domain.direct_payments import DirectPaid
     from escrow.domain.errors import Refused
     from escrow.domain.order_states import Party, check_command, who_may
     from workflows.messages import CommandResult, OrderCommand, OrderContract, OrderState
@@ -23,10 +24,18 @@ with workflow.unsafe.imports_passed_through():
 class Letter:
     """One command and, later, its answer."""
 
-    def __init__(self, operation: order_states.OrderCommand, command: OrderCommand, *, notified_only: bool) -> None:
+    def __init__(
+        self,
+        operation: order_states.OrderCommand,
+        command: OrderCommand,
+        *,
+        notified_only: bool,
+        direct: DirectPaid | None = None,
+    ) -> None:
         self.operation = operation
         self.command = command
         self.notified_only = notified_only
+        self.direct = direct
         self.answer: CommandResult | ApplicationError | None = None
 
 
@@ -66,12 +75,16 @@ class Correspondence:
         if answered is not None:
             return answered
         letter = Letter(operation, command, notified_only=False)
-        self._letters.append(letter)
-        await workflow.wait_condition(lambda: letter.answer is not None)
+        await self.answer_to(letter)
         if isinstance(letter.answer, ApplicationError):
             raise letter.answer
         assert letter.answer is not None  # noqa: S101 - the condition above; narrows the type
         return letter.answer
+
+    async def answer_to(self, letter: Letter) -> None:
+        """Put a letter into the box and wait until it has its answer."""
+        self._letters.append(letter)
+        await workflow.wait_condition(lambda: letter.answer is not None)
 
     def notify(self, name: str, payloads: Sequence[RawValue]) -> None:
         """Take a signal as it came; what cannot be read is noted, not lost."""

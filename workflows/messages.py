@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from escrow.domain.direct_payments import DirectPaid
 from escrow.domain.funding import FundingLeg
 from escrow.domain.journal import Basis
 from escrow.domain.milestones import MilestoneKind
@@ -144,6 +145,7 @@ class OrderState(BaseModel):
     status: OrderStatus
     milestones: list[MilestoneState]
     funding: list[FundingLeg] = []
+    direct: DirectPaid | None = None
     paid_fen: int = 0
     released_fen: int = 0
     commission_fen: int = 0
@@ -276,6 +278,16 @@ class MemberClosingInput(Message):
     closes_at: AwareDatetime
 
 
+class DirectRefundInput(Message):
+    """Starts the refund of what a channel collected for an order."""
+
+    platform_no: str
+    order_no: str
+    owner_no: str
+    amount_fen: int = Field(gt=0)
+    direct: DirectPaid
+
+
 WithdrawalInput.model_rebuild()
 
 
@@ -287,6 +299,11 @@ def order_workflow_id(platform_no: str, order_no: str) -> str:
 def withdrawal_workflow_id(platform_no: str, withdrawal_no: str) -> str:
     """Id of the workflow of one withdrawal."""
     return f"withdrawal/{platform_no}/{withdrawal_no}"
+
+
+def direct_refund_workflow_id(platform_no: str, order_no: str) -> str:
+    """Id of the workflow that refunds what a channel collected for an order."""
+    return f"refund/{platform_no}/{order_no}"
 
 
 def bank_watch_workflow_id(platform_no: str) -> str:

@@ -14,6 +14,7 @@ from temporalio.common import RawValue
 with workflow.unsafe.imports_passed_through():
     from activities.failures import to_temporal
     from activities.order_money import OpenOrder, OrderActivities
+    from escrow.domain.direct_payments import DirectPaid
     from escrow.domain.errors import Refused
     from escrow.domain.milestones import MilestoneKind
     from escrow.domain.order_states import MilestoneStatus, OrderStatus
@@ -213,6 +214,11 @@ class DecorationOrder(OrderActions):
     def check_cancel(self, command: OrderCommand) -> None:
         """Refuse an untimely cancellation before it enters the history."""
         self.mail.check(Operation.CANCEL, command)
+
+    @workflow.signal
+    async def paid_directly(self, direct: DirectPaid) -> None:
+        """A channel took a payment for this order; what the channel says of it is asked before it is frozen."""
+        await self.take_direct_payment(direct)
 
     @workflow.signal(dynamic=True)
     async def notified(self, name: str, payloads: Sequence[RawValue]) -> None:

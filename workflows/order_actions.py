@@ -9,7 +9,7 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.notices import NoticeActivities, OrderReminder
-    from activities.order_money import FreezePrice, OrderActivities, ProposeCancel, RefundRest, ReleaseMilestone
+    from activities.order_money import OrderActivities, ProposeCancel, RefundRest, ReleaseMilestone
     from escrow.domain.errors import Refused
     from escrow.domain.journal import Basis
     from escrow.domain.milestones import MilestoneKind
@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
         WithdrawalInput,
         withdrawal_workflow_id,
     )
-    from workflows.order_desk import OrderDesk
+    from workflows.order_payment import OrderPayment
     from workflows.patience import SMS
     from workflows.search_attributes import of_withdrawal
     from workflows.steadfast import why_unfinished
@@ -53,31 +53,8 @@ _RELEASE_RECIPE = {
 }
 
 
-class OrderActions(OrderDesk):
+class OrderActions(OrderPayment):
     """The steps of a decoration order."""
-
-    async def freeze_price(self, letter: Letter) -> None:
-        """Freeze the full price; refused while the owner's available balance does not cover it."""
-        after = states.after_payment(self.state, self.contract, workflow.now() + self.contract.periods.start_deadline)
-        request = FreezePrice(
-            step=self.step(
-                "freeze",
-                event_type="order.paid",
-                after=after,
-                bases=[self.consent_of(letter)],
-                deadlines=[self.deadline("payment", None), self.deadline("start", after.step_due_at)],
-            ),
-            owner_no=self.contract.owner_no,
-            total_fen=self.contract.total_fen,
-            payee_no=self.payee_no,
-        )
-        try:
-            receipt = await self.posted(OrderActivities.freeze_price, request, summary="freeze the full price")
-        except Refused as refusal:
-            self.mail.refuse(letter, refusal)
-            return
-        after.funding = list(receipt.funding)
-        self.adopt(after, letter)
 
     async def close_unpaid(self) -> None:
         """The payment deadline has passed: close, nothing was paid."""
@@ -324,6 +301,7 @@ class OrderActions(OrderDesk):
             else:
                 self.mail.refuse(letter, refusal)
             return
+        await self.refund_through_channel(states.refund_parts(self.state)[0])
         self.adopt(after, letter, refunded_fen=refund_fen)
         raise OrderEnded
 
@@ -355,11 +333,6 @@ class OrderActions(OrderDesk):
         if milestone.kind is MilestoneKind.WARRANTY:
             return OrderDeadline.WARRANTY_PASSED
         return OrderDeadline.INSPECTION_PASSED if acceptance.letter is None else Operation.ACCEPT
-
-    @property
-    def payee_no(self) -> str:
-        """Member that is paid; empty when it is the platform itself."""
-        return "" if self.contract.payee_is_platform else self.contract.contractor_no
 
     def milestones(self, kind: MilestoneKind) -> list[MilestoneTerms]:
         """Milestones of one kind in the order of the contract."""

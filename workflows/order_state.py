@@ -174,6 +174,7 @@ def document(state: OrderState) -> dict[str, Any]:
         "milestones": as_document(state.milestones),
         "funding": [{"source": leg.source, "amount_fen": leg.amount_fen, "refunded_fen": leg.refunded_fen}
                     for leg in state.funding],
+        "direct": as_document(state.direct),
         "paid_fen": state.paid_fen,
         "released_fen": state.released_fen,
         "commission_fen": state.commission_fen,

@@ -99,5 +99,8 @@ CHANNEL_BOOKING = Patience(
 COLLECTION_FIRST_ASKED_AFTER = timedelta(seconds=5)
 COLLECTION_ASKED_AT_MOST_EVERY = timedelta(minutes=5)
 
+#: An order that does not say within this time whether it took a payment is not waited for: the books know.
+ORDER_ANSWERS_WITHIN = timedelta(minutes=15)
+
 #: How often a collection that has ended is asked about payments that came late.
 LATE_PAYMENTS_ASKED_EVERY = timedelta(hours=1)

@@ -6,7 +6,6 @@ the member's consent; a second one, a short one and the excess of a larger one w
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import timedelta
 
 from temporalio import workflow
@@ -15,12 +14,10 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.failures import from_temporal, to_temporal
-    from activities.pay_ins import BookPayment, BookReturn, CreateCollection, OpenPayIn, PayInActivities, ReturnPayment
-    from escrow.domain.collections import ChannelPayment, CollectionAnswer, CollectionStatus
+    from activities.pay_ins import CreateCollection, OpenPayIn, PayInActivities
+    from escrow.domain.collections import CollectionAnswer, CollectionStatus
     from escrow.domain.errors import BankDeclined, Refused
-    from escrow.domain.journal import Basis
     from escrow.domain.pay_ins import PayInStatus as Status
-    from escrow.domain.pay_ins import pay_in_operation_hash, pay_in_terms
     from escrow.domain.requests import derived
     from workflows.messages import OperatorCommand
     from workflows.patience import (
@@ -31,8 +28,8 @@ with workflow.unsafe.imports_passed_through():
         LATE_PAYMENTS_ASKED_EVERY,
         LEDGER_POSTING,
     )
-    from workflows.pay_in_desk import PayInDesk
-    from workflows.pay_in_messages import BookedPayment, PayInInput, PayInOutcome, PayInState
+    from workflows.pay_in_booking import PayInBooking
+    from workflows.pay_in_messages import ORDER_HAS_ANSWERED, OrderAnswer, PayInInput, PayInOutcome, PayInState
     from workflows.steadfast import steadfast
 
 #: How often the channel may lose the order to collect before the top-up counts as failed.
@@ -40,7 +37,7 @@ _LOST_AT_MOST = 2
 
 
 @workflow.defn(name="PayIn")
-class PayIn(PayInDesk):
+class PayIn(PayInBooking):
     """One top-up."""
 
     @workflow.init
@@ -195,165 +192,7 @@ class PayIn(PayInDesk):
             self.end(Status.CLOSED, self.state.reason or "not paid in time")
             await self.record("close", "pay_in.closed")
 
-    # ---- what is booked ----
-
-    async def book(self, payment: ChannelPayment) -> None:
-        """Credit the payment, or let it wait in suspense and return it."""
-        booked = BookedPayment(
-            payment_no=payment.payment_no, amount_fen=payment.amount_fen, fee_fen=payment.fee_fen, outcome="credited"
-        )
-        excess_fen = payment.amount_fen - self.pay_in.amount_fen
-        if not self.is_credited and excess_fen < 0:
-            self.state.reason = "less than asked was paid, and goes back"
-        if (
-            self.is_credited
-            or excess_fen < 0
-            or not await self.credit(payment, booked.model_copy(update={"suspended_fen": excess_fen}))
-        ):
-            await self.suspend(payment, booked)
-        await self.give_back(len(self.state.payments) - 1)
-
-    async def suspend(self, payment: ChannelPayment, booked: BookedPayment) -> None:
-        """Let a payment wait in suspense."""
-        update = {"outcome": "suspended", "suspended_fen": payment.amount_fen}
-        self.state.payments.append(booked.model_copy(update=update))
-        request = self.booking(payment, bases=[Basis(kind="none")], event_type="pay_in.payment_suspended")
-        await self.insist(
-            lambda: workflow.execute_activity_method(
-                PayInActivities.book_payment, request, summary="let the payment wait in suspense", **CHANNEL_BOOKING
-            ),
-            "a payment could not be booked",
-        )
-
-    async def credit(self, payment: ChannelPayment, booked: BookedPayment) -> bool:
-        """Credit a payment on the member's consent; False when a rule forbids it."""
-        before = self.state.model_copy(deep=True)
-        self.state.payments.append(booked)
-        self.end(Status.PAID, "")
-        request = self.booking(payment, bases=[self.consent()], event_type="pay_in.paid").model_copy(
-            update={"member_no": self.pay_in.member_no, "asked_fen": self.pay_in.amount_fen}
-        )
-        try:
-            await self.certain(
-                lambda: workflow.execute_activity_method(
-                    PayInActivities.book_payment, request, summary="credit the payment", **CHANNEL_BOOKING
-                )
-            )
-        except Refused as refusal:
-            self.state.payments, self.state.status = before.payments, before.status
-            self.state.reason = refusal.message
-            return False
-        return True
-
-    def booking(self, payment: ChannelPayment, *, bases: Sequence[Basis], event_type: str) -> BookPayment:
-        """A payment is booked under its own number, so only once, whoever books it."""
-        return BookPayment(
-            step=self.step(derived("", "channel-payment", payment.payment_no), event_type, bases=bases),
-            collection=self.collection,
-            method=self.pay_in.method,
-            payment=ChannelPayment(**asdict(payment)),
-        )
-
-    async def give_back(self, index: int) -> None:
-        """Return what of a payment waits in suspense, through its channel; after a definite no it stays there."""
-        booked = self.state.payments[index]
-        if booked.suspended_fen == 0:
-            return
-        self.state.refunds_sent += 1
-        returned = ReturnPayment(
-            collection=self.collection,
-            refund_no=derived(self.pay_in.pay_in_no, "return", self.state.refunds_sent),
-            payment_no=booked.payment_no,
-            amount_fen=booked.suspended_fen,
-        )
-        hold = self.returning(returned, "hold", "pay_in.return_held")
-        try:
-            await self.certain(
-                lambda: workflow.execute_activity_method(
-                    PayInActivities.hold_return, hold, summary="hold the money that goes back", **LEDGER_POSTING
-                )
-            )
-        except Refused as refusal:
-            self.note("return", refusal.message)  # it was assigned meanwhile
-            return
-        try:
-            await steadfast(
-                workflow.execute_activity_method(
-                    PayInActivities.refund_payment, returned, summary="give the money back", **BANK_SUBMISSION
-                ),
-                on_cancel=self.note_cancel,
-            )
-        except ActivityError as error:
-            self.note("return", str(from_temporal(error) or "no answer: the channel is asked what became of it"))
-        await self.end_return(index, returned)
-
-    async def end_return(self, index: int, returned: ReturnPayment) -> None:
-        """Ask until the refund has ended, and book how."""
-        pause = timedelta(seconds=1)
-        while True:
-            try:
-                answer = await steadfast(
-                    workflow.execute_activity_method(
-                        PayInActivities.query_refund,
-                        returned,
-                        summary="ask what became of the refund",
-                        **CHANNEL_BOOKING,
-                    ),
-                    on_cancel=self.note_cancel,
-                )
-            except ActivityError:
-                answer = None
-            if answer is not None and (answer.status in ("succeeded", "failed") or answer.final):
-                break
-            await self.wait_for_notice(pause, summary="wait for the refund")
-            pause = min(pause * 2, COLLECTION_ASKED_AT_MOST_EVERY)
-        if answer.status == "succeeded":
-            booked = self.state.payments[index]
-            self.state.payments[index] = booked.model_copy(
-                update={"suspended_fen": 0, "outcome": "credited" if booked.outcome == "credited" else "returned"}
-            )
-        else:
-            self.note("return", f"{returned.payment_no} cannot be returned ({answer.reason}); it waits in suspense")
-        settle = self.returning(returned, "end", "pay_in.return_ended")
-        await self.insist(
-            lambda: workflow.execute_activity_method(
-                PayInActivities.settle_return, settle, summary="book how the return ended", **CHANNEL_BOOKING
-            ),
-            "a return could not be booked",
-        )
-        self.refresh()
-
-    def returning(self, returned: ReturnPayment, part: str, event_type: str) -> BookReturn:
-        """One step of a return in the ledger."""
-        request_no = derived(returned.refund_no, part)
-        step = self.step(request_no, event_type, bases=[Basis(kind="none")])
-        return BookReturn(step=step, returned=returned, method=self.pay_in.method)
-
-    # ---- names ----
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether the collection waits for nobody any more."""
-        return self.state.status in (Status.PAID, Status.CLOSED, Status.FAILED)
-
-    @property
-    def is_credited(self) -> bool:
-        """Whether the asked amount was credited."""
-        return self.state.status is Status.PAID
-
-    def consent(self) -> Basis:
-        """The member's consent; its hash is taken of this very top-up, not from the input."""
-        expected = pay_in_operation_hash(
-            platform_no=self.pay_in.platform_no,
-            pay_in_no=self.pay_in.pay_in_no,
-            by=self.pay_in.member_no,
-            terms=pay_in_terms(method=self.pay_in.method.value, amount_fen=self.pay_in.amount_fen),
-        )
-        return Basis(kind="consent", reference=self.pay_in.consent.reference, operation_hash=expected)
-
-    def end(self, status: Status, reason: str) -> None:
-        """The collection has ended so; a payment can still come."""
-        self.state.status, self.state.reason, self.state.interaction = status, reason, None
+    # ---- how it ended ----
 
     def outcome(self) -> PayInOutcome:
         """How the top-up ended."""
@@ -366,6 +205,11 @@ class PayIn(PayInDesk):
         )
 
     # ---- who speaks to it ----
+
+    @workflow.signal(name=ORDER_HAS_ANSWERED)
+    async def order_has_answered(self, answer: OrderAnswer) -> None:
+        """The order that is paid says whether it took a payment."""
+        self.order_answers[answer.payment_no] = answer.taken
 
     @workflow.signal(dynamic=True)
     async def notified(self, name: str, payloads: Sequence[RawValue]) -> None:

@@ -102,6 +102,7 @@ class PayInDesk(Desk):
                 "method": self.pay_in.method.value,
                 "amount_fen": self.pay_in.amount_fen,
                 "expires_at": as_document(self.pay_in.expires_at),
+                "order_no": self.pay_in.order_no,
             }
         return Step(
             platform_no=self.pay_in.platform_no,

@@ -19,7 +19,8 @@ class PayInInput(Message):
         subject: what the payer is shown; no personal data.
         expires_at: after it the collection is closed.
         return_url: where the payer's browser goes after paying, where the method has one.
-        consent: the member's consent to this top-up.
+        consent: the member's consent to this top-up, or to pay the order.
+        order_no: the order that it pays; empty for a top-up.
         watch_late_payments_for: how long after its end a collection is still looked at.
     """
 
@@ -32,6 +33,7 @@ class PayInInput(Message):
     expires_at: AwareDatetime
     return_url: str = ""
     consent: Basis
+    order_no: str = ""
     watch_late_payments_for: timedelta = timedelta(days=2)
 
 
@@ -61,6 +63,13 @@ class PayInState(BaseModel):
     noted: list[NotedMessage] = []
 
 
+class OrderAnswer(Message):
+    """An order says whether it took a payment."""
+
+    payment_no: str
+    taken: bool
+
+
 class PayInOutcome(Message):
     """How a top-up ended, in fen: what was credited, and what still waits in suspense."""
 
@@ -69,6 +78,10 @@ class PayInOutcome(Message):
     credited_fen: int
     suspended_fen: int
     reason: str = ""
+
+
+#: Names of the signals between an order and what has its price collected.
+ORDER_PAID_DIRECTLY, ORDER_HAS_ANSWERED = "paid_directly", "order_has_answered"
 
 
 def pay_in_workflow_id(platform_no: str, pay_in_no: str) -> str:

@@ -77,11 +77,11 @@ def suspense_return_held(*, platform_no: str, payment_no: str, amount_fen: int) 
     )
 
 
-def suspense_returned(*, platform_no: str, channel: str, payment_no: str, amount_fen: int) -> JournalEntry:
+def channel_refunded(*, platform_no: str, channel: str, payment_no: str, amount_fen: int) -> JournalEntry:
     """The channel gave the money back: it will settle that much less."""
     require_positive(amount_fen=amount_fen)
     return balanced_entry(
-        "suspense_returned",
+        "channel_refunded",
         (accounts.refund(platform_no, payment_no), -amount_fen),
         (accounts.channel_due(platform_no, channel), amount_fen),
     )
@@ -94,4 +94,33 @@ def suspense_return_failed(*, platform_no: str, payment_no: str, amount_fen: int
         "suspense_return_failed",
         (accounts.refund(platform_no, payment_no), -amount_fen),
         (accounts.suspense(platform_no, payment_no), amount_fen),
+    )
+
+
+def order_paid_directly(
+    *, platform_no: str, channel: str, owner_no: str, order_no: str, payment_no: str, paid_fen: int, price_fen: int
+) -> JournalEntry:
+    """A payment that a channel took is frozen for an order; what was paid above the price waits in suspense.
+
+    Args:
+        paid_fen: at least `price_fen`.
+    """
+    require_positive(paid_fen=paid_fen, price_fen=price_fen)
+    return balanced_entry(
+        "order_paid_directly",
+        (accounts.channel_due(platform_no, channel), -paid_fen),
+        (accounts.escrow(platform_no, owner_no, order_no), price_fen),
+        (accounts.suspense(platform_no, payment_no), paid_fen - price_fen),
+    )
+
+
+def refund_credited(
+    *, platform_no: str, owner_no: str, payment_no: str, amount_fen: int, pending_day: date | None
+) -> JournalEntry:
+    """The channel does not give a refund back: the owner has it in its sub-account instead."""
+    require_positive(amount_fen=amount_fen)
+    return balanced_entry(
+        "refund_credited",
+        (accounts.refund(platform_no, payment_no), -amount_fen),
+        (bucket(platform_no, owner_no, pending_day), amount_fen),
     )

@@ -12,6 +12,7 @@ from escrow.domain.errors import Refused
 
 WITHDRAWABLE = "withdrawable"
 _PENDING = "pending:"
+_DIRECT = "direct:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,8 @@ class FundingLeg:
     """Part of what paid an order, in fen.
 
     Args:
-        source: `withdrawable` or `pending:{accounting day, ISO}`.
+        source: `withdrawable`, `pending:{accounting day, ISO}`, or `direct:{payment number}` for what a channel
+            collected for just this order.
         amount_fen: how much was drawn from it.
         refunded_fen: how much of that went back already.
     """
@@ -32,6 +34,16 @@ class FundingLeg:
     def pending_day(self) -> date | None:
         """Accounting day whose closing matures this leg, None for withdrawable money."""
         return date.fromisoformat(self.source.removeprefix(_PENDING)) if self.source.startswith(_PENDING) else None
+
+    @property
+    def payment_no(self) -> str:
+        """The channel's number of the payment that is this leg, empty for money drawn from a balance."""
+        return self.source.removeprefix(_DIRECT) if self.source.startswith(_DIRECT) else ""
+
+
+def direct_leg(*, payment_no: str, amount_fen: int) -> FundingLeg:
+    """The leg of an order that a channel's payment paid."""
+    return FundingLeg(source=f"{_DIRECT}{payment_no}", amount_fen=amount_fen)
 
 
 def draw(*, withdrawable_fen: int, pending_fen_by_day: Mapping[date, int], amount_fen: int) -> tuple[FundingLeg, ...]:

@@ -1,7 +1,7 @@
 """Every money movement as a named recipe that gives a balanced journal entry.
 
 Those of money that channels collect are made in `escrow.domain.collection_recipes`, those of transfers between
-sub-accounts in `escrow.domain.transfers`.
+sub-accounts in `escrow.domain.transfers`, those of micro-deposits in `escrow.domain.verification_recipes`.
 What is no recipe is refused: `RECIPES` says which purposes a recipe may add to or take from and which kinds of
 basis it may stand on, and the database holds the same list. All amounts are integer fen and greater than zero
 unless a parameter says that it may be zero.
@@ -54,7 +54,7 @@ RECIPES: Mapping[str, RecipeRule] = {
     "deposit_released": _rule((_P.ESCROW,), _PAYEE, "consent"),
     "milestone_released": _rule((_P.ESCROW,), _PAYEE, "consent", "deadline"),
     "retention_released": _rule((_P.ESCROW,), _PAYEE, "deadline"),
-    "order_refunded": _rule((_P.ESCROW,), _MEMBER_MONEY, "consent", "deadline"),
+    "order_refunded": _rule((_P.ESCROW,), (*_MEMBER_MONEY, _P.REFUND), "consent", "deadline"),
     "withdrawal_requested": _rule((_P.WITHDRAWABLE, _P.OWN), (_P.PAYOUT,), "consent", "release"),
     "withdrawal_paid": _rule((_P.PAYOUT,), (_P.CUSTODY, _P.FEES), "bank_line"),
     "withdrawal_returned_to_member": _rule((_P.PAYOUT,), (_P.WITHDRAWABLE, _P.OWN), "none"),
@@ -64,15 +64,17 @@ RECIPES: Mapping[str, RecipeRule] = {
     "commission_swept": _rule((_P.FEES,), (_P.OWN,), "none"),
     "collection_credited": _rule((_P.CHANNEL_DUE,), (*_MEMBER_MONEY, _P.SUSPENSE), "consent"),
     "collection_suspended": _rule((_P.CHANNEL_DUE,), (_P.SUSPENSE,), "none"),
-    "channel_settled": _rule(
-        (_P.CUSTODY, _P.CHANNEL_DUE, _P.BANK_CHARGES), (_P.CUSTODY, _P.CHANNEL_DUE), "bank_line"
-    ),
+    "channel_settled": _rule((_P.CUSTODY, _P.CHANNEL_DUE, _P.BANK_CHARGES), (_P.CUSTODY, _P.CHANNEL_DUE), "bank_line"),
     "suspense_return_held": _rule((_P.SUSPENSE,), (_P.REFUND,), "none"),
-    "suspense_returned": _rule((_P.REFUND,), (_P.CHANNEL_DUE,), "none"),
+    "channel_refunded": _rule((_P.REFUND,), (_P.CHANNEL_DUE,), "none"),
     "suspense_return_failed": _rule((_P.REFUND,), (_P.SUSPENSE,), "none"),
+    "order_paid_directly": _rule((_P.CHANNEL_DUE,), (_P.ESCROW, _P.SUSPENSE), "consent"),
+    "refund_credited": _rule((_P.REFUND,), _MEMBER_MONEY, "none"),
     "payment_made": _rule(_MEMBER_MONEY, (*_MEMBER_MONEY, _P.OWN), "consent"),
     "suspense_assigned": _rule((_P.SUSPENSE,), _MEMBER_MONEY, "consent"),
     "assignment_reversed": _rule(_MEMBER_MONEY, (_P.SUSPENSE,), "consent"),
+    "micro_deposit_sent": _rule((_P.OWN,), (_P.CUSTODY,), "bank_line"),
+    "micro_deposit_returned": _rule((_P.CUSTODY,), (_P.OWN,), "bank_line"),
 }
 
 _RELEASES = frozenset({"deposit_released", "milestone_released", "retention_released"})
@@ -168,9 +170,20 @@ def order_frozen(*, platform_no: str, owner_no: str, order_no: str, legs: Sequen
 
 
 def order_refunded(*, platform_no: str, owner_no: str, order_no: str, parts: Sequence[FundingLeg]) -> JournalEntry:
-    """Frozen money goes back to the buckets it was drawn from, `amount_fen` of each part."""
+    """Frozen money goes back where it came from, `amount_fen` of each part.
+
+    What a channel collected is held under its payment's number until the channel has given it back.
+    """
     require_positive(**{part.source: part.amount_fen for part in parts})
-    returned = [(bucket(platform_no, owner_no, part.pending_day), part.amount_fen) for part in parts]
+    returned = [
+        (
+            accounts.refund(platform_no, part.payment_no)
+            if part.payment_no
+            else bucket(platform_no, owner_no, part.pending_day),
+            part.amount_fen,
+        )
+        for part in parts
+    ]
     total_fen = sum(part.amount_fen for part in parts)
     return balanced_entry("order_refunded", (accounts.escrow(platform_no, owner_no, order_no), -total_fen), *returned)
 

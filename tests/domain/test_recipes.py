@@ -72,7 +72,10 @@ MADE: dict[str, Callable[[int, int], JournalEntry]] = {
     "own_credited": lambda a, b: _bank(recipes.own_credited, a),
     "order_frozen": lambda a, b: recipes.order_frozen(platform_no="P", owner_no="O", order_no="D", legs=_legs(a, b)),
     "order_refunded": lambda a, b: recipes.order_refunded(
-        platform_no="P", owner_no="O", order_no="D", parts=_legs(a, b)
+        platform_no="P",
+        owner_no="O",
+        order_no="D",
+        parts=[*_legs(a, b), FundingLeg(source="direct:X", amount_fen=a)],
     ),
     "deposit_released": lambda a, b: _release("deposit_released", a, b),
     "milestone_released": lambda a, b: _release("milestone_released", a, b, payee_no="" if b % 2 else "C"),
@@ -108,11 +111,23 @@ MADE: dict[str, Callable[[int, int], JournalEntry]] = {
     "suspense_return_held": lambda a, b: collection_recipes.suspense_return_held(
         platform_no="P", payment_no="X", amount_fen=a
     ),
-    "suspense_returned": lambda a, b: collection_recipes.suspense_returned(
+    "channel_refunded": lambda a, b: collection_recipes.channel_refunded(
         platform_no="P", channel="qr_qq", payment_no="X", amount_fen=a
     ),
     "suspense_return_failed": lambda a, b: collection_recipes.suspense_return_failed(
         platform_no="P", payment_no="X", amount_fen=a
+    ),
+    "order_paid_directly": lambda a, b: collection_recipes.order_paid_directly(
+        platform_no="P",
+        channel="qr_qq",
+        owner_no="O",
+        order_no="D",
+        payment_no="X",
+        paid_fen=max(a, b),
+        price_fen=min(a, b),
+    ),
+    "refund_credited": lambda a, b: collection_recipes.refund_credited(
+        platform_no="P", owner_no="O", payment_no="X", amount_fen=a, pending_day=DAY if b % 2 else None
     ),
     "payment_made": lambda a, b: transfers.payment_made(
         platform_no="P",

@@ -1,0 +1,150 @@
+"""Direct payment: a channel collects the price, the order freezes it once, and refunds go back through the channel."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from tests.story import Story
+from tests.story_collections import QR, Cashier
+from tests.story_ground import CONTRACTOR
+from tests.workflows.conftest import StoryAt
+from workflows.messages import direct_refund_workflow_id
+
+NUMBER = "D-1001:pay:1"
+#: Refunded alone, this price is accepted by the channel and then fails.
+REFUND_FAILS = "186,900.12"
+
+
+async def waiting_order(story: Story, price: str = "186,000.00") -> Cashier:
+    """An order whose price a channel is to collect."""
+    await story.members_open()
+    await story.order_opens(price=price)
+    cashier = Cashier(story)
+    await cashier.collects_for_order(story, number=NUMBER)
+    return cashier
+
+
+async def paid_order(story: Story, price: str = "186,000.00") -> Cashier:
+    """An order that was paid through a channel."""
+    cashier = await waiting_order(story, price)
+    # A price whose last digits would steer the collection too is paid by an amount of its own.
+    await cashier.payer_pays(price, number=NUMBER)
+    await cashier.stands(NUMBER, "paid")
+    return cashier
+
+
+async def refund_ends(story: Story) -> str:
+    """The refund's workflow ends so."""
+    handle = story.stage.client.get_workflow_handle(direct_refund_workflow_id(story.platform_no, "D-1001"))
+    return str(await story.ending_of(handle))
+
+
+async def test_an_order_is_paid_by_scanning_and_runs_to_its_end(story: Story) -> None:
+    cashier = await paid_order(story)
+    state = await story.order_state()
+    assert (state.status, state.paid_fen) == ("awaiting_start", 18_600_000)
+    assert (await story.balances()) == {"O-1/escrow:D-1001": "186,000.00", "channel_due:qr_wechat": "-186,000.00"}
+
+    await cashier.channel_settles()
+    await story.starts()
+    for milestone in (2, 3, 4):
+        await story.completes(milestone)
+        await story.accepts(milestone)
+    outcome = await story.order_ends()
+
+    assert (outcome.status, outcome.refunded_fen) == ("settled", 0)
+    # The channel's fee of 0.38 % came before there was any commission to make it good from.
+    assert await story.balances() == {"C-1/withdrawable": "176,700.00", "fees": "9,300.00", "bank_charges": "-706.80"}
+
+
+async def test_a_cancelled_order_is_refunded_through_the_channel(story: Story) -> None:
+    cashier = await paid_order(story)
+
+    await story.cancels(CONTRACTOR)
+    assert await refund_ends(story) == "refunded"
+
+    assert await story.balances() == {}
+    assert (await story.in_the_books("refund", "D-1001")).status == "refunded"
+    channel_says = await story.stage.sandbox.bank.collections.query(f"{story.platform_no}/{NUMBER}:collect:1")
+    assert channel_says.refunded_fen == 18_600_000
+    await cashier.channel_settles()
+
+
+async def test_what_the_channel_does_not_give_back_is_the_owners(story: Story) -> None:
+    await paid_order(story, REFUND_FAILS)
+
+    await story.cancels(CONTRACTOR)
+    assert await refund_ends(story) == "credited"
+
+    balances = await story.balances()
+    assert balances.pop("channel_due:qr_wechat") == f"-{REFUND_FAILS}"
+    assert list(balances.values()) == [REFUND_FAILS]
+    assert next(iter(balances)).startswith("O-1/")
+
+
+async def test_a_payment_for_an_order_that_was_cancelled_goes_back(story: Story) -> None:
+    cashier = await waiting_order(story)
+    await story.cancels(CONTRACTOR)
+
+    await cashier.payer_pays(number=NUMBER)
+    outcome = await story.ending_of(cashier.handle(NUMBER))
+
+    assert (outcome.status, outcome.credited_fen, outcome.suspended_fen) == ("closed", 0, 0)
+    assert await story.balances() == {}
+
+
+async def test_an_order_that_was_paid_from_the_balance_meanwhile_takes_no_second_price(story: Story) -> None:
+    cashier = await waiting_order(story)
+    await story.owner_transfers("186,000.00")
+    await story.pays()
+
+    await cashier.payer_pays(number=NUMBER)
+    outcome = await story.ending_of(cashier.handle(NUMBER))
+
+    assert (outcome.credited_fen, outcome.suspended_fen) == (0, 0)
+    assert (await story.order_state()).paid_fen == 18_600_000
+    assert await story.balances() == {"O-1/escrow:D-1001": "186,000.00"}
+
+
+async def test_an_unpaid_order_closes_its_collection_and_a_late_payment_goes_back(story: Story) -> None:
+    cashier = await waiting_order(story, "186,900.14")  # paid a second after it was closed
+    await story.hours_pass(25)
+    assert (await story.order_ends()).status == "closed_unpaid"
+
+    outcome = await story.ending_of(cashier.handle(NUMBER))
+
+    assert (outcome.credited_fen, outcome.suspended_fen) == (0, 0)
+    assert await story.balances() == {}
+    channel_says = await story.stage.sandbox.bank.collections.query(f"{story.platform_no}/{NUMBER}:collect:1")
+    assert (channel_says.status, channel_says.paid_fen) == ("closed", 18_690_014)
+    assert channel_says.refunded_fen == 18_690_014
+
+
+async def test_nobody_pays_an_order_by_saying_so(story: Story) -> None:
+    await waiting_order(story)
+
+    await story.signals(
+        "paid_directly",
+        {
+            "consent_no": "R-1",
+            "pay_in_no": NUMBER,
+            "collection_no": f"{NUMBER}:collect:1",
+            "method": QR.value,
+            "payment_no": "20260303QR_WECHAT0000000001",
+            "paid_fen": 18_600_000,
+            "settles_on": "2026-03-04",
+        },
+    )
+    await story.hours_pass(1)
+
+    assert (await story.order_state()).status == "awaiting_payment"
+    assert await story.balances() == {}
+
+
+async def test_money_that_its_channel_has_not_settled_is_released_as_pending(story_at: StoryAt) -> None:
+    async with story_at(datetime.now(ZoneInfo("Asia/Shanghai")).isoformat(timespec="seconds")) as story:
+        await paid_order(story)
+        await story.starts()
+
+        balances = await story.balances()
+        (pending,) = (account for account in balances if account.startswith("C-1/"))
+        assert pending.startswith("C-1/pending:")

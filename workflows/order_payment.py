@@ -1,0 +1,135 @@
+"""How an order is paid, from the owner's balance or by a channel for just this order, and refunded through it."""
+
+from collections.abc import Sequence
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from activities.direct_payments import DirectPaymentActivities, FreezeDirect
+    from activities.order_money import FreezePrice, OrderActivities
+    from escrow.domain.direct_payments import DirectPaid
+    from escrow.domain.errors import Refused
+    from escrow.domain.funding import FundingLeg, direct_leg
+    from escrow.domain.order_states import OrderCommand as Operation
+    from escrow.domain.requests import derived
+    from workflows import order_state as states
+    from workflows.correspondence import Letter
+    from workflows.direct_refund import DirectRefundProcess
+    from workflows.messages import (
+        PAYMENTS_TASK_QUEUE,
+        CommandResult,
+        DirectRefundInput,
+        OrderCommand,
+        direct_refund_workflow_id,
+    )
+    from workflows.order_desk import OrderDesk
+    from workflows.patience import CHANNEL_BOOKING
+    from workflows.pay_in_messages import ORDER_HAS_ANSWERED, OrderAnswer, pay_in_workflow_id
+
+
+class OrderPayment(OrderDesk):
+    """Payment of an order."""
+
+    async def freeze_price(self, letter: Letter) -> None:
+        """Freeze the full price; refused while the owner's available balance does not cover it."""
+        if letter.direct is not None:
+            await self.freeze_direct(letter, letter.direct)
+            return
+        after = states.after_payment(self.state, self.contract, workflow.now() + self.contract.periods.start_deadline)
+        request = FreezePrice(
+            step=self.step(
+                "freeze",
+                event_type="order.paid",
+                after=after,
+                bases=[self.consent_of(letter)],
+                deadlines=[self.deadline("payment", None), self.deadline("start", after.step_due_at)],
+            ),
+            owner_no=self.contract.owner_no,
+            total_fen=self.contract.total_fen,
+            payee_no=self.payee_no,
+        )
+        try:
+            receipt = await self.posted(OrderActivities.freeze_price, request, summary="freeze the full price")
+        except Refused as refusal:
+            self.mail.refuse(letter, refusal)
+            return
+        after.funding = list(receipt.funding)
+        self.adopt(after, letter)
+
+    async def freeze_direct(self, letter: Letter, direct: DirectPaid) -> None:
+        """Freeze what a channel collected for this order."""
+        after = states.after_payment(self.state, self.contract, workflow.now() + self.contract.periods.start_deadline)
+        after.direct = direct
+        after.funding = [direct_leg(payment_no=direct.payment_no, amount_fen=self.contract.total_fen)]
+        step = self.step(
+            "freeze",
+            event_type="order.paid",
+            after=after,
+            bases=[self.consent_of(letter)],
+            deadlines=[self.deadline("payment", None), self.deadline("start", after.step_due_at)],
+        )
+        request = FreezeDirect(
+            # The payment's own number: it is booked once, for the order, or by what had it collected.
+            step=step.model_copy(update={"request_no": derived("", "channel-payment", direct.payment_no)}),
+            owner_no=self.contract.owner_no,
+            total_fen=self.contract.total_fen,
+            payee_no=self.payee_no,
+            direct=direct,
+        )
+        try:
+            await self.certain(
+                lambda: workflow.execute_activity_method(
+                    DirectPaymentActivities.freeze_direct,
+                    request,
+                    summary="freeze what the channel collected",
+                    **CHANNEL_BOOKING,
+                )
+            )
+        except Refused as refusal:
+            self.mail.refuse(letter, refusal)
+            return
+        self.adopt(after, letter)
+
+    async def take_direct_payment(self, direct: DirectPaid) -> None:
+        """A channel took a payment for this order: freeze it, or say that it must go back."""
+        command = OrderCommand(request_no=direct.consent_no, by=self.contract.owner_no)
+        letter = Letter(Operation.PAY, command, notified_only=False, direct=direct)
+        await self.mail.answer_to(letter)
+        taken = isinstance(letter.answer, CommandResult) and self.state.direct == direct
+        pay_in = workflow.get_external_workflow_handle(pay_in_workflow_id(self.contract.platform_no, direct.pay_in_no))
+        answer = OrderAnswer(payment_no=direct.payment_no, taken=taken)
+        try:
+            await pay_in.signal(ORDER_HAS_ANSWERED, answer)
+        except FailureError:
+            self.note(ORDER_HAS_ANSWERED, f"{direct.pay_in_no} could not be told")  # then it looks into the books
+
+    async def refund_through_channel(self, parts: Sequence[FundingLeg]) -> None:
+        """Start the refund of what a channel collected; it lives on its own from here."""
+        refund_fen = sum(part.amount_fen for part in parts if part.payment_no)
+        if refund_fen == 0 or self.state.direct is None:
+            return
+        platform_no, order_no = self.contract.platform_no, self.contract.order_no
+        try:
+            await workflow.start_child_workflow(
+                DirectRefundProcess.run,
+                DirectRefundInput(
+                    platform_no=platform_no,
+                    order_no=order_no,
+                    owner_no=self.contract.owner_no,
+                    amount_fen=refund_fen,
+                    direct=self.state.direct,
+                ),
+                id=direct_refund_workflow_id(platform_no, order_no),
+                task_queue=PAYMENTS_TASK_QUEUE,
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                static_summary=f"refund of {order_no} through {self.state.direct.method}",
+            )
+        except WorkflowAlreadyStartedError:
+            self.note("refund", "its refund was started before; not started again")
+
+    @property
+    def payee_no(self) -> str:
+        """Member that is paid; empty when it is the platform itself."""
+        return "" if self.contract.payee_is_platform else self.contract.contractor_no
