@@ -15,6 +15,7 @@ from api import (
     bank_accounts,
     bank_callbacks,
     configuration,
+    direct_payments,
     events,
     health,
     identity_checks,
@@ -34,7 +35,7 @@ from api.functions import PREFIX, refuse_switched_off
 from api.later import Later
 from api.member_consents import AwaitsMember, on_awaits_member
 from api.metrics import CallMetrics, MeasureCalls
-from api.pages import page
+from api.pages import cashier, page
 from api.processes import Processes
 from escrow.channels.protocols import Sms
 from escrow.channels.sandbox_bank.client import SandboxBank
@@ -144,6 +145,7 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
         payment_password_links,
         bank_accounts,
         orders,
+        direct_payments,
         withdrawals,
         top_ups,
         payments,
@@ -155,6 +157,7 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
     ):
         app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(refuse_switched_off)])
     app.include_router(bank_callbacks.router)
+    app.include_router(cashier.router)
     app.include_router(page.router)
     app.include_router(health.router)
     return app

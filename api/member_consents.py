@@ -157,9 +157,13 @@ async def outcome_of(services: Services, link: PageLink) -> str:
 
 def page_url(services: Services, link: PageLink) -> str:
     """Address of a link's page, as browsers reach it."""
+    return public_base(services) + services.registry.page_links.path(link)
+
+
+def public_base(services: Services) -> str:
+    """Scheme, host and port by which browsers reach our pages."""
     settings = services.settings
-    base = settings.public_url or f"http://{settings.api_host}:{settings.api_port}"
-    return base + services.registry.page_links.path(link)
+    return settings.public_url or f"http://{settings.api_host}:{settings.api_port}"
 
 
 async def _given(services: Services, new: NewConsent) -> Consent | None:

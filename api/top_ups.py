@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from api.commands import keep_refusal, raise_kept_refusal
 from api.dependencies import CallerPlatform, Services, UsedServices
+from api.member_consents import public_base
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Line, Number, PageQuery, PathNumber, Time, View
 from api.waiting import appeared
@@ -33,32 +34,42 @@ _CONSENT_OUTLIVES = timedelta(days=3)
 _PAUSE_SECONDS = 0.03
 
 
-class TopUpOpening(Body):
-    """Money that a channel collects from a payer for a member. The member has consented to exactly this."""
-
-    top_up_no: Number = Field(examples=["T-1"])
-    member_no: Number = Field(description="Whose sub-account is credited.", examples=["O-1"])
-    method: Literal[
+CollectedMethod = Annotated[
+    Literal[
         CollectionMethod.ACQUIRING,
         CollectionMethod.GATEWAY,
         CollectionMethod.WECHAT_APP,
         CollectionMethod.QR_WECHAT,
         CollectionMethod.QR_ALIPAY,
         CollectionMethod.QR_QQ,
-    ] = Field(description="How the payer pays.")
+    ],
+    Field(description="How the payer pays."),
+]
+ExpiresInMinutes = Annotated[
+    int, Field(ge=1, le=_LONGEST_MINUTES, strict=True, description="How long the payer may take.")
+]
+ReturnUrl = Annotated[
+    str,
+    Field(
+        max_length=500,
+        pattern=r"^(https?://[^\s\x00-\x1f\x7f]+)?$",
+        description="Where the payer's browser goes after paying, for `acquiring` and `gateway`.",
+    ),
+]
+
+
+class TopUpOpening(Body):
+    """Money that a channel collects from a payer for a member. The member has consented to exactly this."""
+
+    top_up_no: Number = Field(examples=["T-1"])
+    member_no: Number = Field(description="Whose sub-account is credited.", examples=["O-1"])
+    method: CollectedMethod
     amount_fen: AmountFen
     subject: Line = Field(
         default="装修款", min_length=1, max_length=60, description="What the payer is shown; no personal data."
     )
-    expires_in_minutes: int = Field(
-        default=30, ge=1, le=_LONGEST_MINUTES, strict=True, description="How long the payer may take."
-    )
-    return_url: str = Field(
-        default="",
-        max_length=500,
-        pattern=r"^(https?://[^\s\x00-\x1f\x7f]+)?$",
-        description="Where the payer's browser goes after paying, for `acquiring` and `gateway`.",
-    )
+    expires_in_minutes: ExpiresInMinutes = 30
+    return_url: ReturnUrl = ""
 
 
 class InteractionView(View):
@@ -90,6 +101,10 @@ class TopUpView(View):
     amount_fen: BalanceFen
     expires_at: AwareDatetime
     interaction: InteractionView | None = Field(description="While the payer is waited for.")
+    cashier_url: str = Field(
+        description="Hosted page that shows the payer what to do and how it stands, in Chinese and English; add "
+        "`?lang=en` or `?lang=zh`. Who knows it can pay."
+    )
     payments: list[ChannelPaymentView]
     reason: str = Field(description="Why it was closed or failed; else empty.")
     updated_at: Time
@@ -109,7 +124,7 @@ class TopUpQuery(PageQuery):
     status: PayInStatus | None = Field(default=None, description="Only top-ups in this status.")
 
 
-def top_up_view(pay_in: BusinessObject) -> TopUpView:
+def top_up_view(services: Services, pay_in: BusinessObject) -> TopUpView:
     """A top-up as the ledger has it."""
     body = pay_in.body
     return TopUpView(
@@ -120,6 +135,7 @@ def top_up_view(pay_in: BusinessObject) -> TopUpView:
         amount_fen=body["amount_fen"],
         expires_at=body["expires_at"],
         interaction=body["interaction"],
+        cashier_url=public_base(services) + services.registry.cashier_links.path(pay_in.platform_no, pay_in.object_no),
         payments=body["payments"],
         reason=body["reason"],
         updated_at=pay_in.updated_at,
@@ -193,7 +209,7 @@ async def open_top_up(
         raise refusal
     if not is_new:
         response.status_code = status.HTTP_200_OK
-    return top_up_view(await _shown_to_payer(services, pay_in))
+    return top_up_view(services, await shown_to_payer(services, pay_in))
 
 
 async def _require_allowed(services: Services, platform_no: str, body: TopUpOpening) -> None:
@@ -208,7 +224,7 @@ async def _require_allowed(services: Services, platform_no: str, body: TopUpOpen
     require_may(statuses[body.member_no], Deed.RECEIVE, member_no=body.member_no)
 
 
-async def _shown_to_payer(services: Services, pay_in: BusinessObject) -> BusinessObject:
+async def shown_to_payer(services: Services, pay_in: BusinessObject) -> BusinessObject:
     """The top-up once the channel has answered, or as it stands when the channel takes its time."""
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + services.settings.command_answer_seconds
@@ -226,7 +242,7 @@ async def list_top_ups(
     found = await list_objects(
         services.reader, platform_no, "pay_in", status=query.status, after=query.after, limit=query.limit
     )
-    return TopUpPage(top_ups=[top_up_view(pay_in) for pay_in in found if "refusal" not in pay_in.body])
+    return TopUpPage(top_ups=[top_up_view(services, pay_in) for pay_in in found if "refusal" not in pay_in.body])
 
 
 @router.get("/{top_up_no}", summary="One top-up", responses=problems("not_found"))
@@ -235,4 +251,4 @@ async def get_top_up(top_up_no: PathNumber, platform_no: CallerPlatform, service
     pay_in = await get_object(services.reader, platform_no, "pay_in", top_up_no)
     if pay_in is None:
         raise Refused("not_found", f"There is no top-up {top_up_no}.")
-    return top_up_view(pay_in)
+    return top_up_view(services, pay_in)

@@ -2,6 +2,7 @@
 
 from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.bank_accounts import BankAccounts
+from escrow.ledger.cashier_links import CashierLinks
 from escrow.ledger.engine import Reader
 from escrow.ledger.identity_checks import IdentityChecks
 from escrow.ledger.member_closing import MemberClosings
@@ -32,6 +33,7 @@ class Registry:
         self.bank_accounts = BankAccounts(reader, box, self.members)
         self.identity_checks = IdentityChecks(reader, box, self.members)
         self.page_links = PageLinks(reader, box)
+        self.cashier_links = CashierLinks(box)
         self.payment_passwords = PaymentPasswords(reader, box)
         self.sms_codes = SmsCodes(reader, box, self.page_links)
         self.closings = MemberClosings(reader, self.bank_accounts)

@@ -21,6 +21,7 @@ CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/orders"): order_body("D-2"),
     ("POST", "/v1/orders/{order_no}/pay"): {"request_no": "F-1", "by": "O-1"},
     ("POST", "/v1/orders/{order_no}/consents"): {"request_no": "F-2", "by": "O-1", "operation": "pay"},
+    ("POST", "/v1/orders/{order_no}/direct-payments"): {"request_no": "F-5", "by": "O-1", "method": "qr_wechat"},
     ("POST", "/v1/payments"): {"payment_no": "P-1", "payer_no": "O-1", "payee_no": "C-1", "amount_fen": 100},
     ("POST", "/v1/withdrawals"): {"withdrawal_no": "W-1", "member_no": "O-1", "principal_fen": 100},
     ("POST", "/v1/members/{member_no}/identity-checks"): {"request_no": "F-3", **IDENTITY},

@@ -8,7 +8,8 @@ import pytest_asyncio
 from escrow.domain.authorisations import Authorisation, AuthorisationMethod
 from escrow.domain.platform_config import PlatformConfig, Settlement
 from tests.api.documented import OPERATIONS
-from tests.api.platforms import Platform, PlatformMaker, order_body
+from tests.api.platforms import Platform, PlatformMaker, created, order_body
+from tests.api.test_suspense import stranger_transfers
 
 #: Without a platform's key: who runs the service, and the bank, which signs.
 WITHOUT_KEY = {("GET", "/health"), ("GET", "/ready"), ("GET", "/metrics"), ("POST", "/bank/notices")}
@@ -71,6 +72,30 @@ NAMED: Mapping[tuple[str, str], dict[str, Any]] = {
         "path": {"authorization_id": "AU-1"},
         "body": {"code": "000000"},
     },
+    ("POST", "/v1/orders/{order_no}/direct-payments"): {
+        "path": {"order_no": "D-2001"},
+        "body": {**COMMAND, "method": "qr_qq"},
+    },
+    ("GET", "/v1/orders/{order_no}/direct-payments/{request_no}"): {
+        "path": {"order_no": "D-2001", "request_no": "R-direct"}
+    },
+    ("POST", "/v1/top-ups"): {
+        "body": {"top_up_no": "X-1", "member_no": "O-1", "method": "qr_qq", "amount_fen": 1},
+    },
+    ("GET", "/v1/top-ups/{top_up_no}"): {"path": {"top_up_no": "T-1"}},
+    ("POST", "/v1/payments"): {
+        "body": {"payment_no": "X-1", "payer_no": "O-1", "payee_no": "C-1", "amount_fen": 1},
+    },
+    ("GET", "/v1/payments/{payment_no}"): {"path": {"payment_no": "PAY-1"}},
+    ("POST", "/v1/suspense/{credit_no}/assignments"): {
+        "path": {"credit_no": "CR-1"},
+        "body": {"assignment_no": "X-1", "member_no": "O-1", "amount_fen": 1},
+    },
+    ("GET", "/v1/suspense/assignments/{assignment_no}"): {"path": {"assignment_no": "AS-1"}},
+    ("POST", "/v1/suspense/assignments/{assignment_no}/reversals"): {
+        "path": {"assignment_no": "AS-1"},
+        "body": {"reversal_no": "X-1", "amount_fen": 1},
+    },
     ("GET", "/v1/withdrawals/{withdrawal_no}"): {"path": {"withdrawal_no": "W-1"}},
     ("GET", "/v1/accounts/{account}/history"): {"path": {"account": "O-1/withdrawable"}},
     ("GET", "/v1/statements"): {
@@ -87,6 +112,8 @@ LISTS = {
     ("GET", "/v1/members"),
     ("GET", "/v1/orders"),
     ("GET", "/v1/withdrawals"),
+    ("GET", "/v1/top-ups"),
+    ("GET", "/v1/suspense"),
     ("GET", "/v1/accounts"),
     ("GET", "/v1/events"),
     ("GET", "/v1/platform"),
@@ -114,7 +141,20 @@ async def rich(platforms: PlatformMaker) -> Platform:
     await platform.top_up(card, 100_000, "O-2")
     answer = await platform.post("/withdrawals", withdrawal_no="W-1", member_no="O-2", principal_fen=5_000)
     assert answer.status_code == 201, answer.text
+    await _collect_and_assign(platform)
     return platform
+
+
+async def _collect_and_assign(platform: Platform) -> None:
+    """What channels collect, a payment, and money in suspense of which a part is assigned."""
+    method = {"method": "qr_qq"}
+    await created(platform.post("/top-ups", top_up_no="T-1", member_no="O-2", amount_fen=100, **method))
+    await platform.open_order("D-2001")
+    await created(platform.post("/orders/D-2001/direct-payments", request_no="R-direct", by="O-1", **method))
+    await created(platform.post("/payments", payment_no="PAY-1", payer_no="O-2", payee_no="C-1", amount_fen=1))
+    credit_no = await stranger_transfers(platform)
+    assigned = {"assignment_no": "AS-1", "member_no": "C-1", "amount_fen": 1}
+    await created(platform.post(f"/suspense/{credit_no}/assignments", **assigned))
 
 
 def test_every_endpoint_has_its_row() -> None:
@@ -151,6 +191,9 @@ async def test_anothers_objects_are_answered_like_objects_that_do_not_exist(
     present = {number: number for number in absent}
     asked = await rich.post("/orders/D-1001/cancel", request_no="R-cancel", by="O-1")
     present["AU-1"], absent["AU-1"] = asked.json()["authorization"]["authorization_id"], "0" * 32
+    more = {"D-2001": "D-404", "R-direct": "R-404", "T-1": "T-404", "PAY-1": "PAY-404", "AS-1": "AS-404"}
+    present, absent = present | {number: number for number in more}, absent | more
+    present["CR-1"], absent["CR-1"] = (await rich.get("/suspense")).json()["credits"][0]["credit_no"], "CR-404"
     for key in NAMED:
         of_another = await _ask(stranger, key, present)
         of_nobody = await _ask(newcomer, key, absent)
@@ -172,7 +215,7 @@ async def test_a_strangers_calls_changed_nothing(rich: Platform) -> None:
     order = (await rich.get("/orders/D-1001")).json()
     assert (order["status"], order["sequence_no"]) == ("awaiting_start", 2)
     assert (await rich.get("/members/O-1/bank-accounts/A-O-1")).json()["status"] == "bound"
-    assert (await rich.get("/members/O-2/balances")).json()["available_fen"] == 95_000
+    assert (await rich.get("/members/O-2/balances")).json()["available_fen"] == 94_999
 
 
 async def test_the_same_numbers_live_side_by_side_on_two_platforms(rich: Platform, platforms: PlatformMaker) -> None:
@@ -196,6 +239,11 @@ async def test_no_key_a_wrong_key_and_a_revoked_key_are_answered_alike(platform:
                 order_no="D-1",
                 account_id="A",
                 withdrawal_no="W",
+                top_up_no="T",
+                payment_no="P",
+                credit_no="CR",
+                assignment_no="AS",
+                request_no="R",
                 number=1,
                 account="own",
                 check_no="IC",

@@ -1,0 +1,179 @@
+"""Direct payment of an order: a channel collects the price at the moment of paying, no top-up first."""
+
+from datetime import UTC, datetime, timedelta
+
+from fastapi import APIRouter, Request, Response, status
+from pydantic import Field
+
+from api.commands import CONSENT_VALIDITY, keep_refusal, known_order, raise_kept_refusal
+from api.dependencies import CallerPlatform, Services, UsedServices
+from api.member_consents import consent_of
+from api.order_views import contract_of, terms_of
+from api.problems import problems
+from api.schemas import Body, Number, PathNumber, RequestNumber
+from api.top_ups import CollectedMethod, ExpiresInMinutes, ReturnUrl, TopUpView, shown_to_payer, top_up_view
+from api.waiting import appeared
+from escrow.domain.authorisations import AuthorisedOperation
+from escrow.domain.calendars import SHANGHAI
+from escrow.domain.errors import Refused
+from escrow.domain.journal import Basis
+from escrow.domain.order_states import MilestoneStatus, OrderCommand, OrderStatus, check_command
+from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platform_functions import Function
+from escrow.domain.platform_rules import require_function
+from escrow.domain.requests import derived
+from escrow.ledger.consents import Consent, NewConsent
+from escrow.ledger.limits import use_of_day
+from escrow.ledger.objects import BusinessObject, get_object
+from workflows.pay_in_messages import PayInInput
+
+router = APIRouter(prefix="/orders/{order_no}/direct-payments", tags=["orders"])
+
+#: The consent outlives the collection by the time in which the order may still take the payment.
+_CONSENT_OUTLIVES = timedelta(hours=1)
+
+
+class DirectPaymentOpening(Body):
+    """The owner pays the full price through a channel. It has consented to exactly this."""
+
+    request_no: RequestNumber
+    by: Number = Field(description="The owner.", examples=["O-1"])
+    method: CollectedMethod
+    expires_in_minutes: ExpiresInMinutes = 30
+    return_url: ReturnUrl = ""
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    summary="Owner pays through a channel",
+    responses=problems(
+        "not_found",
+        "request_no_reused",
+        "function_off",
+        "authorisation_required",
+        "not_the_party",
+        "order_state",
+        "limit_exceeded",
+        "member_state",
+        "member_unknown",
+        "order_busy",
+        "temporal_unavailable",
+        repeated=TopUpView,
+    ),
+)
+async def pay_directly(
+    order_no: PathNumber,
+    body: DirectPaymentOpening,
+    request: Request,
+    response: Response,
+    platform_no: CallerPlatform,
+    services: UsedServices,
+) -> TopUpView:
+    """Have a channel collect the full price. Answers as soon as the channel says what the payer has to do.
+
+    The order is paid as soon as the channel has the money. What comes when the order has ended or is paid otherwise
+    goes back through the channel. A refund of the order goes the same way, and when the channel refuses it, to the
+    owner's sub-account. By paying, the owner also consents that silence for the inspection period is acceptance.
+    """
+    order = await known_order(services, platform_no, order_no)
+    contract = contract_of(order)
+    configurations = services.registry.platforms.configurations
+    config = (await configurations.version(platform_no, contract.config_version)).config
+    for function in (Function.DIRECT_PAYMENT, Function(body.method.value)):
+        require_function(config, function)
+    address = request.client.host if request.client else ""
+    consent, is_new = await consent_of(
+        services, _consent(order, body, address), config, AuthorisedOperation.DIRECT_PAYMENT, carry_out=None
+    )
+    if consent.outcome is not None:
+        raise_kept_refusal(consent.outcome)
+    pay_in_no = derived(order_no, "pay", body.request_no)
+    pay_in = None if is_new else await get_object(services.reader, platform_no, "pay_in", pay_in_no)
+    if pay_in is None:
+        try:
+            await _require_allowed(services, order, body, config)
+        except Refused as not_allowed:
+            await keep_refusal(services, platform_no, consent.consent_no, not_allowed)
+            raise
+        await services.processes.start_pay_in(_collecting(order, body, consent, pay_in_no))
+        pay_in = await appeared(services, platform_no, "pay_in", pay_in_no)
+    if "refusal" in pay_in.body:
+        refusal = Refused(pay_in.body["refusal"], pay_in.body["reason"])
+        await keep_refusal(services, platform_no, consent.consent_no, refusal)
+        raise refusal
+    if not is_new:
+        response.status_code = status.HTTP_200_OK
+    return top_up_view(services, await shown_to_payer(services, pay_in))
+
+
+@router.get("/{request_no}", summary="One direct payment", responses=problems("not_found"))
+async def get_direct_payment(
+    order_no: PathNumber, request_no: PathNumber, platform_no: CallerPlatform, services: UsedServices
+) -> TopUpView:
+    """What the payer has to do, and every payment that the channel took."""
+    pay_in = await get_object(services.reader, platform_no, "pay_in", derived(order_no, "pay", request_no))
+    if pay_in is None:
+        raise Refused("not_found", f"There is no direct payment {request_no} of {order_no}.")
+    return top_up_view(services, pay_in)
+
+
+def _consent(order: BusinessObject, body: DirectPaymentOpening, address: str) -> NewConsent:
+    """The owner's consent to pay the order, the same that paying from the balance needs."""
+    return NewConsent(
+        platform_no=order.platform_no,
+        consent_no=body.request_no,
+        object_kind="order",
+        object_no=order.object_no,
+        operation=OrderCommand.PAY.value,
+        given_by=body.by,
+        terms=terms_of(contract_of(order), OrderCommand.PAY, None),
+        expires_at=datetime.now(UTC) + CONSENT_VALIDITY + _CONSENT_OUTLIVES,
+        remote_address=address,
+    )
+
+
+async def _require_allowed(
+    services: Services, order: BusinessObject, body: DirectPaymentOpening, config: PlatformConfig
+) -> None:
+    """The owner pays an order that waits for it, within the limit of a day.
+
+    Raises:
+        Refused: `not_the_party`, `order_state` or `limit_exceeded`.
+    """
+    contract = contract_of(order)
+    if body.by != contract.owner_no:
+        raise Refused("not_the_party", "Only the owner of this order may pay it; name that member in `by`.")
+    milestones = [MilestoneStatus(milestone["status"]) for milestone in order.body["milestones"]]
+    check_command(OrderStatus(order.status), milestones, OrderCommand.PAY)
+    await use_of_day(
+        services.reader,
+        platform_no=order.platform_no,
+        member_no=contract.owner_no,
+        kind="order",
+        object_no=order.object_no,
+        day=datetime.now(SHANGHAI).date(),
+        amount_fen=contract.total_fen,
+        limit_fen=config.limits.payments_per_day_fen,
+        name="limits.payments_per_day_fen",
+    )
+
+
+def _collecting(order: BusinessObject, body: DirectPaymentOpening, consent: Consent, pay_in_no: str) -> PayInInput:
+    """What is collected for the order, and closed before the order closes unpaid."""
+    contract = contract_of(order)
+    expires_at = consent.recorded_at + timedelta(minutes=body.expires_in_minutes)
+    if order.body["step_due_at"] is not None:
+        expires_at = min(expires_at, datetime.fromisoformat(order.body["step_due_at"]))
+    return PayInInput(
+        platform_no=order.platform_no,
+        pay_in_no=pay_in_no,
+        member_no=contract.owner_no,
+        method=body.method,
+        amount_fen=contract.total_fen,
+        subject=order.object_no,
+        expires_at=expires_at,
+        return_url=body.return_url,
+        consent=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
+        order_no=order.object_no,
+    )
