@@ -96,5 +96,6 @@ async def test_limits_and_authorisations_bind_payments_too(platforms: PlatformMa
     guarded = await platforms.open(
         PlatformConfig.model_validate({"authorisation": {"unguaranteed_payment": "payment_password"}})
     )
+    await guarded.open_owner()
     answer = await guarded.post("/payments", **PAYMENT)
-    assert (answer.status_code, answer.json()["code"]) == (403, "authorisation_required")
+    assert (answer.status_code, answer.json()["code"]) == (409, "payment_password_not_set")
