@@ -33,6 +33,7 @@ from activities.payments import PaymentActivities
 from activities.settlements import Settlements
 from activities.telemetry import Telemetry
 from activities.transfers import TransferActivities
+from activities.verification import VerificationActivities
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.domain.calendars import SHANGHAI, CalendarSource, calendar_source
 from escrow.domain.errors import LedgerUnavailable
@@ -47,6 +48,7 @@ from escrow.logs import configure_logs
 from escrow.settings import Settings, SettingsError, load_settings
 from escrow.stack.temporal_client import connect_temporal
 from escrow.stack.workflow_runner import ContextFreeSandbox
+from workflows.account_verification import AccountVerification
 from workflows.bank_watch import BankWatch
 from workflows.direct_refund import DirectRefundProcess
 from workflows.identity_check import IdentityCheck
@@ -100,12 +102,20 @@ class Activities:
             members,
             platforms,
             Settlements(writer, reader, bank.collections),
+            self.registry.verification_sendings,
         )
         self.direct = DirectPaymentActivities(writer, reader, members, bank.collections)
         self.transfers = TransferActivities(writer, reader, members, platforms, lines)
         self.pay_ins = PayInActivities(writer, reader, members, platforms, bank.collections)
         self.identities = IdentityActivities(bank.registry, self.registry.identity_checks)
         self.closings = MemberClosingActivities(self.registry.closings)
+        self.verifications = VerificationActivities(
+            bank.verification,
+            platforms,
+            self.registry.verifications,
+            self.registry.verification_sendings,
+            self.registry.verification_tries,
+        )
 
     def on_orders_queue(self) -> Sequence[Callable[..., Any]]:
         """Activities that orders call."""
@@ -138,6 +148,9 @@ class Activities:
             self.identities.check_identity,
             self.identities.leave_unanswered,
             self.closings.complete_closing,
+            self.verifications.send_verification,
+            self.verifications.check_try,
+            self.verifications.end_verification,
             pay_ins.open_pay_in,
             pay_ins.record_pay_in,
             pay_ins.create_collection,
@@ -214,7 +227,16 @@ def workers(
         Worker(
             client,
             task_queue=PAYMENTS_TASK_QUEUE,
-            workflows=[Withdrawal, BankWatch, IdentityCheck, MemberClosing, PayIn, Transfer, DirectRefundProcess],
+            workflows=[
+                Withdrawal,
+                BankWatch,
+                IdentityCheck,
+                MemberClosing,
+                PayIn,
+                Transfer,
+                DirectRefundProcess,
+                AccountVerification,
+            ],
             activities=activities.on_payments_queue(),
             **common,
         ),

@@ -8,7 +8,7 @@ from temporalio import activity
 from activities.bank_book import BankBook
 from activities.heartbeat import heartbeating
 from activities.settlements import Settlements
-from escrow.domain import recipes
+from escrow.domain import recipes, verification_recipes
 from escrow.domain.accounts import AccountKey, bank_charges, fees, own
 from escrow.domain.charges import cover_charges
 from escrow.domain.errors import Refused
@@ -26,9 +26,10 @@ from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members
 from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
+from escrow.ledger.verification_sendings import VerificationSendings
 
 #: Kinds of lines that the watch books; the line of a payout is booked by its withdrawal.
-BOOKED_BY_WATCH = ("inbound", "charge", "return", "settlement")
+BOOKED_BY_WATCH = ("inbound", "charge", "return", "settlement", "micro_deposit", "micro_deposit_return")
 _COVER_ATTEMPTS = 5
 
 
@@ -54,6 +55,7 @@ class BankLineActivities:
         members: Members,
         platforms: Platforms,
         settlements: Settlements,
+        sendings: VerificationSendings,
     ) -> None:
         self._writer = writer
         self._reader = reader
@@ -62,6 +64,7 @@ class BankLineActivities:
         self._members = members
         self._platforms = platforms
         self._settlements = settlements
+        self._sendings = sendings
 
     @activity.defn
     async def fetch_bank_lines(self, platform_no: str) -> list[LineRef]:
@@ -85,7 +88,8 @@ class BankLineActivities:
 
         A transfer from a bound account is credited to its member, any other waits in suspense; a charge of the
         bank is booked and made good from fees, then from the platform's own money. A channel's settlement clears what
-        the channel owes, and its fee is a charge.
+        the channel owes, and its fee is a charge. A micro-deposit is paid from the platform's own money, and comes
+        back there when it is returned.
         """
         line = await self._bank_book.line(ref.platform_no, ref.bank_serial_no)
         if line.kind == "charge":
@@ -97,9 +101,31 @@ class BankLineActivities:
             booked = await self._book(line, occurred_at, entry, "settlement.booked", {"settlement_no": line.request_no})
             await self._cover_charges(line, occurred_at)
             return booked
+        if line.kind in ("micro_deposit", "micro_deposit_return"):
+            return await self._book_micro_deposit(line, occurred_at)
         entry, member_no = await self._credit(line)
         event_type = "bank_credit.credited" if member_no is not None else "bank_credit.suspended"
         return await self._book(line, occurred_at, entry, event_type, {"member_no": member_no})
+
+    async def _book_micro_deposit(self, line: StoredBankLine, occurred_at: datetime) -> bool:
+        """Book a micro-deposit or its return. Its event does not tell the amount: that is for its receiver to say."""
+        returned = line.kind == "micro_deposit_return"
+        verification_no = await self._sendings.paid_for(line.platform_no, line.request_no)
+        if verification_no is None:
+            raise Refused("bank_line_unexplained", f"Nothing of ours explains the {line.kind} {line.bank_serial_no}.")
+        make = verification_recipes.micro_deposit_returned if returned else verification_recipes.micro_deposit_sent
+        entry = make(
+            platform_no=line.platform_no,
+            amount_fen=abs(line.amount_fen),
+            bank_serial_no=line.bank_serial_no,
+            effective_date=line.value_date,
+        )
+        event_type = "micro_deposit.returned" if returned else "micro_deposit.booked"
+        told: dict[str, str | None] = {"verification_no": verification_no}
+        booked = await self._book(line, occurred_at, entry, event_type, told, tells_amount=False)
+        if returned:
+            await self._sendings.returned(line.platform_no, line.request_no, occurred_at=occurred_at)
+        return booked
 
     async def _book(
         self,
@@ -108,8 +134,11 @@ class BankLineActivities:
         entry: JournalEntry,
         event_type: str,
         body: dict[str, str | None],
+        *,
+        tells_amount: bool = True,
     ) -> bool:
         kind, status = event_type.split(".")
+        amount = {"amount_fen": abs(line.amount_fen)} if tells_amount else {}
         receipt = await self._writer.post(
             Posting(
                 platform_no=line.platform_no,
@@ -123,7 +152,7 @@ class BankLineActivities:
                         object_no=line.bank_serial_no,
                         event_type=event_type,
                         status=status,
-                        body={"amount_fen": abs(line.amount_fen), "line_kind": line.kind, **body},
+                        body={**amount, "line_kind": line.kind, **body},
                         must_be_new=True,
                     ),
                 ),

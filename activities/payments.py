@@ -22,6 +22,7 @@ from escrow.domain.errors import BankDeclined, Refused
 from escrow.domain.journal import Receipt
 from escrow.domain.member_states import Deed, require_may
 from escrow.domain.payouts import PayoutAnswer, PayoutStatus
+from escrow.domain.platform_config import PlatformConfig
 from escrow.domain.rails import Rail
 from escrow.domain.routing import PayoutAccount, account_facts
 from escrow.ledger.bank_accounts import BankAccounts
@@ -148,10 +149,10 @@ class PaymentActivities:
 
         Raises:
             Refused: `account_not_bound`, `insufficient_balance`, `object_exists`, `identity_required`,
-                `member_state`, or the basis does not hold.
+                `member_state`, `account_not_verified`, or the basis does not hold.
         """
         step = request.step
-        await self._require_holder(request)
+        config = await self._require_holder(request)
         for basis in step.bases:
             if basis.kind == "release":
                 await require_standing_order(
@@ -165,7 +166,9 @@ class PaymentActivities:
             else:
                 platform = await self._platforms.get(step.platform_no)
                 require_fee(config=platform.config, fee_fen=request.fee_fen)
-        account = await self._accounts.to_pay(step.platform_no, request.member_no, request.account_id)
+        account = await self._accounts.to_pay(
+            step.platform_no, request.member_no, request.account_id, verified=config.verified_account_required
+        )
         posting = step.posting(
             entry=recipes.withdrawal_requested(
                 platform_no=step.platform_no,
@@ -191,17 +194,20 @@ class PaymentActivities:
                 return HoldReceipt(account_id=held.body["account_id"])
         return HoldReceipt(account_id=account.account_id)
 
-    async def _require_holder(self, request: HoldMoney) -> None:
-        """A member whose identity is not verified may receive, but not withdraw, where the platform has it so."""
+    async def _require_holder(self, request: HoldMoney) -> PlatformConfig:
+        """A member whose identity is not verified may receive, but not withdraw, where the platform has it so.
+
+        Answers the configuration that decides about this withdrawal.
+        """
         platform_no, member_no = request.step.platform_no, request.member_no
-        if not member_no:
-            return
         configurations = self._platforms.configurations
         # Only what an order does by itself keeps the order's configuration; whoever asks now is asked for now.
         if _follows_a_release(request) and request.config_version:
             version = await configurations.version(platform_no, request.config_version)
         else:
             version = await configurations.current(platform_no)
+        if not member_no:
+            return version.config
         statuses = await self._members.statuses(platform_no, member_no)
         require_may(
             statuses[member_no],
@@ -209,6 +215,7 @@ class PaymentActivities:
             member_no=member_no,
             identity_required_for_withdrawal=version.config.identity_required_for_withdrawal,
         )
+        return version.config
 
     @activity.defn
     async def record_withdrawal(self, step: Step) -> Receipt:

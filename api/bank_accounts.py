@@ -51,7 +51,9 @@ class BankAccountView(View):
     cnaps_code: str
     bank_name: str
     status: str = Field(description="`bound` or `unbound`")
-    verification: str = Field(description="How the account was verified: `none`, or by an `operator`.")
+    verification: str = Field(
+        description="How the account was verified: `none`, `micro_deposit`, `unionpay`, or by an `operator`."
+    )
     is_default: bool
     bound_at: Time
     unbound_at: Time | None

@@ -13,7 +13,9 @@ from escrow.ledger.objects import event_feed, get_object, object_events
 
 router = APIRouter(tags=["events"])
 
-ObjectKind = Literal["order", "withdrawal", "bank_credit", "member", "bank_account", "platform"]
+ObjectKind = Literal[
+    "order", "withdrawal", "bank_credit", "member", "bank_account", "account_verification", "micro_deposit", "platform"
+]
 
 
 class EventQuery(Body):

@@ -20,6 +20,8 @@ NOW: Mapping[Function, tuple[Endpoint, ...]] = {
     Function.UNGUARANTEED_PAYMENT: (("POST", "/v1/payments"),),
     Function.WITHDRAWAL: (("POST", "/v1/withdrawals"),),
     Function.IDENTITY_CHECK: (("POST", "/v1/members/{member_no}/identity-checks"),),
+    Function.MICRO_DEPOSIT: (("POST", "/v1/members/{member_no}/bank-accounts/{account_id}/verify/micro-deposit"),),
+    Function.UNIONPAY_CHECK: (("POST", "/v1/members/{member_no}/bank-accounts/{account_id}/verify/unionpay"),),
     Function.HOSTED_PAGES: (("POST", "/v1/members/{member_no}/payment-password-links"),),
 }
 

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from temporalio.client import Client
 
 from api import (
+    account_verifications,
     accounts,
     authorisations,
     bank_accounts,
@@ -144,6 +145,7 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
         identity_checks,
         payment_password_links,
         bank_accounts,
+        account_verifications,
         orders,
         direct_payments,
         withdrawals,

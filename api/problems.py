@@ -172,7 +172,25 @@ CATALOGUE: dict[str, Entry] = {
         _CONFLICT, "Nobody knows the working days ahead", "Ask the operator to complete the calendar."
     ),
     "account_not_verified": Entry(
-        _CONFLICT, "The bank account is not verified", "Have an operator enter it in the platform's file."
+        _CONFLICT,
+        "The bank account is not verified",
+        "Have the member verify it; a platform's own account stands in the file of its operator.",
+    ),
+    "account_verified": Entry(_CONFLICT, "The bank account is verified already", "Nothing is to be done."),
+    "unionpay_persons_only": Entry(
+        _CONFLICT, "UnionPay does not check this account", "Verify it by a micro-deposit instead."
+    ),
+    "verification_too_soon": Entry(_CONFLICT, "Sent less than two minutes ago", "Wait two minutes."),
+    "verification_day_limit": Entry(_CONFLICT, "Sent five times today", "Go on tomorrow."),
+    "verification_state": Entry(
+        _CONFLICT, "The verification waits for nothing", "Look at its status; begin another one if need be."
+    ),
+    "verification_tries_spent": Entry(_CONFLICT, "All tries are spent", "Begin another verification."),
+    "verification_method": Entry(
+        _CONFLICT, "The verification is by the other method", "Send amount and reference, or the code."
+    ),
+    "verification_not_sent": Entry(
+        _CONFLICT, "The bank did not send it", "`details.reason` says why; decide anew under a new number."
     ),
     "basis_missing": Entry(_CONFLICT, "No consent covers this operation", "Give consent to exactly this operation."),
     "basis_void": Entry(_CONFLICT, "The consent was voided", "Consent again under a new request number."),

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import (
@@ -19,12 +19,15 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCStatusCode
 
 from activities.failures import from_temporal
+from activities.verification import Standing
 from api.problems import OrderBusy, TemporalUnavailable
 from escrow.domain.errors import Refused
 from escrow.domain.money import format_fen
 from escrow.domain.order_states import OrderStatus
-from workflows import messages, pay_in_messages, transfer_messages
+from workflows import messages, pay_in_messages, transfer_messages, verification_messages
 from workflows.search_attributes import of_member, of_order, of_withdrawal
+
+Result = TypeVar("Result")
 
 _PROBE = timedelta(seconds=1)
 _AWAY = frozenset(
@@ -182,15 +185,44 @@ class Processes:
             OrderBusy: no answer in time; the command may still take effect.
             TemporalUnavailable: nobody answers.
         """
-        handle = self._client.get_workflow_handle(messages.order_workflow_id(platform_no, order_no))
+        workflow_id = messages.order_workflow_id(platform_no, order_no)
+        return await self._update(workflow_id, operation, command, messages.CommandResult, update_id=update_id)
+
+    async def start_verification(self, verification: verification_messages.AccountVerificationInput) -> None:
+        """Start the workflow of a stored verification; one that failed, or that somebody cancelled, begins anew.
+
+        Raises:
+            TemporalUnavailable: nobody answers.
+        """
+        await self._start(
+            "AccountVerification",
+            verification,
+            workflow_id=_verification_id(verification.platform_no, verification.verification_no),
+            task_queue=messages.PAYMENTS_TASK_QUEUE,
+            summary=f"verification {verification.verification_no}",
+            attributes=of_member(platform_no=verification.platform_no),
+            reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+        )
+
+    async def send_verification_again(self, platform_no: str, verification_no: str, request_no: str) -> None:
+        """Have another micro-deposit or code sent; raises as `command_order`."""
+        command = verification_messages.SendAgain(request_no=request_no)
+        await self._update(_verification_id(platform_no, verification_no), "send_again", command, Standing)
+
+    async def compare_try(self, platform_no: str, verification_no: str, number: int) -> None:
+        """Have the bank asked about a stored try; raises as `command_order`."""
+        command = verification_messages.Try(number=number)
+        await self._update(_verification_id(platform_no, verification_no), "confirm", command, Standing)
+
+    async def _update(
+        self, workflow_id: str, operation: str, command: Any, result_type: type[Result], *, update_id: str | None = None
+    ) -> Result:
+        """Send an update and wait for its answer; without an id, each call is another update."""
+        handle = self._client.get_workflow_handle(workflow_id)
         try:
             async with self._translated(), asyncio.timeout(self._answer.total_seconds()):
-                result: messages.CommandResult = await handle.execute_update(
-                    operation,
-                    command,
-                    id=update_id,
-                    result_type=messages.CommandResult,
-                    rpc_timeout=self._answer,
+                result: Result = await handle.execute_update(
+                    operation, command, id=update_id, result_type=result_type, rpc_timeout=self._answer
                 )
                 return result
         except WorkflowUpdateFailedError as error:
@@ -295,6 +327,10 @@ class Processes:
             if "Failed client connect" not in str(error):
                 raise
             raise _temporal_away() from error
+
+
+def _verification_id(platform_no: str, verification_no: str) -> str:
+    return verification_messages.account_verification_workflow_id(platform_no, verification_no)
 
 
 def _temporal_away() -> TemporalUnavailable:

@@ -179,6 +179,12 @@ class PlatformConfig(BaseModel):
         strict=True,
         description="Whether a member whose identity is not verified may receive money but not withdraw it.",
     )
+    verified_account_required: bool = Field(
+        default=False,
+        strict=True,
+        description="Whether members withdraw only to accounts that a micro-deposit or a UnionPay check has verified. "
+        "Off by default; a platform in production should switch it on.",
+    )
     limits: Limits = Field(default=Limits(), description="Limits, off by default.")
     sms_texts: SmsTexts = Field(default=SmsTexts(), description="Texts of short messages, with named fields.")
 

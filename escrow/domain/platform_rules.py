@@ -61,7 +61,7 @@ def reserved_for_operators(before: PlatformConfig, after: PlatformConfig) -> lis
 
     The platform's key may switch functions, tighten, and require authorisations; it may not change the business
     model, drop or exchange an authorisation, let codes pass through the platform, add an origin that may embed
-    hosted pages, send members elsewhere from them, or let unverified members withdraw.
+    hosted pages, send members elsewhere from them, let unverified members withdraw, or anybody to unverified accounts.
     """
     reserved = []
     if after.business_model is not before.business_model:
@@ -78,6 +78,8 @@ def reserved_for_operators(before: PlatformConfig, after: PlatformConfig) -> lis
         reserved.append("return_url")
     if before.identity_required_for_withdrawal and not after.identity_required_for_withdrawal:
         reserved.append("identity_required_for_withdrawal")
+    if before.verified_account_required and not after.verified_account_required:
+        reserved.append("verified_account_required")
     return reserved
 
 

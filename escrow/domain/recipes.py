@@ -1,7 +1,7 @@
 """Every money movement as a named recipe that gives a balanced journal entry.
 
 Those of money that channels collect are made in `escrow.domain.collection_recipes`, those of transfers between
-sub-accounts in `escrow.domain.transfers`.
+sub-accounts in `escrow.domain.transfers`, those of micro-deposits in `escrow.domain.verification_recipes`.
 What is no recipe is refused: `RECIPES` says which purposes a recipe may add to or take from and which kinds of
 basis it may stand on, and the database holds the same list. All amounts are integer fen and greater than zero
 unless a parameter says that it may be zero.
@@ -73,6 +73,8 @@ RECIPES: Mapping[str, RecipeRule] = {
     "payment_made": _rule(_MEMBER_MONEY, (*_MEMBER_MONEY, _P.OWN), "consent"),
     "suspense_assigned": _rule((_P.SUSPENSE,), _MEMBER_MONEY, "consent"),
     "assignment_reversed": _rule(_MEMBER_MONEY, (_P.SUSPENSE,), "consent"),
+    "micro_deposit_sent": _rule((_P.OWN,), (_P.CUSTODY,), "bank_line"),
+    "micro_deposit_returned": _rule((_P.CUSTODY,), (_P.OWN,), "bank_line"),
 }
 
 _RELEASES = frozenset({"deposit_released", "milestone_released", "retention_released"})

@@ -129,11 +129,17 @@ class BankAccounts:
         async with self._reader.session() as session:
             return [self._drawer.opened(row) for row in (await session.exec(query)).all()]
 
-    async def to_pay(self, platform_no: str, member_no: str, account_id: str = "") -> BankAccount:
+    async def to_pay(
+        self, platform_no: str, member_no: str, account_id: str = "", *, verified: bool = False
+    ) -> BankAccount:
         """Return the bound account that a withdrawal goes to: the named one, or the default.
 
+        Args:
+            verified: whether a member's account must be verified too.
+
         Raises:
-            Refused: `account_not_bound`; `account_not_verified` for an account of the platform that nobody vouched for.
+            Refused: `account_not_bound`; `account_not_verified` for an account of the platform that nobody vouched
+                for, or of a member where verification is required.
         """
         async with self._reader.session() as session:
             if account_id:
@@ -145,6 +151,10 @@ class BankAccounts:
             raise Refused("account_not_bound", f"There is no bound {named}.", {"account_id": account_id})
         if not member_no and row.verification == "none":
             raise Refused("account_not_verified", "A platform withdraws to its own verified account only.")
+        if verified and row.verification == "none":
+            raise Refused(
+                "account_not_verified", f"Account {row.account_id} is not verified.", {"account_id": row.account_id}
+            )
         return self._drawer.opened(row)
 
     async def holder_of(self, platform_no: str, account_no: str) -> BankAccount | None:

@@ -1,5 +1,6 @@
 """The registry as one thing: platforms, members and their bank accounts, over one pool and one set of keys."""
 
+from escrow.ledger.account_verifications import AccountVerifications
 from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.cashier_links import CashierLinks
@@ -13,13 +14,15 @@ from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.platform_file import PlatformFile
 from escrow.ledger.platforms import Platform, Platforms
 from escrow.ledger.sms_codes import SmsCodes
+from escrow.ledger.verification_sendings import VerificationSendings
+from escrow.ledger.verification_tries import VerificationTries
 
 #: Member number under which the platform's own bank account is kept.
 PLATFORMS_OWN = ""
 
 
 class Registry:
-    """Platforms, members, their identity checks, bank accounts, payment passwords and links to hosted pages.
+    """Platforms, members, their identity checks, bank accounts with verifications, payment passwords, links to pages.
 
     Args:
         reader: the ledger's connections.
@@ -32,6 +35,9 @@ class Registry:
         self.members = Members(reader, box)
         self.bank_accounts = BankAccounts(reader, box, self.members)
         self.identity_checks = IdentityChecks(reader, box, self.members)
+        self.verifications = AccountVerifications(reader, box, self.members, self.bank_accounts, self.identity_checks)
+        self.verification_sendings = VerificationSendings(reader, self.verifications)
+        self.verification_tries = VerificationTries(reader, box, self.verifications)
         self.page_links = PageLinks(reader, box)
         self.cashier_links = CashierLinks(box)
         self.payment_passwords = PaymentPasswords(reader, box)

@@ -215,3 +215,59 @@ class SmsCodeRow(SQLModel, table=True):
     tries: int
     sent_at: datetime = _time()
     expires_at: datetime = _time()
+
+
+class AccountVerificationRow(SQLModel, table=True):
+    """One verification of a bank account; the mobile that receives codes is sealed."""
+
+    __tablename__ = "account_verification"
+    __table_args__ = (ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),)
+
+    platform_no: str = Field(primary_key=True)
+    verification_no: str = Field(primary_key=True)
+    member_no: str
+    account_id: str
+    account_no_index: bytes = Field(sa_type=LargeBinary)
+    method: str
+    mobile_sealed: bytes = Field(sa_type=LargeBinary)
+    status: str
+    reason: str
+    asked_at: datetime = _time()
+    expires_at: datetime | None = _time_or_none()
+
+
+class VerificationSendingRow(SQLModel, table=True):
+    """One micro-deposit or code that was sent for a verification, under its number at the bank."""
+
+    __tablename__ = "verification_sending"
+    __table_args__ = (
+        ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),
+        Index("verification_sending_account", "platform_no", "account_no_index", "opened_at"),
+        Index("verification_sending_bank", "bank_request_no"),
+    )
+
+    platform_no: str = Field(primary_key=True)
+    verification_no: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    request_no: str
+    bank_request_no: str
+    account_no_index: bytes = Field(sa_type=LargeBinary)
+    status: str
+    opened_at: datetime = _time()
+
+
+class VerificationTryRow(SQLModel, table=True):
+    """One amount or code that somebody typed, sealed; it is counted here before the bank is asked about it."""
+
+    __tablename__ = "verification_try"
+    __table_args__ = (ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),)
+
+    platform_no: str = Field(primary_key=True)
+    verification_no: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    request_no: str
+    bank_request_no: str
+    typed_sealed: bytes = Field(sa_type=LargeBinary)
+    typed_digest: bytes = Field(sa_type=LargeBinary)
+    outcome: str
+    tried_at: datetime = _time()

@@ -25,6 +25,15 @@ CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/payments"): {"payment_no": "P-1", "payer_no": "O-1", "payee_no": "C-1", "amount_fen": 100},
     ("POST", "/v1/withdrawals"): {"withdrawal_no": "W-1", "member_no": "O-1", "principal_fen": 100},
     ("POST", "/v1/members/{member_no}/identity-checks"): {"request_no": "F-3", **IDENTITY},
+    ("POST", "/v1/members/{member_no}/bank-accounts/{account_id}/verify/micro-deposit"): {
+        "request_no": "F-5",
+        "consent": IDENTITY["consent"],
+    },
+    ("POST", "/v1/members/{member_no}/bank-accounts/{account_id}/verify/unionpay"): {
+        "request_no": "F-6",
+        "consent": IDENTITY["consent"],
+        "mobile": "13800000001",
+    },
     ("POST", "/v1/members/{member_no}/payment-password-links"): {"request_no": "F-4", "purpose": "set"},
 }
 SWITCHED = [(function, endpoint) for table in (NOW, OF_THE_ORDER) for function in table for endpoint in table[function]]
@@ -50,7 +59,8 @@ async def test_a_switched_off_function_answers_403_on_every_endpoint_of_it(
     method, path = endpoint
     if "{order_no}" in path:
         await platform.open_order()
-    answer = await platform.http.request(method, path.format(order_no="D-1001", member_no="O-1"), json=CALLS[endpoint])
+    path = path.format(order_no="D-1001", member_no="O-1", account_id="A-O-1")
+    answer = await platform.http.request(method, path, json=CALLS[endpoint])
     assert (answer.status_code, answer.json()["code"]) == (403, "function_off")
     assert answer.json()["details"] == {"function": function.value}
 

@@ -23,6 +23,9 @@ IDENTITY = {
     "consent": {"text_version": "1", "address": "203.0.113.7"},
 }
 
+VERIFY = "/v1/members/{member_no}/bank-accounts/{account_id}/verify"
+VERIFICATION = {"member_no": "O-1", "account_id": "A-O-1", "verification_no": "V-1"}
+
 #: How a stranger names an object: path parameters, query and body, by the other's numbers.
 NAMED: Mapping[tuple[str, str], dict[str, Any]] = {
     ("GET", "/v1/members/{member_no}"): {"path": {"member_no": "O-1"}},
@@ -42,6 +45,24 @@ NAMED: Mapping[tuple[str, str], dict[str, Any]] = {
     },
     ("DELETE", "/v1/members/{member_no}/bank-accounts/{account_id}"): {
         "path": {"member_no": "O-1", "account_id": "A-O-1"}
+    },
+    ("POST", f"{VERIFY}/micro-deposit"): {
+        "path": {"member_no": "O-1", "account_id": "A-O-1"},
+        "body": {"request_no": "X-1", "consent": IDENTITY["consent"]},
+    },
+    ("POST", f"{VERIFY}/unionpay"): {
+        "path": {"member_no": "O-1", "account_id": "A-O-1"},
+        "body": {"request_no": "X-1", "consent": IDENTITY["consent"], "mobile": "13800000001"},
+    },
+    ("GET", f"{VERIFY}/{{verification_no}}"): {"path": VERIFICATION},
+    ("POST", f"{VERIFY}/{{verification_no}}/resend"): {"path": VERIFICATION, "body": {"request_no": "X-1"}},
+    ("POST", f"{VERIFY}/{{verification_no}}/confirm-amount"): {
+        "path": VERIFICATION,
+        "body": {"request_no": "X-1", "amount_fen": 1, "reference": "AAAAA"},
+    },
+    ("POST", f"{VERIFY}/{{verification_no}}/confirm-code"): {
+        "path": VERIFICATION,
+        "body": {"request_no": "X-1", "code": "111111"},
     },
     ("GET", "/v1/orders/{order_no}"): {"path": {"order_no": "D-1001"}},
     ("POST", "/v1/orders/{order_no}/pay"): {"path": {"order_no": "D-1001"}, "body": COMMAND},
@@ -142,6 +163,8 @@ async def rich(platforms: PlatformMaker) -> Platform:
     answer = await platform.post("/withdrawals", withdrawal_no="W-1", member_no="O-2", principal_fen=5_000)
     assert answer.status_code == 201, answer.text
     await _collect_and_assign(platform)
+    check = {"request_no": "V-1", "consent": IDENTITY["consent"], "mobile": "13800000001"}
+    await created(platform.post("/members/O-1/bank-accounts/A-O-1/verify/unionpay", **check))
     return platform
 
 
@@ -187,7 +210,15 @@ async def test_anothers_objects_are_answered_like_objects_that_do_not_exist(
     rich: Platform, platforms: PlatformMaker
 ) -> None:
     stranger, newcomer = await platforms.open(), await platforms.open()
-    absent = {"O-1": "O-404", "IC-O-1": "IC-404", "A-O-1": "A-404", "D-1001": "D-404", "W-1": "W-404", "C-1": "C-404"}
+    absent = {
+        "O-1": "O-404",
+        "IC-O-1": "IC-404",
+        "A-O-1": "A-404",
+        "V-1": "V-404",
+        "D-1001": "D-404",
+        "W-1": "W-404",
+        "C-1": "C-404",
+    }
     present = {number: number for number in absent}
     asked = await rich.post("/orders/D-1001/cancel", request_no="R-cancel", by="O-1")
     present["AU-1"], absent["AU-1"] = asked.json()["authorization"]["authorization_id"], "0" * 32
@@ -238,6 +269,7 @@ async def test_no_key_a_wrong_key_and_a_revoked_key_are_answered_alike(platform:
                 member_no="O-1",
                 order_no="D-1",
                 account_id="A",
+                verification_no="V",
                 withdrawal_no="W",
                 top_up_no="T",
                 payment_no="P",

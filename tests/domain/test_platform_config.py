@@ -120,6 +120,8 @@ def test_a_platforms_own_words_are_sent_and_braces_stay_braces() -> None:
             ["embedding_origins"],
         ),
         ({}, {"identity_required_for_withdrawal": False}, ["identity_required_for_withdrawal"]),
+        ({"verified_account_required": True}, {}, ["verified_account_required"]),
+        ({}, {"verified_account_required": True}, []),
         # The other way round, and everything else, is the platform's own business.
         ({}, {"authorisation": {"pay": "payment_password"}}, []),
         ({"sms_codes_by_api": True}, {}, []),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.domain import collection_recipes, recipes, transfers
+from escrow.domain import collection_recipes, recipes, transfers, verification_recipes
 from escrow.domain.accounts import WITHOUT_MINIMUM, Purpose
 from escrow.domain.collections import CollectionMethod, Settlement
 from escrow.domain.errors import Refused
@@ -139,6 +139,8 @@ MADE: dict[str, Callable[[int, int], JournalEntry]] = {
     "suspense_assigned": lambda a, b: transfers.suspense_assigned(
         platform_no="P", credit_no="X", member_no="O", amount_fen=a, pending_day=DAY if b % 2 else None
     ),
+    "micro_deposit_sent": lambda a, b: _bank(verification_recipes.micro_deposit_sent, a),
+    "micro_deposit_returned": lambda a, b: _bank(verification_recipes.micro_deposit_returned, a),
     "assignment_reversed": lambda a, b: transfers.assignment_reversed(
         platform_no="P", credit_no="X", member_no="O", legs=_legs(a, b)
     ),

@@ -1,0 +1,194 @@
+"""Activities of account verifications: send what proves an account, ask the bank about what was typed.
+
+What was typed, and to whom something goes, is looked up here: none of it passes through a workflow.
+"""
+
+from collections.abc import Awaitable
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+from temporalio import activity
+
+from activities.guards import require_own_workflow
+from activities.heartbeat import heartbeating
+from escrow.channels.verification import AccountVerification, CardCheckOrder, MicroDepositOrder
+from escrow.domain.account_verification import CardCheckAnswer, MicroDepositAnswer
+from escrow.domain.code_checks import CodeCheck
+from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
+from escrow.domain.verification_rules import VerificationMethod, VerificationStatus
+from escrow.ledger.account_verifications import AccountVerifications
+from escrow.ledger.platforms import Platforms
+from escrow.ledger.verification_rows import AccountVerification as Kept
+from escrow.ledger.verification_sendings import VerificationSendings
+from escrow.ledger.verification_tries import TypedIn, VerificationTries
+
+Answer = MicroDepositAnswer | CardCheckAnswer
+
+
+class VerificationRef(BaseModel):
+    """Names one verification."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    platform_no: str
+    verification_no: str
+
+
+class Standing(BaseModel):
+    """Where a verification stands after a step."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: VerificationStatus
+    expires_at: AwareDatetime | None = None
+    reason: str = ""
+
+
+class VerificationActivities:
+    """Ledger and bank activities of account verifications."""
+
+    def __init__(
+        self,
+        channel: AccountVerification,
+        platforms: Platforms,
+        verifications: AccountVerifications,
+        sendings: VerificationSendings,
+        tries: VerificationTries,
+    ) -> None:
+        self._channel = channel
+        self._platforms = platforms
+        self._verifications = verifications
+        self._sendings = sendings
+        self._tries = tries
+
+    @activity.defn
+    async def send_verification(self, ref: VerificationRef, request_no: str, occurred_at: AwareDatetime) -> Standing:
+        """Send a micro-deposit or a code, once for a request number however often this runs.
+
+        Raises:
+            Refused: of another sending than the first: what a rule of ours or the bank says no to. A first one that
+                is refused ends the verification instead.
+            BankUnreachable: not known to be sent; run this again.
+        """
+        _require_own(ref)
+        is_first = request_no == ref.verification_no
+        try:
+            number, bank_request_no = await self._sendings.open(
+                ref.platform_no, ref.verification_no, request_no, occurred_at=occurred_at
+            )
+        except Refused as refusal:
+            if not is_first:
+                raise
+            return await self._end(ref, VerificationStatus.REFUSED, refusal.code, occurred_at)
+        try:
+            async with heartbeating():
+                await _repeatable(self._sent(ref, number, bank_request_no))
+        except BankDeclined as declined:
+            await self._sendings.ended(
+                ref.platform_no, ref.verification_no, number, was_sent=False, occurred_at=occurred_at
+            )
+            if not is_first:
+                raise Refused("verification_not_sent", "The bank did not send it.", {"reason": declined.code}) from None
+            return await self._end(ref, VerificationStatus.FAILED, declined.code, occurred_at)
+        return _standing(
+            await self._sendings.ended(
+                ref.platform_no, ref.verification_no, number, was_sent=True, occurred_at=occurred_at
+            )
+        )
+
+    @activity.defn
+    async def check_try(self, ref: VerificationRef, number: int, occurred_at: AwareDatetime) -> Standing:
+        """Ask the bank about one stored try and record its answer; a recorded one is not asked about again.
+
+        A repeat after a lost answer may cost a try at the bank, and never gives one more.
+
+        Raises:
+            BankUnreachable: no answer; run this again.
+        """
+        _require_own(ref)
+        typed = await self._tries.typed(ref.platform_no, ref.verification_no, number)
+        outcome = typed.outcome
+        if outcome is None:
+            async with heartbeating():
+                outcome = await self._compared(typed)
+        return _standing(
+            await self._tries.answered(ref.platform_no, ref.verification_no, number, outcome, occurred_at=occurred_at)
+        )
+
+    @activity.defn
+    async def end_verification(
+        self, ref: VerificationRef, status: VerificationStatus, reason: str, occurred_at: AwareDatetime
+    ) -> Standing:
+        """End a verification that nobody confirmed, or for which nothing could be sent.
+
+        Raises:
+            Refused: `verification_state`: nobody but the bank says that an account is verified.
+        """
+        _require_own(ref)
+        if status not in (VerificationStatus.EXPIRED, VerificationStatus.FAILED):
+            raise Refused("verification_state", f"A verification does not become {status} by itself.")
+        return await self._end(ref, status, reason, occurred_at)
+
+    async def _sent(self, ref: VerificationRef, number: int, bank_request_no: str) -> Answer:
+        kept = await self._verifications.get(ref.platform_no, ref.verification_no)
+        to = await self._verifications.addressee(ref.platform_no, ref.verification_no)
+        if kept.method is VerificationMethod.MICRO_DEPOSIT:
+            platform = await self._platforms.get(ref.platform_no)
+            return await self._channel.send_micro_deposit(
+                MicroDepositOrder(
+                    request_no=bank_request_no,
+                    custody_account_no=platform.custody_account_no,
+                    account_no=to.account.account_no,
+                    account_name=to.name,
+                    is_corporate=to.account.is_corporate,
+                    cnaps_code=to.account.cnaps_code,
+                    mobile=to.mobile,
+                )
+            )
+        if number > 1:
+            return await self._channel.send_card_code_again(bank_request_no)
+        return await self._channel.start_card_check(
+            CardCheckOrder(
+                request_no=bank_request_no,
+                name=to.name,
+                citizen_id=to.citizen_id,
+                card_no=to.account.account_no,
+                mobile=to.mobile,
+            )
+        )
+
+    async def _compared(self, typed: TypedIn) -> CodeCheck:
+        if typed.method is VerificationMethod.MICRO_DEPOSIT:
+            asked: Awaitable[Answer] = self._channel.confirm_micro_deposit(
+                typed.bank_request_no, amount_fen=typed.amount_fen, reference=typed.reference
+            )
+        else:
+            asked = self._channel.confirm_card_check(typed.bank_request_no, typed.code)
+        answer = await _repeatable(asked)
+        if answer.code_check is None:
+            raise BankUnreachable("bank_answer_unreadable", "The bank did not say how the try compared; ask again.")
+        return answer.code_check
+
+    async def _end(
+        self, ref: VerificationRef, status: VerificationStatus, reason: str, occurred_at: AwareDatetime
+    ) -> Standing:
+        return _standing(
+            await self._verifications.end(
+                ref.platform_no, ref.verification_no, status, reason=reason, occurred_at=occurred_at
+            )
+        )
+
+
+def _require_own(ref: VerificationRef) -> None:
+    require_own_workflow(platform_no=ref.platform_no, object_kind="account-verification", object_no=ref.verification_no)
+
+
+async def _repeatable(call: Awaitable[Answer]) -> Answer:
+    """What may be asked again under the same number: a lost answer is no more than a bank out of reach."""
+    try:
+        return await call
+    except OutcomeUnknown as unknown:
+        raise BankUnreachable(unknown.code, unknown.message) from unknown
+
+
+def _standing(kept: Kept) -> Standing:
+    return Standing(status=kept.status, expires_at=kept.expires_at, reason=kept.reason)
