@@ -5,7 +5,8 @@ from datetime import date
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
-from activities.guards import require_consent, require_entered, require_signed
+from activities.guards import require_consent
+from activities.signed_order import signed_order
 from activities.steps import Step, used_before
 from activities.telemetry import RELEASES
 from escrow.domain import recipes
@@ -111,12 +112,12 @@ class OrderActivities:
         """Record a change of the order that moves no money, with its deadlines.
 
         Raises:
-            Refused: `not_found` for an order that was never opened, or the basis does not hold.
+            Refused: `not_found` for an order that was never opened, `contract_differs`, `money_inside`, or the basis
+                does not hold.
         """
-        if not step.bases:
-            await require_entered(
-                self._reader, platform_no=step.platform_no, object_kind=step.object_kind, object_no=step.object_no
-            )
+        order = await signed_order(self._reader, step.platform_no, step.object_no)
+        order.require_clocks(step)
+        await order.require_end(self._reader, step)
         return await self._writer.post(step.posting(content={}))
 
     @activity.defn
@@ -134,9 +135,11 @@ class OrderActivities:
         """Freeze the full price, pending money first.
 
         Raises:
-            Refused: `insufficient_balance`, or the basis does not hold.
+            Refused: `insufficient_balance`, `contract_differs`, or the basis does not hold.
         """
         step = request.step
+        order = await signed_order(self._reader, step.platform_no, step.object_no)
+        order.require(owner_no=request.owner_no, total_fen=request.total_fen)
         for attempt in range(_DRAW_ATTEMPTS):
             funding = await self._draw(step.platform_no, request.owner_no, request.total_fen)
             posting = step.posting(
@@ -164,19 +167,27 @@ class OrderActivities:
 
     @activity.defn
     async def release_milestone(self, request: ReleaseMilestone) -> Receipt:
-        """Release one milestone on the basis that the step carries."""
+        """Release one milestone on the basis that the step carries.
+
+        Raises:
+            Refused: `contract_differs`, or the basis does not hold.
+        """
         step = request.step
-        await require_signed(
-            self._reader,
-            platform_no=step.platform_no,
-            order_no=step.object_no,
-            terms={
-                "owner_no": request.owner_no,
-                "contractor_no": request.contractor_no,
-                "payee_is_platform": not request.payee_no,
-            },
-            milestone={"number": request.milestone, "amount_fen": request.gross_fen},
+        order = await signed_order(self._reader, step.platform_no, step.object_no)
+        order.require(
+            owner_no=request.owner_no,
+            contractor_no=request.contractor_no,
+            payee_is_platform=not request.payee_no,
+            release_settlement="T+1" if request.settles_next_day else "T+0",
         )
+        order.require_release(
+            step,
+            recipe=request.recipe,
+            milestone=request.milestone,
+            gross_fen=request.gross_fen,
+            commission_fen=request.commission_fen,
+        )
+        order.require_clocks(step)
         if request.payee_no not in ("", request.contractor_no):
             raise Refused("contract_differs", "An order pays its contractor, or the platform itself.")
         pending_day: date | None = None
@@ -208,8 +219,14 @@ class OrderActivities:
 
     @activity.defn
     async def refund_rest(self, request: RefundRest) -> Receipt:
-        """Refund what is still in escrow; T+1 money goes back to its pending day."""
+        """Refund what is still in escrow; T+1 money goes back to its pending day.
+
+        Raises:
+            Refused: `contract_differs`, or the basis does not hold.
+        """
         step = request.step
+        order = await signed_order(self._reader, step.platform_no, step.object_no)
+        await order.require_refund(self._reader, step, owner_no=request.owner_no, parts=request.parts)
         return await self._writer.post(
             step.posting(
                 entry=recipes.order_refunded(

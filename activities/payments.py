@@ -11,14 +11,15 @@ from activities.guards import (
     require_fee,
     require_in_transit,
     require_own_workflow,
-    require_standing_order,
 )
 from activities.heartbeat import heartbeating
+from activities.recorded_withdrawal import recorded_withdrawal
+from activities.signed_order import require_standing_order
 from activities.steps import Step, used_before
 from activities.telemetry import PAYOUT_ANSWERS
 from escrow.channels.protocols import Capabilities, PayoutOrder, Payouts
 from escrow.domain import recipes
-from escrow.domain.errors import BankDeclined, Refused
+from escrow.domain.errors import BankDeclined, BankUnreachable, Refused
 from escrow.domain.journal import Receipt
 from escrow.domain.payouts import PayoutAnswer, PayoutStatus
 from escrow.domain.rails import Rail
@@ -221,14 +222,19 @@ class PaymentActivities:
         """Send the payment order. Attempted once: the workflow asks about whatever has no answer.
 
         Raises:
-            Refused: `not_in_transit`, `wrong_workflow`, `account_not_bound`; nothing was sent.
+            Refused: `not_in_transit`, `withdrawal_differs`, `wrong_workflow`, `account_not_bound`; nothing was sent.
             BankDeclined: nothing was or will be paid under this number.
-            BankUnreachable: nothing was sent.
+            BankUnreachable: nothing was sent; an earlier payment order may still be paid, or the bank is away.
             OutcomeUnknown: sent, no answer.
         """
         target = request.target
         require_own_workflow(platform_no=target.platform_no, object_kind="withdrawal", object_no=request.withdrawal_no)
         async with heartbeating():
+            withdrawal = await recorded_withdrawal(self._reader, target.platform_no, request.withdrawal_no)
+            withdrawal.require(
+                member_no=target.member_no, account_id=target.account_id, principal_fen=request.amount_fen
+            )
+            withdrawal.require_attempt(request.request_no)
             await require_in_transit(
                 self._reader,
                 platform_no=target.platform_no,
@@ -236,6 +242,7 @@ class PaymentActivities:
                 withdrawal_no=request.withdrawal_no,
                 amount_fen=request.amount_fen,
             )
+            await self._require_unpaid(target.platform_no, withdrawal.payout_nos - {request.request_no})
             account = await self._accounts.to_pay(target.platform_no, target.member_no, target.account_id)
             platform = await self._platforms.get(target.platform_no)
             order = PayoutOrder(
@@ -270,10 +277,16 @@ class PaymentActivities:
         """Clear the transit account against the bank line of the payout, once per line.
 
         Raises:
+            Refused: `withdrawal_differs`, `bank_line_differs`.
             BankUnreachable: the bank's list does not show the line yet.
         """
         step = request.step
+        withdrawal = await recorded_withdrawal(self._reader, step.platform_no, step.object_no)
+        withdrawal.require(member_no=request.member_no, principal_fen=request.principal_fen, fee_fen=request.fee_fen)
         line = await self._bank_book.line(step.platform_no, request.bank_serial_no)
+        ours = {bank_request_no(step.platform_no, number) for number in withdrawal.payout_nos}
+        if line.kind != "payout" or line.request_no not in ours:
+            raise Refused("bank_line_differs", f"Bank line {request.bank_serial_no} is no payout of this withdrawal.")
         return await self._writer.post(
             step.posting(
                 entry=recipes.withdrawal_paid(
@@ -291,8 +304,17 @@ class PaymentActivities:
 
     @activity.defn
     async def return_money(self, request: ReturnMoney) -> Receipt:
-        """Give principal and fee back to the sub-account they were taken from."""
+        """Give principal and fee back to the sub-account they were taken from.
+
+        Raises:
+            Refused: `withdrawal_differs`.
+            BankUnreachable: a payment order of it may still be paid, or the bank is away; nothing was given back.
+        """
         step = request.step
+        withdrawal = await recorded_withdrawal(self._reader, step.platform_no, step.object_no)
+        withdrawal.require(member_no=request.member_no, principal_fen=request.principal_fen, fee_fen=request.fee_fen)
+        async with heartbeating():
+            await self._require_unpaid(step.platform_no, withdrawal.payout_nos)
         return await self._writer.post(
             step.posting(
                 entry=recipes.withdrawal_returned_to_member(
@@ -304,6 +326,16 @@ class PaymentActivities:
                 content={"principal_fen": request.principal_fen, "fee_fen": request.fee_fen},
             )
         )
+
+    async def _require_unpaid(self, platform_no: str, request_nos: frozenset[str]) -> None:
+        """The bank itself says of each payment order that it was not and will not be paid."""
+        for request_no in sorted(request_nos):
+            answer = await self._payouts.query(bank_request_no(platform_no, request_no))
+            ruled_out = answer.status is PayoutStatus.NOT_FOUND and answer.final
+            if answer.status is not PayoutStatus.FAILED and not ruled_out:
+                raise BankUnreachable(
+                    "earlier_payout_open", f"The bank does not rule out that it pays {request_no}; ask again later."
+                )
 
 
 def _count_definite(rail: Rail, answer: PayoutAnswer) -> None:

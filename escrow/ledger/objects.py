@@ -1,5 +1,6 @@
 """Business objects (orders, withdrawals, members …) as they stand, and the events that led there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,6 +48,16 @@ class Event:
     cursor: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedStep:
+    """One change of an object in short: when it happened, under which request number, and some of its facts."""
+
+    request_no: str
+    event_type: str
+    occurred_at: datetime
+    facts: dict[str, Any]
+
+
 async def get_object(reader: Reader, platform_no: str, kind: str, object_no: str) -> BusinessObject | None:
     """One object, None when the platform has none of this kind and number."""
     async with reader.session() as session:
@@ -87,6 +98,32 @@ async def object_events(
     )
     async with reader.session() as session:
         return [_event(row) for row in (await session.exec(query)).all()]
+
+
+async def recorded_steps(
+    reader: Reader, platform_no: str, kind: str, object_no: str, *, facts: Sequence[str]
+) -> list[RecordedStep]:
+    """All changes of one object, the first one first.
+
+    Args:
+        facts: top-level keys of each change to be read along; None where the change says nothing of it.
+    """
+    query = (
+        select(
+            EventRow.request_no,
+            EventRow.event_type,
+            EventRow.occurred_at,
+            func.jsonb_build_object(*(part for key in facts for part in (key, col(EventRow.body)[key]))),
+        )
+        .where(EventRow.platform_no == platform_no, EventRow.kind == kind, EventRow.object_no == object_no)
+        .order_by(col(EventRow.sequence_no))
+    )
+    async with reader.session() as session:
+        rows = (await session.exec(query)).all()
+    return [
+        RecordedStep(request_no=request_no, event_type=event_type, occurred_at=occurred_at, facts=found)
+        for request_no, event_type, occurred_at, found in rows
+    ]
 
 
 async def event_feed(reader: Reader, platform_no: str, *, after: str = "", limit: int = 100) -> list[Event]:
