@@ -20,9 +20,9 @@ async def contract_of_opening(registry: Registry, platform_no: str, opening: Ord
     platform = await registry.platforms.get(platform_no)
     config = platform.config
     contractor_no = _contractor_no(opening, config)
-    for member_no in (opening.owner_no, contractor_no):
-        if member_no != PLATFORM_ITSELF:
-            await _require_member(registry, platform_no, member_no)
+    self_operated = config.business_model is BusinessModel.SELF_OPERATED
+    for member_no in (opening.owner_no,) if self_operated else (opening.owner_no, contractor_no):
+        await _require_member(registry, platform_no, member_no)
     if opening.owner_no == contractor_no:
         raise Refused("member_unknown", "Owner and contractor are the same member; an order needs two parties.")
     if opening.withdraw_automatically and not config.auto_withdraw_allowed:
@@ -47,7 +47,7 @@ async def contract_of_opening(registry: Registry, platform_no: str, opening: Ord
         routing_objective=config.routing_objective.value,
         withdrawal_fee_fen=config.withdrawal_fee_fen,
         large_withdrawal_sms_above_fen=config.large_withdrawal_sms_threshold_fen,
-        payee_is_platform=config.business_model is BusinessModel.SELF_OPERATED,
+        payee_is_platform=self_operated,
         config_version=platform.config_version,
     )
 

@@ -200,7 +200,7 @@ class Processes:
     async def _silence(self) -> OrderBusy | TemporalUnavailable:
         """Why no answer came: Temporal itself is away, or the workflow has not got to it."""
         if await self.is_ready():
-            return OrderBusy("order_busy", "No answer yet; repeat the same request to learn the outcome.")
+            return _busy()
         return _temporal_away()
 
     @asynccontextmanager
@@ -214,12 +214,18 @@ class Processes:
                 raise WorkflowEnded from error
             if error.status in _AWAY:
                 raise _temporal_away() from error
+            if error.status is RPCStatusCode.FAILED_PRECONDITION:  # its tasks fail: operators see why, callers repeat
+                raise _busy() from error
             raise
         except RuntimeError as error:
             # What the SDK raises when a lazy client's first connection fails; there is no class of its own.
             if "Failed client connect" not in str(error):
                 raise
             raise _temporal_away() from error
+
+
+def _busy() -> OrderBusy:
+    return OrderBusy("order_busy", "No answer yet; repeat the same request to learn the outcome.")
 
 
 def _temporal_away() -> TemporalUnavailable:
