@@ -16,6 +16,13 @@ async def house() -> AsyncIterator[House]:
         yield running
 
 
+@pytest_asyncio.fixture(autouse=True)
+async def open_gates(house: House) -> AsyncIterator[None]:
+    """After each test, also one that failed, everybody runs and nothing is kept or disturbed."""
+    yield
+    await house.mend()
+
+
 @pytest.fixture
 def tables() -> list[str]:
     """What is to be printed when all tests are done."""

@@ -84,6 +84,11 @@ class Gate:
             connection.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
 
+    @property
+    def keeps_something(self) -> bool:
+        """Whether something is kept or would be."""
+        raise NotImplementedError
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = asyncio.current_task()
         assert connection is not None
@@ -122,6 +127,11 @@ class LedgerGate(Gate):
     async def open(self) -> None:
         """Begin to accept connections."""
         self._server = await asyncio.start_unix_server(self._accept, self._folder / ".s.PGSQL.5432")
+
+    @property
+    def keeps_something(self) -> bool:
+        """Whether a statement is kept or would be."""
+        return self.keeping
 
     async def cut(self) -> None:
         """Cut every connection, and keep nothing any more."""
@@ -199,6 +209,11 @@ class BankGate(Gate):
         while not self.kept:
             await asyncio.sleep(0.02)
         return self.kept[0]
+
+    @property
+    def keeps_something(self) -> bool:
+        """Whether a call is kept or would be."""
+        return self.trap is not _nothing
 
     async def cut(self) -> None:
         """Cut every connection, and keep nothing any more."""

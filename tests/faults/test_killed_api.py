@@ -1,7 +1,6 @@
 """SIGKILL of the API's process in the middle of a call, and the same call many times at once: one effect."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -21,14 +20,14 @@ _AT_ONCE = 20
 
 
 @pytest_asyncio.fixture
-async def platform(house: House) -> AsyncIterator[Platform]:
+async def platform(house: House) -> Platform:
     """A platform whose owner and contractor have money."""
     platform = await house.platforms.open()
     card = await platform.open_owner()
     await callers.open_contractor(platform, _ACCOUNT_NO)
     await platform.top_up(card, _FUNDS_FEN)
     await platform.top_up(_ACCOUNT_NO, _FUNDS_FEN, member_no="C-1")
-    yield platform
+    return platform
 
 
 async def kill_api(house: House, calling: asyncio.Task[Any]) -> None:
