@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 from escrow.stack.processes import free_port
 
+#: Words of the statements that post a batch, and of those that record a consent.
+POSTS, RECORDS_CONSENT = b"post_batch(", b"INSERT INTO consent"
 _BEGINNING_OF_A_BATCH = b'{"postings":['
 _END_OF_HEAD = b"\r\n\r\n"
 
@@ -108,7 +110,7 @@ class Gate:
 class LedgerGate(Gate):
     """A Unix socket before PostgreSQL's, where messages of its protocol pass one by one.
 
-    While `keeping`, the messages that `keeps` recognises are kept; these are batches of postings unless told otherwise.
+    While `keeping`, every statement with the words `keeps` is kept; these are postings unless told otherwise.
 
     Args:
         far_folder: folder of the server's own socket.
@@ -121,7 +123,7 @@ class LedgerGate(Gate):
         self._folder = Path(tempfile.mkdtemp(prefix="gate-"))
         self.dsn = f"{dsn.split('?')[0]}?host={quote(str(self._folder))}"
         self.keeping = False
-        self.keeps: Callable[[bytes], bool] = posts
+        self.keeps = POSTS
         self.kept: asyncio.Queue[KeptStatement] = asyncio.Queue()
 
     async def open(self) -> None:
@@ -135,7 +137,7 @@ class LedgerGate(Gate):
 
     async def cut(self) -> None:
         """Cut every connection, and keep nothing any more."""
-        self.keeping, self.keeps = False, posts
+        self.keeping, self.keeps = False, POSTS
         self.kept = asyncio.Queue()
         await super().cut()
 
@@ -159,13 +161,19 @@ class LedgerGate(Gate):
     ) -> None:
         # The first message of a connection has no type byte.
         far_writer.write(await _message(reader, b""))
+        prepared: dict[bytes, bytes] = {}
         while True:
             message = await _message(reader, await reader.readexactly(1))
-            if self.keeping and self.keeps(message):
-                statement = KeptStatement(_numbers(message))
-                self.kept.put_nowait(statement)
-                await statement.before_leaving()
-                under_way.append(statement)
+            if message[:1] == b"P":  # Parse: name, statement
+                name, statement, _ = message[5:].split(b"\0", 2)
+                prepared[name] = statement
+            if message[:1] == b"B" and self.keeping:  # Bind: portal, name, parameters
+                _, name, _ = message[5:].split(b"\0", 2)
+                if self.keeps in prepared.get(name, b""):
+                    kept = KeptStatement(_numbers(message))
+                    self.kept.put_nowait(kept)
+                    await kept.before_leaving()
+                    under_way.append(kept)
             far_writer.write(message)
             await far_writer.drain()
 
@@ -246,16 +254,6 @@ class BankGate(Gate):
             far_writer.transport.abort()
 
 
-def posts(message: bytes) -> bool:
-    """Whether a message binds a batch of postings to the ledger's statement."""
-    return message[:1] == b"B" and _BEGINNING_OF_A_BATCH in message
-
-
-def commits(message: bytes) -> bool:
-    """Whether a message ends a transaction for good."""
-    return message[:1] == b"Q" and message[5:].startswith(b"COMMIT")
-
-
 def _nothing(_: KeptCall) -> bool:
     return False
 
@@ -267,7 +265,7 @@ async def _message(reader: asyncio.StreamReader, kind: bytes) -> bytes:
 
 
 def _numbers(message: bytes) -> list[tuple[str, str]]:
-    if not posts(message):
+    if _BEGINNING_OF_A_BATCH not in message:
         return []
     text = message[message.index(_BEGINNING_OF_A_BATCH) :].decode(errors="replace")
     batch, _ = json.JSONDecoder().raw_decode(text)

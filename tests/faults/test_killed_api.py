@@ -10,7 +10,7 @@ import pytest_asyncio
 from escrow.ledger.consents import get_consent
 from tests.api.platforms import Platform
 from tests.faults import callers
-from tests.faults.gates import commits
+from tests.faults.gates import RECORDS_CONSENT
 from tests.faults.house import House
 
 _ACCOUNT_NO = "755912345678900003"
@@ -79,7 +79,7 @@ async def test_a_call_killed_before_or_after_its_consent_was_recorded_is_repeate
 ) -> None:
     await callers.open_order(platform, "D-1")
     gate = house.api_ledger_gate
-    gate.keeping, gate.keeps = True, commits
+    gate.keeping, gate.keeps = True, RECORDS_CONSENT
     calling = asyncio.create_task(platform.post("/orders/D-1/pay", request_no="D-1-pay", by="O-1"))
     kept = await asyncio.wait_for(gate.kept.get(), _KEPT_WITHIN_SECONDS)
     if recorded:
