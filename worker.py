@@ -74,7 +74,7 @@ class Activities:
         self.registry = Registry(reader, box)
         platforms, accounts = self.registry.platforms, self.registry.bank_accounts
         self.orders = OrderActivities(writer, reader)
-        self.notices = NoticeActivities(bank, self.registry.members, platforms)
+        self.notices = NoticeActivities(reader, bank, self.registry.members, platforms)
         bank_book = BankBook(BankLines(reader, box), platforms, bank)
         self.payments = PaymentActivities(writer, reader, accounts, platforms, bank_book, bank, settings.working_days)
         self.bank_lines = BankLineActivities(writer, reader, bank_book, accounts, platforms)

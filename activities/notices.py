@@ -6,11 +6,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
 from activities.heartbeat import heartbeating
+from activities.recorded_withdrawal import recorded_withdrawal
+from activities.signed_order import signed_order
 from escrow.channels.protocols import Sms
 from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.money import format_fen
 from escrow.domain.requests import derived
+from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members
 from escrow.ledger.platforms import Platforms
 
@@ -45,7 +48,8 @@ class LargeWithdrawal(BaseModel):
 class NoticeActivities:
     """SMS activities."""
 
-    def __init__(self, sms: Sms, members: Members, platforms: Platforms) -> None:
+    def __init__(self, reader: Reader, sms: Sms, members: Members, platforms: Platforms) -> None:
+        self._reader = reader
         self._sms = sms
         self._members = members
         self._platforms = platforms
@@ -55,8 +59,11 @@ class NoticeActivities:
         """Remind the owner that the stage will be accepted by silence.
 
         Raises:
-            Refused: `no_mobile`.
+            Refused: `no_mobile`, or `contract_differs`: the text would not say what was signed.
         """
+        order = await signed_order(self._reader, reminder.platform_no, reminder.order_no)
+        signed = {"number": reminder.milestone, "name": reminder.milestone_name, "amount_fen": reminder.amount_fen}
+        order.require(owner_no=reminder.owner_no, milestone=signed)
         text = (
             f"订单{reminder.order_no}第{reminder.milestone}阶段({reminder.milestone_name})已报完工，"
             f"金额{format_fen(reminder.amount_fen)}元。如无异议，将于{_local(reminder.due_at)}自动验收并付款；"
@@ -70,8 +77,10 @@ class NoticeActivities:
         """Announce an accepted withdrawal above the threshold, once.
 
         Raises:
-            Refused: `no_mobile`.
+            Refused: `no_mobile`, or `withdrawal_differs`: nobody asked for this.
         """
+        asked = await recorded_withdrawal(self._reader, withdrawal.platform_no, withdrawal.withdrawal_no)
+        asked.require(member_no=withdrawal.member_no, principal_fen=withdrawal.principal_fen)
         text = (
             f"您于{_local(withdrawal.requested_at)}申请提现{format_fen(withdrawal.principal_fen)}元"
             f"(提现号{withdrawal.withdrawal_no})，已受理。如非本人操作，请立即联系平台。"
