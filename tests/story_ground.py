@@ -174,6 +174,14 @@ class Ground:
             if item.balance_fen and item.account.purpose is not Purpose.CUSTODY
         }
 
+    async def balances_become(self, expected: dict[str, str]) -> None:
+        """Wait in real time until every sub-account that holds money is as expected."""
+
+        async def as_expected() -> bool:
+            return await self.balances() == expected
+
+        await self.until(as_expected, f"{expected} instead of {await self.balances()}")
+
     async def in_the_books(self, kind: str, object_no: str) -> BusinessObject:
         """An order or withdrawal as the ledger has it."""
         found = await get_object(self.stage.reader, self.platform_no, kind, object_no)
@@ -201,7 +209,7 @@ class Ground:
         """No invariant of the ledger is broken."""
         connection = await asyncpg.connect(self.stage.database.dsn)
         try:
-            assert await check_invariants(connection) == []
+            assert await check_invariants(connection, self.platform_no) == []
         finally:
             await connection.close()
 

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.notices import NoticeActivities, OrderReminder
     from activities.order_money import FreezePrice, OrderActivities, ProposeCancel, RefundRest, ReleaseMilestone
     from escrow.domain.errors import Refused
     from escrow.domain.journal import Basis
@@ -25,10 +24,8 @@ with workflow.unsafe.imports_passed_through():
         WithdrawalInput,
         withdrawal_workflow_id,
     )
-    from workflows.order_desk import OrderDesk
-    from workflows.patience import SMS
+    from workflows.order_reminders import OrderReminders
     from workflows.search_attributes import of_withdrawal
-    from workflows.steadfast import why_unfinished
     from workflows.withdrawal import Withdrawal
 
 
@@ -53,7 +50,7 @@ _RELEASE_RECIPE = {
 }
 
 
-class OrderActions(OrderDesk):
+class OrderActions(OrderReminders):
     """The steps of a decoration order."""
 
     async def freeze_price(self, letter: Letter) -> None:
@@ -155,27 +152,6 @@ class OrderActions(OrderDesk):
             self.mail.refuse(letter, refusal)
             return
         self.adopt(after, letter)
-
-    async def remind_owner(self, milestone: MilestoneTerms) -> None:
-        """Tell the owner by SMS that silence is about to count as acceptance; a failing SMS stops nothing."""
-        current = states.milestone_of(self.state, milestone.number)
-        reminder = OrderReminder(
-            platform_no=self.contract.platform_no,
-            order_no=self.contract.order_no,
-            owner_no=self.contract.owner_no,
-            milestone=milestone.number,
-            milestone_name=milestone.name,
-            amount_fen=milestone.amount_fen,
-            round=current.round,
-            due_at=current.inspection_due_at or workflow.now(),
-        )
-        try:
-            await workflow.execute_activity_method(
-                NoticeActivities.remind_owner, reminder, summary=f"M{milestone.number}: remind the owner", **SMS
-            )
-        except ActivityError as error:
-            self.note("reminder", f"the owner could not be reminded of M{milestone.number}: {why_unfinished(error)}")
-        self.state = states.with_milestone(self.state, milestone.number, reminded=True)
 
     async def release(self, milestone: MilestoneTerms, acceptance: Acceptance) -> None:
         """Release the milestone's money, less commission, and withdraw it where the order says so."""
