@@ -120,15 +120,20 @@ class LedgerGate(Gate):
     def __init__(self, far_folder: Path, dsn: str) -> None:
         super().__init__()
         self._far_socket = far_folder / ".s.PGSQL.5432"
-        self._folder = Path(tempfile.mkdtemp(prefix="gate-"))
-        self.dsn = f"{dsn.split('?')[0]}?host={quote(str(self._folder))}"
+        self._folder = tempfile.TemporaryDirectory(prefix="gate-")
+        self.dsn = f"{dsn.split('?')[0]}?host={quote(self._folder.name)}"
         self.keeping = False
         self.keeps = POSTS
         self.kept: asyncio.Queue[KeptStatement] = asyncio.Queue()
 
     async def open(self) -> None:
         """Begin to accept connections."""
-        self._server = await asyncio.start_unix_server(self._accept, self._folder / ".s.PGSQL.5432")
+        self._server = await asyncio.start_unix_server(self._accept, Path(self._folder.name) / ".s.PGSQL.5432")
+
+    async def close(self) -> None:
+        """Accept nobody any more, cut everything and remove the socket."""
+        await super().close()
+        self._folder.cleanup()
 
     @property
     def keeps_something(self) -> bool:
