@@ -359,20 +359,19 @@ async def test_a_payout_is_settled_by_its_own_bank_line_only(story_at: StoryAt) 
         await story.stage.sandbox.steer.next_suffers("timeout_booked", "read")
         await story.withdrawal("W-2").signal("bank_notice", {"notice_id": "1", "kind": "payout"})
         await story.stage.sandbox.steer.move_clock(by=timedelta(minutes=11))
-        line = next(
-            item
-            for item in await story.stage.sandbox.bank.lines_after(story.stage.custody_account_no, 0)
-            if item.request_no.endswith("W-1:payout:1")
-        )
+        serials = {payout["reqSeq"]: payout["serialNo"] for payout in await story.stage.sandbox.steer.payouts()}
 
+        async def the_bank_is_asked() -> bool:
+            return bool((await story.withdrawal("W-2").describe()).raw_description.pending_activities)
+
+        await story.until(the_bank_is_asked, "the withdrawal asks the bank")
         pending = (await story.withdrawal("W-2").describe()).raw_description.pending_activities
         forged = PayoutAnswer(
             request_no="W-2:payout:1",
             status=PayoutStatus.SUCCEEDED,
             final=True,
-            bank_serial_no=line.bank_serial_no,
-            reason="",
-            booked_at=line.booked_at,
+            bank_serial_no=serials[f"{story.platform_no}/W-1:payout:1"],
+            booked_at=await story.now(),
         )
         asked = story.stage.client.get_async_activity_handle(
             workflow_id=story.withdrawal("W-2").id, run_id=None, activity_id=pending[0].activity_id
