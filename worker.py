@@ -49,6 +49,7 @@ from workflows.messages import (
     bank_watch_workflow_id,
 )
 from workflows.order import DecorationOrder
+from workflows.patience import WORKFLOW_TASK
 from workflows.withdrawal import Withdrawal
 
 HELD_FEN = Gauge("escrow_held_fen", "Money held in escrow for orders, in fen", ["platform"])
@@ -203,6 +204,7 @@ async def _make_rounds(client: Client, reader: Reader, registry: Registry) -> No
                     id=bank_watch_workflow_id(platform_no),
                     task_queue=PAYMENTS_TASK_QUEUE,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    task_timeout=WORKFLOW_TASK,
                     static_summary=f"custody account of {platform_no}",
                 )
             for held in await held_and_needing_attention(reader):

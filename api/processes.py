@@ -24,6 +24,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.money import format_fen
 from escrow.domain.order_states import OrderStatus
 from workflows import messages
+from workflows.patience import WORKFLOW_TASK
 from workflows.search_attributes import of_order, of_withdrawal
 
 _PROBE = timedelta(seconds=1)
@@ -142,6 +143,7 @@ class Processes:
                 messages.BankWatchInput(platform_no=platform_no),
                 id=messages.bank_watch_workflow_id(platform_no),
                 task_queue=messages.PAYMENTS_TASK_QUEUE,
+                task_timeout=WORKFLOW_TASK,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 start_signal="bank_notice",
                 start_signal_args=[notice],
@@ -176,6 +178,7 @@ class Processes:
                     task_queue=task_queue,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    task_timeout=WORKFLOW_TASK,
                     static_summary=summary,
                     search_attributes=await self._present(attributes),
                     rpc_timeout=self._answer,

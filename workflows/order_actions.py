@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
         withdrawal_workflow_id,
     )
     from workflows.order_reminders import OrderReminders
+    from workflows.patience import WORKFLOW_TASK
     from workflows.search_attributes import of_withdrawal
     from workflows.withdrawal import Withdrawal
 
@@ -230,6 +231,7 @@ class OrderActions(OrderReminders):
                 id=withdrawal_workflow_id(platform_no, withdrawal_no),
                 task_queue=PAYMENTS_TASK_QUEUE,
                 parent_close_policy=ParentClosePolicy.ABANDON,
+                task_timeout=WORKFLOW_TASK,
                 static_summary=f"withdraw M{milestone.number} of {self.contract.order_no} for {self.payee_no}",
                 search_attributes=attributes if workflow.info().typed_search_attributes else None,
             )
