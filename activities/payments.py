@@ -21,10 +21,12 @@ from escrow.channels.protocols import Capabilities, PayoutOrder, Payouts
 from escrow.domain import recipes
 from escrow.domain.errors import BankDeclined, BankUnreachable, Refused
 from escrow.domain.journal import Receipt
+from escrow.domain.money import format_fen
 from escrow.domain.payouts import PayoutAnswer, PayoutStatus
 from escrow.domain.rails import Rail
 from escrow.domain.routing import PayoutAccount, account_facts
 from escrow.ledger.bank_accounts import BankAccounts
+from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import get_object
 from escrow.ledger.platforms import Platforms
@@ -142,22 +144,13 @@ class PaymentActivities:
         """Hold principal and fee; the account must be bound, under the member's own name.
 
         Raises:
-            Refused: `account_not_bound`, `insufficient_balance`, `object_exists`, or the basis does not hold.
+            Refused: `account_not_bound`, `insufficient_balance`, `bank_charges_owed`, `object_exists`, or the basis
+                does not hold.
         """
         step = request.step
-        for basis in step.bases:
-            if basis.kind == "release":
-                await require_standing_order(
-                    self._reader,
-                    platform_no=step.platform_no,
-                    order_no=request.order_no,
-                    released_as=basis.reference,
-                    fee_fen=request.fee_fen,
-                )
-            else:
-                platform = await self._platforms.get(step.platform_no)
-                require_fee(config=platform.config, fee_fen=request.fee_fen)
-        account = await self._accounts.to_pay(step.platform_no, request.member_no, request.account_id)
+        held = await get_object(self._reader, step.platform_no, step.object_kind, step.object_no)
+        # Asked again after it was done, nothing is checked anew: what held then may have changed since.
+        account_id = held.body["account_id"] if held is not None else await self._account_to_pay(request)
         posting = step.posting(
             entry=recipes.withdrawal_requested(
                 platform_no=step.platform_no,
@@ -171,7 +164,7 @@ class PaymentActivities:
                 "fee_fen": request.fee_fen,
                 "started_as": request.started_as,
             },
-            document={"account_id": account.account_id},
+            document={"account_id": account_id},
         )
         try:
             receipt = await self._writer.post(posting)
@@ -181,7 +174,34 @@ class PaymentActivities:
             held = await get_object(self._reader, step.platform_no, step.object_kind, step.object_no)
             if held is not None:
                 return HoldReceipt(account_id=held.body["account_id"])
-        return HoldReceipt(account_id=account.account_id)
+        return HoldReceipt(account_id=account_id)
+
+    async def _account_to_pay(self, request: HoldMoney) -> str:
+        step = request.step
+        for basis in step.bases:
+            if basis.kind == "release":
+                await require_standing_order(
+                    self._reader,
+                    platform_no=step.platform_no,
+                    order_no=request.order_no,
+                    released_as=basis.reference,
+                    fee_fen=request.fee_fen,
+                )
+            else:
+                platform = await self._platforms.get(step.platform_no)
+                require_fee(config=platform.config, fee_fen=request.fee_fen)
+        if not request.member_no:
+            owed_fen = await cover_bank_charges(
+                self._reader, self._writer, step.platform_no, occurred_at=step.occurred_at
+            )
+            if owed_fen:
+                raise Refused(
+                    "bank_charges_owed",
+                    f"The platform owes {format_fen(owed_fen)} for bank charges; transfer that to the custody account.",
+                    {"owed_fen": owed_fen},
+                )
+        account = await self._accounts.to_pay(step.platform_no, request.member_no, request.account_id)
+        return account.account_id
 
     @activity.defn
     async def record_withdrawal(self, step: Step) -> Receipt:

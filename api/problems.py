@@ -83,6 +83,11 @@ CATALOGUE: dict[str, Entry] = {
     "insufficient_balance": Entry(
         _CONFLICT, "Not enough money on the account", "Top up, or ask for less; `details.account` names the account."
     ),
+    "bank_charges_owed": Entry(
+        _CONFLICT,
+        "The platform owes bank charges",
+        "Transfer `details.owed_fen` from the platform's own bank account first; members' money never pays for it.",
+    ),
     "account_already_bound": Entry(
         _CONFLICT, "The bank account is bound already", "Unbind it first; a bank account belongs to one member."
     ),

@@ -64,6 +64,7 @@ def withdrawal_view(withdrawal: BusinessObject) -> WithdrawalView:
         "request_no_reused",
         "account_not_bound",
         "insufficient_balance",
+        "bank_charges_owed",
         "object_exists",
         "order_busy",
         "temporal_unavailable",
