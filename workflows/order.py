@@ -126,7 +126,7 @@ class DecorationOrder(OrderActions):
             assert current.inspection_due_at is not None  # noqa: S101 - set whenever a milestone is in inspection
             async with self.owner_reminded(milestone):
                 letter = await self.next_command(
-                    until=current.inspection_due_at, awaited=f"acceptance of {label}; silence accepts it"
+                    until=current.inspection_due_at, awaited=f"acceptance of {label} by the owner or by silence"
                 )
             if letter is None:
                 return Acceptance(self.deadline_basis(self.inspection_name(milestone)), by="silence")
