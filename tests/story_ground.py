@@ -227,7 +227,8 @@ class Ground:
 async def details_of(handle: WorkflowHandle[Any, Any]) -> str:
     """What the Temporal UI shows as a workflow's current details."""
     metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
-    return metadata.current_details
+    details: str = metadata.current_details
+    return details
 
 
 def reuse_policy(server_has_forgotten: bool) -> WorkflowIDReusePolicy:

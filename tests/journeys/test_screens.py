@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -107,7 +108,7 @@ async def test_an_operator_sees_orders_filtered_their_timeline_and_their_details
         "M2 水电验收",
         "This has no basis that holds",
     ):
-        await eventually(lambda text=text: is_told(page, text), within_seconds=20)  # type: ignore[misc]
+        await eventually(partial(is_told, page, text), within_seconds=20)
     await picture(page, folder / "order-details.png")
 
 
