@@ -84,7 +84,7 @@ class PayoutMessage(WireMessage):
     req_seq: ReqSeq
     acct_no: str
     channel: Channel
-    amt: Annotated[str, StringConstraints(pattern=r"^\d{1,16}\.\d{2}$")]
+    amt: Annotated[str, StringConstraints(pattern=r"^\d{1,17}\.\d{2}$")]
     payee_acct: Annotated[str, StringConstraints(max_length=40)]
     payee_name: Annotated[str, StringConstraints(max_length=120)]
     payee_type: Annotated[str, StringConstraints(pattern="^(PERSON|COMPANY)$")]
