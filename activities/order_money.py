@@ -16,7 +16,6 @@ from escrow.domain.journal import Basis, Receipt
 from escrow.ledger.balances import member_balances
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
-from escrow.ledger.objects import get_object
 from escrow.ledger.posting import LedgerWriter
 
 #: How often a freeze looks at the balances again when somebody else moved them meanwhile.
@@ -137,33 +136,14 @@ class OrderActivities:
         Raises:
             Refused: `insufficient_balance`, `contract_differs`, or the basis does not hold.
         """
-        step = request.step
-        order = await signed_order(self._reader, step.platform_no, step.object_no)
-        order.require(owner_no=request.owner_no, total_fen=request.total_fen)
-        for attempt in range(_DRAW_ATTEMPTS):
-            funding = await self._draw(step.platform_no, request.owner_no, request.total_fen)
-            posting = step.posting(
-                entry=recipes.order_frozen(
-                    platform_no=step.platform_no,
-                    owner_no=request.owner_no,
-                    order_no=step.object_no,
-                    legs=funding,
-                ),
-                content={"owner_no": request.owner_no, "total_fen": request.total_fen},
-                document={
-                    "funding": [
-                        {"source": leg.source, "amount_fen": leg.amount_fen, "refunded_fen": 0} for leg in funding
-                    ]
-                },
-            )
+        for _ in range(_DRAW_ATTEMPTS):
             try:
-                receipt = await self._writer.post(posting)
+                return await self._freeze(request)
             except Refused as refusal:
-                if refusal.code != "insufficient_balance" or attempt == _DRAW_ATTEMPTS - 1:
+                if refusal.code != "insufficient_balance":
                     raise
-                continue
-            return FreezeReceipt(funding=await self._stored_funding(step) if receipt.repeated else funding)
-        raise AssertionError("unreachable: the loop returns or raises")
+                last = refusal
+        raise last
 
     @activity.defn
     async def release_milestone(self, request: ReleaseMilestone) -> Receipt:
@@ -239,6 +219,32 @@ class OrderActivities:
             )
         )
 
+    async def _freeze(self, request: FreezePrice) -> FreezeReceipt:
+        """One look at the balances and one posting; a freeze that was done before is answered by what it drew."""
+        step = request.step
+        order = await signed_order(self._reader, step.platform_no, step.object_no)
+        order.require(owner_no=request.owner_no, total_fen=request.total_fen)
+        funding = order.funding or await self._draw(step.platform_no, request.owner_no, request.total_fen)
+        receipt = await self._writer.post(
+            step.posting(
+                entry=recipes.order_frozen(
+                    platform_no=step.platform_no,
+                    owner_no=request.owner_no,
+                    order_no=step.object_no,
+                    legs=funding,
+                ),
+                content={"owner_no": request.owner_no, "total_fen": request.total_fen},
+                document={
+                    "funding": [
+                        {"source": leg.source, "amount_fen": leg.amount_fen, "refunded_fen": 0} for leg in funding
+                    ]
+                },
+            )
+        )
+        if receipt.repeated:  # perhaps by an attempt that was still under way when this one looked
+            funding = (await signed_order(self._reader, step.platform_no, step.object_no)).funding
+        return FreezeReceipt(funding=funding)
+
     async def _draw(self, platform_no: str, owner_no: str, amount_fen: int) -> tuple[FundingLeg, ...]:
         balances = await member_balances(self._reader, platform_no, owner_no)
         return draw(
@@ -246,8 +252,3 @@ class OrderActivities:
             pending_fen_by_day=balances.pending_fen_by_day,
             amount_fen=amount_fen,
         )
-
-    async def _stored_funding(self, step: Step) -> tuple[FundingLeg, ...]:
-        stored = await get_object(self._reader, step.platform_no, step.object_kind, step.object_no)
-        legs = stored.body["funding"] if stored is not None else []
-        return tuple(FundingLeg(**leg) for leg in legs)
