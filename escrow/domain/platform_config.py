@@ -110,8 +110,6 @@ class PlatformConfig(BaseModel):
     def _fits_the_business_model(self) -> Self:
         if self.business_model is BusinessModel.SELF_OPERATED and self.commission_basis_points != 0:
             raise ValueError("commission_basis_points must be 0 for a self_operated platform: it takes no commission")
-        if self.business_model is BusinessModel.SELF_OPERATED and self.release_settlement is not Settlement.T_PLUS_0:
-            raise ValueError("release_settlement must be T+0 for a self_operated platform: its own money never waits")
         if self.reminder_hours >= self.inspection_days * 24:
             raise ValueError("reminder_hours must be shorter than inspection_days")
         return self

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from escrow.domain.platform_config import BusinessModel, PlatformConfig, Settlement
+from escrow.ledger.platform_file import PlatformFile
 from escrow.stack.up import Stack
 from tests.api.platforms import MILESTONES, PRICE_FEN, Platform, PlatformMaker, created, eventually, order_body
 from tests.api.temporal import signal_order
@@ -103,9 +104,10 @@ async def test_an_order_withdraws_by_itself_only_where_that_is_on_and_the_money_
 @pytest.mark.parametrize("wrong", [{"commission_basis_points": 500}, {"release_settlement": "T+1"}])
 def test_a_self_operated_platform_takes_no_commission_and_its_own_money_never_waits(wrong: dict[str, object]) -> None:
     sound = {"business_model": "self_operated", "commission_basis_points": 0}
-    assert PlatformConfig.model_validate(sound).business_model is BusinessModel.SELF_OPERATED
+    file = {"platform_no": "HOME", "name": "自营", "config": sound}
+    assert PlatformFile.model_validate(file).config.business_model is BusinessModel.SELF_OPERATED
     with pytest.raises(ValidationError, match="self_operated platform"):
-        PlatformConfig.model_validate({**sound, **wrong})
+        PlatformFile.model_validate({**file, "config": {**sound, **wrong}})
 
 
 async def test_a_self_operated_platform_is_paid_itself_without_commission(platforms: PlatformMaker) -> None:
