@@ -175,11 +175,10 @@ async def _fund(owner: asyncpg.Connection, members: int, day: date) -> None:
         )
         await owner.execute(
             "INSERT INTO entry_line (account_id, accounting_day, version, entry_id, amount_fen, balance_after_fen)"
-            " SELECT a.id, $2, CASE a.purpose WHEN 'custody' THEN e.id ELSE 1 END, e.id,"
-            " CASE a.purpose WHEN 'custody' THEN -$3::bigint ELSE $3 END,"
-            " CASE a.purpose WHEN 'custody' THEN -$3 * e.id ELSE $3 END"
-            " FROM entry e JOIN account a ON a.platform_no = $1"
-            " AND (a.purpose = 'custody' OR (a.purpose = 'withdrawable' AND a.member_no = 'M-' || e.id))",
+            " SELECT a.id, $2::date, e.id, e.id, -$3::bigint, -$3 * e.id FROM account a, entry e"
+            " WHERE a.platform_no = $1 AND a.purpose = 'custody'"
+            " UNION ALL SELECT a.id, $2, 1, substr(a.member_no, 3)::bigint, $3, $3 FROM account a"
+            " WHERE a.platform_no = $1 AND a.purpose = 'withdrawable'",
             PLATFORM_NO,
             day,
             _FUNDS_FEN,
