@@ -76,12 +76,12 @@ class Ground:
         )
         await registry.bank_accounts.bind(self.platform_no, member_no, account)
 
-    async def watch_begins(self, *, poll_every: timedelta = _WATCH_NEVER_POLLS) -> None:
-        """The worker's watch over the custody account."""
+    async def watch_begins(self, *, poll_every: timedelta = _WATCH_NEVER_POLLS, workflow_id: str = "") -> None:
+        """The worker's watch over the custody account, or with an id of its own a second one beside it."""
         await self.stage.client.start_workflow(
             BankWatch.run,
             BankWatchInput(platform_no=self.platform_no, poll_every=poll_every),
-            id=bank_watch_workflow_id(self.platform_no),
+            id=workflow_id or bank_watch_workflow_id(self.platform_no),
             task_queue=PAYMENTS_TASK_QUEUE,
         )
 
