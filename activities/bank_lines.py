@@ -60,11 +60,9 @@ class BankLineActivities:
         """
         async with heartbeating():
             await self._bank_book.bring_up_to_date(platform_no)
-        unposted = await self._bank_book.unposted(platform_no)
+        unposted = await self._bank_book.unposted(platform_no, BOOKED_BY_WATCH)
         return [
-            LineRef(platform_no=platform_no, bank_serial_no=line.bank_serial_no, kind=line.kind)
-            for line in unposted
-            if line.kind in BOOKED_BY_WATCH
+            LineRef(platform_no=platform_no, bank_serial_no=line.bank_serial_no, kind=line.kind) for line in unposted
         ]
 
     @activity.defn

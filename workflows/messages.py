@@ -255,7 +255,6 @@ class BankWatchInput(Message):
 
     platform_no: str
     poll_every: timedelta = timedelta(seconds=60)
-    polls: int = 0
 
 
 WithdrawalInput.model_rebuild()

@@ -94,9 +94,8 @@ async def test_a_bank_that_is_down_delays_the_credit_and_loses_nothing(story: St
 
 async def test_a_watch_of_many_looks_begins_anew_and_goes_on_booking(story: Story) -> None:
     await story.members_open()
-    watch = story.stage.client.get_workflow_handle(bank_watch_workflow_id(story.platform_no))
-    await watch.terminate()
-    await story.watch_begins(poll_every=timedelta(seconds=60))
+    await story.watch_begins(poll_every=timedelta(seconds=60), workflow_id="bank-watch/second")
+    watch = story.stage.client.get_workflow_handle("bank-watch/second")
     first_run = (await watch.describe()).run_id
 
     await story.hours_pass(5.5)
