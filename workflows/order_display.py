@@ -1,13 +1,11 @@
 """What an operator sees of an order in the Temporal UI: milestones, money, what is awaited until when."""
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
+from escrow.domain.calendars import SHANGHAI
 from escrow.domain.money import format_fen
 from workflows.messages import OrderContract, OrderState
 from workflows.order_state import left_in_escrow_fen
-
-_SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 def order_details(contract: OrderContract, state: OrderState) -> str:
@@ -55,9 +53,7 @@ def _milestone_table(state: OrderState) -> str:
     # The UI sets cells without any space between them: no two columns may run into each other.
     rows = ["| milestone | released on | status | until (Shanghai) | yuan |", "|---|---|---|---|---:|"]
     for milestone in state.milestones:
-        until = (
-            f"{milestone.inspection_due_at.astimezone(_SHANGHAI):%m-%d %H:%M}" if milestone.inspection_due_at else ""
-        )
+        until = f"{milestone.inspection_due_at.astimezone(SHANGHAI):%m-%d %H:%M}" if milestone.inspection_due_at else ""
         accepted = f", {milestone.accepted_by}" if milestone.accepted_by else ""
         rows.append(
             f"| M{milestone.number} {milestone.name}\u00a0 | {milestone.kind.value} "
@@ -67,4 +63,4 @@ def _milestone_table(state: OrderState) -> str:
 
 
 def _local(at: datetime) -> str:
-    return f"{at.astimezone(_SHANGHAI):%Y-%m-%d %H:%M} (Shanghai)"
+    return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M} (Shanghai)"
