@@ -88,6 +88,11 @@ CATALOGUE: dict[str, Entry] = {
         "The platform owes bank charges",
         "Transfer `details.owed_fen` from the platform's own bank account first; members' money never pays for it.",
     ),
+    "fee_differs": Entry(
+        _CONFLICT,
+        "The withdrawal fee was changed meanwhile",
+        "Ask again under a new number; the fee of now is in your platform's configuration.",
+    ),
     "account_already_bound": Entry(
         _CONFLICT, "The bank account is bound already", "Unbind it first; a bank account belongs to one member."
     ),

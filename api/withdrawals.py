@@ -65,6 +65,7 @@ def withdrawal_view(withdrawal: BusinessObject) -> WithdrawalView:
         "account_not_bound",
         "insufficient_balance",
         "bank_charges_owed",
+        "fee_differs",
         "object_exists",
         "order_busy",
         "temporal_unavailable",
