@@ -5,12 +5,11 @@ moves money at most once, and a message without one moves nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, select, update
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
@@ -77,6 +76,9 @@ class Consent:
     used_by: str | None
 
 
+_STORED_FIELDS = tuple(item.name for item in fields(Consent) if item.name != "used_by")
+
+
 async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, bool]:
     """Record a consent; the flag says whether it is new. The same content again gives the row already there.
 
@@ -84,26 +86,27 @@ async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, 
         Refused: `request_no_reused`, the number was used for another consent.
     """
     digest = content_hash({"operation": consent.operation_hash, "text_version": consent.text_version})
-    row = {
-        "platform_no": consent.platform_no,
-        "consent_no": consent.consent_no,
-        "content_hash": digest,
-        "object_kind": consent.object_kind,
-        "object_no": consent.object_no,
-        "operation": consent.operation,
-        "given_by": consent.given_by,
-        "terms": dict(consent.terms),
-        "operation_hash": consent.operation_hash,
-        "method": consent.method,
-        "text_version": consent.text_version,
-        "remote_address": consent.remote_address,
-        "expires_at": consent.expires_at,
-    }
+    new = await reader.row(
+        "INSERT INTO consent (platform_no, consent_no, content_hash, object_kind, object_no, operation, given_by,"
+        " terms, operation_hash, method, text_version, remote_address, expires_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING RETURNING *",
+        consent.platform_no,
+        consent.consent_no,
+        digest,
+        consent.object_kind,
+        consent.object_no,
+        consent.operation,
+        consent.given_by,
+        dict(consent.terms),
+        consent.operation_hash,
+        consent.method,
+        consent.text_version,
+        consent.remote_address,
+        consent.expires_at,
+    )
+    if new is not None:
+        return Consent(**{name: new[name] for name in _STORED_FIELDS}, used_by=None), True
     async with reader.session() as session:
-        inserted = await session.exec(insert(ConsentRow).values(row).on_conflict_do_nothing().returning(ConsentRow))
-        new = inserted.scalars().one_or_none()
-        if new is not None:
-            return _consent(new, used_by=None), True
         stored = await session.get_one(ConsentRow, (consent.platform_no, consent.consent_no))
         if stored.content_hash != digest:
             raise Refused(
@@ -154,16 +157,12 @@ async def void_consent(
 
 async def store_outcome(reader: Reader, platform_no: str, consent_no: str, outcome: Mapping[str, Any]) -> None:
     """Keep what came of a consent, to be answered when the same request comes again; the first one stays."""
-    async with reader.session() as session:
-        await session.exec(
-            update(ConsentRow)
-            .where(
-                col(ConsentRow.platform_no) == platform_no,
-                col(ConsentRow.consent_no) == consent_no,
-                col(ConsentRow.outcome).is_(None),
-            )
-            .values(outcome=dict(outcome))
-        )
+    await reader.row(
+        "UPDATE consent SET outcome = $3 WHERE platform_no = $1 AND consent_no = $2 AND outcome IS NULL",
+        platform_no,
+        consent_no,
+        dict(outcome),
+    )
 
 
 async def _with_use(session: AsyncSession, row: ConsentRow) -> Consent:

@@ -60,9 +60,14 @@ class RecordedStep:
 
 async def get_object(reader: Reader, platform_no: str, kind: str, object_no: str) -> BusinessObject | None:
     """One object, None when the platform has none of this kind and number."""
-    async with reader.session() as session:
-        row = await session.get(BusinessObjectRow, (platform_no, kind, object_no))
-    return None if row is None else _object(row)
+    row = await reader.row(
+        "SELECT platform_no, kind, object_no, sequence_no, status, body, created_at, updated_at FROM business_object"
+        " WHERE platform_no = $1 AND kind = $2 AND object_no = $3",
+        platform_no,
+        kind,
+        object_no,
+    )
+    return None if row is None else BusinessObject(**row)
 
 
 async def list_objects(

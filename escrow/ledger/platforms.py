@@ -193,16 +193,10 @@ class Platforms:
         platform_no, known_until = self._known_keys.get(digest, (None, 0.0))
         if now < known_until:
             return platform_no
-        query = select(PlatformKeyRow.platform_no).where(
-            PlatformKeyRow.key_sha256 == digest, col(PlatformKeyRow.revoked_at).is_(None)
+        row = await self._reader.row(
+            "SELECT platform_no FROM platform_key WHERE key_sha256 = $1 AND revoked_at IS NULL", _digest(key)
         )
-        async with self._reader.session() as session:
-            found = (await session.exec(query)).one_or_none()
-        if found is not None:
-            if len(self._known_keys) >= _KEYS_KNOWN_AT_MOST:
-                self._known_keys.clear()
-            self._known_keys[digest] = (found, now + _KEY_KNOWN_SECONDS)
-        return found
+        return None if row is None else str(row["platform_no"])
 
     def _opening(self, file: PlatformFile, custody_account_no: str, now: datetime) -> Posting:
         config = file.config.model_dump(mode="json")
