@@ -22,6 +22,7 @@ from tests.sandbox import running_sandbox
 from tests.stage import TUESDAY_MORNING
 from tests.story import Story, told
 from tests.story_ground import CONTRACTOR, OWNER
+from workflows.messages import bank_watch_workflow_id
 
 FOLDER = Path(__file__).parent
 
@@ -118,6 +119,20 @@ async def withdrawal_queued(story: Story) -> WorkflowHandle[Any, Any]:
     return story.withdrawal()
 
 
+async def bank_watch(story: Story) -> WorkflowHandle[Any, Any]:
+    """A member's transfer and a stranger's, the bank away and back, a charge, looks without news; still running."""
+    await story.payee_has("20,000.00")
+    await story.transfer_arrives("3.00", "6222020000000000000")
+    await story.stage.sandbox.steer.set_bank_health("DOWN")
+    await story.bank_notifies()
+    await story.hours_pass(0.1)
+    await story.stage.sandbox.steer.set_bank_health("UP")
+    await story.withdraws("10,000.00")
+    await story.withdrawal_ends()
+    await story.bank_lines_are_booked()
+    return story.stage.client.get_workflow_handle(bank_watch_workflow_id(story.platform_no))
+
+
 RECORDINGS: dict[str, Recording] = {
     recording.__name__: recording
     for recording in (
@@ -129,6 +144,7 @@ RECORDINGS: dict[str, Recording] = {
         withdrawal_over_the_third_rail,
         withdrawal_returned,
         withdrawal_queued,
+        bank_watch,
     )
 }
 
