@@ -194,9 +194,14 @@ class Platforms:
         if now < known_until:
             return platform_no
         row = await self._reader.row(
-            "SELECT platform_no FROM platform_key WHERE key_sha256 = $1 AND revoked_at IS NULL", _digest(key)
+            "SELECT platform_no FROM platform_key WHERE key_sha256 = $1 AND revoked_at IS NULL", digest
         )
-        return None if row is None else str(row["platform_no"])
+        found: str | None = None if row is None else row["platform_no"]
+        if found is not None:
+            if len(self._known_keys) >= _KEYS_KNOWN_AT_MOST:
+                self._known_keys.clear()
+            self._known_keys[digest] = (found, now + _KEY_KNOWN_SECONDS)
+        return found
 
     def _opening(self, file: PlatformFile, custody_account_no: str, now: datetime) -> Posting:
         config = file.config.model_dump(mode="json")
