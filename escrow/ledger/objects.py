@@ -113,22 +113,16 @@ async def recorded_steps(
     Args:
         facts: top-level keys of each change to be read along; None where the change says nothing of it.
     """
-    query = (
-        select(
-            EventRow.request_no,
-            EventRow.event_type,
-            EventRow.occurred_at,
-            func.jsonb_build_object(*(part for key in facts for part in (key, col(EventRow.body)[key]))),
-        )
-        .where(EventRow.platform_no == platform_no, EventRow.kind == kind, EventRow.object_no == object_no)
-        .order_by(col(EventRow.sequence_no))
+    rows = await reader.rows(
+        "SELECT request_no, event_type, occurred_at,"
+        " (SELECT coalesce(jsonb_object_agg(key, body -> key), '{}') FROM unnest($4::text[]) AS key) AS facts"
+        " FROM event WHERE platform_no = $1 AND kind = $2 AND object_no = $3 ORDER BY sequence_no",
+        platform_no,
+        kind,
+        object_no,
+        list(facts),
     )
-    async with reader.session() as session:
-        rows = (await session.exec(query)).all()
-    return [
-        RecordedStep(request_no=request_no, event_type=event_type, occurred_at=occurred_at, facts=found)
-        for request_no, event_type, occurred_at, found in rows
-    ]
+    return [RecordedStep(**row) for row in rows]
 
 
 async def event_feed(reader: Reader, platform_no: str, *, after: str = "", limit: int = 100) -> list[Event]:
