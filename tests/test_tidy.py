@@ -72,6 +72,7 @@ def test_a_clean_tree_keeps_the_rule(
         (tidy.readme_pair, "README.zh-CN.md", "# 名\n\n```sh\nmake up\n```\n", "different headings"),
         (tidy.readme_pair, "README.zh-CN.md", "# 名\n\n## 开始\n\n```sh\nmake it\n```\n", "different commands"),
         (tidy.links, "docs/decisions/0002-second.md", "# Second\n", "0002-second.md is linked from nowhere"),
+        (tidy.shown_capabilities, "docs/capabilities.md", "| A1 | `test_gone` |\n", "test_gone, which is no test"),
         (
             tidy.links,
             "docs/decisions/README.md",

@@ -223,6 +223,23 @@ def links(tree: Tree) -> list[str]:
     ]
 
 
+def shown_capabilities(tree: Tree) -> list[str]:
+    """Every test that a document names by its name exists."""
+    tests = {
+        name
+        for path in tree.paths
+        if path.startswith("tests/") and path.endswith(".py")
+        for name in re.findall(r"def (test_\w+)", tree.text(path))
+    }
+    return [
+        f"{path} names {name}, which is no test"
+        for path in tree.paths
+        if path.endswith(".md")
+        for name in re.findall(r"`(test_\w+)`", tree.text(path))
+        if name not in tests
+    ]
+
+
 def make_verbs(tree: Tree) -> list[str]:
     """The Makefile has its five verbs and no sixth."""
     verbs = re.findall(r"^([a-z][\w-]*):", tree.text("Makefile"), re.MULTILINE)
@@ -256,6 +273,7 @@ RULES: tuple[Callable[[Tree], list[str]], ...] = (
     dead_names,
     readme_pair,
     links,
+    shown_capabilities,
     make_verbs,
     pinned,
 )
