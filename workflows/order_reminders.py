@@ -52,10 +52,19 @@ class OrderReminders(OrderDesk):
             round=current.round,
             due_at=current.inspection_due_at or workflow.now(),
         )
+        sending = workflow.start_activity_method(
+            NoticeActivities.remind_owner, reminder, summary=f"M{milestone.number}: remind the owner", **SMS
+        )
+        sending.add_done_callback(_look_at)
         try:
-            await workflow.execute_activity_method(
-                NoticeActivities.remind_owner, reminder, summary=f"M{milestone.number}: remind the owner", **SMS
-            )
+            # Shielded: an answer of the owner ends the wait for the reminder, not the message that is on its way.
+            await asyncio.shield(sending)
         except ActivityError as error:
             self.note("reminder", f"the owner could not be reminded of M{milestone.number}: {why_unfinished(error)}")
         self.state = states.with_milestone(self.state, milestone.number, reminded=True)
+
+
+def _look_at(sending: "asyncio.Task[None]") -> None:
+    """Nobody may be waiting any more for a message that failed; its failure is in the history."""
+    if not sending.cancelled():
+        sending.exception()
