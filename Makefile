@@ -6,6 +6,8 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python
   $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 CONTRACT ?= examples/contract.yaml
+# Most tests wait for servers of their own; `make test PARALLEL=` runs them one after the other.
+PARALLEL ?= -n 3 --dist loadfile
 
 .PHONY: up demo test check bench
 
@@ -16,7 +18,7 @@ demo: .venv/ready
 	$(BIN)/escrow demo $(CONTRACT)
 
 test: .venv/ready
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: .venv/ready
 	$(BIN)/ruff check .

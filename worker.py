@@ -34,6 +34,7 @@ from activities.settlements import Settlements
 from activities.telemetry import Telemetry
 from activities.transfers import TransferActivities
 from activities.verification import VerificationActivities
+from activities.withdrawal_permits import WithdrawalPermits
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.domain.calendars import SHANGHAI, CalendarSource, calendar_source
 from escrow.domain.errors import LedgerUnavailable
@@ -60,6 +61,7 @@ from workflows.messages import (
     bank_watch_workflow_id,
 )
 from workflows.order import DecorationOrder
+from workflows.patience import WORKFLOW_TASK
 from workflows.pay_in import PayIn
 from workflows.transfer import Transfer
 from workflows.withdrawal import Withdrawal
@@ -88,11 +90,12 @@ class Activities:
         platforms, accounts = self.registry.platforms, self.registry.bank_accounts
         members = self.registry.members
         self.orders = OrderActivities(writer, reader, members, platforms.configurations)
-        self.notices = NoticeActivities(bank, members, platforms)
+        self.notices = NoticeActivities(reader, bank, members, platforms)
         lines = BankLines(reader, box)
         bank_book = BankBook(lines, platforms, bank)
+        permits = WithdrawalPermits(writer, reader, accounts, members, platforms)
         self.payments = PaymentActivities(
-            writer, reader, accounts, members, platforms, bank_book, bank, settings.working_days
+            writer, reader, accounts, permits, platforms, bank_book, bank, settings.working_days
         )
         self.bank_lines = BankLineActivities(
             writer,
@@ -272,6 +275,7 @@ async def _make_rounds(client: Client, reader: Reader, registry: Registry) -> No
                     id=bank_watch_workflow_id(platform_no),
                     task_queue=PAYMENTS_TASK_QUEUE,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    task_timeout=WORKFLOW_TASK,
                     static_summary=f"custody account of {platform_no}",
                 )
             for held in await held_and_needing_attention(reader):

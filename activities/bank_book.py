@@ -1,5 +1,7 @@
 """Our copy of the bank's list of custody lines, brought up to date by whoever needs its newest lines."""
 
+from collections.abc import Collection
+
 from escrow.channels.protocols import Custody
 from escrow.domain.errors import BankUnreachable, Refused
 from escrow.ledger.bank_lines import BankLines, StoredBankLine
@@ -28,9 +30,9 @@ class BankBook:
                 return
             await self._lines.record(platform_no, fresh)
 
-    async def unposted(self, platform_no: str) -> list[StoredBankLine]:
-        """Lines that no entry has posted yet, in the bank's order."""
-        return await self._lines.unposted(platform_no)
+    async def unposted(self, platform_no: str, kinds: Collection[str]) -> list[StoredBankLine]:
+        """Lines of these kinds that no entry has posted yet, in the bank's order; of very many the first."""
+        return await self._lines.unposted(platform_no, kinds)
 
     async def line(self, platform_no: str, bank_serial_no: str) -> StoredBankLine:
         """One line, fetched from the bank when it is not kept yet.

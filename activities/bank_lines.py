@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
@@ -9,18 +10,16 @@ from activities.bank_book import BankBook
 from activities.heartbeat import heartbeating
 from activities.settlements import Settlements
 from escrow.domain import recipes, verification_recipes
-from escrow.domain.accounts import AccountKey, bank_charges, fees, own
-from escrow.domain.charges import cover_charges
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis, Change, JournalEntry, Posting
 from escrow.domain.member_states import MAY, Deed
 from escrow.domain.platform_config import PlatformConfig
 from escrow.domain.platform_functions import Function
 from escrow.domain.requests import derived
-from escrow.ledger.balances import account_balance_fen
 from escrow.ledger.bank_account_rows import BankAccount
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.bank_lines import StoredBankLine
+from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members
@@ -30,7 +29,7 @@ from escrow.ledger.verification_sendings import VerificationSendings
 
 #: Kinds of lines that the watch books; the line of a payout is booked by its withdrawal.
 BOOKED_BY_WATCH = ("inbound", "charge", "return", "settlement", "micro_deposit", "micro_deposit_return")
-_COVER_ATTEMPTS = 5
+_log = structlog.get_logger(__name__)
 
 
 class LineRef(BaseModel):
@@ -75,11 +74,9 @@ class BankLineActivities:
         """
         async with heartbeating():
             await self._bank_book.bring_up_to_date(platform_no)
-        unposted = await self._bank_book.unposted(platform_no)
+        unposted = await self._bank_book.unposted(platform_no, BOOKED_BY_WATCH)
         return [
-            LineRef(platform_no=platform_no, bank_serial_no=line.bank_serial_no, kind=line.kind)
-            for line in unposted
-            if line.kind in BOOKED_BY_WATCH
+            LineRef(platform_no=platform_no, bank_serial_no=line.bank_serial_no, kind=line.kind) for line in unposted
         ]
 
     @activity.defn
@@ -87,25 +84,33 @@ class BankLineActivities:
         """Book one stored line; False when it was booked before.
 
         A transfer from a bound account is credited to its member, any other waits in suspense; a charge of the
-        bank is booked and made good from fees, then from the platform's own money. A channel's settlement clears what
-        the channel owes, and its fee is a charge. A micro-deposit is paid from the platform's own money, and comes
-        back there when it is returned.
+        bank is booked and made good from fees, then from the platform's own money, now or when there is some. A
+        channel's settlement clears what the channel owes, and its fee is a charge. A micro-deposit is paid from the
+        platform's own money, and comes back there when it is returned.
         """
         line = await self._bank_book.line(ref.platform_no, ref.bank_serial_no)
         if line.kind == "charge":
             booked = await self._book(line, occurred_at, self._charge(line), "bank_charge.booked", {})
-            await self._cover_charges(line, occurred_at)
+            await self._cover_charges(line.platform_no, occurred_at)
             return booked
         if line.kind == "settlement":
             entry = await self._settlements.entry_of(line, occurred_at)
             booked = await self._book(line, occurred_at, entry, "settlement.booked", {"settlement_no": line.request_no})
-            await self._cover_charges(line, occurred_at)
+            await self._cover_charges(line.platform_no, occurred_at)
             return booked
         if line.kind in ("micro_deposit", "micro_deposit_return"):
             return await self._book_micro_deposit(line, occurred_at)
         entry, member_no = await self._credit(line)
         event_type = "bank_credit.credited" if member_no is not None else "bank_credit.suspended"
-        return await self._book(line, occurred_at, entry, event_type, {"member_no": member_no})
+        booked = await self._book(line, occurred_at, entry, event_type, {"member_no": member_no})
+        if member_no == "":
+            await self._cover_charges(line.platform_no, occurred_at)
+        return booked
+
+    async def _cover_charges(self, platform_no: str, occurred_at: datetime) -> None:
+        owed_fen = await cover_bank_charges(self._reader, self._writer, platform_no, occurred_at=occurred_at)
+        if owed_fen:
+            _log.warning("bank_charges_owed", platform_no=platform_no, owed_fen=owed_fen)
 
     async def _book_micro_deposit(self, line: StoredBankLine, occurred_at: datetime) -> bool:
         """Book a micro-deposit or its return. Its event does not tell the amount: that is for its receiver to say."""
@@ -210,35 +215,3 @@ class BankLineActivities:
             bank_serial_no=line.bank_serial_no,
             effective_date=line.value_date,
         )
-
-    async def _cover_charges(self, line: StoredBankLine, occurred_at: datetime) -> None:
-        """Make good what the platform owes for charges, as far as its fees and own money reach."""
-        platform_no = line.platform_no
-        for attempt in range(_COVER_ATTEMPTS):
-            cover = cover_charges(
-                charges_fen=-await self._balance_fen(bank_charges(platform_no)),
-                fees_fen=await self._balance_fen(fees(platform_no)),
-                own_fen=await self._balance_fen(own(platform_no)),
-            )
-            if cover.from_fees_fen + cover.from_own_fen == 0:
-                return
-            posting = Posting(
-                platform_no=platform_no,
-                request_no=derived("bank-line", line.bank_serial_no, "cover"),
-                content={"bank_serial_no": line.bank_serial_no},
-                occurred_at=occurred_at,
-                entry=recipes.bank_charge_covered(
-                    platform_no=platform_no, from_fees_fen=cover.from_fees_fen, from_own_fen=cover.from_own_fen
-                ),
-                bases=(Basis(kind="none"),),
-            )
-            try:
-                await self._writer.post(posting)
-            except Refused as refusal:
-                if refusal.code != "insufficient_balance" or attempt == _COVER_ATTEMPTS - 1:
-                    raise
-            else:
-                return
-
-    async def _balance_fen(self, account: AccountKey) -> int:
-        return await account_balance_fen(self._reader, account)

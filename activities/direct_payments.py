@@ -5,40 +5,34 @@ from datetime import date
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
-from activities.guards import require_own_workflow, require_signed
+from activities.guards import require_own_workflow, require_parties
 from activities.heartbeat import heartbeating
 from activities.payments import bank_request_no
+from activities.signed_order import signed_order
 from activities.steps import Step
 from escrow.channels.collections import CollectionRefundOrder, Collections
 from escrow.domain import collection_recipes
 from escrow.domain.accounts import refund
 from escrow.domain.collections import RefundAnswer, RefundStatus
-from escrow.domain.direct_payments import DirectPaid, DirectRefundStatus
+from escrow.domain.direct_payments import DirectPaid, DirectRefundStatus, direct_refund_no
 from escrow.domain.errors import BankUnreachable, Refused
 from escrow.domain.funding import direct_leg
 from escrow.domain.journal import Receipt
-from escrow.domain.member_states import Deed, require_may
-from escrow.ledger.balances import account_balance_fen
+from escrow.ledger.balances import account_balance_fen, moved_into_fen
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members
-from escrow.ledger.objects import get_object
 from escrow.ledger.posting import LedgerWriter
 
 
 class FreezeDirect(BaseModel):
-    """Freeze a payment for its order.
-
-    Args:
-        payee_no: the contractor who will be paid; empty when it is the platform itself.
-    """
+    """Freeze a payment for its order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     step: Step
     owner_no: str
     total_fen: int
-    payee_no: str
     direct: DirectPaid
 
 
@@ -75,13 +69,12 @@ class DirectPaymentActivities:
         """
         step, direct = request.step, request.direct
         async with heartbeating():
-            await self._require_parties(request)
-            await require_signed(
-                self._reader,
-                platform_no=step.platform_no,
-                order_no=step.object_no,
-                terms={"owner_no": request.owner_no, "total_fen": request.total_fen},
-            )
+            order = await signed_order(self._reader, step.platform_no, step.object_no)
+            order.require(owner_no=request.owner_no, total_fen=request.total_fen)
+            if order.direct is None:
+                await require_parties(
+                    self._members, step.platform_no, owner_no=request.owner_no, payee_no=order.payee_no
+                )
             answer = await self._channel.query(bank_request_no(step.platform_no, direct.collection_no))
             payment = next((item for item in answer.payments if item.payment_no == direct.payment_no), None)
             is_this_orders = direct.collection_no.startswith(f"{step.object_no}:")
@@ -107,6 +100,7 @@ class DirectPaymentActivities:
                     ),
                     content={"payment_no": payment.payment_no, "paid_fen": payment.amount_fen},
                     document={
+                        "direct": direct.model_dump(mode="json"),
                         "funding": [{"source": leg.source, "amount_fen": leg.amount_fen, "refunded_fen": 0}],
                     },
                 )
@@ -187,19 +181,15 @@ class DirectPaymentActivities:
             raise Refused("not_in_transit", f"No money of {request.order_no} is held to be returned.")
 
     async def _require_paid_so(self, request: DirectRefund) -> None:
-        """The order in the books was paid by this very payment, by this owner.
+        """The order in the books was paid by this payment of this owner, and let this much of it go, to this refund.
 
         Raises:
             Refused: `payment_differs`.
         """
-        order = await get_object(self._reader, request.platform_no, "order", request.order_no)
-        body = {} if order is None else order.body
-        same = body.get("direct") == request.direct.model_dump(mode="json")
-        if not same or body["contract"]["owner_no"] != request.owner_no:
-            raise Refused("payment_differs", f"The order {request.order_no} was not paid so.")
-
-    async def _require_parties(self, request: FreezeDirect) -> None:
-        deeds = {request.owner_no: Deed.PAY, **({request.payee_no: Deed.RECEIVE} if request.payee_no else {})}
-        statuses = await self._members.statuses(request.step.platform_no, *deeds)
-        for member_no, deed in deeds.items():
-            require_may(statuses[member_no], deed, member_no=member_no)
+        order = await signed_order(self._reader, request.platform_no, request.order_no)
+        let_go_fen = await moved_into_fen(
+            self._reader, refund(request.platform_no, request.direct.payment_no), recipe="order_refunded"
+        )
+        facts = (order.direct, str(order.contract["owner_no"]), direct_refund_no(request.order_no), let_go_fen)
+        if facts != (request.direct, request.owner_no, request.refund_no, request.amount_fen):
+            raise Refused("payment_differs", f"The order {request.order_no} was not paid and refunded so.")

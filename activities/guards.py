@@ -4,18 +4,17 @@ Whoever can write to Temporal can start a workflow with an invented input. Conse
 the ledger itself; these checks bind the rest of an input to what the books say.
 """
 
-from typing import Any
-
 from temporalio import activity
 
 from escrow.domain.accounts import payout
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis
+from escrow.domain.member_states import Deed, require_may
 from escrow.domain.platform_config import PlatformConfig
-from escrow.domain.requests import derived
 from escrow.ledger.balances import account_balance_fen
 from escrow.ledger.consents import get_consent
 from escrow.ledger.engine import Reader
+from escrow.ledger.members import Members
 from escrow.ledger.objects import get_object
 
 
@@ -60,47 +59,19 @@ async def require_consent(reader: Reader, *, platform_no: str, basis: Basis) -> 
         raise Refused(code, f"This has no basis that holds (consent {basis.reference}).")
 
 
-async def require_signed(
-    reader: Reader, *, platform_no: str, order_no: str, terms: dict[str, Any], milestone: dict[str, Any] | None = None
-) -> None:
-    """The contract in the books must say what the request says.
+async def require_parties(members: Members, platform_no: str, *, owner_no: str, payee_no: str) -> None:
+    """Whoever began to close since the order was opened neither pays nor is paid.
 
     Args:
-        terms: top-level fields of the contract with the values that the request relies on.
-        milestone: fields of one milestone, named by its `number`.
+        payee_no: empty when the platform itself is paid.
 
     Raises:
-        Refused: `contract_differs`, or `not_found` when the order was never opened.
+        Refused: `member_state`.
     """
-    contract = await _contract(reader, platform_no, order_no)
-    signed = [item for item in contract["milestones"] if milestone is None or item["number"] == milestone["number"]]
-    differs = {name for name, value in terms.items() if contract.get(name) != value}
-    if milestone is not None:
-        differs |= {name for name, value in milestone.items() if not signed or signed[0].get(name) != value}
-    if differs:
-        raise Refused(
-            "contract_differs",
-            f"The contract of {order_no} in the books says otherwise about: {', '.join(sorted(differs))}.",
-        )
-
-
-async def require_standing_order(
-    reader: Reader, *, platform_no: str, order_no: str, released_as: str, fee_fen: int, config_version: int
-) -> None:
-    """A withdrawal that follows a release needs an order that says so, and exactly one of its releases.
-
-    Args:
-        config_version: the configuration that the withdrawal claims to follow; 0 for the newest, which anyone may.
-
-    Raises:
-        Refused: `contract_differs`.
-    """
-    terms: dict[str, Any] = {"withdraw_automatically": True, "withdrawal_fee_fen": fee_fen}
-    if config_version:
-        terms["config_version"] = config_version
-    await require_signed(reader, platform_no=platform_no, order_no=order_no, terms=terms)
-    if not released_as.startswith(derived(order_no, "")):
-        raise Refused("contract_differs", f"{released_as} is no release of {order_no}.")
+    parties = {owner_no: Deed.PAY, **({payee_no: Deed.RECEIVE} if payee_no else {})}
+    statuses = await members.statuses(platform_no, *parties)
+    for member_no, deed in parties.items():
+        require_may(statuses[member_no], deed, member_no=member_no)
 
 
 def require_fee(*, config: PlatformConfig, fee_fen: int) -> None:
@@ -124,11 +95,3 @@ async def require_in_transit(
     held_fen = await account_balance_fen(reader, payout(platform_no, member_no, withdrawal_no))
     if held_fen < amount_fen:
         raise Refused("not_in_transit", f"No money is held in transit for {withdrawal_no}; nothing was sent.")
-
-
-async def _contract(reader: Reader, platform_no: str, order_no: str) -> dict[str, Any]:
-    stored = await get_object(reader, platform_no, "order", order_no)
-    if stored is None:
-        raise Refused("not_found", f"There is no order {order_no}.")
-    contract: dict[str, Any] = stored.body["contract"]
-    return contract

@@ -6,6 +6,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
 from activities.heartbeat import heartbeating
+from activities.recorded_withdrawal import recorded_withdrawal
+from activities.signed_order import signed_order
 from escrow.channels.protocols import Sms
 from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
@@ -13,12 +15,13 @@ from escrow.domain.money import format_fen
 from escrow.domain.platform_config import PlatformConfig, SmsContact
 from escrow.domain.requests import derived
 from escrow.domain.sms_texts import SmsText
+from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members
 from escrow.ledger.platforms import Platforms
 
 
 class OrderReminder(BaseModel):
-    """Silence is about to count as acceptance. `config_version`: whose text it is; 0 for the newest."""
+    """Silence is about to count as acceptance."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,7 +33,6 @@ class OrderReminder(BaseModel):
     amount_fen: int
     round: int
     due_at: AwareDatetime
-    config_version: int = 0
 
 
 class LargeWithdrawal(BaseModel):
@@ -52,7 +54,8 @@ class LargeWithdrawal(BaseModel):
 class NoticeActivities:
     """SMS activities."""
 
-    def __init__(self, sms: Sms, members: Members, platforms: Platforms) -> None:
+    def __init__(self, reader: Reader, sms: Sms, members: Members, platforms: Platforms) -> None:
+        self._reader = reader
         self._sms = sms
         self._members = members
         self._platforms = platforms
@@ -62,9 +65,12 @@ class NoticeActivities:
         """Remind the owner that the stage will be accepted by silence.
 
         Raises:
-            Refused: `no_mobile`.
+            Refused: `no_mobile`, or `contract_differs`: the text would not say what was signed.
         """
-        config = await self._config(reminder.platform_no, reminder.config_version)
+        order = await signed_order(self._reader, reminder.platform_no, reminder.order_no)
+        signed = {"number": reminder.milestone, "name": reminder.milestone_name, "amount_fen": reminder.amount_fen}
+        order.require(owner_no=reminder.owner_no, milestone=signed)
+        config = await self._config(reminder.platform_no, int(order.contract["config_version"]))
         text = config.sms_texts.render(
             SmsText.ORDER_REMINDER,
             order_no=reminder.order_no,
@@ -81,8 +87,10 @@ class NoticeActivities:
         """Announce an accepted withdrawal above the threshold, once.
 
         Raises:
-            Refused: `no_mobile`.
+            Refused: `no_mobile`, or `withdrawal_differs`: nobody asked for this.
         """
+        asked = await recorded_withdrawal(self._reader, withdrawal.platform_no, withdrawal.withdrawal_no)
+        asked.require(member_no=withdrawal.member_no, principal_fen=withdrawal.principal_fen)
         config = await self._config(withdrawal.platform_no, withdrawal.config_version)
         text = config.sms_texts.render(
             SmsText.LARGE_WITHDRAWAL,

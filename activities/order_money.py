@@ -5,21 +5,20 @@ from datetime import date
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
-from activities.guards import require_consent, require_entered, require_signed
+from activities.guards import require_consent, require_parties
+from activities.signed_order import SignedOrder, signed_order
 from activities.steps import Step, used_before
 from activities.telemetry import RELEASES
 from escrow.domain import recipes
 from escrow.domain.errors import Refused
 from escrow.domain.funding import FundingLeg, draw
 from escrow.domain.journal import Basis, Receipt
-from escrow.domain.member_states import Deed, require_may
 from escrow.domain.platform_rules import require_business_model
 from escrow.ledger.balances import member_balances
 from escrow.ledger.configurations import Configurations
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members
-from escrow.ledger.objects import get_object
 from escrow.ledger.posting import LedgerWriter
 
 #: How often a freeze looks at the balances again when somebody else moved them meanwhile.
@@ -52,15 +51,10 @@ class ProposeCancel(OrderRequest):
 
 
 class FreezePrice(OrderRequest):
-    """Move the full price from the owner's available balance into the order's escrow.
-
-    Args:
-        payee_no: the contractor who will be paid; empty when it is the platform itself.
-    """
+    """Move the full price from the owner's available balance into the order's escrow."""
 
     owner_no: str
     total_fen: int
-    payee_no: str = ""
 
 
 class ReleaseMilestone(OrderRequest):
@@ -129,12 +123,12 @@ class OrderActivities:
         """Record a change of the order that moves no money, with its deadlines.
 
         Raises:
-            Refused: `not_found` for an order that was never opened, or the basis does not hold.
+            Refused: `not_found` for an order that was never opened, `contract_differs`, `money_inside`, or the basis
+                does not hold.
         """
-        if not step.bases:
-            await require_entered(
-                self._reader, platform_no=step.platform_no, object_kind=step.object_kind, object_no=step.object_no
-            )
+        order = await signed_order(self._reader, step.platform_no, step.object_no)
+        order.require_clocks(step)
+        await order.require_end(self._reader, step)
         return await self._writer.post(step.posting(content={}))
 
     @activity.defn
@@ -152,53 +146,43 @@ class OrderActivities:
         """Freeze the full price, pending money first.
 
         Raises:
-            Refused: `insufficient_balance`, `member_state`, or the basis does not hold.
+            Refused: `insufficient_balance`, `contract_differs`, `member_state`, or the basis does not hold.
         """
-        step = request.step
-        await self._require_parties(step.platform_no, owner_no=request.owner_no, payee_no=request.payee_no)
-        for attempt in range(_DRAW_ATTEMPTS):
-            funding = await self._draw(step.platform_no, request.owner_no, request.total_fen)
-            posting = step.posting(
-                entry=recipes.order_frozen(
-                    platform_no=step.platform_no,
-                    owner_no=request.owner_no,
-                    order_no=step.object_no,
-                    legs=funding,
-                ),
-                content={"owner_no": request.owner_no, "total_fen": request.total_fen},
-                document={
-                    "funding": [
-                        {"source": leg.source, "amount_fen": leg.amount_fen, "refunded_fen": 0} for leg in funding
-                    ]
-                },
-            )
+        for _ in range(_DRAW_ATTEMPTS):
             try:
-                receipt = await self._writer.post(posting)
+                return await self._freeze(request)
             except Refused as refusal:
-                if refusal.code != "insufficient_balance" or attempt == _DRAW_ATTEMPTS - 1:
+                if refusal.code != "insufficient_balance":
                     raise
-                continue
-            return FreezeReceipt(funding=await self._stored_funding(step) if receipt.repeated else funding)
-        raise AssertionError("unreachable: the loop returns or raises")
+                last = refusal
+        raise last
 
     @activity.defn
     async def release_milestone(self, request: ReleaseMilestone) -> Receipt:
-        """Release one milestone on the basis that the step carries."""
+        """Release one milestone on the basis that the step carries.
+
+        Raises:
+            Refused: `contract_differs`, or the basis does not hold.
+        """
         step = request.step
-        await require_signed(
-            self._reader,
-            platform_no=step.platform_no,
-            order_no=step.object_no,
-            terms={
-                "owner_no": request.owner_no,
-                "contractor_no": request.contractor_no,
-                "payee_is_platform": not request.payee_no,
-            },
-            milestone={"number": request.milestone, "amount_fen": request.gross_fen},
+        order = await signed_order(self._reader, step.platform_no, step.object_no)
+        order.require(
+            owner_no=request.owner_no,
+            contractor_no=request.contractor_no,
+            payee_is_platform=not request.payee_no,
+            release_settlement="T+1" if request.settles_next_day else "T+0",
         )
+        order.require_release(
+            step,
+            recipe=request.recipe,
+            milestone=request.milestone,
+            gross_fen=request.gross_fen,
+            commission_fen=request.commission_fen,
+        )
+        order.require_clocks(step)
         if request.payee_no not in ("", request.contractor_no):
             raise Refused("contract_differs", "An order pays its contractor, or the platform itself.")
-        pending_day = await self._pending_day(step, settles_next_day=request.settles_next_day)
+        pending_day = await self._pending_day(order, settles_next_day=request.settles_next_day)
         receipt = await self._writer.post(
             step.posting(
                 entry=recipes.escrow_released(
@@ -225,8 +209,14 @@ class OrderActivities:
 
     @activity.defn
     async def refund_rest(self, request: RefundRest) -> Receipt:
-        """Refund what is still in escrow; T+1 money goes back to its pending day."""
+        """Refund what is still in escrow; T+1 money goes back to its pending day.
+
+        Raises:
+            Refused: `contract_differs`, or the basis does not hold.
+        """
         step = request.step
+        order = await signed_order(self._reader, step.platform_no, step.object_no)
+        await order.require_refund(self._reader, step, owner_no=request.owner_no, parts=request.parts)
         return await self._writer.post(
             step.posting(
                 entry=recipes.order_refunded(
@@ -239,24 +229,41 @@ class OrderActivities:
             )
         )
 
-    async def _pending_day(self, step: Step, *, settles_next_day: bool) -> date | None:
-        """Released money is pending where the order says so, or while the channel that collected it has not settled."""
-        today = await accounting_day(self._reader, step.platform_no)
-        order = await get_object(self._reader, step.platform_no, step.object_kind, step.object_no)
-        body = order.body if order is not None else {}
-        legs = [FundingLeg(**leg) for leg in body.get("funding", ())]
-        unsettled = [leg.pending_day for leg in legs if leg.pending_day is not None and leg.pending_day > today]
-        direct = body.get("direct")
-        if direct is not None and (settles_on := date.fromisoformat(direct["settles_on"])) >= today:
-            unsettled.append(settles_on)
-        return max([*unsettled, *([today] if settles_next_day else [])], default=None)
+    async def _freeze(self, request: FreezePrice) -> FreezeReceipt:
+        """One look at the balances and one posting; a freeze that was done before is answered by what it drew."""
+        step = request.step
+        order = await signed_order(self._reader, step.platform_no, step.object_no)
+        order.require(owner_no=request.owner_no, total_fen=request.total_fen)
+        if not order.funding:
+            await require_parties(self._members, step.platform_no, owner_no=request.owner_no, payee_no=order.payee_no)
+        funding = order.funding or await self._draw(step.platform_no, request.owner_no, request.total_fen)
+        receipt = await self._writer.post(
+            step.posting(
+                entry=recipes.order_frozen(
+                    platform_no=step.platform_no,
+                    owner_no=request.owner_no,
+                    order_no=step.object_no,
+                    legs=funding,
+                ),
+                content={"owner_no": request.owner_no, "total_fen": request.total_fen},
+                document={
+                    "funding": [
+                        {"source": leg.source, "amount_fen": leg.amount_fen, "refunded_fen": 0} for leg in funding
+                    ]
+                },
+            )
+        )
+        if receipt.repeated:  # perhaps by an attempt that was still under way when this one looked
+            funding = (await signed_order(self._reader, step.platform_no, step.object_no)).funding
+        return FreezeReceipt(funding=funding)
 
-    async def _require_parties(self, platform_no: str, *, owner_no: str, payee_no: str) -> None:
-        """Whoever began to close since the order was opened neither pays nor is paid."""
-        parties = {owner_no: Deed.PAY, **({payee_no: Deed.RECEIVE} if payee_no else {})}
-        statuses = await self._members.statuses(platform_no, *parties)
-        for member_no, deed in parties.items():
-            require_may(statuses[member_no], deed, member_no=member_no)
+    async def _pending_day(self, order: SignedOrder, *, settles_next_day: bool) -> date | None:
+        """Released money is pending where the order says so, or while the channel that collected it has not settled."""
+        today = await accounting_day(self._reader, order.platform_no)
+        unsettled = [day for leg in order.funding if (day := leg.pending_day) is not None and day > today]
+        if order.direct is not None and order.direct.settles_on >= today:
+            unsettled.append(order.direct.settles_on)
+        return max([*unsettled, *([today] if settles_next_day else [])], default=None)
 
     async def _draw(self, platform_no: str, owner_no: str, amount_fen: int) -> tuple[FundingLeg, ...]:
         balances = await member_balances(self._reader, platform_no, owner_no)
@@ -265,8 +272,3 @@ class OrderActivities:
             pending_fen_by_day=balances.pending_fen_by_day,
             amount_fen=amount_fen,
         )
-
-    async def _stored_funding(self, step: Step) -> tuple[FundingLeg, ...]:
-        stored = await get_object(self._reader, step.platform_no, step.object_kind, step.object_no)
-        legs = stored.body["funding"] if stored is not None else []
-        return tuple(FundingLeg(**leg) for leg in legs)

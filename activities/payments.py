@@ -6,28 +6,21 @@ from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
 from activities.bank_book import BankBook
-from activities.guards import (
-    require_entered,
-    require_fee,
-    require_in_transit,
-    require_own_workflow,
-    require_standing_order,
-)
+from activities.guards import require_entered, require_in_transit, require_own_workflow
 from activities.heartbeat import heartbeating
+from activities.recorded_withdrawal import recorded_withdrawal
 from activities.steps import Step, used_before
 from activities.telemetry import PAYOUT_ANSWERS
+from activities.withdrawal_permits import HoldMoney, WithdrawalPermits
 from escrow.channels.protocols import Capabilities, PayoutOrder, Payouts
 from escrow.domain import recipes
-from escrow.domain.errors import BankDeclined, Refused
+from escrow.domain.errors import BankDeclined, BankUnreachable, Refused
 from escrow.domain.journal import Receipt
-from escrow.domain.member_states import Deed, require_may
 from escrow.domain.payouts import PayoutAnswer, PayoutStatus
-from escrow.domain.platform_config import PlatformConfig
 from escrow.domain.rails import Rail
 from escrow.domain.routing import PayoutAccount, account_facts
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.engine import Reader
-from escrow.ledger.members import Members
 from escrow.ledger.objects import get_object
 from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
@@ -37,25 +30,6 @@ class PaymentRequest(BaseModel):
     """Base of the inputs below."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class HoldMoney(PaymentRequest):
-    """Move principal and fee of a withdrawal into transit.
-
-    Args:
-        started_as: first run of the withdrawal's workflow, which tells a repeated attempt from a second withdrawal
-            of the same number after the server has forgotten the first.
-        config_version: the configuration of the order whose standing order this is; 0 for the newest.
-    """
-
-    step: Step
-    started_as: str
-    member_no: str
-    account_id: str
-    principal_fen: int
-    fee_fen: int
-    order_no: str
-    config_version: int = 0
 
 
 class HoldReceipt(BaseModel):
@@ -128,7 +102,7 @@ class PaymentActivities:
         writer: LedgerWriter,
         reader: Reader,
         accounts: BankAccounts,
-        members: Members,
+        permits: WithdrawalPermits,
         platforms: Platforms,
         bank_book: BankBook,
         payouts: Payouts,
@@ -137,7 +111,7 @@ class PaymentActivities:
         self._writer = writer
         self._reader = reader
         self._accounts = accounts
-        self._members = members
+        self._permits = permits
         self._platforms = platforms
         self._bank_book = bank_book
         self._payouts = payouts
@@ -148,27 +122,13 @@ class PaymentActivities:
         """Hold principal and fee; the account must be bound, under the member's own name.
 
         Raises:
-            Refused: `account_not_bound`, `insufficient_balance`, `object_exists`, `identity_required`,
-                `member_state`, `account_not_verified`, or the basis does not hold.
+            Refused: `account_not_bound`, `account_not_verified`, `identity_required`, `member_state`,
+                `insufficient_balance`, `bank_charges_owed`, `object_exists`, or the basis does not hold.
         """
         step = request.step
-        config = await self._require_holder(request)
-        for basis in step.bases:
-            if basis.kind == "release":
-                await require_standing_order(
-                    self._reader,
-                    platform_no=step.platform_no,
-                    order_no=request.order_no,
-                    released_as=basis.reference,
-                    fee_fen=request.fee_fen,
-                    config_version=request.config_version,
-                )
-            else:
-                platform = await self._platforms.get(step.platform_no)
-                require_fee(config=platform.config, fee_fen=request.fee_fen)
-        account = await self._accounts.to_pay(
-            step.platform_no, request.member_no, request.account_id, verified=config.verified_account_required
-        )
+        held = await get_object(self._reader, step.platform_no, step.object_kind, step.object_no)
+        # Asked again after it was done, nothing is checked anew: what held then may have changed since.
+        account_id = held.body["account_id"] if held is not None else await self._permits.account_to_pay(request)
         posting = step.posting(
             entry=recipes.withdrawal_requested(
                 platform_no=step.platform_no,
@@ -182,7 +142,7 @@ class PaymentActivities:
                 "fee_fen": request.fee_fen,
                 "started_as": request.started_as,
             },
-            document={"account_id": account.account_id},
+            document={"account_id": account_id},
         )
         try:
             receipt = await self._writer.post(posting)
@@ -192,30 +152,7 @@ class PaymentActivities:
             held = await get_object(self._reader, step.platform_no, step.object_kind, step.object_no)
             if held is not None:
                 return HoldReceipt(account_id=held.body["account_id"])
-        return HoldReceipt(account_id=account.account_id)
-
-    async def _require_holder(self, request: HoldMoney) -> PlatformConfig:
-        """A member whose identity is not verified may receive, but not withdraw, where the platform has it so.
-
-        Answers the configuration that decides about this withdrawal.
-        """
-        platform_no, member_no = request.step.platform_no, request.member_no
-        configurations = self._platforms.configurations
-        # Only what an order does by itself keeps the order's configuration; whoever asks now is asked for now.
-        if _follows_a_release(request) and request.config_version:
-            version = await configurations.version(platform_no, request.config_version)
-        else:
-            version = await configurations.current(platform_no)
-        if not member_no:
-            return version.config
-        statuses = await self._members.statuses(platform_no, member_no)
-        require_may(
-            statuses[member_no],
-            Deed.WITHDRAW,
-            member_no=member_no,
-            identity_required_for_withdrawal=version.config.identity_required_for_withdrawal,
-        )
-        return version.config
+        return HoldReceipt(account_id=account_id)
 
     @activity.defn
     async def record_withdrawal(self, step: Step) -> Receipt:
@@ -256,14 +193,19 @@ class PaymentActivities:
         """Send the payment order. Attempted once: the workflow asks about whatever has no answer.
 
         Raises:
-            Refused: `not_in_transit`, `wrong_workflow`, `account_not_bound`; nothing was sent.
+            Refused: `not_in_transit`, `withdrawal_differs`, `wrong_workflow`, `account_not_bound`; nothing was sent.
             BankDeclined: nothing was or will be paid under this number.
-            BankUnreachable: nothing was sent.
+            BankUnreachable: nothing was sent; an earlier payment order may still be paid, or the bank is away.
             OutcomeUnknown: sent, no answer.
         """
         target = request.target
         require_own_workflow(platform_no=target.platform_no, object_kind="withdrawal", object_no=request.withdrawal_no)
         async with heartbeating():
+            withdrawal = await recorded_withdrawal(self._reader, target.platform_no, request.withdrawal_no)
+            withdrawal.require(
+                member_no=target.member_no, account_id=target.account_id, principal_fen=request.amount_fen
+            )
+            withdrawal.require_attempt(request.request_no)
             await require_in_transit(
                 self._reader,
                 platform_no=target.platform_no,
@@ -271,6 +213,7 @@ class PaymentActivities:
                 withdrawal_no=request.withdrawal_no,
                 amount_fen=request.amount_fen,
             )
+            await self._require_unpaid(target.platform_no, withdrawal.payout_nos - {request.request_no})
             account = await self._accounts.to_pay(target.platform_no, target.member_no, target.account_id)
             platform = await self._platforms.get(target.platform_no)
             order = PayoutOrder(
@@ -305,10 +248,16 @@ class PaymentActivities:
         """Clear the transit account against the bank line of the payout, once per line.
 
         Raises:
+            Refused: `withdrawal_differs`, `bank_line_differs`.
             BankUnreachable: the bank's list does not show the line yet.
         """
         step = request.step
+        withdrawal = await recorded_withdrawal(self._reader, step.platform_no, step.object_no)
+        withdrawal.require(member_no=request.member_no, principal_fen=request.principal_fen, fee_fen=request.fee_fen)
         line = await self._bank_book.line(step.platform_no, request.bank_serial_no)
+        ours = {bank_request_no(step.platform_no, number) for number in withdrawal.payout_nos}
+        if line.kind != "payout" or line.request_no not in ours:
+            raise Refused("bank_line_differs", f"Bank line {request.bank_serial_no} is no payout of this withdrawal.")
         return await self._writer.post(
             step.posting(
                 entry=recipes.withdrawal_paid(
@@ -326,8 +275,17 @@ class PaymentActivities:
 
     @activity.defn
     async def return_money(self, request: ReturnMoney) -> Receipt:
-        """Give principal and fee back to the sub-account they were taken from."""
+        """Give principal and fee back to the sub-account they were taken from.
+
+        Raises:
+            Refused: `withdrawal_differs`.
+            BankUnreachable: a payment order of it may still be paid, or the bank is away; nothing was given back.
+        """
         step = request.step
+        withdrawal = await recorded_withdrawal(self._reader, step.platform_no, step.object_no)
+        withdrawal.require(member_no=request.member_no, principal_fen=request.principal_fen, fee_fen=request.fee_fen)
+        async with heartbeating():
+            await self._require_unpaid(step.platform_no, withdrawal.payout_nos)
         return await self._writer.post(
             step.posting(
                 entry=recipes.withdrawal_returned_to_member(
@@ -340,9 +298,15 @@ class PaymentActivities:
             )
         )
 
-
-def _follows_a_release(request: HoldMoney) -> bool:
-    return any(basis.kind == "release" for basis in request.step.bases)
+    async def _require_unpaid(self, platform_no: str, request_nos: frozenset[str]) -> None:
+        """The bank itself says of each payment order that it was not and will not be paid."""
+        for request_no in sorted(request_nos):
+            answer = await self._payouts.query(bank_request_no(platform_no, request_no))
+            ruled_out = answer.status is PayoutStatus.NOT_FOUND and answer.final
+            if answer.status is not PayoutStatus.FAILED and not ruled_out:
+                raise BankUnreachable(
+                    "earlier_payout_open", f"The bank does not rule out that it pays {request_no}; ask again later."
+                )
 
 
 def _count_definite(rail: Rail, answer: PayoutAnswer) -> None:

@@ -66,10 +66,10 @@ async def open_order(
         content: what the platform sent: the platform consents to exactly this, and a repeat is known by it.
 
     Raises:
-        Refused: `request_no_reused`.
+        Refused: `request_no_reused`; `object_exists` when somebody else's contract stands under this number.
         OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
     """
-    _, is_new = await record_consent(
+    consent, is_new = await record_consent(
         services.reader,
         NewConsent(
             platform_no=contract.platform_no,
@@ -83,10 +83,18 @@ async def open_order(
             remote_address=remote_address,
         ),
     )
+    if consent.outcome is not None:
+        raise_kept_refusal(consent.outcome)
     order = None if is_new else await get_object(services.reader, contract.platform_no, "order", contract.order_no)
     if order is None:
         await services.processes.start_order(contract)
         order = await appeared(services, contract.platform_no, "order", contract.order_no)
+        if contract_of(order) != contract:  # it ran already: started by somebody who can write to Temporal
+            refusal = Refused(
+                "object_exists", f"Another contract stands under {contract.order_no}; use another number."
+            )
+            await keep_refusal(services, contract.platform_no, consent.consent_no, refusal)
+            raise refusal
     return order, is_new
 
 

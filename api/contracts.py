@@ -6,7 +6,7 @@ from api.order_bodies import OrderOpening
 from escrow.domain.errors import Refused
 from escrow.domain.member_states import Deed, require_may
 from escrow.domain.milestones import decoration_stages, plan
-from escrow.domain.platform_config import BusinessModel, PlatformConfig
+from escrow.domain.platform_config import BusinessModel, PlatformConfig, Settlement
 from escrow.domain.platform_rules import require_limit
 from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.registry import Registry
@@ -29,6 +29,8 @@ async def contract_of_opening(registry: Registry, platform_no: str, opening: Ord
     if opening.withdraw_automatically and not config.auto_withdraw_allowed:
         raise Refused("function_off", "This platform's orders do not withdraw by themselves.")
     require_limit(config.limits.payment_fen, opening.total_fen, name="limits.payment_fen")
+    if opening.withdraw_automatically and config.release_settlement is Settlement.T_PLUS_1:
+        raise Refused("function_off", "Released money waits until its day is closed (T+1): it is withdrawn by request.")
     lines = opening.milestones
     stages = decoration_stages() if lines is None else tuple(line.stage() for line in lines)
     milestones = plan(total_fen=opening.total_fen, stages=stages).milestones

@@ -78,6 +78,7 @@ class OrderQuery(PageQuery):
         "milestone_plan",
         "ratio_invalid",
         "function_off",
+        "object_exists",
         "order_busy",
         "temporal_unavailable",
         repeated=OrderView,

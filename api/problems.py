@@ -84,6 +84,16 @@ CATALOGUE: dict[str, Entry] = {
         _CONFLICT, "Not enough money on the account", "Top up, or ask for less; `details.account` names the account."
     ),
     "reversal_exceeds_assignment": Entry(_CONFLICT, "More than was assigned", "Take back at most `details.left_fen`."),
+    "bank_charges_owed": Entry(
+        _CONFLICT,
+        "The platform owes bank charges",
+        "Transfer `details.owed_fen` from the platform's own bank account first; members' money never pays for it.",
+    ),
+    "fee_differs": Entry(
+        _CONFLICT,
+        "The withdrawal fee was changed meanwhile",
+        "Ask again under a new number; the fee of now is in your platform's configuration.",
+    ),
     "account_already_bound": Entry(
         _CONFLICT, "The bank account is bound already", "Unbind it first; a bank account belongs to one member."
     ),

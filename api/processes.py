@@ -25,6 +25,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.money import format_fen
 from escrow.domain.order_states import OrderStatus
 from workflows import messages, pay_in_messages, transfer_messages, verification_messages
+from workflows.patience import WORKFLOW_TASK
 from workflows.search_attributes import of_member, of_order, of_withdrawal
 
 Result = TypeVar("Result")
@@ -241,6 +242,7 @@ class Processes:
                 messages.BankWatchInput(platform_no=platform_no),
                 id=messages.bank_watch_workflow_id(platform_no),
                 task_queue=messages.PAYMENTS_TASK_QUEUE,
+                task_timeout=WORKFLOW_TASK,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 start_signal="bank_notice",
                 start_signal_args=[notice],
@@ -283,6 +285,7 @@ class Processes:
                     task_queue=task_queue,
                     id_reuse_policy=reuse,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    task_timeout=WORKFLOW_TASK,
                     static_summary=summary,
                     search_attributes=await self._present(attributes),
                     rpc_timeout=self._answer,
@@ -307,7 +310,7 @@ class Processes:
     async def _silence(self) -> OrderBusy | TemporalUnavailable:
         """Why no answer came: Temporal itself is away, or the workflow has not got to it."""
         if await self.is_ready():
-            return OrderBusy("order_busy", "No answer yet; repeat the same request to learn the outcome.")
+            return _busy()
         return _temporal_away()
 
     @asynccontextmanager
@@ -321,6 +324,8 @@ class Processes:
                 raise WorkflowEnded from error
             if error.status in _AWAY:
                 raise _temporal_away() from error
+            if error.status is RPCStatusCode.FAILED_PRECONDITION:  # its tasks fail: operators see why, callers repeat
+                raise _busy() from error
             raise
         except RuntimeError as error:
             # What the SDK raises when a lazy client's first connection fails; there is no class of its own.
@@ -331,6 +336,10 @@ class Processes:
 
 def _verification_id(platform_no: str, verification_no: str) -> str:
     return verification_messages.account_verification_workflow_id(platform_no, verification_no)
+
+
+def _busy() -> OrderBusy:
+    return OrderBusy("order_busy", "No answer yet; repeat the same request to learn the outcome.")
 
 
 def _temporal_away() -> TemporalUnavailable:

@@ -78,6 +78,8 @@ def withdrawal_view(withdrawal: BusinessObject) -> WithdrawalView:
         "member_unknown",
         "limit_exceeded",
         "account_not_verified",
+        "bank_charges_owed",
+        "fee_differs",
         "object_exists",
         "order_busy",
         "temporal_unavailable",

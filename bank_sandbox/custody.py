@@ -8,6 +8,8 @@ from bank_sandbox.books import Desk, moment
 from bank_sandbox.money import yuan
 from bank_sandbox.refusals import Refusal
 
+_MAX_FEN = 2**63 - 1
+
 
 class LineKind(StrEnum):
     """Why the bank booked a line."""
@@ -61,11 +63,17 @@ def book(
     party_name: str = "",
     remark: str = "",
 ) -> sqlite3.Row:
-    """Book a line (credits positive) and answer it; never earlier than the line before it."""
+    """Book a line (credits positive) and answer it; never earlier than the line before it.
+
+    Raises:
+        Refusal: no such account, or a balance that 64 bits do not hold.
+    """
     before = account(desk, acct_no)
     line_no = before["last_line_no"] + 1
     booked_ms = max(desk.now_ms if at_ms is None else at_ms, before["last_booked_ms"])
     balance_fen = before["balance_fen"] + amount_fen
+    if abs(balance_fen) > _MAX_FEN:
+        raise Refusal(refusals.MALFORMED, "the account cannot hold that much")
     serial_no = f"{moment(booked_ms):%Y%m%d}{acct_no[-6:]}{line_no:09d}"
     desk.db.execute(
         "UPDATE custody_account SET balance_fen = ?, last_line_no = ?, last_booked_ms = ? WHERE acct_no = ?",

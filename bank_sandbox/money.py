@@ -2,7 +2,7 @@
 
 import re
 
-_YUAN = re.compile(r"(-?)(\d{1,16})\.(\d{2})")
+_YUAN = re.compile(r"(-?)(\d{1,17})\.(\d{2})")
 
 
 def fen(yuan_text: str) -> int:

@@ -31,7 +31,7 @@ _RUNS = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Where postings go: `members` and `orders` are the two sides, one account each.
+    """Where postings go: a member's money is frozen for the order at the same place of the two lists.
 
     Args:
         owner: connection as the owner of the tables, for what only preparation may do.
@@ -83,10 +83,10 @@ async def open_book(owner: asyncpg.Connection, writer: LedgerWriter, *, accounts
 
 
 async def freezes(book: Book, count: int, *, hot: bool = False) -> Iterator[Posting]:
-    """`count` postings that freeze one fen of a random member for a random order, each on a consent of its own.
+    """`count` postings that freeze one fen for a random order, each on a consent of its own.
 
     Args:
-        hot: all of them take from the same member.
+        hot: all of them take from the first member, instead of the order's own.
     """
     run = next(_RUNS)
     await book.owner.execute(
@@ -103,8 +103,8 @@ async def freezes(book: Book, count: int, *, hot: bool = False) -> Iterator[Post
 
 
 def _freeze(book: Book, run: int, number: int, *, hot: bool) -> Posting:
-    member_no = book.members[0] if hot else random.choice(book.members)
-    order_no = random.choice(book.orders)
+    place = random.randrange(len(book.orders))
+    member_no, order_no = book.members[0 if hot else place], book.orders[place]
     return Posting(
         platform_no=PLATFORM_NO,
         request_no=derived(order_no, "freeze", run, number),

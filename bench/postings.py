@@ -19,7 +19,7 @@ from escrow.ledger.posting import LedgerWriter
 from escrow.stack.postgres import PostgresServer
 
 #: More than any machine of today posts in a second, so that no round runs out of consents.
-_PREPARED_PER_SECOND: Final = 20_000
+PREPARED_PER_SECOND: Final = 20_000
 
 
 @asynccontextmanager
@@ -83,7 +83,7 @@ async def measure_postings(*, rounds: int, seconds: float) -> PostingRates:
         book = await open_book(owner, writer)
 
         async def ours(*, callers: int, hot: bool = False) -> float:
-            postings = await freezes(book, round(_PREPARED_PER_SECOND * seconds), hot=hot)
+            postings = await freezes(book, round(PREPARED_PER_SECOND * seconds), hot=hot)
             await checkpoints.execute("CHECKPOINT")
             return await postings_per_second(writer, postings, callers=callers, seconds=seconds)
 

@@ -39,7 +39,9 @@ class Settings(BaseSettings):
     """What API, worker and command line need to know. Variables carry the prefix ESCROW_ unless said otherwise.
 
     Args:
-        database_url: DATABASE_URL, PostgreSQL 15 or later, as the role that owns the ledger's tables.
+        database_url: DATABASE_URL, PostgreSQL 15 or later, best as the application's role `escrow_app`.
+        database_owner_url: DATABASE_OWNER_URL, the same as the role that owns the tables, for `escrow migrate` alone;
+            DATABASE_URL when not given.
         bank_url: base URL of the bank.
         bank_key: shared key of the connection to the bank; signs our requests and the bank's notices.
         data_key: AES-256 key of personal data at rest, 64 hexadecimal digits.
@@ -66,6 +68,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ESCROW_", hide_input_in_errors=True, frozen=True)
 
     database_url: str = Field(validation_alias="DATABASE_URL", min_length=1, repr=False)
+    database_owner_url: str | None = Field(
+        default=None, validation_alias="DATABASE_OWNER_URL", min_length=1, repr=False
+    )
     bank_url: str = Field(min_length=1)
     bank_key: SecretStr = Field(min_length=1)
     data_key: HexKey

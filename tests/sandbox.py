@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.channels.sandbox_bank.steering import SandboxSteering
+from escrow.stack.processes import free_port
 
 BANK_KEY = "secret-of-the-test-connection"
 _REPOSITORY = Path(__file__).parent.parent
@@ -94,11 +94,3 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
     """A bank of the test's own, with its clock at the machine's time."""
     async with running_sandbox(tmp_path / "bank") as running:
         yield running
-
-
-def free_port() -> int:
-    """Find a port on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

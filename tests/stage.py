@@ -18,8 +18,7 @@ from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.registry import Registry
 from escrow.settings import Settings
-from escrow.stack.postgres import PostgresServer
-from tests.postgres import Database, new_database
+from tests.postgres import Database
 from tests.sandbox import Sandbox
 from worker import Activities, workers
 
@@ -72,12 +71,11 @@ def settings_for(database: Database, sandbox: Sandbox) -> Settings:
 
 @asynccontextmanager
 async def staged(
-    server: PostgresServer, sandbox: Sandbox, config: PlatformConfig, *interceptors: Interceptor
+    database: Database, sandbox: Sandbox, config: PlatformConfig, *interceptors: Interceptor
 ) -> AsyncIterator[Stage]:
-    """Fresh books, a fresh Temporal server, a platform of its own at the bank, and workers for it."""
+    """A platform of its own in the books and at the bank, a fresh Temporal server, and workers for it."""
     platform_no = f"HOME{next(_PLATFORMS)}"
     async with AsyncExitStack() as opened:
-        database = await new_database(server)
         writer = await LedgerWriter.start(database.dsn, patience_seconds=3.0)
         opened.push_async_callback(writer.close)
         reader = Reader(database.dsn)

@@ -19,7 +19,7 @@ from escrow.domain.order_operations import milestone_terms, pay_terms
 from escrow.domain.order_states import OrderCommand as Operation
 from escrow.domain.platform_config import PlatformConfig, Settlement
 from escrow.ledger.consents import NewConsent, record_consent, void_consent
-from escrow.stack.postgres import PostgresServer
+from tests.postgres import Database
 from tests.sandbox import Sandbox
 from tests.stage import Stage, staged
 from tests.story_ground import CONTRACTOR, OWNER, REQUESTS, details_of, reuse_policy
@@ -216,11 +216,9 @@ class Story(Withdrawing):
 
 
 @asynccontextmanager
-async def told(
-    server: PostgresServer, sandbox: Sandbox, config: PlatformConfig = TOP_UPS_AT_ONCE
-) -> AsyncIterator[Story]:
+async def told(database: Database, sandbox: Sandbox, config: PlatformConfig = TOP_UPS_AT_ONCE) -> AsyncIterator[Story]:
     """A story on fresh servers; at its end both books must be equal and no invariant broken."""
-    async with staged(server, sandbox, config) as stage:
+    async with staged(database, sandbox, config) as stage:
         story = Story(stage)
         await story.watch_begins()
         yield story

@@ -78,12 +78,12 @@ class Ground:
         await verify(registry, self.platform_no, member_no)
         await registry.bank_accounts.bind(self.platform_no, member_no, account)
 
-    async def watch_begins(self, *, poll_every: timedelta = _WATCH_NEVER_POLLS) -> None:
-        """The worker's watch over the custody account."""
+    async def watch_begins(self, *, poll_every: timedelta = _WATCH_NEVER_POLLS, workflow_id: str = "") -> None:
+        """The worker's watch over the custody account, or with an id of its own a second one beside it."""
         await self.stage.client.start_workflow(
             BankWatch.run,
             BankWatchInput(platform_no=self.platform_no, poll_every=poll_every),
-            id=bank_watch_workflow_id(self.platform_no),
+            id=workflow_id or bank_watch_workflow_id(self.platform_no),
             task_queue=PAYMENTS_TASK_QUEUE,
         )
 
@@ -176,6 +176,14 @@ class Ground:
             if item.balance_fen and item.account.purpose is not Purpose.CUSTODY
         }
 
+    async def balances_become(self, expected: dict[str, str]) -> None:
+        """Wait in real time until every sub-account that holds money is as expected."""
+
+        async def as_expected() -> bool:
+            return await self.balances() == expected
+
+        await self.until(as_expected, f"{expected} instead of {await self.balances()}")
+
     async def in_the_books(self, kind: str, object_no: str) -> BusinessObject:
         """An order or withdrawal as the ledger has it."""
         found = await get_object(self.stage.reader, self.platform_no, kind, object_no)
@@ -203,7 +211,7 @@ class Ground:
         """No invariant of the ledger is broken."""
         connection = await asyncpg.connect(self.stage.database.dsn)
         try:
-            assert await check_invariants(connection) == []
+            assert await check_invariants(connection, self.platform_no) == []
         finally:
             await connection.close()
 
@@ -221,7 +229,8 @@ class Ground:
 async def details_of(handle: WorkflowHandle[Any, Any]) -> str:
     """What the Temporal UI shows as a workflow's current details."""
     metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
-    return metadata.current_details
+    details: str = metadata.current_details
+    return details
 
 
 def reuse_policy(server_has_forgotten: bool) -> WorkflowIDReusePolicy:

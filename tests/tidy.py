@@ -23,12 +23,10 @@ MAKE_VERBS = ["up", "demo", "test", "check", "bench"]
 #: Full of what it forbids: the rules and what is planted against them.
 _NOT_SEARCHED = {"tests/tidy.py", "tests/test_tidy.py"}
 
-#: What only the makers' own workplace knows, and hosts of package indexes.
+#: What only the makers' own machines and notes know, and where packages are fetched from.
 FOREIGN_WORDS = re.compile(
-    r"(?<![\w.$}~])/(work|root|home|tmp/spec)/"
-    r"|\bissue \d|\bsub-?agents?\b|\bclaude\b|\banthropic\b|\bchatgpt\b|\bopenai\b"
-    r"|\blanguage model|\bco-authored-by\b"
-    r"|pypi\.org|pythonhosted\.org|index-url|registry\.npmjs|tuna\.tsinghua|/pypi/simple",
+    r"(?<![\w.$}~])/(work|root|home)/|\bissue \d|\bsub-?agents?\b|\blanguage model|\bco-authored-by\b"
+    r"|index-url|pip install (-i|--index)\b|https?://\S+/simple\b",
     re.IGNORECASE,
 )
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
@@ -223,6 +221,23 @@ def links(tree: Tree) -> list[str]:
     ]
 
 
+def shown_capabilities(tree: Tree) -> list[str]:
+    """Every test that a document names by its name exists."""
+    tests = {
+        name
+        for path in tree.paths
+        if path.startswith("tests/") and path.endswith(".py")
+        for name in re.findall(r"def (test_\w+)", tree.text(path))
+    }
+    return [
+        f"{path} names {name}, which is no test"
+        for path in tree.paths
+        if path.endswith(".md")
+        for name in re.findall(r"`(test_\w+)`", tree.text(path))
+        if name not in tests
+    ]
+
+
 def make_verbs(tree: Tree) -> list[str]:
     """The Makefile has its five verbs and no sixth."""
     verbs = re.findall(r"^([a-z][\w-]*):", tree.text("Makefile"), re.MULTILINE)
@@ -256,6 +271,7 @@ RULES: tuple[Callable[[Tree], list[str]], ...] = (
     dead_names,
     readme_pair,
     links,
+    shown_capabilities,
     make_verbs,
     pinned,
 )

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.patience import BANK_QUESTION, LEDGER_POSTING
     from workflows.steadfast import why_unfinished
 
-#: A run ends after this many looks at the bank and begins anew with an empty history.
+#: A run ends after this many looks, or sooner when there was much to book, and begins anew with an empty history.
 _LOOKS_PER_RUN = 300
 
 
@@ -28,6 +28,7 @@ class BankWatch:
     def __init__(self, watch: BankWatchInput) -> None:
         self.watch = watch
         self.notices = 0
+        self.notices_seen = 0
         self.trouble = ""
         self.booked = 0
 
@@ -35,12 +36,14 @@ class BankWatch:
     async def run(self, watch: BankWatchInput) -> None:
         """Look, book what is new, wait for a notice or the next look; never ends by itself."""
         for _ in range(_LOOKS_PER_RUN):
-            seen = self.notices
+            self.notices_seen = self.notices
             await self.look()
             self.show()
+            if workflow.info().is_continue_as_new_suggested():
+                break
             try:
                 await workflow.wait_condition(
-                    lambda seen=seen: self.notices > seen,  # type: ignore[misc]  # default binds this turn's value
+                    lambda: self.notices > self.notices_seen,
                     timeout=watch.poll_every,
                     timeout_summary="next look at the bank's lines",
                 )

@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.direct_payments import DirectPaymentActivities, DirectRefund
     from activities.failures import from_temporal, to_temporal
     from activities.steps import Step
-    from escrow.domain.direct_payments import DirectRefundStatus
+    from escrow.domain.direct_payments import DirectRefundStatus, direct_refund_no
     from escrow.domain.errors import Refused
     from escrow.domain.journal import Basis
     from escrow.domain.requests import derived
@@ -37,7 +37,7 @@ class DirectRefundProcess(Desk):
             order_no=refund.order_no,
             owner_no=refund.owner_no,
             amount_fen=refund.amount_fen,
-            refund_no=derived(refund.order_no, "refund", 1),
+            refund_no=direct_refund_no(refund.order_no),
             direct=refund.direct,
         )
         self.state = TransferState()

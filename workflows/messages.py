@@ -259,7 +259,6 @@ class BankWatchInput(Message):
 
     platform_no: str
     poll_every: timedelta = timedelta(seconds=60)
-    polls: int = 0
 
 
 class IdentityCheckInput(Message):

@@ -125,16 +125,13 @@ class DecorationOrder(OrderActions):
                     await self.begin_inspection(milestone, letter)
                 continue
             assert current.inspection_due_at is not None  # noqa: S101 - set whenever a milestone is in inspection
-            reminder_at = current.inspection_due_at - self.contract.periods.reminder_before_end
-            if not current.reminded:
-                letter = await self.next_command(until=reminder_at, awaited=f"acceptance of {label}; then a reminder")
-            else:
-                letter = await self.next_command(until=current.inspection_due_at, awaited=f"acceptance of {label}")
-            if letter is None and not current.reminded:
-                await self.remind_owner(milestone)
-            elif letter is None:
+            async with self.owner_reminded(milestone):
+                letter = await self.next_command(
+                    until=current.inspection_due_at, awaited=f"acceptance of {label} by the owner or by silence"
+                )
+            if letter is None:
                 return Acceptance(self.deadline_basis(self.inspection_name(milestone)), by="silence")
-            elif letter.operation is Operation.RECTIFY:
+            if letter.operation is Operation.RECTIFY:
                 await self.pause_inspection(milestone, letter)
             else:
                 return Acceptance(self.consent_of(letter), by=letter.command.by, letter=letter)

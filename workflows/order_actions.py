@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.notices import NoticeActivities, OrderReminder
     from activities.order_money import OrderActivities, ProposeCancel, RefundRest, ReleaseMilestone
     from escrow.domain.errors import Refused
     from escrow.domain.journal import Basis
@@ -26,9 +25,9 @@ with workflow.unsafe.imports_passed_through():
         withdrawal_workflow_id,
     )
     from workflows.order_payment import OrderPayment
-    from workflows.patience import SMS
+    from workflows.order_reminders import OrderReminders
+    from workflows.patience import WORKFLOW_TASK
     from workflows.search_attributes import of_withdrawal
-    from workflows.steadfast import why_unfinished
     from workflows.withdrawal import Withdrawal
 
 
@@ -53,7 +52,7 @@ _RELEASE_RECIPE = {
 }
 
 
-class OrderActions(OrderPayment):
+class OrderActions(OrderPayment, OrderReminders):
     """The steps of a decoration order."""
 
     async def close_unpaid(self) -> None:
@@ -134,28 +133,6 @@ class OrderActions(OrderPayment):
             return
         self.adopt(after, letter)
 
-    async def remind_owner(self, milestone: MilestoneTerms) -> None:
-        """Tell the owner by SMS that silence is about to count as acceptance; a failing SMS stops nothing."""
-        current = states.milestone_of(self.state, milestone.number)
-        reminder = OrderReminder(
-            platform_no=self.contract.platform_no,
-            order_no=self.contract.order_no,
-            owner_no=self.contract.owner_no,
-            milestone=milestone.number,
-            milestone_name=milestone.name,
-            amount_fen=milestone.amount_fen,
-            round=current.round,
-            due_at=current.inspection_due_at or workflow.now(),
-            config_version=self.contract.config_version,
-        )
-        try:
-            await workflow.execute_activity_method(
-                NoticeActivities.remind_owner, reminder, summary=f"M{milestone.number}: remind the owner", **SMS
-            )
-        except ActivityError as error:
-            self.note("reminder", f"the owner could not be reminded of M{milestone.number}: {why_unfinished(error)}")
-        self.state = states.with_milestone(self.state, milestone.number, reminded=True)
-
     async def release(self, milestone: MilestoneTerms, acceptance: Acceptance) -> None:
         """Release the milestone's money, less commission, and withdraw it where the order says so."""
         periods, now = self.contract.periods, workflow.now()
@@ -234,6 +211,7 @@ class OrderActions(OrderPayment):
                 id=withdrawal_workflow_id(platform_no, withdrawal_no),
                 task_queue=PAYMENTS_TASK_QUEUE,
                 parent_close_policy=ParentClosePolicy.ABANDON,
+                task_timeout=WORKFLOW_TASK,
                 static_summary=f"withdraw M{milestone.number} of {self.contract.order_no} for {self.payee_no}",
                 search_attributes=attributes if workflow.info().typed_search_attributes else None,
             )

@@ -1,13 +1,11 @@
-"""What an operator sees of an order in the Temporal UI: a milestones, money, what is awaited until when."""
+"""What an operator sees of an order in the Temporal UI: milestones, money, what is awaited until when."""
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
+from escrow.domain.calendars import SHANGHAI
 from escrow.domain.money import format_fen
 from workflows.messages import OrderContract, OrderState
 from workflows.order_state import left_in_escrow_fen
-
-_SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 def order_details(contract: OrderContract, state: OrderState) -> str:
@@ -52,16 +50,17 @@ def _headline(contract: OrderContract, state: OrderState) -> str:
 
 
 def _milestone_table(state: OrderState) -> str:
-    rows = ["| # | milestone | released on | yuan | status | until |", "|---|---|---|---:|---|---|"]
+    # The UI sets cells without any space between them: no two columns may run into each other.
+    rows = ["| milestone | released on | status | until (Shanghai) | yuan |", "|---|---|---|---|---:|"]
     for milestone in state.milestones:
-        until = _local(milestone.inspection_due_at) if milestone.inspection_due_at else ""
-        accepted = f" ({milestone.accepted_by})" if milestone.accepted_by else ""
+        until = f"{milestone.inspection_due_at.astimezone(SHANGHAI):%m-%d %H:%M}" if milestone.inspection_due_at else ""
+        accepted = f", {milestone.accepted_by}" if milestone.accepted_by else ""
         rows.append(
-            f"| {milestone.number} | {milestone.name} | {milestone.kind.value} | {format_fen(milestone.amount_fen)} "
-            f"| {milestone.status.value.replace('_', ' ')}{accepted} | {until} |"
+            f"| M{milestone.number} {milestone.name}\u00a0 | {milestone.kind.value} "
+            f"| {milestone.status.value.replace('_', ' ')}{accepted} | {until} | {format_fen(milestone.amount_fen)} |"
         )
     return "\n".join(rows)
 
 
 def _local(at: datetime) -> str:
-    return f"{at.astimezone(_SHANGHAI):%Y-%m-%d %H:%M} (Shanghai)"
+    return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M} (Shanghai)"

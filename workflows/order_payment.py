@@ -48,7 +48,6 @@ class OrderPayment(OrderDesk):
             ),
             owner_no=self.contract.owner_no,
             total_fen=self.contract.total_fen,
-            payee_no=self.payee_no,
         )
         try:
             receipt = await self.posted(OrderActivities.freeze_price, request, summary="freeze the full price")
@@ -75,7 +74,6 @@ class OrderPayment(OrderDesk):
             step=step.model_copy(update={"request_no": derived("", "channel-payment", direct.payment_no)}),
             owner_no=self.contract.owner_no,
             total_fen=self.contract.total_fen,
-            payee_no=self.payee_no,
             direct=direct,
         )
         try:

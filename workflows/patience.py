@@ -23,6 +23,10 @@ class LocalPatience(TypedDict, total=False):
     retry_policy: RetryPolicy
 
 
+#: A worker that died in the middle of a workflow task, local activities included, is replaced after this long; the
+#: server's default of 10 s is as long as a caller waits for an answer.
+WORKFLOW_TASK = timedelta(seconds=5)
+
 #: While the ledger is away a posting is tried again at least this often: so soon after its return all goes on.
 _LEDGER_ASKED_EVERY = timedelta(seconds=3)
 

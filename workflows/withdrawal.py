@@ -89,6 +89,7 @@ class Withdrawal(WithdrawalDesk):
                 item.reason is RouteReason.CALENDAR_UNKNOWN for item in decision.candidates
             ):
                 await self.wait_for_operator("nobody knows the working days ahead: complete the calendar")
+                self.continue_as_new_if_long()
                 continue
             if decision.opens_at is None:
                 return None

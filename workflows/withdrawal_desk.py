@@ -11,7 +11,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import from_temporal
     from activities.notices import LargeWithdrawal, NoticeActivities
     from activities.payments import (
-        HoldMoney,
         PaymentActivities,
         PayoutSurvey,
         PayoutTarget,
@@ -19,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
         SettleWithdrawal,
     )
     from activities.steps import Step
+    from activities.withdrawal_permits import HoldMoney
     from escrow.domain.charges import needs_large_withdrawal_sms
     from escrow.domain.errors import Refused
     from escrow.domain.journal import Basis
@@ -87,7 +87,6 @@ class WithdrawalDesk(Desk):
             principal_fen=self.withdrawal.principal_fen,
             fee_fen=self.withdrawal.fee_fen,
             order_no=self.withdrawal.order_no,
-            config_version=self.withdrawal.config_version,
         )
         receipt = await self.certain(
             lambda: workflow.execute_activity_method(

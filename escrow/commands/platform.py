@@ -96,7 +96,8 @@ def migrate(
 
 async def _migrate(revision: str) -> None:
     try:
-        await migrate_database(load_settings().database_url, revision=revision)
+        settings = load_settings()
+        await migrate_database(settings.database_owner_url or settings.database_url, revision=revision)
     except CONNECTION_LOST as error:
         raise LedgerUnavailable(
             "ledger_unavailable", "The database cannot be reached; nothing is half done."

@@ -33,7 +33,7 @@ def verify(
 
 async def _verify(platform_no: str | None, wait_seconds: float) -> bool:
     async with opened_books() as books:
-        found = await broken_invariants(books, platform_no)
+        found = _told(await broken_invariants(books, platform_no))  # before the bank is asked, which may be away
         bank = SandboxBank(
             books.settings.bank_url,
             books.settings.bank_key.get_secret_value(),
@@ -42,13 +42,17 @@ async def _verify(platform_no: str | None, wait_seconds: float) -> bool:
         )
         try:
             for number in [platform_no] if platform_no else await books.registry.platforms.numbers():
-                found += await _compared(books, bank, number, wait_seconds)
+                found += _told(await _compared(books, bank, number, wait_seconds))
         finally:
             await bank.aclose()
-    for sentence in found:
-        out.print(sentence, style="red", markup=False)
-    out.print(f"{len(found)} violations" if found else "every invariant of the books holds")
+    out.print(f"{found} violations" if found else "every invariant of the books holds")
     return not found
+
+
+def _told(sentences: list[str]) -> int:
+    for sentence in sentences:
+        out.print(sentence, style="red", markup=False)
+    return len(sentences)
 
 
 async def broken_invariants(books: Books, platform_no: str | None) -> list[str]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from escrow.domain.collections import CollectionMethod
+from escrow.domain.requests import derived
 
 
 class DirectPaid(BaseModel):
@@ -26,6 +27,11 @@ class DirectPaid(BaseModel):
     payment_no: str
     paid_fen: int
     settles_on: date
+
+
+def direct_refund_no(order_no: str) -> str:
+    """The one number under which a channel is asked to give back what an order has let go."""
+    return derived(order_no, "refund", 1)
 
 
 class DirectRefundStatus(StrEnum):

@@ -50,7 +50,6 @@ class WithdrawalEvent(StrEnum):
     RAIL_FAILED = "rail_failed"
     RETURNED_TO_MEMBER = "returned_to_member"
     OPERATOR_NEEDED = "operator_needed"
-    OPERATOR_ROUTES_AGAIN = "operator_routes_again"
     OPERATOR_ASKS_BANK_AGAIN = "operator_asks_bank_again"
 
 
@@ -83,7 +82,6 @@ TRANSITIONS: Mapping[tuple[WithdrawalStatus, WithdrawalEvent], WithdrawalStatus]
         (_S.UNKNOWN, _E.OPERATOR_NEEDED): _S.NEEDS_ATTENTION,
         (_S.NEEDS_ATTENTION, _E.BANK_PAID): _S.PAID,
         (_S.NEEDS_ATTENTION, _E.RAIL_FAILED): _S.HELD,
-        (_S.NEEDS_ATTENTION, _E.OPERATOR_ROUTES_AGAIN): _S.HELD,
         (_S.NEEDS_ATTENTION, _E.OPERATOR_ASKS_BANK_AGAIN): _S.UNKNOWN,
     }
 )

@@ -74,13 +74,14 @@ class AccountBalance:
 
 async def member_balances(reader: Reader, platform_no: str, member_no: str) -> MemberBalances:
     """Balances of a member, all of one moment."""
-    query = select(Account.purpose, Account.ref, Account.balance_fen).where(
-        Account.platform_no == platform_no, Account.member_no == member_no, Account.balance_fen != 0
+    rows = await reader.rows(
+        "SELECT purpose, ref, balance_fen FROM account WHERE platform_no = $1 AND member_no = $2 AND balance_fen <> 0",
+        platform_no,
+        member_no,
     )
     by_ref: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    async with reader.session() as session:
-        for purpose, ref, balance_fen in (await session.exec(query)).all():
-            by_ref[purpose][ref] = balance_fen
+    for row in rows:
+        by_ref[row["purpose"]][row["ref"]] = row["balance_fen"]
     return MemberBalances(
         withdrawable_fen=sum(by_ref[Purpose.WITHDRAWABLE].values()),
         pending_fen_by_day={date.fromisoformat(day): fen for day, fen in sorted(by_ref[Purpose.PENDING].items())},
@@ -117,8 +118,30 @@ async def find_account(reader: Reader, account: AccountKey) -> AccountBalance | 
 
 async def account_balance_fen(reader: Reader, account: AccountKey) -> int:
     """Balance of one account, zero when it was never used."""
-    found = await find_account(reader, account)
-    return found.balance_fen if found is not None else 0
+    row = await reader.row(
+        "SELECT balance_fen FROM account WHERE platform_no = $1 AND member_no = $2 AND purpose = $3 AND ref = $4",
+        account.platform_no,
+        account.member_no,
+        account.purpose.value,
+        account.ref,
+    )
+    return 0 if row is None else int(row["balance_fen"])
+
+
+async def moved_into_fen(reader: Reader, account: AccountKey, *, recipe: str) -> int:
+    """What entries of one recipe have brought to an account in all."""
+    row = await reader.row(
+        "SELECT coalesce(sum(line.amount_fen), 0)::bigint AS brought_fen FROM account"
+        " JOIN entry_line line ON line.account_id = account.id JOIN entry ON entry.id = line.entry_id"
+        " WHERE account.platform_no = $1 AND account.member_no = $2 AND account.purpose = $3 AND account.ref = $4"
+        " AND entry.recipe = $5",
+        account.platform_no,
+        account.member_no,
+        account.purpose.value,
+        account.ref,
+        recipe,
+    )
+    return 0 if row is None else int(row["brought_fen"])
 
 
 async def list_accounts(

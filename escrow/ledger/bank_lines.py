@@ -4,7 +4,7 @@ Counterparties are personal data: they are sealed in the row and opened only her
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -137,11 +137,17 @@ class BankLines:
         async with self._reader.session() as session:
             return (await session.exec(query)).one() or 0
 
-    async def unposted(self, platform_no: str, *, limit: int = 1000) -> list[StoredBankLine]:
-        """Lines that no entry has posted yet, in the bank's order."""
+    async def unposted(
+        self, platform_no: str, kinds: Collection[str] | None = None, *, limit: int = 1000
+    ) -> list[StoredBankLine]:
+        """The first lines, of these kinds or of all, that no entry has posted yet; in the bank's order."""
         query = (
             select(BankLineRow)
-            .where(BankLineRow.platform_no == platform_no, col(BankLineRow.entry_id).is_(None))
+            .where(
+                BankLineRow.platform_no == platform_no,
+                col(BankLineRow.entry_id).is_(None),
+                kinds is None or col(BankLineRow.kind).in_(kinds),
+            )
             .order_by(col(BankLineRow.line_no))
             .limit(limit)
         )

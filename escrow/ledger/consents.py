@@ -5,12 +5,12 @@ moves money at most once, and a message without one moves nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, select, update
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
@@ -77,14 +77,25 @@ class Consent:
     used_by: str | None
 
 
+_STORED_FIELDS = tuple(item.name for item in fields(Consent) if item.name != "used_by")
+
+
 async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, bool]:
     """Record a consent; the flag says whether it is new. The same content again gives the row already there.
 
     Raises:
         Refused: `request_no_reused`, the number was used for another consent.
     """
+    new = await reader.row(
+        "INSERT INTO consent (platform_no, consent_no, content_hash, object_kind, object_no, operation, given_by,"
+        " terms, operation_hash, method, text_version, remote_address, expires_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING RETURNING *",
+        *_columns(consent).values(),
+    )
+    if new is not None:
+        return Consent(**{name: new[name] for name in _STORED_FIELDS}, used_by=None), True
     async with reader.session() as session:
-        return await record_within(session, consent)
+        return await _recorded_before(session, consent), False
 
 
 async def record_within(session: AsyncSession, consent: NewConsent) -> tuple[Consent, bool]:
@@ -93,11 +104,21 @@ async def record_within(session: AsyncSession, consent: NewConsent) -> tuple[Con
     Raises:
         Refused: `request_no_reused`.
     """
-    digest = content_hash({"operation": consent.operation_hash, "text_version": consent.text_version})
-    row = {
+    inserted = await session.exec(
+        insert(ConsentRow).values(_columns(consent)).on_conflict_do_nothing().returning(ConsentRow)
+    )
+    new = inserted.scalars().one_or_none()
+    if new is not None:
+        return _consent(new, used_by=None), True
+    return await _recorded_before(session, consent), False
+
+
+def _columns(consent: NewConsent) -> dict[str, Any]:
+    """Columns in the order in which `record_consent` names them."""
+    return {
         "platform_no": consent.platform_no,
         "consent_no": consent.consent_no,
-        "content_hash": digest,
+        "content_hash": _digest(consent),
         "object_kind": consent.object_kind,
         "object_no": consent.object_no,
         "operation": consent.operation,
@@ -109,18 +130,21 @@ async def record_within(session: AsyncSession, consent: NewConsent) -> tuple[Con
         "remote_address": consent.remote_address,
         "expires_at": consent.expires_at,
     }
-    inserted = await session.exec(insert(ConsentRow).values(row).on_conflict_do_nothing().returning(ConsentRow))
-    new = inserted.scalars().one_or_none()
-    if new is not None:
-        return _consent(new, used_by=None), True
+
+
+def _digest(consent: NewConsent) -> str:
+    return content_hash({"operation": consent.operation_hash, "text_version": consent.text_version})
+
+
+async def _recorded_before(session: AsyncSession, consent: NewConsent) -> Consent:
     stored = await session.get_one(ConsentRow, (consent.platform_no, consent.consent_no))
-    if stored.content_hash != digest:
+    if stored.content_hash != _digest(consent):
         raise Refused(
             "request_no_reused",
             f"Request number {consent.consent_no} was used for another consent; use a new one.",
             {"request_no": consent.consent_no},
         )
-    return await _with_use(session, stored), False
+    return await _with_use(session, stored)
 
 
 async def get_consent(reader: Reader, platform_no: str, consent_no: str) -> Consent | None:
@@ -163,16 +187,12 @@ async def void_consent(
 
 async def store_outcome(reader: Reader, platform_no: str, consent_no: str, outcome: Mapping[str, Any]) -> None:
     """Keep what came of a consent, to be answered when the same request comes again; the first one stays."""
-    async with reader.session() as session:
-        await session.exec(
-            update(ConsentRow)
-            .where(
-                col(ConsentRow.platform_no) == platform_no,
-                col(ConsentRow.consent_no) == consent_no,
-                col(ConsentRow.outcome).is_(None),
-            )
-            .values(outcome=dict(outcome))
-        )
+    await reader.row(
+        "UPDATE consent SET outcome = $3 WHERE platform_no = $1 AND consent_no = $2 AND outcome IS NULL",
+        platform_no,
+        consent_no,
+        dict(outcome),
+    )
 
 
 async def _with_use(session: AsyncSession, row: ConsentRow) -> Consent:

@@ -15,6 +15,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis, JournalEntry, Posting
 from escrow.domain.requests import derived
 from escrow.ledger.balances import AccountBalance, balance_of, find_account
+from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.engine import Reader
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.tables import Account, PlatformDay
@@ -82,7 +83,11 @@ async def roll_pending(reader: Reader, writer: LedgerWriter, platform_no: str, *
 
 
 async def sweep_commission(reader: Reader, writer: LedgerWriter, platform_no: str, *, occurred_at: datetime) -> int:
-    """Move all commission and fees to the platform's own sub-account; returns how much this call moved, in fen."""
+    """Move all commission and fees to the platform's own sub-account; returns how much this call moved, in fen.
+
+    What the bank charged and nobody made good yet is taken out of them first.
+    """
+    await cover_bank_charges(reader, writer, platform_no, occurred_at=occurred_at)
     found = await find_account(reader, fees(platform_no))
     return await _move_all(reader, writer, found, occurred_at=occurred_at) if found is not None else 0
 

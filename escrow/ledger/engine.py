@@ -1,10 +1,13 @@
 """Reading the books: one SQLModel engine per process, acting as the application's role."""
 
+import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 from sqlalchemy import event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError
@@ -40,6 +43,9 @@ class Reader:
             },
         )
         _watch_idle_connections(self._engine)
+        self._dsn, self._answer_seconds, self._pool_size = dsn, answer_seconds, pool_size
+        self._direct: asyncpg.Pool | None = None
+        self._making_direct = asyncio.Lock()
         reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._reading: Sessions = async_sessionmaker(reading, class_=AsyncSession, expire_on_commit=False)
         self._writing: Sessions = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
@@ -75,9 +81,49 @@ class Reader:
             await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
 
+    async def row(self, statement: str, *values: Any) -> asyncpg.Record | None:
+        """The first row of one statement, None when there is none, committed by itself; jsonb comes and goes as Python.
+
+        Straight to the driver, for what every command does: it takes a twentieth of the processor time of a session.
+
+        Raises:
+            LedgerUnavailable: as for `session`; whether a statement that writes was committed is then not known.
+        """
+        return next(iter(await self.rows(statement, *values)), None)
+
+    async def rows(self, statement: str, *values: Any) -> list[asyncpg.Record]:
+        """All rows of one statement; else as `row`."""
+        async with _ledger_errors(), (await self._pool()).acquire(timeout=self._answer_seconds) as connection:
+            return await connection.fetch(statement, *values)
+
+    async def _pool(self) -> asyncpg.Pool:
+        async with self._making_direct:
+            if self._direct is None:
+                self._direct = await asyncpg.create_pool(
+                    self._dsn,
+                    min_size=0,  # the database may still be away
+                    max_size=self._pool_size,
+                    timeout=self._answer_seconds,
+                    command_timeout=self._answer_seconds,
+                    server_settings={"role": APPLICATION_ROLE, "timezone": "UTC"},
+                    init=_speak_json,
+                    reset=_nothing_to_reset,
+                )
+            return self._direct
+
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+        if self._direct is not None:
+            await self._direct.close()
+
+
+async def _speak_json(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+
+
+async def _nothing_to_reset(connection: asyncpg.Connection) -> None:
+    """Single statements leave nothing in a connection; the pool's own reset would cost a round trip after each."""
 
 
 def _watch_idle_connections(engine: AsyncEngine) -> None:

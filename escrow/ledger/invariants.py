@@ -1,16 +1,20 @@
 """What must hold in the books at every moment, in one place.
 
-Each invariant is one query for the rows that break it. They run on one snapshot, so they can be checked while others
-post. Run by the tests after every fault, and by `escrow verify`.
+Each invariant is one query for the rows that break it, but for the hashes of consents. They run on one snapshot, so
+they can be checked while others post. Run by the tests after every fault, and by `escrow verify`.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
+from escrow.domain.accounts import WITHOUT_MINIMUM
 from escrow.domain.order_states import OrderStatus
+from escrow.domain.requests import operation_hash
 from escrow.domain.withdrawal_states import WithdrawalStatus
+from escrow.ledger.evidence import EVIDENCE, Invariant
 
 #: So many rows are named per invariant; the first ones suffice to find the cause.
 _MOST_ROWS = 20
@@ -34,17 +38,9 @@ class Violation:
         return f"{self.invariant}: {self.sentence} Broken by {facts}."
 
 
-@dataclass(frozen=True, slots=True)
-class _Invariant:
-    name: str
-    sentence: str
-    breaking_rows: str
-    parameters: tuple[list[str], ...] = ()
-
-
 # Every query takes the platform as $1, NULL for all of them.
 _INVARIANTS = (
-    _Invariant(
+    Invariant(
         "entry_balanced",
         "The lines of an entry sum to zero, and there are at least two.",
         """
@@ -54,7 +50,7 @@ _INVARIANTS = (
         GROUP BY e.id HAVING count(l.entry_id) < 2 OR sum(l.amount_fen) <> 0
         """,
     ),
-    _Invariant(
+    Invariant(
         "platform_balanced",
         "The balances of a platform sum to zero: sub-accounts are what the bank and the channels hold for it.",
         """
@@ -63,7 +59,7 @@ _INVARIANTS = (
         GROUP BY a.platform_no HAVING sum(a.balance_fen) <> 0
         """,
     ),
-    _Invariant(
+    Invariant(
         "balance_is_lines",
         "A balance is the sum of its account's lines, and its version their number.",
         """
@@ -74,7 +70,7 @@ _INVARIANTS = (
         GROUP BY a.id HAVING a.balance_fen <> coalesce(sum(l.amount_fen), 0) OR a.version <> count(l.account_id)
         """,
     ),
-    _Invariant(
+    Invariant(
         "chain",
         "Line after line an account's versions run 1, 2, 3, its balance-after by the amount, its days never back.",
         """
@@ -90,29 +86,31 @@ _INVARIANTS = (
             OR c.accounting_day < c.day_before
         """,
     ),
-    _Invariant(
+    Invariant(
         "minimum",
-        "No account is, or ever was after a line, below its minimum.",
+        "No account is, or ever was after a line, below its minimum: zero, but for what bank and channels hold.",
         """
         SELECT a.platform_no, a.id AS account_id, a.purpose, a.balance_fen, min(l.balance_after_fen) AS lowest_fen
         FROM account a LEFT JOIN entry_line l ON l.account_id = a.id
         WHERE $1::text IS NULL OR a.platform_no = $1
         GROUP BY a.id HAVING a.balance_fen < a.min_balance_fen OR min(l.balance_after_fen) < a.min_balance_fen
+            OR a.min_balance_fen IS DISTINCT FROM CASE WHEN a.purpose <> ALL ($2) THEN 0 END
         """,
+        parameters=(sorted(WITHOUT_MINIMUM),),
     ),
-    _Invariant(
+    Invariant(
         "request_once",
-        "Every entry belongs to exactly one request number, and every receipt to an entry that is there.",
+        "Every entry belongs to exactly one request number, and every receipt to an entry that is there, on its day.",
         """
         SELECT coalesce(e.platform_no, r.platform_no) AS platform_no, e.id AS entry_id,
             coalesce(e.request_no, r.request_no) AS request_no, r.entry_id AS receipt_entry_id
         FROM entry e FULL JOIN (SELECT * FROM request WHERE entry_id IS NOT NULL) r
             ON r.platform_no = e.platform_no AND r.request_no = e.request_no AND r.entry_id = e.id
-        WHERE (e.id IS NULL OR r.entry_id IS NULL)
+        WHERE (e.id IS NULL OR r.entry_id IS NULL OR r.accounting_day <> e.accounting_day)
             AND ($1::text IS NULL OR coalesce(e.platform_no, r.platform_no) = $1)
         """,
     ),
-    _Invariant(
+    Invariant(
         "recipe_allowed",
         "Every line does what its recipe allows, on an account of its own platform.",
         """
@@ -124,7 +122,7 @@ _INVARIANTS = (
             AND (r.recipe IS NULL OR a.platform_no <> e.platform_no OR l.accounting_day <> e.accounting_day)
         """,
     ),
-    _Invariant(
+    Invariant(
         "basis_taken",
         "Every entry whose recipe needs a basis has used one up.",
         """
@@ -134,7 +132,7 @@ _INVARIANTS = (
         WHERE ($1::text IS NULL OR e.platform_no = $1) AND 'none' <> ALL (r.basis_kinds) AND u.reference IS NULL
         """,
     ),
-    _Invariant(
+    Invariant(
         "open_day",
         "Nothing is dated after the open accounting day of its platform.",
         """
@@ -143,7 +141,7 @@ _INVARIANTS = (
         WHERE ($1::text IS NULL OR e.platform_no = $1) AND (d.day IS NULL OR e.accounting_day > d.day)
         """,
     ),
-    _Invariant(
+    Invariant(
         "custody_is_bank_lines",
         "The custody account moved by exactly the bank lines that entries have posted.",
         """
@@ -154,7 +152,7 @@ _INVARIANTS = (
         WHERE ($1::text IS NULL OR c.platform_no = $1) AND c.custody_fen <> coalesce(b.posted_fen, 0)
         """,
     ),
-    _Invariant(
+    Invariant(
         "bank_line_posted_once",
         "A posted bank line and its entry name each other.",
         """
@@ -167,7 +165,7 @@ _INVARIANTS = (
             AND ($1::text IS NULL OR coalesce(b.platform_no, e.platform_no) = $1)
         """,
     ),
-    _Invariant(
+    Invariant(
         "events_numbered",
         "An object has one event per change, numbered from 1 to its own sequence number without a gap.",
         """
@@ -181,7 +179,7 @@ _INVARIANTS = (
                  OR v.events <> o.sequence_no OR v.last_no <> o.sequence_no OR v.first_no <> 1)
         """,
     ),
-    _Invariant(
+    Invariant(
         "order_escrow",
         "An order's escrow holds what was paid less what was released, taken as commission and refunded.",
         """
@@ -195,7 +193,7 @@ _INVARIANTS = (
         WHERE ($1::text IS NULL OR o.platform_no = $1) AND o.expected_fen <> coalesce(a.escrow_fen, 0)
         """,
     ),
-    _Invariant(
+    Invariant(
         "ended_holds_nothing",
         "An order or withdrawal that has ended holds no money: its escrow or transit account is back at zero.",
         """
@@ -207,9 +205,12 @@ _INVARIANTS = (
         """,
         parameters=(_ENDED,),
     ),
+    *EVIDENCE,
 )
 
-INVARIANT_NAMES = tuple(invariant.name for invariant in _INVARIANTS)
+_CONSENT_UNALTERED = "consent_unaltered"
+
+INVARIANT_NAMES = (*(invariant.name for invariant in _INVARIANTS), _CONSENT_UNALTERED)
 
 
 async def check_invariants(connection: asyncpg.Connection, platform_no: str | None = None) -> list[Violation]:
@@ -221,10 +222,34 @@ async def check_invariants(connection: asyncpg.Connection, platform_no: str | No
     """
     violations: list[Violation] = []
     async with connection.transaction(isolation="repeatable_read", readonly=True):
+        await connection.execute("SET LOCAL jit = off")  # compiling these queries costs more than running them
         for invariant in _INVARIANTS:
             query = f"{invariant.breaking_rows} LIMIT {_MOST_ROWS}"
             rows = await connection.fetch(query, platform_no, *invariant.parameters)
             violations += [
                 Violation(invariant=invariant.name, sentence=invariant.sentence, row=dict(row)) for row in rows
             ]
+        violations += await _altered_consents(connection, platform_no)
     return violations
+
+
+async def _altered_consents(connection: asyncpg.Connection, platform_no: str | None) -> list[Violation]:
+    """Consents that no longer say what was consented to: the hash is of canonical JSON, which SQL cannot make."""
+    query = """
+        SELECT platform_no, consent_no, object_kind, object_no, operation, given_by, terms, operation_hash
+        FROM consent WHERE $1::text IS NULL OR platform_no = $1
+    """
+    altered: list[Violation] = []
+    async for row in connection.cursor(query, platform_no, prefetch=1000):
+        given = operation_hash(
+            platform_no=row["platform_no"],
+            object_kind=row["object_kind"],
+            object_no=row["object_no"],
+            operation=row["operation"],
+            by=row["given_by"],
+            terms=json.loads(row["terms"]),
+        )
+        if given != row["operation_hash"]:
+            sentence = "A consent is still to the operation whose hash was recorded with it."
+            altered.append(Violation(invariant=_CONSENT_UNALTERED, sentence=sentence, row=dict(row)))
+    return altered[:_MOST_ROWS]

@@ -1,5 +1,6 @@
 """Business objects (orders, withdrawals, members …) as they stand, and the events that led there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,11 +48,30 @@ class Event:
     cursor: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedStep:
+    """One change of an object in short: when it happened, under which request number, and some of its facts.
+
+    `moved_money`: whether its transaction posted an entry.
+    """
+
+    request_no: str
+    event_type: str
+    occurred_at: datetime
+    moved_money: bool
+    facts: dict[str, Any]
+
+
 async def get_object(reader: Reader, platform_no: str, kind: str, object_no: str) -> BusinessObject | None:
     """One object, None when the platform has none of this kind and number."""
-    async with reader.session() as session:
-        row = await session.get(BusinessObjectRow, (platform_no, kind, object_no))
-    return None if row is None else _object(row)
+    row = await reader.row(
+        "SELECT platform_no, kind, object_no, sequence_no, status, body, created_at, updated_at FROM business_object"
+        " WHERE platform_no = $1 AND kind = $2 AND object_no = $3",
+        platform_no,
+        kind,
+        object_no,
+    )
+    return None if row is None else BusinessObject(**row)
 
 
 async def list_objects(
@@ -87,6 +107,27 @@ async def object_events(
     )
     async with reader.session() as session:
         return [_event(row) for row in (await session.exec(query)).all()]
+
+
+async def recorded_steps(
+    reader: Reader, platform_no: str, kind: str, object_no: str, *, facts: Sequence[str]
+) -> list[RecordedStep]:
+    """All changes of one object, the first one first.
+
+    Args:
+        facts: top-level keys of each change to be read along; None where the change says nothing of it.
+    """
+    rows = await reader.rows(
+        "SELECT request_no, event_type, occurred_at, entry_id IS NOT NULL AS moved_money,"
+        " (SELECT coalesce(jsonb_object_agg(key, body -> key), '{}') FROM unnest($4::text[]) AS key) AS facts"
+        " FROM event JOIN request USING (platform_no, request_no)"
+        " WHERE platform_no = $1 AND kind = $2 AND object_no = $3 ORDER BY sequence_no",
+        platform_no,
+        kind,
+        object_no,
+        list(facts),
+    )
+    return [RecordedStep(**row) for row in rows]
 
 
 async def event_feed(reader: Reader, platform_no: str, *, after: str = "", limit: int = 100) -> list[Event]:

@@ -35,8 +35,8 @@ async def held_and_needing_attention(reader: Reader) -> list[PlatformHeld]:
     Raises:
         LedgerUnavailable: the database cannot be reached.
     """
-    async with reader.session() as session:
-        rows = (await session.execute(_HELD)).all()
+    async with reader.snapshot() as connection:
+        rows = (await connection.execute(_HELD)).all()
     return [
         PlatformHeld(platform_no=row.platform_no, escrow_fen=row.escrow_fen, needing_attention=row.needing_attention)
         for row in rows

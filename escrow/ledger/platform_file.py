@@ -1,13 +1,13 @@
 """The file from which an operator opens a platform: YAML, validated before anything is written."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from escrow.domain.errors import Refused
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platform_config import BusinessModel, PlatformConfig, Settlement
 from escrow.domain.requests import PLATFORM_NUMBER_PATTERN
 
 
@@ -39,6 +39,14 @@ class PlatformFile(_Part):
     contact_mobile: Annotated[str, Field(pattern=r"^1[3-9][0-9]{9}$")] | None = None
     own_bank_account: OwnBankAccount | None = None
     config: PlatformConfig = PlatformConfig()
+
+    @model_validator(mode="after")
+    def _own_money_never_waits(self) -> Self:
+        # A rule for what is newly written down; configurations already stored are read as they are.
+        self_operated = self.config.business_model is BusinessModel.SELF_OPERATED
+        if self_operated and self.config.release_settlement is not Settlement.T_PLUS_0:
+            raise ValueError("release_settlement must be T+0 for a self_operated platform: its own money never waits")
+        return self
 
 
 def read_platform_file(path: Path) -> PlatformFile:

@@ -168,11 +168,10 @@ class Platforms:
         platform_no, known_until = self._known_keys.get(digest, (None, 0.0))
         if now < known_until:
             return platform_no
-        query = select(PlatformKeyRow.platform_no).where(
-            PlatformKeyRow.key_sha256 == digest, col(PlatformKeyRow.revoked_at).is_(None)
+        row = await self._reader.row(
+            "SELECT platform_no FROM platform_key WHERE key_sha256 = $1 AND revoked_at IS NULL", digest
         )
-        async with self._reader.session() as session:
-            found = (await session.exec(query)).one_or_none()
+        found: str | None = None if row is None else row["platform_no"]
         if found is not None:
             if len(self._known_keys) >= _KEYS_KNOWN_AT_MOST:
                 self._known_keys.clear()

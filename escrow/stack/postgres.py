@@ -71,6 +71,10 @@ class PostgresServer:
         """URL of the database for asyncpg and libpq, as its owner."""
         return self._dsn(self.owner, self.database)
 
+    def dsn_as(self, role: str) -> str:
+        """The same as another role that may log in, e.g. the application's."""
+        return self._dsn(role, self.database)
+
     @property
     def superuser_dsn(self) -> str:
         """The same as superuser: for this class and for tests of what the database itself forbids."""

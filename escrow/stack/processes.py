@@ -7,10 +7,12 @@ when the supervisor dies (see `launch`), so that nothing is left behind.
 import asyncio
 import json
 import os
+import secrets
 import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 _POLL_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
+#: Above the ports of usual servers, below the range for outgoing connections (Linux: 32768 and up).
+_FREE_PORTS = range(20_000, 32_000)
 
 
 class StackError(Exception):
@@ -99,11 +103,16 @@ def log_tail(log_path: Path, lines: int = 12) -> str:
 
 
 def free_port() -> int:
-    """A TCP port on the loopback address that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port on the loopback address that nobody has now.
+
+    Below the range from which the system gives ports to outgoing connections: one of those, or of another program
+    that asked the system for any port, would otherwise take it before the member that it is meant for.
+    """
+    while True:
+        port = secrets.choice(_FREE_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def is_free(port: int) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Self, TextIO
 
 import httpx2
 
+from escrow.ledger.connections import APPLICATION_ROLE
 from escrow.ledger.migrate import migrate
 from escrow.stack.keys import load_or_make_keys
 from escrow.stack.postgres import PostgresServer
@@ -78,7 +79,7 @@ class Stack:
         keys = load_or_make_keys(self.folder / "keys")
         self.environment: dict[str, str] = {
             **keys,
-            "DATABASE_URL": self.postgres.dsn,
+            "DATABASE_URL": self.postgres.dsn_as(APPLICATION_ROLE),
             "TEMPORAL_ADDRESS": self.temporal.address,
             "ESCROW_BANK_URL": self.bank_url,
             "ESCROW_API_PORT": str(ports.api),
@@ -114,7 +115,8 @@ class Stack:
             await self._require_free_ports()
             await _all_or_none(self._start_ledger(), self.temporal.start(), self.bank.start())
             await _all_or_none(self.api.start(), *(worker.start() for worker in self.workers))
-            lines = [f"{name}={value}\n" for name, value in self.environment.items()]
+            environment = {**self.environment, "DATABASE_OWNER_URL": self.postgres.dsn}
+            lines = [f"{name}={value}\n" for name, value in environment.items()]
             _write_private(self.folder / "environment", "".join(lines))
         except BaseException:
             await self.stop()

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from escrow.domain.platform_config import BusinessModel, PlatformConfig
+from escrow.domain.platform_config import BusinessModel, PlatformConfig, Settlement
+from escrow.ledger.platform_file import PlatformFile
 from escrow.stack.up import Stack
 from tests.api.platforms import MILESTONES, PRICE_FEN, Platform, PlatformMaker, created, eventually, order_body
 from tests.api.temporal import signal_order
@@ -86,12 +88,26 @@ async def test_a_contract_that_does_not_hold_together_is_refused(
     assert (await platform.get("/orders/D-1001")).status_code == 404
 
 
-async def test_a_function_that_is_off_is_refused(platforms: PlatformMaker) -> None:
-    platform = await platforms.open(PlatformConfig(auto_withdraw_allowed=False))
+@pytest.mark.parametrize(
+    "config", [PlatformConfig(auto_withdraw_allowed=False), PlatformConfig(release_settlement=Settlement.T_PLUS_1)]
+)
+async def test_an_order_withdraws_by_itself_only_where_that_is_on_and_the_money_does_not_wait(
+    platforms: PlatformMaker, config: PlatformConfig
+) -> None:
+    platform = await platforms.open(config)
     await platform.open_owner()
     await platform.open_contractor()
     answer = await platform.post("/orders", **order_body(withdraw_automatically=True))
     assert (answer.status_code, answer.json()["code"]) == (403, "function_off")
+
+
+@pytest.mark.parametrize("wrong", [{"commission_basis_points": 500}, {"release_settlement": "T+1"}])
+def test_a_self_operated_platform_takes_no_commission_and_its_own_money_never_waits(wrong: dict[str, object]) -> None:
+    sound = {"business_model": "self_operated", "commission_basis_points": 0}
+    file = {"platform_no": "HOME", "name": "自营", "config": sound}
+    assert PlatformFile.model_validate(file).config.business_model is BusinessModel.SELF_OPERATED
+    with pytest.raises(ValidationError, match="self_operated platform"):
+        PlatformFile.model_validate({**file, "config": {**sound, **wrong}})
 
 
 async def test_a_self_operated_platform_is_paid_itself_without_commission(platforms: PlatformMaker) -> None:

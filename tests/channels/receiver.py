@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from escrow.channels.protocols import BankNotice
 from escrow.channels.sandbox_bank.client import verify_notice
-from tests.sandbox import BANK_KEY, free_port
+from escrow.stack.processes import free_port
+from tests.sandbox import BANK_KEY
 
 
 @dataclass

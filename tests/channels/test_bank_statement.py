@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from escrow.domain.errors import BankDeclined
+from escrow.domain.errors import BankDeclined, Refused
 from escrow.domain.rails import Rail
 from tests.channels.conftest import TUESDAY_MORNING
 from tests.channels.statements import OPENING_FEN, House
@@ -110,3 +110,12 @@ async def test_amounts_of_any_size_keep_their_last_fen(house: House) -> None:
 
     assert line.amount_fen == huge_fen
     assert await house.balance_fen() == OPENING_FEN + huge_fen
+
+
+async def test_an_account_holds_all_that_64_bits_hold_and_not_a_fen_more(house: House) -> None:
+    line = await house.receives(2**63 - 1 - OPENING_FEN)
+
+    assert line.balance_after_fen == await house.balance_fen() == 2**63 - 1
+    assert (await house.bank.lines_after(house.account_no, 0))[-1] == line
+    with pytest.raises(Refused, match="cannot hold that much"):
+        await house.receives(1)

@@ -11,8 +11,9 @@ import pytest
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.channels.sandbox_bank.signing import sign_request
 from escrow.domain.errors import BankUnreachable, OutcomeUnknown
+from escrow.stack.processes import free_port
 from tests.channels.statements import House
-from tests.sandbox import BANK_KEY, free_port
+from tests.sandbox import BANK_KEY
 
 _Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

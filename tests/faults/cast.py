@@ -7,11 +7,13 @@ from urllib.parse import unquote
 from tests.api.platforms import Platform
 from tests.faults.gates import KeptCall
 
-#: What each ledger activity posts: the part of the cast, and the rest of the request number.
+#: What each ledger activity posts: the part of the cast, and the rest of the request number. A proposal to cancel is
+#: numbered by the call that makes it.
 _POSTINGS = {
     "open_order": "open:open",
     "freeze_price": "freeze:freeze",
     "record_order": "record:M2:complete:1",
+    "record_proposal": "propose:propose-cancel:{name}-propose-cancel",
     "release_milestone": "release:M2:release:1",
     "refund_rest": "refund:refund",
     "hold_money": "hold:hold",
@@ -33,7 +35,7 @@ SURVEY, READS_LINES = "survey_rails", "fetch_bank_lines"
 #: Every activity type that a round brings to a point.
 ROWS = frozenset({*_POSTINGS, _BOOKS_LINES, *_CALLS, SURVEY, READS_LINES})
 
-ORDERS = ("open", "freeze", "record", "release", "refund", "remind")
+ORDERS = ("open", "freeze", "record", "release", "refund", "remind", "propose")
 WITHDRAWALS = ("hold", "attempt", "survey", "submit", "query", "settle", "return", "large")
 
 
@@ -67,7 +69,9 @@ class Cast:
     @property
     def postings(self) -> dict[tuple[str, str], str]:
         """Activity type by the (platform, request number) that it posts."""
-        posted = {(self.trade.number, self.no(part)): activity for activity, part in _POSTINGS.items()}
+        posted = {
+            (self.trade.number, self.no(part.format(name=self.name))): activity for activity, part in _POSTINGS.items()
+        }
         return posted | {(self.booking.number, f"bank-line:{self.line_to_book}"): _BOOKS_LINES}
 
     @property

@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 from escrow.stack.processes import free_port
 
+#: Words of the statements that post a batch, and of those that record a consent.
+POSTS, RECORDS_CONSENT = b"post_batch(", b"INSERT INTO consent"
 _BEGINNING_OF_A_BATCH = b'{"postings":['
 _END_OF_HEAD = b"\r\n\r\n"
 
@@ -84,6 +86,11 @@ class Gate:
             connection.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
 
+    @property
+    def keeps_something(self) -> bool:
+        """Whether something is kept or would be."""
+        raise NotImplementedError
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = asyncio.current_task()
         assert connection is not None
@@ -103,7 +110,7 @@ class Gate:
 class LedgerGate(Gate):
     """A Unix socket before PostgreSQL's, where messages of its protocol pass one by one.
 
-    While `keeping`, the messages that `keeps` recognises are kept; these are batches of postings unless told otherwise.
+    While `keeping`, every statement with the words `keeps` is kept; these are postings unless told otherwise.
 
     Args:
         far_folder: folder of the server's own socket.
@@ -113,19 +120,29 @@ class LedgerGate(Gate):
     def __init__(self, far_folder: Path, dsn: str) -> None:
         super().__init__()
         self._far_socket = far_folder / ".s.PGSQL.5432"
-        self._folder = Path(tempfile.mkdtemp(prefix="gate-"))
-        self.dsn = f"{dsn.split('?')[0]}?host={quote(str(self._folder))}"
+        self._folder = tempfile.TemporaryDirectory(prefix="gate-")
+        self.dsn = f"{dsn.split('?')[0]}?host={quote(self._folder.name)}"
         self.keeping = False
-        self.keeps: Callable[[bytes], bool] = posts
+        self.keeps = POSTS
         self.kept: asyncio.Queue[KeptStatement] = asyncio.Queue()
 
     async def open(self) -> None:
         """Begin to accept connections."""
-        self._server = await asyncio.start_unix_server(self._accept, self._folder / ".s.PGSQL.5432")
+        self._server = await asyncio.start_unix_server(self._accept, Path(self._folder.name) / ".s.PGSQL.5432")
+
+    async def close(self) -> None:
+        """Accept nobody any more, cut everything and remove the socket."""
+        await super().close()
+        self._folder.cleanup()
+
+    @property
+    def keeps_something(self) -> bool:
+        """Whether a statement is kept or would be."""
+        return self.keeping
 
     async def cut(self) -> None:
         """Cut every connection, and keep nothing any more."""
-        self.keeping, self.keeps = False, posts
+        self.keeping, self.keeps = False, POSTS
         self.kept = asyncio.Queue()
         await super().cut()
 
@@ -149,13 +166,19 @@ class LedgerGate(Gate):
     ) -> None:
         # The first message of a connection has no type byte.
         far_writer.write(await _message(reader, b""))
+        prepared: dict[bytes, bytes] = {}
         while True:
             message = await _message(reader, await reader.readexactly(1))
-            if self.keeping and self.keeps(message):
-                statement = KeptStatement(_numbers(message))
-                self.kept.put_nowait(statement)
-                await statement.before_leaving()
-                under_way.append(statement)
+            if message[:1] == b"P":  # Parse: name, statement
+                name, statement, _ = message[5:].split(b"\0", 2)
+                prepared[name] = statement
+            if message[:1] == b"B" and self.keeping:  # Bind: portal, name, parameters
+                _, name, _ = message[5:].split(b"\0", 2)
+                if self.keeps in prepared.get(name, b""):
+                    kept = KeptStatement(_numbers(message))
+                    self.kept.put_nowait(kept)
+                    await kept.before_leaving()
+                    under_way.append(kept)
             far_writer.write(message)
             await far_writer.drain()
 
@@ -200,6 +223,11 @@ class BankGate(Gate):
             await asyncio.sleep(0.02)
         return self.kept[0]
 
+    @property
+    def keeps_something(self) -> bool:
+        """Whether a call is kept or would be."""
+        return self.trap is not _nothing
+
     async def cut(self) -> None:
         """Cut every connection, and keep nothing any more."""
         self.trap = _nothing
@@ -231,16 +259,6 @@ class BankGate(Gate):
             far_writer.transport.abort()
 
 
-def posts(message: bytes) -> bool:
-    """Whether a message binds a batch of postings to the ledger's statement."""
-    return message[:1] == b"B" and _BEGINNING_OF_A_BATCH in message
-
-
-def commits(message: bytes) -> bool:
-    """Whether a message ends a transaction for good."""
-    return message[:1] == b"Q" and message[5:].startswith(b"COMMIT")
-
-
 def _nothing(_: KeptCall) -> bool:
     return False
 
@@ -252,7 +270,7 @@ async def _message(reader: asyncio.StreamReader, kind: bytes) -> bytes:
 
 
 def _numbers(message: bytes) -> list[tuple[str, str]]:
-    if not posts(message):
+    if _BEGINNING_OF_A_BATCH not in message:
         return []
     text = message[message.index(_BEGINNING_OF_A_BATCH) :].decode(errors="replace")
     batch, _ = json.JSONDecoder().raw_decode(text)

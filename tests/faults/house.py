@@ -86,6 +86,15 @@ class House:
         await self.worker.kill()
         await asyncio.gather(self.ledger_gate.cut(), self.bank_gate.cut())
 
+    async def mend(self) -> None:
+        """All gates are open, all processes run, and no misfortune waits at the bank."""
+        for gate in (self.ledger_gate, self.api_ledger_gate, self.bank_gate):
+            if gate.keeps_something:
+                await gate.cut()
+        for server in (self.stack.postgres, self.stack.temporal, self.bank, self.api, self.worker):
+            await server.start()
+        await self.steer.reset()
+
     async def temporal(self) -> Client:
         """A client of the Temporal server."""
         return await Client.connect(self.stack.temporal.address, data_converter=pydantic_data_converter)

@@ -32,6 +32,8 @@ FAILING_FEN = 90_012
 _GATHER_SECONDS = 3.5
 #: What an activity that has started may take to read before it posts.
 _READING_SECONDS = 0.4
+#: The command that makes each order do what it is there for.
+_COMMANDS = {"freeze": "pay", "record": "complete", "release": "accept", "refund": "cancel", "propose": "cancel"}
 _REMINDED_AFTER = timedelta(days=6, seconds=2)
 _SETTLE_SECONDS = 20.0
 
@@ -64,6 +66,7 @@ class Round:
             self._order("record", "pay", "start"),
             self._order("release", "pay", "start", "complete"),
             self._order("refund", "pay"),
+            self._order("propose", "pay", "start"),
             self._order("remind", "pay", "start", "complete"),
             *(callers.withdraw(trade, no(part), SMALL_FEN) for part in ("query", "settle")),
             callers.withdraw(trade, no("return"), FAILING_FEN, member_no="O-1"),
@@ -103,7 +106,7 @@ class Round:
         self._call(callers.open_order(cast.trade, cast.no("first")))
         first = await asyncio.wait_for(gate.kept.get(), _GATHER_SECONDS)
         self._call(callers.open_order(cast.trade, cast.no("open")))
-        for part, operation in (("freeze", "pay"), ("record", "complete"), ("release", "accept"), ("refund", "cancel")):
+        for part, operation in _COMMANDS.items():
             self._call(callers.command(cast.trade, cast.no(part), operation))
         self._call(callers.withdraw(cast.trade, cast.no("hold"), SMALL_FEN))
         await asyncio.gather(*(self._wake(part) for part in ("attempt", "settle", "return")))

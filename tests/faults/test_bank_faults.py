@@ -1,7 +1,6 @@
 """What goes wrong at the bank: every withdrawal and top-up ends right by itself, and both books are equal."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -21,13 +20,12 @@ _RETURN = timedelta(days=2, minutes=1)
 
 
 @pytest_asyncio.fixture
-async def platform(house: House) -> AsyncIterator[Platform]:
-    """A platform whose contractor has money to withdraw; at the end nothing of the bank's misfortunes is left."""
+async def platform(house: House) -> Platform:
+    """A platform whose contractor has money to withdraw."""
     platform = await house.platforms.open()
     await callers.open_contractor(platform, _ACCOUNT_NO)
     await platform.top_up(_ACCOUNT_NO, _FUNDS_FEN, member_no="C-1")
-    yield platform
-    await house.steer.reset()
+    return platform
 
 
 async def ended(platform: Platform, withdrawal_no: str) -> dict[str, Any]:

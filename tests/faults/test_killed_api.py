@@ -1,7 +1,6 @@
 """SIGKILL of the API's process in the middle of a call, and the same call many times at once: one effect."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -11,7 +10,7 @@ import pytest_asyncio
 from escrow.ledger.consents import get_consent
 from tests.api.platforms import Platform
 from tests.faults import callers
-from tests.faults.gates import commits
+from tests.faults.gates import RECORDS_CONSENT
 from tests.faults.house import House
 
 _ACCOUNT_NO = "755912345678900003"
@@ -21,14 +20,14 @@ _AT_ONCE = 20
 
 
 @pytest_asyncio.fixture
-async def platform(house: House) -> AsyncIterator[Platform]:
+async def platform(house: House) -> Platform:
     """A platform whose owner and contractor have money."""
     platform = await house.platforms.open()
     card = await platform.open_owner()
     await callers.open_contractor(platform, _ACCOUNT_NO)
     await platform.top_up(card, _FUNDS_FEN)
     await platform.top_up(_ACCOUNT_NO, _FUNDS_FEN, member_no="C-1")
-    yield platform
+    return platform
 
 
 async def kill_api(house: House, calling: asyncio.Task[Any]) -> None:
@@ -80,7 +79,7 @@ async def test_a_call_killed_before_or_after_its_consent_was_recorded_is_repeate
 ) -> None:
     await callers.open_order(platform, "D-1")
     gate = house.api_ledger_gate
-    gate.keeping, gate.keeps = True, commits
+    gate.keeping, gate.keeps = True, RECORDS_CONSENT
     calling = asyncio.create_task(platform.post("/orders/D-1/pay", request_no="D-1-pay", by="O-1"))
     kept = await asyncio.wait_for(gate.kept.get(), _KEPT_WITHIN_SECONDS)
     if recorded:

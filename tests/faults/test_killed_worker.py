@@ -7,7 +7,7 @@ from temporalio.client import Client, WorkflowHistory
 
 from tests.api.platforms import Platform
 from tests.faults import callers
-from tests.faults.cast import ROWS, Cast
+from tests.faults.cast import ORDERS, ROWS, WITHDRAWALS, Cast
 from tests.faults.house import House
 from tests.faults.matrix import LARGE_FEN, SMALL_FEN, Point, Round
 
@@ -85,6 +85,8 @@ async def require_right_end(house: House, cast: Cast) -> None:
     for order_no in (*cast.orders, cast.no("first")):
         cancelled = order_no == cast.no("refund")
         expected = {f"{order_no}:{step}" for step in (["open", "freeze", "refund"] if cancelled else settled)}
+        if order_no == cast.no("propose"):
+            expected.add(f"{order_no}:propose-cancel:{order_no}-cancel")
         assert await house.requests_of(trade, order_no) == expected
     booked = await house.payouts_booked(trade)
     for withdrawal_no in cast.withdrawals:
@@ -99,12 +101,14 @@ async def require_right_end(house: House, cast: Cast) -> None:
 
 
 async def require_right_balances(trade: Platform, *, rounds: int) -> None:
-    """What the members have is what the rounds moved, to the fen: six orders settled, seven withdrawals paid."""
+    """What the members have is what the rounds moved, to the fen."""
+    # All orders but the refunded one, and the first of each batch; all withdrawals but the large and the returned one.
+    settled, small_withdrawals = rounds * len(ORDERS), rounds * (len(WITHDRAWALS) - 2)
     owner, contractor = await trade.balances("O-1"), await trade.balances("C-1")
-    assert owner["withdrawable_fen"] == _FUNDS_FEN - rounds * 6 * callers.PRICE_FEN
-    assert contractor["withdrawable_fen"] == _FUNDS_FEN + rounds * (
-        6 * callers.RELEASED_FEN - 6 * SMALL_FEN - LARGE_FEN
-    )
+    assert owner["withdrawable_fen"] == _FUNDS_FEN - settled * callers.PRICE_FEN
+    earned_fen = settled * callers.RELEASED_FEN
+    paid_fen = small_withdrawals * SMALL_FEN + rounds * LARGE_FEN
+    assert contractor["withdrawable_fen"] == _FUNDS_FEN + earned_fen - paid_fen
 
 
 def matrix_table(types: set[str], missing: dict[Point, set[str]], seconds: dict[Point, float], *, rounds: int) -> str:

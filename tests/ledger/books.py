@@ -9,10 +9,13 @@ import asyncpg
 
 from escrow.domain import recipes
 from escrow.domain.journal import Basis, Change, DeadlineChange, JournalEntry, Posting, Receipt
+from escrow.domain.requests import operation_hash
 from escrow.ledger.posting import LedgerWriter
 
 HOME = "HOME"
 DAY = date(2026, 3, 2)
+#: The day before: closed, so its pending money may mature.
+CLOSED = date(2026, 3, 1)
 NOON = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 _NUMBERS = itertools.count(1)
 
@@ -40,6 +43,23 @@ async def booked_by_bank(owner: asyncpg.Connection, amount_fen: int, *, platform
         DAY,
     )
     return serial_no
+
+
+async def a_consent(owner: asyncpg.Connection, consent_no: str, *, object_no: str, platform_no: str = HOME) -> str:
+    """Record a consent about an order; gives the hash of its operation."""
+    digest = operation_hash(
+        platform_no=platform_no, object_kind="order", object_no=object_no, operation="any", by="O-1", terms={}
+    )
+    await owner.execute(
+        "INSERT INTO consent (platform_no, consent_no, content_hash, object_kind, object_no, operation, given_by,"
+        " terms, operation_hash, method, text_version, expires_at) VALUES"
+        " ($1, $2, '', 'order', $3, 'any', 'O-1', '{}', $4, '', '', now() + interval '1 hour')",
+        platform_no,
+        consent_no,
+        object_no,
+        digest,
+    )
+    return digest
 
 
 def posting(
@@ -90,7 +110,7 @@ async def top_up(
     return await writer.post(posting(entry=entry, bases=bases, platform_no=platform_no))
 
 
-def matured(member_no: str, amount_fen: int, *, day: date = DAY, **more: Any) -> Posting:
-    """Pending money of `day` becomes withdrawable: the simplest recipe without a consent."""
+def matured(member_no: str, amount_fen: int, *, day: date = CLOSED, **more: Any) -> Posting:
+    """Pending money of a closed day becomes withdrawable: the simplest recipe without a consent."""
     entry = recipes.pending_matured(platform_no=HOME, member_no=member_no, day=day, amount_fen=amount_fen)
     return posting(entry=entry, bases=(Basis(kind="none"),), **more)

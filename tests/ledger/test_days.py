@@ -11,12 +11,13 @@ from escrow.domain.accounts import Purpose
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis
 from escrow.ledger.balances import member_balances, platform_balances
+from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.connections import connect
 from escrow.ledger.days import accounting_day, close_day, roll_pending, sweep_commission
 from escrow.ledger.engine import Reader
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.posting import LedgerWriter
-from tests.ledger.books import DAY, HOME, NOON, booked_by_bank, open_day, posting, top_up
+from tests.ledger.books import DAY, HOME, NOON, booked_by_bank, fresh, open_day, posting, top_up
 from tests.postgres import Database
 
 _NEXT = DAY + timedelta(days=1)
@@ -121,6 +122,43 @@ async def test_commission_is_swept_to_the_platform_once(
     assert sum(swept) == 100
     balances = (await platform_balances(reader, HOME)).fen_by_purpose
     assert (balances[Purpose.FEES], balances[Purpose.OWN], balances[Purpose.CUSTODY]) == (0, 100, -100)
+
+
+async def test_commission_makes_good_what_the_bank_charged_before_it_is_swept(
+    owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader
+) -> None:
+    await open_day(owner)
+    for charge_fen in (-30, -100):
+        serial_no = await booked_by_bank(owner, charge_fen)
+        charge = recipes.bank_charge_booked(
+            platform_no=HOME, amount_fen=-charge_fen, bank_serial_no=serial_no, effective_date=DAY
+        )
+        await writer.post(posting(entry=charge, bases=(Basis(kind="bank_line", reference=serial_no),)))
+    assert await cover_bank_charges(reader, writer, HOME, occurred_at=NOON) == 130
+    for amount_fen, swept_fen, owed_fen in ((50, 0, 80), (100, 20, 0)):
+        await _fee_earned(owner, writer, amount_fen)
+        assert await sweep_commission(reader, writer, HOME, occurred_at=NOON) == swept_fen
+        assert await cover_bank_charges(reader, writer, HOME, occurred_at=NOON) == owed_fen
+    balances = (await platform_balances(reader, HOME)).fen_by_purpose
+    assert (balances[Purpose.OWN], balances[Purpose.BANK_CHARGES]) == (20, 0)
+
+
+async def _fee_earned(owner: asyncpg.Connection, writer: LedgerWriter, fee_fen: int) -> None:
+    number = fresh("W")
+    await top_up(owner, writer, "C-1", fee_fen + 1)
+    credited = await owner.fetchval("SELECT request_no FROM entry ORDER BY id DESC LIMIT 1")
+    held = recipes.withdrawal_requested(platform_no=HOME, member_no="C-1", withdrawal_no=number, amount_fen=fee_fen + 1)
+    await writer.post(posting(entry=held, bases=(Basis(kind="release", reference=credited),)))
+    serial_no = await booked_by_bank(owner, -1)
+    paid = recipes.withdrawal_paid(
+        platform_no=HOME,
+        member_no="C-1",
+        withdrawal_no=number,
+        principal_fen=1,
+        fee_fen=fee_fen,
+        bank_serial_no=serial_no,
+    )
+    await writer.post(posting(entry=paid, bases=(Basis(kind="bank_line", reference=serial_no),)))
 
 
 async def _held_withdrawal(owner: asyncpg.Connection, writer: LedgerWriter, amount_fen: int) -> str:

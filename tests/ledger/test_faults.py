@@ -15,7 +15,7 @@ from escrow.ledger.engine import Reader, ping
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.posting import LedgerWriter
 from escrow.stack.postgres import PostgresServer
-from tests.ledger.books import DAY, HOME, matured, open_day, top_up
+from tests.ledger.books import CLOSED, HOME, matured, open_day, top_up
 from tests.postgres import Database, new_database, running_server
 
 
@@ -35,7 +35,7 @@ async def fund(database: Database, amount_fen: int) -> None:
     owner = await asyncpg.connect(database.dsn)
     writer = await LedgerWriter.start(database.dsn)
     await open_day(owner)
-    await top_up(owner, writer, "O-1", amount_fen, pending_day=DAY)
+    await top_up(owner, writer, "O-1", amount_fen, pending_day=CLOSED)
     await writer.close()
     await owner.close()
 
@@ -150,7 +150,7 @@ async def test_writers_that_share_accounts_never_deadlock(database: Database, ow
     await open_day(owner)
     seed = await LedgerWriter.start(database.dsn)
     for member in range(6):
-        await top_up(owner, seed, f"O-{member}", 10_000, pending_day=DAY)
+        await top_up(owner, seed, f"O-{member}", 10_000, pending_day=CLOSED)
     await seed.close()
     writers = [await LedgerWriter.start(database.dsn) for _ in range(4)]
     before = await owner.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")

@@ -8,7 +8,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis, JournalEntry, JournalLine
 from escrow.ledger.connections import connect
 from escrow.ledger.posting import LedgerWriter, post_on
-from tests.ledger.books import DAY, HOME, matured, open_day, posting, top_up
+from tests.ledger.books import CLOSED, DAY, HOME, matured, open_day, posting, top_up
 from tests.postgres import Database
 
 BOOKS = ["entry", "entry_line", "event", "request", "basis_use"]
@@ -105,7 +105,7 @@ async def test_lines_inserted_by_hand_are_checked_by_the_database(
     owner: asyncpg.Connection, writer: LedgerWriter, lines: list[tuple[str, int, int]], recipe: str, code: str
 ) -> None:
     await open_day(owner)
-    await top_up(owner, writer, "O-1", 100, pending_day=DAY)
+    await top_up(owner, writer, "O-1", 100, pending_day=CLOSED)
     await top_up(owner, writer, "O-1", 1)
     await owner.execute("UPDATE account SET version = version + 1")
     with pytest.raises(asyncpg.PostgresError) as refusal:
@@ -125,10 +125,10 @@ async def test_a_balance_cannot_be_set_below_its_minimum(owner: asyncpg.Connecti
 @pytest.mark.parametrize(
     ("moves", "code"),
     [
-        ([(pending(HOME, "O-1", "2026-03-02"), -10), (withdrawable(HOME, "O-1"), 9)], "unbalanced"),
-        ([(pending(HOME, "O-1", "2026-03-02"), -10), (own(HOME), 10)], "recipe_forbidden"),
-        ([(withdrawable(HOME, "O-1"), -1), (pending(HOME, "O-1", "2026-03-02"), 1)], "recipe_forbidden"),
-        ([(pending(HOME, "O-1", "2026-03-02"), -10), (withdrawable("OTHER", "O-1"), 10)], "recipe_forbidden"),
+        ([(pending(HOME, "O-1", "2026-03-01"), -10), (withdrawable(HOME, "O-1"), 9)], "unbalanced"),
+        ([(pending(HOME, "O-1", "2026-03-01"), -10), (own(HOME), 10)], "recipe_forbidden"),
+        ([(withdrawable(HOME, "O-1"), -1), (pending(HOME, "O-1", "2026-03-01"), 1)], "recipe_forbidden"),
+        ([(pending(HOME, "O-1", "2026-03-01"), -10), (withdrawable("OTHER", "O-1"), 10)], "recipe_forbidden"),
     ],
 )
 async def test_a_forged_entry_is_refused_by_the_posting_function(
@@ -136,7 +136,7 @@ async def test_a_forged_entry_is_refused_by_the_posting_function(
 ) -> None:
     await open_day(owner)
     await open_day(owner, "OTHER")
-    await top_up(owner, writer, "O-1", 100, pending_day=DAY)
+    await top_up(owner, writer, "O-1", 100, pending_day=CLOSED)
     await top_up(owner, writer, "O-1", 100)
     lines = tuple(JournalLine(account=account, amount_fen=amount) for account, amount in moves)
     forged = posting(entry=JournalEntry(recipe="pending_matured", lines=lines), bases=(Basis(kind="none"),))
@@ -149,12 +149,20 @@ async def test_a_forged_entry_is_refused_by_the_posting_function(
     assert refusal.value.code == code
 
 
-async def test_a_refusal_names_the_account(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
+async def test_pending_money_of_an_open_day_does_not_mature(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
     await open_day(owner)
     await top_up(owner, writer, "O-1", 100, pending_day=DAY)
     with pytest.raises(Refused) as refusal:
+        await writer.post(matured("O-1", 100, day=DAY))
+    assert refusal.value.code == "basis_not_due"
+
+
+async def test_a_refusal_names_the_account(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
+    await open_day(owner)
+    await top_up(owner, writer, "O-1", 100, pending_day=CLOSED)
+    with pytest.raises(Refused) as refusal:
         await writer.post(matured("O-1", 101))
-    assert refusal.value.details == {"account": "O-1/pending:2026-03-02"}
+    assert refusal.value.details == {"account": "O-1/pending:2026-03-01"}
 
 
 async def test_an_accounting_day_never_goes_back(owner: asyncpg.Connection) -> None:
@@ -166,7 +174,7 @@ async def test_an_accounting_day_never_goes_back(owner: asyncpg.Connection) -> N
 
 async def test_a_closed_day_takes_no_more_entries(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
     await open_day(owner)
-    await top_up(owner, writer, "O-1", 100, pending_day=DAY)
+    await top_up(owner, writer, "O-1", 100, pending_day=CLOSED)
     await owner.execute("UPDATE platform_day SET day = day + 1")
     with pytest.raises(asyncpg.PostgresError) as refusal:
         await entry_by_hand(owner)

@@ -1,14 +1,18 @@
 """Each invariant finds the row that breaks it: a fault planted past all guards is named."""
 
+from typing import Any
+
 import asyncpg
 import pytest
 
 from escrow.domain import recipes
-from escrow.domain.journal import Basis, Change
+from escrow.domain.funding import FundingLeg
+from escrow.domain.journal import Basis, Change, JournalEntry
 from escrow.ledger.connections import connect
+from escrow.ledger.evidence import EVIDENCE
 from escrow.ledger.invariants import INVARIANT_NAMES, check_invariants
 from escrow.ledger.posting import LedgerWriter
-from tests.ledger.books import DAY, HOME, booked_by_bank, matured, open_day, posting, top_up
+from tests.ledger.books import CLOSED, DAY, HOME, a_consent, booked_by_bank, matured, open_day, posting, top_up
 from tests.postgres import Database
 
 FAULTS = {
@@ -26,12 +30,25 @@ FAULTS = {
     "events_numbered": "DELETE FROM event WHERE sequence_no = 1",
     "order_escrow": """UPDATE business_object SET body = '{"paid_fen": 5}' WHERE kind = 'order'""",
     "ended_holds_nothing": "UPDATE business_object SET status = 'paid' WHERE kind = 'withdrawal'",
+    "bases_hold": "UPDATE consent SET voided_at = now()",
+    "bank_line_amount": "UPDATE entry SET effective_date = effective_date - 1 WHERE bank_serial_no <> ''",
+    "order_figures": """UPDATE business_object SET body = body || '{"released_fen": 95, "commission_fen": 5}'
+        WHERE body ? 'commission_fen'""",
+    "held_for_somebody": "UPDATE account SET ref = 'W-2' WHERE purpose = 'payout'",
+    "own_money": "UPDATE account SET member_no = 'O-2' WHERE purpose = 'pending'",
+    "refund_to_source": """UPDATE entry_line SET account_id = (SELECT id FROM account WHERE purpose = 'pending')
+        WHERE amount_fen > 0 AND entry_id = (SELECT id FROM entry WHERE recipe = 'order_refunded')""",
+    "body_is_events": "UPDATE business_object SET status = 'opened' WHERE status = 'closed'",
+    "event_of_request": "DELETE FROM request WHERE entry_id IS NULL",
+    "allow_list": "INSERT INTO recipe_rule VALUES ('pending_matured', 'own', '+')",
+    "guards_on": "ALTER TABLE entry DISABLE TRIGGER append_only",
+    "consent_unaltered": """UPDATE consent SET terms = '{"milestone": 2}'""",
 }
 
 
 async def some_business(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
     await open_day(owner)
-    await top_up(owner, writer, "O-1", 100, pending_day=DAY)
+    await top_up(owner, writer, "O-1", 100, pending_day=CLOSED)
     serial_no = await booked_by_bank(owner, 50)
     own = recipes.own_credited(platform_no=HOME, amount_fen=50, bank_serial_no=serial_no, effective_date=DAY)
     await writer.post(posting(entry=own, bases=(Basis(kind="bank_line", reference=serial_no),)))
@@ -42,6 +59,39 @@ async def some_business(owner: asyncpg.Connection, writer: LedgerWriter) -> None
     await writer.post(posting(entry=held, bases=(basis,), changes=(change,)))
     for status in ("opened", "closed"):
         await writer.post(posting(changes=(Change(kind="order", object_no="D-1", event_type="e", status=status),)))
+    await an_order(owner, writer)
+
+
+async def an_order(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
+    """Frozen, half released at a commission of 3.33 %, the rest refunded."""
+    await top_up(owner, writer, "O-1", 200)
+    legs = (FundingLeg(source="withdrawable", amount_fen=200),)
+    rest = (FundingLeg(source="withdrawable", amount_fen=100),)
+    released = recipes.escrow_released(
+        recipe="milestone_released",
+        platform_no=HOME,
+        owner_no="O-1",
+        order_no="D-2",
+        payee_no="C-1",
+        gross_fen=100,
+        commission_fen=3,
+    )
+    steps: list[tuple[JournalEntry, dict[str, Any]]] = [
+        (
+            recipes.order_frozen(platform_no=HOME, owner_no="O-1", order_no="D-2", legs=legs),
+            {"paid_fen": 200, "contract": {"commission_basis_points": 333}},
+        ),
+        (released, {"released_fen": 97, "commission_fen": 3}),
+        (
+            recipes.order_refunded(platform_no=HOME, owner_no="O-1", order_no="D-2", parts=rest),
+            {"refunded_fen": 100},
+        ),
+    ]
+    for number, (entry, figures) in enumerate(steps):
+        digest = await a_consent(owner, f"consent-{number}", object_no="D-2")
+        change = Change(kind="order", object_no="D-2", event_type="e", status="some", body=figures)
+        basis = Basis(kind="consent", reference=f"consent-{number}", operation_hash=digest)
+        await writer.post(posting(entry=entry, bases=(basis,), changes=(change,)))
 
 
 async def test_sound_books_break_nothing(database: Database, owner: asyncpg.Connection, writer: LedgerWriter) -> None:
@@ -70,6 +120,25 @@ async def test_a_planted_fault_is_named(
         assert await check_invariants(superuser, "OTHER") == []
     finally:
         await superuser.close()
+
+
+async def test_two_bank_lines_that_changed_places_are_named(
+    database: Database, owner: asyncpg.Connection, writer: LedgerWriter
+) -> None:
+    await some_business(owner, writer)
+    superuser = await asyncpg.connect(database.superuser_dsn)
+    try:
+        await superuser.execute("UPDATE bank_line SET amount_fen = 150 - amount_fen WHERE amount_fen IN (50, 100)")
+        names = {violation.invariant for violation in await check_invariants(superuser, HOME)}
+        assert names == {"bank_line_amount"}, "their sum is still that of the custody account"
+    finally:
+        await superuser.close()
+
+
+async def test_the_guards_that_are_looked_for_are_all_guards_there_are(owner: asyncpg.Connection) -> None:
+    rows = await owner.fetch("SELECT tgrelid::regclass || '.' || tgname AS name FROM pg_trigger WHERE NOT tgisinternal")
+    guards = next(invariant for invariant in EVIDENCE if invariant.name == "guards_on")
+    assert {row["name"] for row in rows} == set(guards.parameters[0])
 
 
 def test_every_invariant_has_a_planted_fault() -> None:

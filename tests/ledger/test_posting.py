@@ -8,7 +8,7 @@ import pytest
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Change
 from escrow.ledger.posting import LedgerWriter
-from tests.ledger.books import DAY, booked_by_bank, matured, open_day, posting, top_up
+from tests.ledger.books import CLOSED, DAY, booked_by_bank, matured, open_day, posting, top_up
 
 
 async def balance(owner: asyncpg.Connection, member_no: str, purpose: str) -> int:
@@ -32,7 +32,7 @@ async def test_the_same_request_gives_the_same_receipt_and_moves_nothing_more(
     owner: asyncpg.Connection, writer: LedgerWriter
 ) -> None:
     await open_day(owner)
-    await top_up(owner, writer, "O-1", 500, pending_day=DAY)
+    await top_up(owner, writer, "O-1", 500, pending_day=CLOSED)
     first = await writer.post(matured("O-1", 200, request_no="once"))
     again = await writer.post(matured("O-1", 200, request_no="once"))
     assert (again.entry_id, again.accounting_day, again.repeated) == (first.entry_id, DAY, True)
@@ -43,7 +43,7 @@ async def test_the_same_request_number_with_other_content_is_refused(
     owner: asyncpg.Connection, writer: LedgerWriter
 ) -> None:
     await open_day(owner)
-    await top_up(owner, writer, "O-1", 500, pending_day=DAY)
+    await top_up(owner, writer, "O-1", 500, pending_day=CLOSED)
     await writer.post(matured("O-1", 200, request_no="once"))
     with pytest.raises(Refused) as refusal:
         await writer.post(matured("O-1", 200, request_no="once", content={"other": True}))
@@ -52,7 +52,7 @@ async def test_the_same_request_number_with_other_content_is_refused(
 
 async def test_in_one_batch_each_posting_gets_its_own_answer(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
     await open_day(owner)
-    await top_up(owner, writer, "O-1", 500, pending_day=DAY)
+    await top_up(owner, writer, "O-1", 500, pending_day=CLOSED)
     answers = await asyncio.gather(
         writer.post(matured("O-1", 300, request_no="a")),
         writer.post(matured("O-1", 300, request_no="b")),

@@ -14,7 +14,7 @@ from escrow.ledger.engine import Reader, ping
 from escrow.ledger.history import account_history, member_history
 from escrow.ledger.objects import event_feed, get_object, list_objects, object_events
 from escrow.ledger.posting import LedgerWriter
-from tests.ledger.books import DAY, HOME, matured, open_day, posting, top_up
+from tests.ledger.books import CLOSED, DAY, HOME, matured, open_day, posting, top_up
 
 
 async def test_a_member_sees_what_can_be_withdrawn_and_what_is_pending(
@@ -52,7 +52,7 @@ async def test_a_history_runs_from_its_opening_to_its_closing_balance_page_by_pa
     await top_up(owner, writer, "O-1", 60, pending_day=DAY)
     await owner.execute("UPDATE platform_day SET day = $1", date(2026, 3, 3))
     for amount_fen in (10, 20, 30):
-        await writer.post(matured("O-1", amount_fen))
+        await writer.post(matured("O-1", amount_fen, day=DAY))
     account, second = withdrawable(HOME, "O-1"), date(2026, 3, 3)
     whole = await account_history(reader, account, first_day=second)
     assert (whole.opening_fen, whole.closing_fen) == (1000, 1060)
@@ -69,13 +69,13 @@ async def test_a_member_history_holds_the_lines_of_all_its_accounts(
     owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader
 ) -> None:
     await open_day(owner)
-    await top_up(owner, writer, "O-1", 60, pending_day=DAY)
+    await top_up(owner, writer, "O-1", 60, pending_day=CLOSED)
     await writer.post(matured("O-1", 25))
     history = await member_history(reader, HOME, "O-1", first_day=DAY, last_day=DAY)
     assert (history.opening_fen, history.closing_fen) == (0, 60)
     assert sorted((str(line.account), line.amount_fen) for line in history.lines) == [
-        ("O-1/pending:2026-03-02", -25),
-        ("O-1/pending:2026-03-02", 60),
+        ("O-1/pending:2026-03-01", -25),
+        ("O-1/pending:2026-03-01", 60),
         ("O-1/withdrawable", 25),
     ]
     page = await member_history(reader, HOME, "O-1", first_day=DAY, last_day=DAY, limit=1)

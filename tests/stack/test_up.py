@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import psutil
 import pytest
 
@@ -32,7 +33,8 @@ async def test_every_member_is_ready_once_the_stack_is_up(stack: Stack) -> None:
 
 async def test_other_commands_find_the_running_stack(stack: Stack) -> None:
     found = environment_of_running_stack(stack.folder)
-    assert found["DATABASE_URL"] == stack.postgres.dsn
+    assert found["DATABASE_URL"] == stack.postgres.dsn_as("escrow_app")
+    assert found["DATABASE_OWNER_URL"] == stack.postgres.dsn
     assert found["TEMPORAL_ADDRESS"] == stack.temporal.address
     assert (stack.folder / "environment").stat().st_mode & 0o077 == 0
 
@@ -107,3 +109,14 @@ async def test_a_killed_stack_leaves_nothing_behind_and_comes_up_again(tmp_path:
     process, _ = await up(tmp_path / "data")
     process.send_signal(signal.SIGINT)
     assert await asyncio.wait_for(process.wait(), 60) == 0
+
+
+async def test_no_statement_of_the_application_can_become_the_owner_of_the_tables(stack: Stack) -> None:
+    connection = await asyncpg.connect(stack.environment["DATABASE_URL"])
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("SET ROLE escrow_owner")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("DELETE FROM entry_line")
+    finally:
+        await connection.close()

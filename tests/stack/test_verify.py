@@ -140,10 +140,15 @@ async def test_a_balance_changed_behind_the_ledgers_back_is_named(house: House) 
     assert "O-1" in said
 
 
-async def test_a_bank_that_is_away_ends_with_1_and_a_sentence(house: House) -> None:
+async def test_a_bank_that_is_away_ends_with_1_and_a_sentence_and_hides_nothing(house: House) -> None:
+    await house.top_up(18_600_000)
+    connection = await asyncpg.connect(house.superuser_dsn)
+    await connection.execute("UPDATE bank_line SET value_date = value_date - 1")
+    await connection.close()
     house.sandbox.kill()
     code, said = await house.escrow("verify")
     assert code == 1
+    assert "bank_line_amount" in said
     assert "bank_unreachable" in said
     assert "Traceback" not in said
 

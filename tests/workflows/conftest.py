@@ -9,7 +9,7 @@ import pytest
 
 from escrow.domain.platform_config import PlatformConfig
 from escrow.stack.postgres import PostgresServer
-from tests.postgres import running_server
+from tests.postgres import Database, new_database, running_server
 from tests.sandbox import Sandbox, running_sandbox
 from tests.stage import TUESDAY_MORNING
 from tests.story import Story, told
@@ -22,6 +22,12 @@ async def server() -> AsyncIterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
+async def database(server: PostgresServer) -> Database:
+    """Books of many platforms, one for each story at the shared bank."""
+    return await new_database(server)
+
+
+@pytest.fixture(scope="session")
 async def shared_bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
     """A bank whose clock no test moves."""
     options = ["--start-at", TUESDAY_MORNING, "--closing-grace-seconds", "0.5", "--late-seconds", "0.3"]
@@ -30,8 +36,8 @@ async def shared_bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 
 
 @pytest.fixture
-async def story(server: PostgresServer, shared_bank: Sandbox) -> AsyncIterator[Story]:
-    async with told(server, shared_bank) as story:
+async def story(database: Database, shared_bank: Sandbox) -> AsyncIterator[Story]:
+    async with told(database, shared_bank) as story:
         yield story
 
 
@@ -39,9 +45,9 @@ StoryUnder = Callable[[PlatformConfig], AbstractAsyncContextManager[Story]]
 
 
 @pytest.fixture
-def story_under(server: PostgresServer, shared_bank: Sandbox) -> StoryUnder:
+def story_under(database: Database, shared_bank: Sandbox) -> StoryUnder:
     """Begins a story on a platform with another configuration than the default."""
-    return lambda config: told(server, shared_bank, config)
+    return lambda config: told(database, shared_bank, config)
 
 
 class StoryAt(Protocol):
@@ -57,7 +63,7 @@ def story_at(server: PostgresServer, tmp_path: Path) -> StoryAt:
     async def begin(start_at: str, *options: str) -> AsyncIterator[Story]:
         async with (
             running_sandbox(tmp_path / "bank", "--start-at", start_at, *options) as bank,
-            told(server, bank) as story,
+            told(await new_database(server), bank) as story,
         ):
             yield story
 

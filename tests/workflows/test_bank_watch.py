@@ -27,8 +27,7 @@ async def test_a_transfer_from_a_bound_account_is_credited_once_however_often_it
 
 async def test_a_transfer_that_nobody_announced_is_found_by_the_next_look(story: Story) -> None:
     await story.members_open()
-    await story.stage.client.get_workflow_handle(bank_watch_workflow_id(story.platform_no)).terminate()
-    await story.watch_begins(poll_every=timedelta(seconds=60))
+    await story.watch_begins(poll_every=timedelta(seconds=60), workflow_id="bank-watch/second")
     await story.transfer_arrives("1,000.00", OWNERS_CARD.account_no)
 
     await story.hours_pass(0.02)
@@ -90,4 +89,18 @@ async def test_a_bank_that_is_down_delays_the_credit_and_loses_nothing(story: St
     await story.stage.sandbox.steer.set_bank_health("UP")
     await story.bank_lines_are_booked()
 
+    assert await story.balances() == {"O-1/withdrawable": "1,000.00"}
+
+
+async def test_a_watch_of_many_looks_begins_anew_and_goes_on_booking(story: Story) -> None:
+    await story.members_open()
+    await story.watch_begins(poll_every=timedelta(seconds=60), workflow_id="bank-watch/second")
+    watch = story.stage.client.get_workflow_handle("bank-watch/second")
+    first_run = (await watch.describe()).run_id
+
+    await story.hours_pass(5.5)
+    await story.transfer_arrives("1,000.00", OWNERS_CARD.account_no)
+    await story.hours_pass(0.1)
+
+    assert (await watch.describe()).run_id != first_run
     assert await story.balances() == {"O-1/withdrawable": "1,000.00"}

@@ -205,7 +205,7 @@ async def test_the_fee_is_held_on_top_and_earned_when_the_payout_arrives(story_u
         await story.bank_lines_are_booked()
 
         # The bank charged 10.00 for the payout, which the platform makes good out of its fees.
-        assert await story.balances() == {"fees": "10.00"}
+        await story.balances_become({"fees": "10.00"})
 
 
 async def test_more_than_the_balance_is_refused_and_recorded(story: Story) -> None:
@@ -353,4 +353,4 @@ async def test_what_the_bank_charges_is_owed_by_the_platform_and_never_members_m
     await story.withdrawal_ends("W-2")
     await story.bank_lines_are_booked()
 
-    assert await story.balances() == {"own": "80.00"}
+    await story.balances_become({"own": "80.00"})

@@ -18,7 +18,7 @@ def wire_amount(amount_fen: int) -> str:
     return format_fen(amount_fen).replace(",", "")
 
 
-WireAmount = Annotated[str, StringConstraints(pattern=r"^-?\d{1,16}\.\d{2}$")]
+WireAmount = Annotated[str, StringConstraints(pattern=r"^-?\d{1,17}\.\d{2}$")]
 
 
 class Message(BaseModel):

@@ -62,7 +62,7 @@ CREATE TRIGGER guard_entries AFTER INSERT ON entry REFERENCING NEW TABLE AS new_
     FOR EACH STATEMENT EXECUTE FUNCTION guard_entries();
 
 -- Lines sum to zero per entry, do only what the entry's recipe allows, stay above the account's minimum after each
--- line, and end at the account's balance.
+-- line, and end at the account's balance. Pending money matures only after its day was closed.
 CREATE FUNCTION guard_lines() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -74,6 +74,8 @@ BEGIN
             WHEN e.id IS NULL OR a.id IS NULL OR a.platform_no <> e.platform_no THEN 'recipe_forbidden'
             WHEN e.accounting_day <> l.accounting_day THEN 'day_closed'
             WHEN r.recipe IS NULL THEN 'recipe_forbidden'
+            WHEN e.recipe = 'pending_matured' AND a.purpose = 'pending' AND a.ref >= to_char(l.accounting_day, 'YYYY-MM-DD')
+                THEN 'basis_not_due'
             WHEN l.balance_after_fen < a.min_balance_fen THEN 'insufficient_balance'
             ELSE 'unbalanced'
         END AS code
@@ -87,6 +89,7 @@ BEGIN
         OR r.recipe IS NULL
         OR a.platform_no <> e.platform_no
         OR e.accounting_day <> l.accounting_day
+        OR (e.recipe = 'pending_matured' AND a.purpose = 'pending' AND a.ref >= to_char(l.accounting_day, 'YYYY-MM-DD'))
         OR l.balance_after_fen < a.min_balance_fen
         OR l.version > a.version
         OR (l.version = a.version AND l.balance_after_fen <> a.balance_fen)

@@ -1,0 +1,108 @@
+"""Whether a withdrawal may begin, and to which bound account its money then goes."""
+
+from pydantic import BaseModel, ConfigDict
+
+from activities.guards import require_fee
+from activities.signed_order import require_standing_order
+from activities.steps import Step
+from escrow.domain.errors import Refused
+from escrow.domain.member_states import Deed, require_may
+from escrow.domain.money import format_fen
+from escrow.domain.platform_config import PlatformConfig
+from escrow.ledger.bank_accounts import BankAccounts
+from escrow.ledger.charges import cover_bank_charges
+from escrow.ledger.engine import Reader
+from escrow.ledger.members import Members
+from escrow.ledger.platforms import Platforms
+from escrow.ledger.posting import LedgerWriter
+
+
+class HoldMoney(BaseModel):
+    """Move principal and fee of a withdrawal into transit.
+
+    Args:
+        started_as: first run of the withdrawal's workflow, which tells a repeated attempt from a second withdrawal
+            of the same number after the server has forgotten the first.
+        member_no: empty for the platform's own money.
+        order_no: the order whose release is withdrawn by itself; empty when somebody asked for it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    step: Step
+    started_as: str
+    member_no: str
+    account_id: str
+    principal_fen: int
+    fee_fen: int
+    order_no: str
+
+
+class WithdrawalPermits:
+    """The rules that a withdrawal is held against once, when its money is about to be held."""
+
+    def __init__(
+        self, writer: LedgerWriter, reader: Reader, accounts: BankAccounts, members: Members, platforms: Platforms
+    ) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._accounts = accounts
+        self._members = members
+        self._platforms = platforms
+
+    async def account_to_pay(self, request: HoldMoney) -> str:
+        """The bound account that the money may go to.
+
+        Raises:
+            Refused: `account_not_bound`, `account_not_verified`, `identity_required`, `member_state`,
+                `contract_differs`, `fee_differs`, or `bank_charges_owed`.
+        """
+        step = request.step
+        config = await self._deciding_config(request)
+        if request.member_no:
+            await self._require_holder(request, config)
+        else:
+            await self._require_charges_paid(step)
+        account = await self._accounts.to_pay(
+            step.platform_no, request.member_no, request.account_id, verified=config.verified_account_required
+        )
+        return account.account_id
+
+    async def _deciding_config(self, request: HoldMoney) -> PlatformConfig:
+        """Only what an order does by itself keeps the order's configuration; whoever asks now is asked for now."""
+        platform_no = request.step.platform_no
+        configurations = self._platforms.configurations
+        config = (await configurations.current(platform_no)).config
+        for basis in request.step.bases:
+            if basis.kind == "release":
+                order = await require_standing_order(
+                    self._reader,
+                    platform_no=platform_no,
+                    order_no=request.order_no,
+                    released_as=basis.reference,
+                    fee_fen=request.fee_fen,
+                )
+                config = (await configurations.version(platform_no, int(order.contract["config_version"]))).config
+            else:
+                require_fee(config=config, fee_fen=request.fee_fen)
+        return config
+
+    async def _require_holder(self, request: HoldMoney, config: PlatformConfig) -> None:
+        """A member whose identity is not verified may receive, but not withdraw, where the platform has it so."""
+        statuses = await self._members.statuses(request.step.platform_no, request.member_no)
+        require_may(
+            statuses[request.member_no],
+            Deed.WITHDRAW,
+            member_no=request.member_no,
+            identity_required_for_withdrawal=config.identity_required_for_withdrawal,
+        )
+
+    async def _require_charges_paid(self, step: Step) -> None:
+        """The platform's own money pays the bank's charges before it leaves."""
+        owed_fen = await cover_bank_charges(self._reader, self._writer, step.platform_no, occurred_at=step.occurred_at)
+        if owed_fen:
+            raise Refused(
+                "bank_charges_owed",
+                f"The platform owes {format_fen(owed_fen)} for bank charges; transfer that to the custody account.",
+                {"owed_fen": owed_fen},
+            )

@@ -1,0 +1,202 @@
+"""Invariants about what entries rest on: bases, bank lines, the contract's figures, and the guards themselves.
+
+A table can be altered by whoever owns the database, past every guard. These queries compare what is written down
+twice: an alteration is found unless every place of it was altered alike.
+"""
+
+from dataclasses import dataclass
+
+from escrow.domain.recipes import RECIPES
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """One rule as the query for the rows that break it; the platform is $1, NULL for all of them.
+
+    `parameters` are $2 and further.
+    """
+
+    name: str
+    sentence: str
+    breaking_rows: str
+    parameters: tuple[list[str], ...] = ()
+
+
+_ALLOWED = [
+    *(f"{name} {direction} {purpose}" for name, rule in RECIPES.items() for purpose, direction in rule.moves),
+    *(f"{name} stands on {kind}" for name, rule in RECIPES.items() for kind in rule.basis_kinds),
+]
+
+#: Triggers of 0001_guards.sql, by table.
+_GUARDS = [
+    *(f"{table}.append_only" for table in ("request", "entry", "entry_line", "event", "basis_use")),
+    *(f"{table}.no_delete" for table in ("account", "business_object", "consent", "bank_line", "platform_day")),
+    "entry.guard_entries",
+    "entry_line.guard_lines",
+    "platform_day.guard_day",
+]
+
+EVIDENCE = (
+    Invariant(
+        "bases_hold",
+        "A used basis is of a kind that its recipe allows, is there, held then, and is about the object that changed.",
+        """
+        SELECT u.platform_no, u.request_no, u.kind AS basis, u.reference, e.recipe
+        FROM basis_use u
+        LEFT JOIN request r ON r.platform_no = u.platform_no AND r.request_no = u.request_no
+        LEFT JOIN entry e ON e.id = r.entry_id
+        LEFT JOIN recipe k ON k.recipe = e.recipe
+        LEFT JOIN consent c ON u.kind = 'consent' AND c.platform_no = u.platform_no AND c.consent_no = u.reference
+        LEFT JOIN bank_line b ON u.kind = 'bank_line' AND b.platform_no = u.platform_no
+            AND b.bank_serial_no = u.reference
+        LEFT JOIN request q ON u.kind = 'release' AND q.platform_no = u.platform_no AND q.request_no = u.reference
+        WHERE ($1::text IS NULL OR u.platform_no = $1)
+            AND (r.request_no IS NULL OR u.kind <> ALL (k.basis_kinds) OR NOT CASE u.kind
+                WHEN 'bank_line' THEN coalesce(b.entry_id = e.id, false)
+                WHEN 'release' THEN q.entry_id IS NOT NULL
+                WHEN 'consent' THEN coalesce(c.voided_at IS NULL AND c.expires_at > r.recorded_at, false)
+                    AND EXISTS (SELECT FROM event v WHERE v.platform_no = u.platform_no AND v.kind = c.object_kind
+                        AND v.object_no = c.object_no AND v.request_no = u.request_no)
+                ELSE EXISTS (SELECT FROM event v WHERE v.platform_no = u.platform_no
+                        AND v.kind = split_part(u.reference, '/', 1) AND v.object_no = split_part(u.reference, '/', 2)
+                        AND v.request_no = u.request_no) END)
+        """,
+    ),
+    Invariant(
+        "bank_line_amount",
+        "An entry moves custody by the amount of its own bank line, on its value date, for the withdrawal it names.",
+        """
+        SELECT e.platform_no, e.id AS entry_id, e.bank_serial_no, b.amount_fen, m.custody_fen, e.effective_date,
+            b.value_date, b.request_no AS bank_request_no, m.payout
+        FROM entry e
+        JOIN (SELECT l.entry_id, -coalesce(sum(l.amount_fen) FILTER (WHERE a.purpose = 'custody'), 0) AS custody_fen,
+                max(a.ref) FILTER (WHERE a.purpose = 'payout') AS payout
+              FROM entry_line l JOIN account a ON a.id = l.account_id GROUP BY 1) m ON m.entry_id = e.id
+        LEFT JOIN bank_line b ON b.platform_no = e.platform_no AND b.bank_serial_no = e.bank_serial_no
+        WHERE ($1::text IS NULL OR e.platform_no = $1) AND (m.custody_fen <> coalesce(b.amount_fen, 0)
+            OR e.effective_date <> b.value_date
+            OR b.kind = 'payout' AND NOT starts_with(b.request_no, e.platform_no || '/' || m.payout || ':'))
+        """,
+    ),
+    Invariant(
+        "order_figures",
+        "An order's figures are those of its entries, and its commission is floor(rate × gross released).",
+        """
+        SELECT o.platform_no, o.object_no AS order_no,
+            o.body -> 'paid_fen' AS paid_fen, m.paid_fen AS paid_by_lines_fen,
+            o.body -> 'released_fen' AS released_fen, m.gross_fen - m.commission_fen AS released_by_lines_fen,
+            o.body -> 'commission_fen' AS commission_fen, m.commission_fen AS commission_by_lines_fen,
+            o.body -> 'refunded_fen' AS refunded_fen, m.refunded_fen AS refunded_by_lines_fen
+        FROM business_object o
+        JOIN (SELECT s.platform_no, s.ref, sum(s.amount_fen) FILTER (WHERE s.recipe = 'order_frozen') AS paid_fen,
+                coalesce(-sum(s.amount_fen) FILTER (WHERE s.recipe = 'order_refunded'), 0) AS refunded_fen,
+                coalesce(-sum(s.amount_fen) FILTER (WHERE s.recipe NOT IN ('order_frozen', 'order_refunded')), 0)
+                    AS gross_fen,
+                coalesce(sum(s.commission_fen), 0) AS commission_fen
+              FROM (SELECT a.platform_no, a.ref, e.recipe, l.amount_fen,
+                        (SELECT sum(taken.amount_fen) FROM entry_line taken JOIN account f ON f.id = taken.account_id
+                         WHERE taken.entry_id = e.id AND f.purpose = 'fees') AS commission_fen
+                    FROM account a JOIN entry_line l ON l.account_id = a.id JOIN entry e ON e.id = l.entry_id
+                    WHERE a.purpose = 'escrow') s
+              GROUP BY 1, 2) m ON m.platform_no = o.platform_no AND m.ref = o.object_no
+        WHERE o.kind = 'order' AND o.body ? 'paid_fen' AND ($1::text IS NULL OR o.platform_no = $1)
+            AND ((o.body ->> 'paid_fen')::bigint <> m.paid_fen
+                OR coalesce((o.body ->> 'released_fen')::bigint, 0) <> m.gross_fen - m.commission_fen
+                OR coalesce((o.body ->> 'commission_fen')::bigint, 0) <> m.commission_fen
+                OR coalesce((o.body ->> 'refunded_fen')::bigint, 0) <> m.refunded_fen
+                OR m.commission_fen <> floor(
+                    m.gross_fen::numeric * (o.body -> 'contract' ->> 'commission_basis_points')::numeric / 10000))
+        """,
+    ),
+    Invariant(
+        "held_for_somebody",
+        "Money in escrow or in transit is attributed to an order or withdrawal that is there.",
+        """
+        SELECT a.platform_no, a.id AS account_id, a.member_no, a.purpose, a.ref, a.balance_fen
+        FROM account a LEFT JOIN business_object o ON o.platform_no = a.platform_no AND o.object_no = a.ref
+            AND o.kind = CASE a.purpose WHEN 'escrow' THEN 'order' ELSE 'withdrawal' END
+        WHERE ($1::text IS NULL OR a.platform_no = $1) AND a.purpose IN ('escrow', 'payout') AND o.object_no IS NULL
+        """,
+    ),
+    Invariant(
+        "own_money",
+        "What only changes its sub-account stays with its member; pending money matures after its day is closed.",
+        """
+        SELECT e.platform_no, e.id AS entry_id, e.recipe, min(a.member_no) AS member_no, max(a.member_no) AS other_no,
+            e.accounting_day, max(a.ref) FILTER (WHERE a.purpose = 'pending') AS pending_day
+        FROM entry e JOIN entry_line l ON l.entry_id = e.id JOIN account a ON a.id = l.account_id
+        WHERE ($1::text IS NULL OR e.platform_no = $1) AND e.recipe IN ('order_frozen', 'order_refunded',
+            'pending_matured', 'withdrawal_requested', 'withdrawal_returned_to_member')
+        GROUP BY e.id HAVING min(a.member_no) <> max(a.member_no)
+            OR (e.recipe = 'pending_matured'
+                AND max(a.ref) FILTER (WHERE a.purpose = 'pending') >= to_char(e.accounting_day, 'YYYY-MM-DD'))
+        """,
+    ),
+    Invariant(
+        "refund_to_source",
+        "No more of an order goes back to a bucket than was drawn from it.",
+        """
+        SELECT s.platform_no, s.ref AS order_no, a.member_no, a.purpose, a.ref AS pending_day,
+            sum(l.amount_fen) AS too_much_fen
+        FROM account s JOIN entry_line held ON held.account_id = s.id JOIN entry e ON e.id = held.entry_id
+        JOIN entry_line l ON l.entry_id = e.id AND l.account_id <> s.id JOIN account a ON a.id = l.account_id
+        WHERE ($1::text IS NULL OR s.platform_no = $1) AND s.purpose = 'escrow'
+            AND e.recipe IN ('order_frozen', 'order_refunded')
+        GROUP BY s.platform_no, s.ref, a.id HAVING sum(l.amount_fen) > 0
+        """,
+    ),
+    Invariant(
+        "body_is_events",
+        "An object's document and status are what its events say, one after the other.",
+        """
+        SELECT o.platform_no, o.kind, o.object_no, o.status, v.status AS status_by_events
+        FROM business_object o
+        JOIN (SELECT platform_no, kind, object_no, (array_agg(status ORDER BY sequence_no DESC))[1] AS status
+              FROM event GROUP BY 1, 2, 3) v USING (platform_no, kind, object_no)
+        LEFT JOIN (SELECT w.platform_no, w.kind, w.object_no, jsonb_object_agg(w.key, w.value) AS body
+              FROM (SELECT DISTINCT ON (n.platform_no, n.kind, n.object_no, x.key)
+                        n.platform_no, n.kind, n.object_no, x.key, x.value
+                    FROM event n CROSS JOIN LATERAL jsonb_each(n.body) x
+                    WHERE $1::text IS NULL OR n.platform_no = $1
+                    ORDER BY n.platform_no, n.kind, n.object_no, x.key, n.sequence_no DESC) w
+              GROUP BY 1, 2, 3) f USING (platform_no, kind, object_no)
+        WHERE ($1::text IS NULL OR o.platform_no = $1)
+            AND (o.status <> v.status OR o.body <> coalesce(f.body, '{}'))
+        """,
+    ),
+    Invariant(
+        "event_of_request",
+        "Every event belongs to a request number that was taken.",
+        """
+        SELECT v.platform_no, v.kind, v.object_no, v.sequence_no, v.request_no
+        FROM event v LEFT JOIN request r ON r.platform_no = v.platform_no AND r.request_no = v.request_no
+        WHERE ($1::text IS NULL OR v.platform_no = $1) AND r.request_no IS NULL
+        """,
+    ),
+    Invariant(
+        "allow_list",
+        "The database allows exactly what the recipes of the program say.",
+        """
+        SELECT d.platform_no, coalesce(stored.rule, said.rule) AS rule, stored.rule IS NOT NULL AS in_database
+        FROM (SELECT recipe || ' ' || direction || ' ' || purpose AS rule FROM recipe_rule
+              UNION ALL SELECT recipe || ' stands on ' || unnest(basis_kinds) FROM recipe) stored
+        FULL JOIN unnest($2::text[]) AS said(rule) ON said.rule = stored.rule
+        CROSS JOIN platform_day d
+        WHERE ($1::text IS NULL OR d.platform_no = $1) AND (stored.rule IS NULL OR said.rule IS NULL)
+        """,
+        parameters=(_ALLOWED,),
+    ),
+    Invariant(
+        "guards_on",
+        "Every guard of the database is there and on.",
+        """
+        SELECT d.platform_no, named.guard
+        FROM unnest($2::text[]) AS named(guard)
+        LEFT JOIN pg_trigger t ON t.tgenabled IN ('O', 'A') AND t.tgname = split_part(named.guard, '.', 2)
+            AND t.tgrelid = to_regclass(split_part(named.guard, '.', 1))
+        CROSS JOIN platform_day d
+        WHERE ($1::text IS NULL OR d.platform_no = $1) AND t.oid IS NULL
+        """,
+        parameters=(_GUARDS,),
+    ),
+)

@@ -1,0 +1,78 @@
+"""A thief beside the API: Temporal is written to by hand before, while and after a platform calls."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from api.order_views import contract_of
+from escrow.ledger.engine import Reader
+from escrow.ledger.objects import get_object
+from escrow.stack.up import Stack
+from tests.api.platforms import PRICE_FEN, Platform, order_body
+from workflows.messages import ORDERS_TASK_QUEUE, OrderInput, order_workflow_id
+
+
+async def start_by_hand(stack: Stack, platform: Platform, order_no: str, order: Any) -> None:
+    """Start the workflow of an order past the API, in place of one that runs."""
+    client = await Client.connect(stack.temporal.address, data_converter=pydantic_data_converter)
+    await client.start_workflow(
+        "DecorationOrder",
+        order,
+        id=order_workflow_id(platform.number, order_no),
+        task_queue=ORDERS_TASK_QUEUE,
+        run_timeout=timedelta(minutes=1),
+    )
+
+
+async def end_by_hand(stack: Stack, platform: Platform, order_no: str) -> None:
+    """Terminate the workflow of an order."""
+    client = await Client.connect(stack.temporal.address)
+    await client.get_workflow_handle(order_workflow_id(platform.number, order_no)).terminate("a thief")
+
+
+async def test_an_order_that_somebody_opened_before_with_another_contract_is_not_the_platforms(
+    stack: Stack, platform: Platform
+) -> None:
+    await platform.open_owner()
+    await platform.open_contractor()
+    await platform.open_contractor("C-666")
+    await platform.open_order("D-1000", contractor_no="C-666")
+    reader = Reader(stack.postgres.dsn)
+    known = await get_object(reader, platform.number, "order", "D-1000")
+    await reader.close()
+    assert known is not None
+    forged = contract_of(known).model_copy(update={"order_no": "D-1001"})
+    await start_by_hand(stack, platform, "D-1001", OrderInput(contract=forged))
+
+    answer = await platform.post("/orders", **order_body("D-1001"))
+    again = await platform.post("/orders", **order_body("D-1001"))
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "object_exists")
+    assert (again.status_code, again.json()["code"]) == (409, "object_exists")
+
+
+@pytest.mark.parametrize("party", ["owner_no", "contractor_no"])
+async def test_on_a_marketplace_the_platform_itself_is_no_party_of_an_order(platform: Platform, party: str) -> None:
+    await platform.open_owner()
+    await platform.open_contractor()
+
+    answer = await platform.post("/orders", **order_body(**{party: "platform"}))
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "member_unknown")
+
+
+async def test_a_workflow_that_cannot_go_on_is_answered_as_busy(stack: Stack, platform: Platform) -> None:
+    card = await platform.open_owner()
+    await platform.open_contractor()
+    await platform.top_up(card, PRICE_FEN)
+    await platform.open_order()
+    await end_by_hand(stack, platform, "D-1001")
+    await start_by_hand(stack, platform, "D-1001", {"contract": "nonsense"})
+
+    answers = [await platform.post("/orders/D-1001/pay", request_no=f"R-{number}", by="O-1") for number in (1, 2)]
+
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(503, "order_busy")}
+    await end_by_hand(stack, platform, "D-1001")

@@ -1,0 +1,70 @@
+"""A worker may die after an activity was done and before Temporal heard of it: the next one is asked the same again."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, get_type_hints
+
+from temporalio.client import WorkflowHandle
+from temporalio.testing import ActivityEnvironment
+
+from tests.stage import settings_for
+from tests.story import Story
+from worker import Activities
+
+#: A payment order is attempted once, and what the bank answers about it may change.
+_ABOUT_THE_BANK = {"submit_payout", "query_payout"}
+
+
+async def test_what_is_asked_again_after_it_was_done_is_answered_as_the_first_time(story: Story) -> None:
+    await story.paid_order(withdraw_automatically=True)
+    await story.starts()
+    withdrawal_no = "D-1001:M1:withdrawal:1"
+    await story.until(lambda: story.is_entered("withdrawal", withdrawal_no), "the deposit is withdrawn")
+    await story.withdrawal_ends(withdrawal_no)
+    await story.cancels("O-1")
+    await story.cancels("C-1")
+    await story.order_ends()
+    await story.withdraws("130,200.00", member_no="O-1", withdrawal_no="W-rest")
+    await story.withdrawal_ends("W-rest")
+    before = await story.balances()
+
+    asked_again = await _asked_again(story, story.order)
+    asked_again |= await _asked_again(story, story.withdrawal(withdrawal_no))
+
+    assert asked_again >= {
+        "open_order", "freeze_price", "release_milestone", "refund_rest", "hold_money", "settle_withdrawal"
+    }  # fmt: skip
+    assert await story.balances() == before
+
+
+async def _asked_again(story: Story, handle: WorkflowHandle[Any, Any]) -> set[str]:
+    """Run every activity that the history shows done once more; each must answer what it answered then."""
+    stage = story.stage
+    activities = Activities(settings_for(stage.database, stage.sandbox), stage.writer, stage.reader, stage.sandbox.bank)
+    known: dict[str, Callable[..., Any]] = {
+        activity.__name__: activity for activity in (*activities.on_orders_queue(), *activities.on_payments_queue())
+    }
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, workflow_id=handle.id)
+    converter = stage.client.data_converter
+    events = {event.event_id: event for event in (await handle.fetch_history()).events}
+    done = set()
+    for event in events.values():
+        if not event.HasField("activity_task_completed_event_attributes"):
+            continue
+        completed = event.activity_task_completed_event_attributes
+        scheduled = events[completed.scheduled_event_id].activity_task_scheduled_event_attributes
+        name = scheduled.activity_type.name
+        if name in _ABOUT_THE_BANK:
+            continue
+        *arguments, answer = get_type_hints(known[name]).values()
+        first = (await converter.decode(completed.result.payloads, [answer]))[0] if completed.result.payloads else None
+        again = await environment.run(known[name], *await converter.decode(scheduled.input.payloads, arguments))
+        assert _without_repeated(again) == _without_repeated(first), name
+        done.add(name)
+    return done
+
+
+def _without_repeated(answer: Any) -> Any:
+    """A receipt says whether it is a repeat's; everything else in it stays."""
+    return replace(answer, repeated=False) if hasattr(answer, "repeated") else answer

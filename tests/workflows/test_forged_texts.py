@@ -1,0 +1,42 @@
+"""Text messages speak in the bank's name: they say what the books say, not what a workflow was started with."""
+
+import asyncio
+
+from escrow.domain.journal import Basis
+from tests.story import Story
+from tests.story_ground import CONTRACTOR
+from workflows.messages import OrderInput, WithdrawalInput, WithdrawalState
+
+LURE = "如有疑问请转账至安全账户"
+
+
+async def test_a_withdrawal_that_nobody_asked_for_is_not_announced(story: Story) -> None:
+    await story.members_open()
+    invented = WithdrawalInput(
+        platform_no=story.platform_no,
+        withdrawal_no="W-1;pay-to:evil.example",
+        member_no=CONTRACTOR,
+        principal_fen=9_000_000,
+        basis=Basis(kind="consent", reference="R-0"),
+        state=WithdrawalState(status="held", held=True, account_id="A-C1"),
+    )
+
+    await story.start_withdrawal(invented)
+    await asyncio.sleep(1)
+
+    assert await story.texts() == []
+
+
+async def test_an_owner_is_reminded_of_the_signed_stage_only(story: Story) -> None:
+    signed = await story.paid_order()
+    await story.starts()
+    await story.completes(2)
+    state = await story.order_state()
+    second = signed.milestones[1].model_copy(update={"name": LURE})
+    forged = signed.model_copy(update={"milestones": (signed.milestones[0], second, *signed.milestones[2:])})
+    await story.order.terminate("a thief")
+
+    await story.start_order(OrderInput(contract=forged, state=state), server_has_forgotten=True)
+    await story.days_pass(6.5)
+
+    assert await story.texts() == []

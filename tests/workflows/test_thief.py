@@ -1,0 +1,394 @@
+"""A thief with full access to Temporal: ends an order or a withdrawal and starts it again with what was never agreed.
+
+The thief has a terminal, not the database. Whatever is invented, money moves only as the books and the bank allow.
+"""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from escrow.domain.errors import Refused
+from escrow.domain.funding import FundingLeg
+from escrow.domain.journal import Basis
+from escrow.domain.milestones import MilestoneKind
+from escrow.domain.order_states import MilestoneStatus, OrderStatus
+from escrow.domain.payouts import PayoutAnswer, PayoutStatus
+from escrow.domain.platform_config import PlatformConfig, Settlement
+from escrow.domain.rails import Rail
+from escrow.ledger.bank_account_rows import NewBankAccount
+from tests.stage import TUESDAY_MORNING
+from tests.story import Story
+from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER
+from tests.workflows.conftest import StoryAt, StoryUnder
+from workflows import order_state as states
+from workflows.messages import (
+    OrderContract,
+    OrderInput,
+    OrderPeriods,
+    OrderState,
+    PayoutAttempt,
+    WithdrawalInput,
+    WithdrawalState,
+)
+
+ANOTHER_OF_THE_CONTRACTOR = NewBankAccount(
+    account_id="A-C2", account_no="11050137360000000999", account_name="精工装饰工程有限公司", is_corporate=True,
+    cnaps_code="105100000017",
+)  # fmt: skip
+
+
+async def restarted(story: Story, contract: OrderContract, state: OrderState) -> None:
+    """The order is ended and begins again with another contract or state than the books have."""
+    await story.order.terminate("a thief")
+    await story.start_order(OrderInput(contract=contract, state=state), server_has_forgotten=True)
+
+
+def with_kind(contract: OrderContract, number: int, kind: MilestoneKind) -> OrderContract:
+    """The contract with another kind of one milestone; what was of that kind before becomes a stage."""
+    milestones = [
+        terms.model_copy(
+            update={
+                "kind": kind
+                if terms.number == number
+                else MilestoneKind.ACCEPTANCE
+                if terms.kind is kind
+                else terms.kind
+            }
+        )
+        for terms in contract.milestones
+    ]
+    return contract.model_copy(update={"milestones": tuple(milestones)})
+
+
+# ---- orders ----
+
+
+async def test_a_contractors_start_releases_no_stage_that_was_signed_as_one_to_accept(story: Story) -> None:
+    signed = await story.paid_order()
+    forged = with_kind(signed, 2, MilestoneKind.START)
+    forged = forged.model_copy(update={"milestones": (forged.milestones[1], *forged.milestones[2:])})
+    state = states.opening_state(with_kind(signed, 2, MilestoneKind.START))
+    state.status, state.paid_fen = OrderStatus.AWAITING_START, signed.total_fen
+    before = await story.balances()
+
+    await restarted(story, forged, state)
+    with pytest.raises(Refused):
+        await story.starts()
+
+    assert await story.balances() == before
+
+
+async def test_one_side_alone_cannot_cancel_what_has_begun(story: Story) -> None:
+    signed = await story.paid_order()
+    funding = (await story.order_state()).funding
+    await story.starts()
+    await story.completes(2)
+    before = await story.balances()
+    state = states.opening_state(signed)
+    state.status, state.paid_fen, state.funding = OrderStatus.AWAITING_START, signed.total_fen, funding
+    state.released_fen = 5_301_000
+    state.commission_fen = 279_000
+
+    await restarted(story, signed, state)
+    with pytest.raises(Refused):
+        await story.cancels(OWNER)
+
+    assert await story.balances() == before
+
+
+async def test_both_wishes_to_cancel_must_be_of_different_sides(story: Story) -> None:
+    signed = await story.paid_order()
+    await story.starts()
+    await story.cancels(OWNER)
+    state, before = await story.order_state(), await story.balances()
+    forged = signed.model_copy(update={"contractor_no": OWNER, "owner_no": CONTRACTOR})
+    assert state.proposal is not None
+    state.proposal = state.proposal.model_copy(update={"by": CONTRACTOR})
+
+    await restarted(story, forged, state)
+    with pytest.raises(Refused):
+        await story.cancels(OWNER)
+
+    assert await story.balances() == before
+
+
+async def test_silence_is_acceptance_only_after_the_signed_period(story: Story) -> None:
+    signed = await story.paid_order()
+    await story.starts()
+    state, before = await story.order_state(), await story.balances()
+    forged = signed.model_copy(update={"periods": OrderPeriods(inspection_period=timedelta(seconds=1))})
+
+    await restarted(story, forged, state)
+    with pytest.raises(Refused):
+        await story.completes(2)
+    await story.days_pass(1)
+
+    assert await story.balances() == before
+
+
+async def test_a_rectification_leaves_only_what_was_left_of_the_signed_period(story: Story) -> None:
+    await story.paid_order()
+    await story.starts()
+    await story.completes(2)
+    await story.days_pass(3)
+    await story.rectifies(2)
+    state, before = await story.order_state(), await story.balances()
+    forged = states.with_milestone(state, 2, inspection_left=timedelta(days=3.5))
+
+    await restarted(story, story.signed, forged)
+    with pytest.raises(Refused):
+        await story.completes(2)
+    await restarted(story, story.signed, state)
+    await story.completes(2)
+
+    assert await story.balances() == before
+    await story.days_pass(4.1)
+    assert (await story.order_state()).milestones[1].status == "released"
+
+
+async def test_the_retention_is_released_only_after_the_signed_period(story: Story) -> None:
+    signed = await story.paid_order()
+    await story.starts()
+    for number in (2, 3):
+        await story.completes(number)
+        await story.accepts(number)
+    await story.completes(4)
+    state, before = await story.order_state(), await story.balances()
+    forged = signed.model_copy(update={"periods": OrderPeriods(retention_period=timedelta(seconds=1))})
+
+    await restarted(story, forged, state)
+    with pytest.raises(Refused):
+        await story.accepts(4)
+    await story.days_pass(1)
+
+    assert await story.balances() == before
+
+
+async def test_the_warranty_begins_only_when_every_stage_is_released(story: Story) -> None:
+    await story.paid_order()
+    await story.starts()
+    await story.completes(2)
+    before = await story.balances()
+    state = await story.order_state()
+    for number in (3, 4):
+        state = states.with_milestone(state, number, status=MilestoneStatus.RELEASED)
+
+    await restarted(story, story.signed, state)
+    with pytest.raises(Refused):
+        await story.accepts(2)
+    await story.days_pass(7.2)
+
+    assert await story.balances() == before
+
+
+async def test_accepting_one_stage_releases_no_other(story: Story) -> None:
+    await story.paid_order()
+    await story.starts()
+    await story.completes(2)
+    before = await story.balances()
+    state = states.with_milestone(
+        await story.order_state(), 3, status=MilestoneStatus.IN_INSPECTION,
+        inspection_due_at=await story.now() + timedelta(days=30),
+    )  # fmt: skip
+
+    await restarted(story, story.signed, state)
+    with pytest.raises(Refused):
+        await story.accepts(3)
+
+    assert await story.balances() == before
+
+
+@pytest.mark.parametrize("basis_points", [0, 10_000])
+async def test_the_commission_is_the_signed_one(story: Story, basis_points: int) -> None:
+    signed = await story.paid_order()
+    await story.starts()
+    await story.completes(2)
+    state, before = await story.order_state(), await story.balances()
+    state.released_fen, state.commission_fen = 0, 0
+
+    await restarted(story, signed.model_copy(update={"commission_basis_points": basis_points}), state)
+    with pytest.raises(Refused):
+        await story.accepts(2)
+
+    assert await story.balances() == before
+
+
+async def test_money_of_tomorrow_cannot_be_made_money_of_today_by_a_refund(story_under: StoryUnder) -> None:
+    async with story_under(PlatformConfig(top_up_settlement=Settlement.T_PLUS_1)) as story:
+        signed = await story.paid_order()
+        state, before = await story.order_state(), await story.balances()
+        state.funding = [FundingLeg(source="withdrawable", amount_fen=signed.total_fen)]
+
+        await restarted(story, signed, state)
+        with pytest.raises(Refused):
+            await story.cancels(OWNER)
+
+        assert await story.balances() == before
+
+
+async def test_an_order_does_not_end_with_money_inside(story: Story) -> None:
+    signed = await story.paid_order()
+    before = await story.balances()
+    state = states.opening_state(signed)
+    state.step_due_at = await story.now() - timedelta(seconds=1)
+
+    await restarted(story, signed, state)
+    await asyncio.sleep(1)
+
+    assert await story.balances() == before
+    assert (await story.in_the_books("order", "D-1001")).status == "awaiting_start"
+    await story.order.terminate("an operator")
+
+
+async def test_a_standing_order_withdraws_releases_and_no_refunds(story: Story) -> None:
+    await story.paid_order(withdraw_automatically=True)
+    await story.cancels(OWNER)
+    before = await story.balances()
+
+    handle = await story.start_withdrawal(
+        WithdrawalInput(
+            platform_no=story.platform_no,
+            withdrawal_no="W-thief",
+            member_no=OWNER,
+            principal_fen=100_000,
+            basis=Basis(kind="release", reference="D-1001:refund"),
+            order_no="D-1001",
+        )
+    )
+    outcome = await story.ending_of(handle)
+
+    assert outcome.status == "refused"
+    assert await story.balances() == before
+
+
+# ---- withdrawals ----
+
+
+def invented(story: Story, *attempts: PayoutAttempt, **changes: Any) -> WithdrawalInput:
+    """A withdrawal of 20,000.00 yuan that claims to be under way already."""
+    state = WithdrawalState(status="held", held=True, account_id="A-C1", attempts=list(attempts), sms="not_needed")
+    return WithdrawalInput(
+        platform_no=story.platform_no,
+        member_no=CONTRACTOR,
+        basis=Basis(kind="consent", reference="R-0"),
+        **({"withdrawal_no": "W-1", "principal_fen": 2_000_000, "state": state} | changes),
+    )
+
+
+async def with_a_payout_under_way(story: Story) -> list[PayoutAttempt]:
+    """The contractor withdraws; the bank has the payment order and is not done with it. Answers the attempts."""
+    await story.payee_has("60,000.00")
+    await story.stage.sandbox.steer.next_suffers("stuck")
+    await story.withdraws("20,000.00")
+    await story.withdrawal_is("submitted")
+    attempts = (await story.withdrawal_state()).attempts
+    await story.withdrawal().terminate("a thief")
+    return [attempt.model_copy(update={"outcome": "failed", "reason": "the thief says so"}) for attempt in attempts]
+
+
+async def test_a_payout_under_way_is_never_followed_by_another(story: Story) -> None:
+    attempts = await with_a_payout_under_way(story)
+
+    await story.start_withdrawal(invented(story, *attempts), server_has_forgotten=True)
+    for _ in range(10):
+        await story.hours_pass(1)
+        await asyncio.sleep(0.2)
+
+    assert await story.payouts_at_bank() == [("SUPER_ONLINE", "20000.00", "PROCESSING")]
+
+
+async def test_money_of_a_payout_under_way_is_not_given_back(story: Story) -> None:
+    [attempt] = await with_a_payout_under_way(story)
+    everywhere = [attempt.model_copy(update={"number": n, "rail": rail}) for n, rail in enumerate(Rail, start=1)]
+    before = await story.balances()
+
+    await story.start_withdrawal(invented(story, *everywhere), server_has_forgotten=True)
+    for _ in range(4):
+        await story.hours_pass(1)
+        await asyncio.sleep(0.2)
+
+    assert await story.balances() == before
+    assert (await story.withdrawal_state()).attention
+
+
+async def test_a_payout_without_a_record_of_it_is_not_sent(story: Story) -> None:
+    attempts = await with_a_payout_under_way(story)
+    skipped = [attempt.model_copy(update={"number": number}) for number in range(1, 7) for attempt in attempts]
+
+    await story.start_withdrawal(invented(story, *skipped), server_has_forgotten=True)
+    for _ in range(4):
+        await story.hours_pass(1)
+        await asyncio.sleep(0.2)
+
+    assert len(await story.payouts_at_bank()) == 1
+
+
+@pytest.mark.parametrize("changes", [{"account": "A-C2"}, {"principal_fen": 2_000_100}, {"principal_fen": 1_000_000}])
+async def test_a_payout_is_what_was_asked_for(story_under: StoryUnder, changes: dict[str, Any]) -> None:
+    async with story_under(PlatformConfig(top_up_settlement=Settlement.T_PLUS_0, withdrawal_fee_fen=100)) as story:
+        await story.payee_has("60,000.00", CONTRACTORS_ACCOUNT)
+        await story.stage.registry.bank_accounts.bind(story.platform_no, CONTRACTOR, ANOTHER_OF_THE_CONTRACTOR)
+        await story.stage.sandbox.steer.set_bank_health("DOWN")
+        await story.withdraws("20,000.00", fee_fen=100)
+        await story.withdrawal_is("held")
+        await story.withdrawal().terminate("a thief")
+        await story.stage.sandbox.steer.set_bank_health("UP")
+        forged = invented(story, fee_fen=0 if "principal_fen" in changes else 100)
+        assert forged.state is not None
+        forged.state.account_id = changes.get("account", "A-C1")
+        forged = forged.model_copy(update={"principal_fen": changes.get("principal_fen", 2_000_000)})
+
+        await story.start_withdrawal(forged, server_has_forgotten=True)
+        for _ in range(3):
+            await story.hours_pass(1)
+            await asyncio.sleep(0.2)
+
+        assert await story.payouts_at_bank() == []
+
+
+async def test_a_payout_is_settled_by_its_own_bank_line_only(story_at: StoryAt) -> None:
+    async with story_at(TUESDAY_MORNING) as story:
+        await story.payee_has("60,000.00")
+        for number in ("W-1", "W-2"):
+            await story.stage.sandbox.steer.next_suffers("stuck")
+            await story.withdraws("20,000.00", withdrawal_no=number)
+            await story.withdrawal_is("submitted", number)
+        await story.withdrawal("W-1").terminate("a thief")
+        await story.stage.sandbox.steer.next_suffers("timeout_booked", "read")
+        await story.withdrawal("W-2").signal("bank_notice", {"notice_id": "1", "kind": "payout"})
+        await story.stage.sandbox.steer.move_clock(by=timedelta(minutes=11))
+        serials = {payout["reqSeq"]: payout["serialNo"] for payout in await story.stage.sandbox.steer.payouts()}
+
+        async def the_bank_is_asked() -> bool:
+            return bool((await story.withdrawal("W-2").describe()).raw_description.pending_activities)
+
+        await story.until(the_bank_is_asked, "the withdrawal asks the bank")
+        pending = (await story.withdrawal("W-2").describe()).raw_description.pending_activities
+        forged = PayoutAnswer(
+            request_no="W-2:payout:1",
+            status=PayoutStatus.SUCCEEDED,
+            final=True,
+            bank_serial_no=serials[f"{story.platform_no}/W-1:payout:1"],
+            booked_at=await story.now(),
+        )
+        asked = story.stage.client.get_async_activity_handle(
+            workflow_id=story.withdrawal("W-2").id, run_id=None, activity_id=pending[0].activity_id
+        )
+        await asked.complete(forged)
+
+        async def is_shown() -> bool:
+            return bool((await story.withdrawal_state("W-2")).attention)
+
+        await story.until(is_shown, "an operator is asked for")
+        assert (await story.balances())["C-1/payout:W-2"] == "20,000.00"
+        for number in ("W-1", "W-2"):
+            state = await story.withdrawal_state(number)
+            state.attempts = [state.attempts[0].model_copy(update={"outcome": "sent", "bank_serial_no": ""})]
+            state.status, state.attention = "submitted", ""
+            if number == "W-2":
+                await story.withdrawal(number).terminate("an operator")
+            honest = invented(story, withdrawal_no=number, state=state)
+            await story.start_withdrawal(honest, server_has_forgotten=True)
+            assert (await story.withdrawal_ends(number)).status == "paid"
