@@ -23,12 +23,9 @@ MAKE_VERBS = ["up", "demo", "test", "check", "bench"]
 #: Full of what it forbids: the rules and what is planted against them.
 _NOT_SEARCHED = {"tests/tidy.py", "tests/test_tidy.py"}
 
-#: What only the makers' own workplace knows, and hosts of package indexes.
+#: What only the makers' own machines and notes know, and where packages are fetched from.
 FOREIGN_WORDS = re.compile(
-    r"(?<![\w.$}~])/(work|root|home|tmp/spec)/"
-    r"|\bissue \d|\bsub-?agents?\b|\bclaude\b|\banthropic\b|\bchatgpt\b|\bopenai\b"
-    r"|\blanguage model|\bco-authored-by\b"
-    r"|pypi\.org|pythonhosted\.org|index-url|registry\.npmjs|tuna\.tsinghua|/pypi/simple",
+    r"(?<![\w.$}~])/(work|root|home)/|\bissue \d|index-url|pip install (-i|--index)\b|https?://\S+/simple\b",
     re.IGNORECASE,
 )
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
