@@ -25,7 +25,8 @@ _NOT_SEARCHED = {"tests/tidy.py", "tests/test_tidy.py"}
 
 #: What only the makers' own machines and notes know, and where packages are fetched from.
 FOREIGN_WORDS = re.compile(
-    r"(?<![\w.$}~])/(work|root|home)/|\bissue \d|index-url|pip install (-i|--index)\b|https?://\S+/simple\b",
+    r"(?<![\w.$}~])/(work|root|home)/|\bissue \d|\bsub-?agents?\b|\blanguage model|\bco-authored-by\b"
+    r"|index-url|pip install (-i|--index)\b|https?://\S+/simple\b",
     re.IGNORECASE,
 )
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
