@@ -10,12 +10,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis, Change
-from escrow.domain.member_states import Deed, MemberStatus, require_may
+from escrow.domain.member_states import Deed, require_may
 from escrow.domain.verification_rules import VerificationMethod, VerificationStatus
 from escrow.ledger.bank_account_rows import BankAccount, BankAccountDrawer
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.engine import Reader
-from escrow.ledger.identity_checks import IdentityChecks
+from escrow.ledger.identity_checks import IdentityChecks, require_verified
 from escrow.ledger.members import Member, MemberKind, Members
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.registry_posting import one_at_a_time, transaction
@@ -148,7 +148,7 @@ class AccountVerifications:
         account = await self._accounts.get(platform_no, row.member_no, row.account_id)
         name, citizen_id = account.account_name, ""
         if row.method == VerificationMethod.UNIONPAY:
-            name, citizen_id = await self._holder(await self._members.get(platform_no, row.member_no))
+            name, citizen_id = await self._identities.person_behind(await self._members.get(platform_no, row.member_no))
         mobile = self._box.open(row.mobile_sealed, place=_place(platform_no, verification_no))
         return Addressee(account=account, name=name, citizen_id=citizen_id, mobile=mobile)
 
@@ -212,33 +212,16 @@ class AccountVerifications:
         if method is VerificationMethod.UNIONPAY:
             if member.kind is MemberKind.COMPANY or account.is_corporate:
                 raise Refused("unionpay_persons_only", "UnionPay checks cards of persons and sole traders only.")
-            await self._holder(member)
+            await self._identities.person_behind(member)
             return mobile
         if member.kind is MemberKind.COMPANY:
-            _require_verified(member)
+            require_verified(member)
         agent = await self._identities.agent_mobile(member.platform_no, member.member_no)
         found = agent if member.kind is MemberKind.COMPANY else (member.mobile or agent)
         if not found:
             whose = "its agent" if member.kind is MemberKind.COMPANY else "the member"
             raise Refused("no_mobile", f"The mobile of {whose} is not known, so nothing can be sent there.")
         return found
-
-    async def _holder(self, member: Member) -> tuple[str, str]:
-        """Name and citizen ID number of the person: as the identity check found them, never as somebody says now."""
-        _require_verified(member)
-        _, subject = await self._identities.subject(member.platform_no, member.facts["identity"]["check_no"])
-        if member.kind is MemberKind.PERSON:
-            return member.name, subject.id_no
-        return subject.legal_representative_name, subject.legal_representative_id
-
-
-def _require_verified(member: Member) -> None:
-    if member.status is not MemberStatus.VERIFIED:
-        raise Refused(
-            "identity_required",
-            f"The identity of member {member.member_no} must be verified first.",
-            {"member_no": member.member_no, "status": member.status.value},
-        )
 
 
 def _account_verified(row: AccountVerificationRow) -> Change:

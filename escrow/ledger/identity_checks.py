@@ -208,6 +208,18 @@ class IdentityChecks:
         _, subject = await self.subject(platform_no, member.facts["identity"]["check_no"])
         return subject.agent_mobile or None
 
+    async def person_behind(self, member: Member) -> tuple[str, str]:
+        """Name and citizen ID number of a person, or of a business's legal representative, as the registry has them.
+
+        Raises:
+            Refused: `identity_required`, the member is not verified.
+        """
+        require_verified(member)
+        _, subject = await self.subject(member.platform_no, member.facts["identity"]["check_no"])
+        if member.kind is MemberKind.PERSON:
+            return member.name, subject.id_no
+        return subject.legal_representative_name, subject.legal_representative_id
+
     async def _verified_as(self, session: AsyncSession, platform_no: str, member_no: str) -> bytes | None:
         query = (
             select(IdentityCheckRow.id_no_index)
@@ -226,6 +238,20 @@ class IdentityChecks:
         if row is None:
             raise _not_found(check_no)
         return row
+
+
+def require_verified(member: Member) -> None:
+    """Refuse what only a member of known identity may do.
+
+    Raises:
+        Refused: `identity_required`.
+    """
+    if member.status is not MemberStatus.VERIFIED:
+        raise Refused(
+            "identity_required",
+            f"The identity of member {member.member_no} must be verified first.",
+            {"member_no": member.member_no, "status": member.status.value},
+        )
 
 
 def _require_parts(member: Member, subject: IdentitySubject, now: datetime) -> None:

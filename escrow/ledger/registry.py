@@ -3,12 +3,16 @@
 from escrow.ledger.account_verifications import AccountVerifications
 from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.bank_accounts import BankAccounts
+from escrow.ledger.card_holders import CardHolders
 from escrow.ledger.cashier_links import CashierLinks
 from escrow.ledger.engine import Reader
 from escrow.ledger.identity_checks import IdentityChecks
+from escrow.ledger.mandate_debits import MandateDebits
+from escrow.ledger.mandates import Mandates
 from escrow.ledger.member_closing import MemberClosings
 from escrow.ledger.members import Members
 from escrow.ledger.page_links import PageLinks
+from escrow.ledger.pay_in_codes import PayInCodes
 from escrow.ledger.payment_passwords import PaymentPasswords
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.platform_file import PlatformFile
@@ -22,7 +26,7 @@ PLATFORMS_OWN = ""
 
 
 class Registry:
-    """Platforms, members, their identity checks, bank accounts with verifications, payment passwords, links to pages.
+    """Platforms, members, their identity checks, bank accounts with verifications and mandates, passwords, pages.
 
     Args:
         reader: the ledger's connections.
@@ -38,6 +42,10 @@ class Registry:
         self.verifications = AccountVerifications(reader, box, self.members, self.bank_accounts, self.identity_checks)
         self.verification_sendings = VerificationSendings(reader, self.verifications)
         self.verification_tries = VerificationTries(reader, box, self.verifications)
+        self.card_holders = CardHolders(self.members, self.bank_accounts, self.identity_checks)
+        self.mandates = Mandates(reader, self.card_holders)
+        self.mandate_debits = MandateDebits(reader, self.mandates)
+        self.pay_in_codes = PayInCodes(reader, box)
         self.page_links = PageLinks(reader, box)
         self.cashier_links = CashierLinks(box)
         self.payment_passwords = PaymentPasswords(reader, box)

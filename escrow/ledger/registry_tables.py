@@ -271,3 +271,78 @@ class VerificationTryRow(SQLModel, table=True):
     typed_digest: bytes = Field(sa_type=LargeBinary)
     outcome: str
     tried_at: datetime = _time()
+
+
+class MandateRow(SQLModel, table=True):
+    """A member's permission to debit one bound card, as signed; the caps are in fen, `last_day` is in Shanghai."""
+
+    __tablename__ = "mandate"
+    __table_args__ = (
+        ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),
+        Index("mandate_member", "platform_no", "member_no", "signed_at"),
+    )
+
+    platform_no: str = Field(primary_key=True)
+    mandate_no: str = Field(primary_key=True)
+    member_no: str
+    account_id: str
+    per_debit_fen: int = Field(sa_type=BigInteger)
+    per_day_fen: int = Field(sa_type=BigInteger)
+    last_day: date
+    text_version: str
+    status: str
+    reason: str
+    bank_mandate_no: str
+    payer_bank: str
+    signed_at: datetime = _time()
+    ended_at: datetime | None = _time_or_none()
+    deregistered_at: datetime | None = _time_or_none()
+
+
+class MandateDebitRow(SQLModel, table=True):
+    """One debit order to the bank, kept before it is sent; `status` is `sent` until it has definitely `failed`."""
+
+    __tablename__ = "mandate_debit"
+    __table_args__ = (
+        ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),
+        Index("mandate_debit_day", "platform_no", "mandate_no", "day"),
+        Index("mandate_debit_pay_in", "platform_no", "pay_in_no"),
+    )
+
+    platform_no: str = Field(primary_key=True)
+    collection_no: str = Field(primary_key=True)
+    pay_in_no: str
+    mandate_no: str
+    channel: str
+    amount_fen: int = Field(sa_type=BigInteger)
+    day: date
+    status: str
+    sent_at: datetime = _time()
+
+
+class PayInCodeSendingRow(SQLModel, table=True):
+    """One wish to have the code of a quick payment sent again."""
+
+    __tablename__ = "pay_in_code_sending"
+    __table_args__ = (ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),)
+
+    platform_no: str = Field(primary_key=True)
+    pay_in_no: str = Field(primary_key=True)
+    request_no: str = Field(primary_key=True)
+    sent_at: datetime = _time()
+
+
+class PayInCodeTryRow(SQLModel, table=True):
+    """One code that a payer typed, sealed; it is counted here before the bank is asked about it."""
+
+    __tablename__ = "pay_in_code_try"
+    __table_args__ = (ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),)
+
+    platform_no: str = Field(primary_key=True)
+    pay_in_no: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    request_no: str
+    typed_sealed: bytes = Field(sa_type=LargeBinary)
+    typed_digest: bytes = Field(sa_type=LargeBinary)
+    outcome: str
+    tried_at: datetime = _time()
