@@ -71,6 +71,7 @@ class DirectPaymentActivities:
         async with heartbeating():
             order = await signed_order(self._reader, step.platform_no, step.object_no)
             order.require(owner_no=request.owner_no, total_fen=request.total_fen)
+            order.require_payment(step, method=direct.method)
             if order.direct is None:
                 await require_parties(
                     self._members, step.platform_no, owner_no=request.owner_no, payee_no=order.payee_no

@@ -234,6 +234,7 @@ class OrderActivities:
         step = request.step
         order = await signed_order(self._reader, step.platform_no, step.object_no)
         order.require(owner_no=request.owner_no, total_fen=request.total_fen)
+        order.require_payment(step)
         if not order.funding:
             await require_parties(self._members, step.platform_no, owner_no=request.owner_no, payee_no=order.payee_no)
         funding = order.funding or await self._draw(step.platform_no, request.owner_no, request.total_fen)

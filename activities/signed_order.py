@@ -20,7 +20,7 @@ from escrow.domain.funding import FundingLeg, give_back
 from escrow.domain.journal import Basis, DeadlineChange
 from escrow.domain.milestones import MilestoneKind
 from escrow.domain.money import ratio
-from escrow.domain.order_operations import milestone_terms, order_operation_hash
+from escrow.domain.order_operations import milestone_terms, order_operation_hash, pay_terms
 from escrow.domain.order_states import OrderCommand, OrderStatus
 from escrow.domain.requests import derived
 from escrow.domain.splits import split
@@ -76,6 +76,22 @@ class SignedOrder:
             differs |= {name for name, value in milestone.items() if signed.get(name) != value}
         if differs:
             raise self._differs(", ".join(sorted(differs)))
+
+    def require_payment(self, step: Step, *, method: str = "") -> None:
+        """The price is frozen on the owner's consent to pay it so: from its balance, or by this collection method.
+
+        Raises:
+            Refused: `basis_mismatch`.
+        """
+        terms = pay_terms(
+            total_fen=sum(item["amount_fen"] for item in self.contract["milestones"]),
+            inspection_days=self._period("inspection_period") // timedelta(days=1),
+            method=method,
+        )
+        expected = self._consent_hash(OrderCommand.PAY, str(self.contract["owner_no"]), terms)
+        for basis in step.bases:
+            if basis.operation_hash != expected:
+                raise _no_basis(basis)
 
     def require_release(self, step: Step, *, recipe: str, milestone: int, gross_fen: int, commission_fen: int) -> None:
         """A release follows from the contract: its kind, who must have agreed or what must have passed, its split.

@@ -1,14 +1,16 @@
 """Bank accounts of members: bind, list, unbind."""
 
-from fastapi import APIRouter, Response, status
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import Field
 
-from api.dependencies import CallerPlatform, Services, UsedServices
+from api import account_consents
+from api.dependencies import CallerPlatform, UsedServices
+from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
 from api.problems import problems
-from api.schemas import Body, Line, Number, PathNumber, Time, View
-from escrow.domain.authorisations import AuthorisedOperation
+from api.schemas import Body, Line, Number, PathNumber, RequestNumber, Time, View
 from escrow.domain.identity_numbers import mask
-from escrow.domain.platform_rules import require_vouched
 from escrow.ledger.bank_account_rows import BankAccount, NewBankAccount
 
 router = APIRouter(prefix="/members/{member_no}/bank-accounts", tags=["bank accounts"])
@@ -94,24 +96,27 @@ def bank_account_view(account: BankAccount) -> BankAccountView:
         "cnaps_code_invalid",
         "account_already_bound",
         "member_state",
-        "authorisation_required",
+        *AWAITING_PROBLEMS,
         repeated=BankAccountView,
-    ),
+    )
+    | AWAITS_MEMBER,
 )
 async def bind_bank_account(
     member_no: PathNumber,
     body: BankAccountBinding,
+    request: Request,
     response: Response,
     platform_no: CallerPlatform,
     services: UsedServices,
 ) -> BankAccountView:
     """Bind an account under the member's own name, at any bank.
 
-    A bank account belongs to one member at a time. From now on transfers from it are credited to the member.
+    A bank account belongs to one member at a time. From now on transfers from it are credited to the member. Where
+    your platform has members authorise it, the member is shown the masked number and the bank.
     """
-    await _require_vouched(services, platform_no, AuthorisedOperation.BIND_ACCOUNT)
-    account, created = await services.registry.bank_accounts.bind(
-        platform_no, member_no, NewBankAccount(**body.model_dump())
+    remote_address = request.client.host if request.client else ""
+    account, created = await account_consents.bind(
+        services, platform_no, member_no, NewBankAccount(**body.model_dump()), remote_address=remote_address
     )
     if not created:
         response.status_code = status.HTTP_200_OK
@@ -139,19 +144,25 @@ async def get_bank_account(
 @router.delete(
     "/{account_id}",
     summary="Unbind a bank account",
-    responses=problems("not_found", "account_in_use", "member_state", "authorisation_required"),
+    responses=problems("not_found", "account_in_use", "member_state", "request_no_reused", *AWAITING_PROBLEMS)
+    | AWAITS_MEMBER,
 )
 async def unbind_bank_account(
-    member_no: PathNumber, account_id: PathNumber, platform_no: CallerPlatform, services: UsedServices
+    member_no: PathNumber,
+    account_id: PathNumber,
+    request: Request,
+    platform_no: CallerPlatform,
+    services: UsedServices,
+    request_no: Annotated[
+        RequestNumber, Query(description="Another one asks a member again that declined, or after a refusal.")
+    ] = "1",
 ) -> BankAccountView:
     """Unbind the account; its number may be bound again under another id.
 
     Refused while a withdrawal to it is under way. When it was the default, the oldest other account becomes it.
     """
-    await _require_vouched(services, platform_no, AuthorisedOperation.UNBIND_ACCOUNT)
-    return bank_account_view(await services.registry.bank_accounts.unbind(platform_no, member_no, account_id))
-
-
-async def _require_vouched(services: Services, platform_no: str, operation: AuthorisedOperation) -> None:
-    current = await services.registry.platforms.configurations.current(platform_no)
-    require_vouched(current.config, operation)
+    remote_address = request.client.host if request.client else ""
+    account = await account_consents.unbind(
+        services, platform_no, member_no, account_id, request_no, remote_address=remote_address
+    )
+    return bank_account_view(account)

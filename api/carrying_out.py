@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from api import commands
+from api import account_consents, commands
 from api.dependencies import Services
+from api.direct_payments import DirectPaymentOpening, collect
 from api.member_consents import PAGE_TEXT_VERSION
 from api.members import close
 from api.payments import PaymentOpening, pay
@@ -52,6 +53,15 @@ async def carry_out(services: Services, link: PageLink, *, remote_address: str) 
     """
     asked = link.content
     match asked["object_kind"]:
+        case "order" if "method" in asked["terms"]:
+            opening = DirectPaymentOpening(
+                request_no=link.link_no,
+                by=link.member_no,
+                method=asked["terms"]["method"],
+                expires_in_minutes=asked["carry_out"]["expires_in_minutes"],
+                return_url=asked["carry_out"]["return_url"],
+            )
+            await collect(services, link.platform_no, asked["object_no"], opening, remote_address=remote_address)
         case "order":
             command = commands.Command(
                 operation=OrderCommand(asked["operation"]),
@@ -77,6 +87,8 @@ async def carry_out(services: Services, link: PageLink, *, remote_address: str) 
                 amount_fen=asked["terms"]["amount_fen"],
             )
             await pay(services, link.platform_no, payment, remote_address=remote_address)
+        case "bank_account":
+            await account_consents.carry_out(services, link, remote_address=remote_address)
         case "member":
             await close(services, link.platform_no, link.member_no, link.link_no, remote_address=remote_address)
         case kind:

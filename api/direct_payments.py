@@ -7,7 +7,7 @@ from pydantic import Field
 
 from api.commands import CONSENT_VALIDITY, keep_refusal, known_order, raise_kept_refusal
 from api.dependencies import CallerPlatform, Services, UsedServices
-from api.member_consents import consent_of
+from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
 from api.order_views import contract_of, terms_of
 from api.problems import problems
 from api.schemas import Body, Number, PathNumber, RequestNumber
@@ -51,16 +51,16 @@ class DirectPaymentOpening(Body):
         "not_found",
         "request_no_reused",
         "function_off",
-        "authorisation_required",
+        *AWAITING_PROBLEMS,
         "not_the_party",
         "order_state",
         "limit_exceeded",
         "member_state",
-        "member_unknown",
         "order_busy",
         "temporal_unavailable",
         repeated=TopUpView,
-    ),
+    )
+    | AWAITS_MEMBER,
 )
 async def pay_directly(
     order_no: PathNumber,
@@ -76,19 +76,39 @@ async def pay_directly(
     goes back through the channel. A refund of the order goes the same way, and when the channel refuses it, to the
     owner's sub-account. By paying, the owner also consents that silence for the inspection period is acceptance.
     """
+    remote_address = request.client.host if request.client else ""
+    pay_in, is_new = await collect(services, platform_no, order_no, body, remote_address=remote_address)
+    if not is_new:
+        response.status_code = status.HTTP_200_OK
+    return top_up_view(services, await shown_to_payer(services, pay_in))
+
+
+async def collect(
+    services: Services, platform_no: str, order_no: str, body: DirectPaymentOpening, *, remote_address: str
+) -> tuple[BusinessObject, bool]:
+    """Have the price collected; the flag says whether the consent is new.
+
+    Raises:
+        AwaitsMember: the owner has to authorise it first.
+        Refused: a rule says no, now or at the first time.
+        OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
+    """
     order = await known_order(services, platform_no, order_no)
     contract = contract_of(order)
     configurations = services.registry.platforms.configurations
     config = (await configurations.version(platform_no, contract.config_version)).config
     for function in (Function.DIRECT_PAYMENT, Function(body.method.value)):
         require_function(config, function)
-    address = request.client.host if request.client else ""
     consent, is_new = await consent_of(
-        services, _consent(order, body, address), config, AuthorisedOperation.DIRECT_PAYMENT, carry_out=None
+        services,
+        _consent(order, body, remote_address),
+        config,
+        AuthorisedOperation.DIRECT_PAYMENT,
+        carry_out={"expires_in_minutes": body.expires_in_minutes, "return_url": body.return_url},
     )
     if consent.outcome is not None:
         raise_kept_refusal(consent.outcome)
-    pay_in_no = derived(order_no, "pay", body.request_no)
+    pay_in_no = direct_pay_in_no(order_no, body.request_no)
     pay_in = None if is_new else await get_object(services.reader, platform_no, "pay_in", pay_in_no)
     if pay_in is None:
         try:
@@ -102,9 +122,12 @@ async def pay_directly(
         refusal = Refused(pay_in.body["refusal"], pay_in.body["reason"])
         await keep_refusal(services, platform_no, consent.consent_no, refusal)
         raise refusal
-    if not is_new:
-        response.status_code = status.HTTP_200_OK
-    return top_up_view(services, await shown_to_payer(services, pay_in))
+    return pay_in, is_new
+
+
+def direct_pay_in_no(order_no: str, request_no: str) -> str:
+    """Number of what collects one direct payment of an order."""
+    return derived(order_no, "pay", request_no)
 
 
 @router.get("/{request_no}", summary="One direct payment", responses=problems("not_found"))
@@ -112,14 +135,14 @@ async def get_direct_payment(
     order_no: PathNumber, request_no: PathNumber, platform_no: CallerPlatform, services: UsedServices
 ) -> TopUpView:
     """What the payer has to do, and every payment that the channel took."""
-    pay_in = await get_object(services.reader, platform_no, "pay_in", derived(order_no, "pay", request_no))
+    pay_in = await get_object(services.reader, platform_no, "pay_in", direct_pay_in_no(order_no, request_no))
     if pay_in is None:
         raise Refused("not_found", f"There is no direct payment {request_no} of {order_no}.")
     return top_up_view(services, pay_in)
 
 
 def _consent(order: BusinessObject, body: DirectPaymentOpening, address: str) -> NewConsent:
-    """The owner's consent to pay the order, the same that paying from the balance needs."""
+    """The owner's consent to pay the order by this method."""
     return NewConsent(
         platform_no=order.platform_no,
         consent_no=body.request_no,
@@ -127,7 +150,7 @@ def _consent(order: BusinessObject, body: DirectPaymentOpening, address: str) ->
         object_no=order.object_no,
         operation=OrderCommand.PAY.value,
         given_by=body.by,
-        terms=terms_of(contract_of(order), OrderCommand.PAY, None),
+        terms=terms_of(contract_of(order), OrderCommand.PAY, None, method=body.method.value),
         expires_at=datetime.now(UTC) + CONSENT_VALIDITY + _CONSENT_OUTLIVES,
         remote_address=address,
     )

@@ -42,15 +42,20 @@ def order_view(order: BusinessObject) -> OrderView:
     )
 
 
-def terms_of(contract: OrderContract, operation: OrderCommand, milestone: int | None) -> dict[str, Any]:
+def terms_of(
+    contract: OrderContract, operation: OrderCommand, milestone: int | None, *, method: str = ""
+) -> dict[str, Any]:
     """What exactly a party consents to with a command.
+
+    Args:
+        method: collection method by which an order is paid; empty for the owner's balance.
 
     Raises:
         Refused: `milestone_unknown`, the contract does not have it.
     """
     if operation is OrderCommand.PAY:
         days = contract.periods.inspection_period // timedelta(days=1)
-        return pay_terms(total_fen=contract.total_fen, inspection_days=days)
+        return pay_terms(total_fen=contract.total_fen, inspection_days=days, method=method)
     amounts = {terms.number: terms.amount_fen for terms in contract.milestones}
     if milestone is None:
         return {}

@@ -152,14 +152,18 @@ class Story(Withdrawing):
         return result
 
     async def consents(
-        self, operation: Operation, by: str, *, milestone: int | None = None, request_no: str = ""
+        self, operation: Operation, by: str, *, milestone: int | None = None, request_no: str = "", method: str = ""
     ) -> OrderCommand:
-        """Record the consent to a command without giving it; answers the command that may stand on it."""
+        """Record the consent to a command without giving it; answers the command that may stand on it.
+
+        Args:
+            method: by which a channel collects the price that is paid; empty for the owner's balance.
+        """
         contract = self.signed
         terms: dict[str, Any] = {}
         if operation is Operation.PAY:
             days = contract.periods.inspection_period // timedelta(days=1)
-            terms = pay_terms(total_fen=contract.total_fen, inspection_days=days)
+            terms = pay_terms(total_fen=contract.total_fen, inspection_days=days, method=method)
         elif milestone is not None and milestone <= len(contract.milestones):
             terms = milestone_terms(milestone=milestone, amount_fen=contract.milestones[milestone - 1].amount_fen)
         number = request_no or f"R-{next(REQUESTS)}"

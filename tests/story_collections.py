@@ -66,7 +66,7 @@ class Cashier:
     async def collects_for_order(self, story: Story, *, number: str = "D-1001:pay:1") -> None:
         """The owner consents to pay the story's order, and a channel is asked to collect its price."""
         contract, stage = story.signed, story.stage
-        command = await story.consents(Operation.PAY, OWNER)
+        command = await story.consents(Operation.PAY, OWNER, method=QR.value)
         consent = await get_consent(stage.reader, story.platform_no, command.request_no)
         assert consent is not None
         state = await story.order_state()

@@ -130,12 +130,14 @@ class OrderDesk(Desk):
         """The basis that a deadline of this order has passed."""
         return Basis(kind="deadline", reference=f"order/{self.contract.order_no}/{name}")
 
-    def consent(self, operation: Operation, *, request_no: str, by: str, milestone: int | None = None) -> Basis:
-        """The basis that a party consented to exactly this operation of this order."""
+    def consent(
+        self, operation: Operation, *, request_no: str, by: str, milestone: int | None = None, method: str = ""
+    ) -> Basis:
+        """The basis that a party consented to exactly this operation of this order; `method` of a direct payment."""
         terms: dict[str, Any] = {}
         if operation is Operation.PAY:
             days = self.contract.periods.inspection_period // timedelta(days=1)
-            terms = pay_terms(total_fen=self.contract.total_fen, inspection_days=days)
+            terms = pay_terms(total_fen=self.contract.total_fen, inspection_days=days, method=method)
         elif milestone is not None:
             amount_fen = states.milestone_of(self.state, milestone).amount_fen
             terms = milestone_terms(milestone=milestone, amount_fen=amount_fen)
@@ -154,7 +156,13 @@ class OrderDesk(Desk):
     def consent_of(self, letter: Letter) -> Basis:
         """The consent that a letter quotes."""
         command = letter.command
-        return self.consent(letter.operation, request_no=command.request_no, by=command.by, milestone=command.milestone)
+        return self.consent(
+            letter.operation,
+            request_no=command.request_no,
+            by=command.by,
+            milestone=command.milestone,
+            method=letter.direct.method.value if letter.direct is not None else "",
+        )
 
     def adopt(self, after: OrderState, letter: Letter | None = None, **amounts_fen: int) -> None:
         """The step is in the ledger: `after` is the state, and the letter that asked for it is answered."""

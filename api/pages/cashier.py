@@ -79,5 +79,5 @@ def _code(pay_in: BusinessObject) -> Markup:
 
 
 def _outcome(language: PageLanguage, title: str, text: str, *, status: int) -> HTMLResponse:
-    body = rendered("outcome.html", language, title=title, text=text, back=None)
+    body = rendered("outcome.html", language, title=title, text=text, back=None, forward=None)
     return HTMLResponse(body, status_code=status, headers=security.headers())

@@ -6,12 +6,13 @@ from api.commands import known_order
 from api.dependencies import Services
 from api.order_views import contract_of, order_view
 from api.pages.texts import Texts
+from escrow.domain.account_operations import UNBIND
 from escrow.domain.hosted_pages import PagePurpose
 from escrow.domain.identity_numbers import mask
 from escrow.domain.milestones import MilestoneKind
 from escrow.domain.money import format_fen
 from escrow.domain.order_states import OrderCommand
-from escrow.ledger.members import PLATFORM_ITSELF, MemberKind
+from escrow.ledger.members import PLATFORM_ITSELF, Member, MemberKind
 from escrow.ledger.page_links import PageLink
 
 
@@ -43,6 +44,8 @@ async def facts_of(services: Services, link: PageLink, texts: Texts) -> Facts:
             return await _of_withdrawal(services, link, texts, first)
         case "payment":
             return await _of_payment(services, link, texts, first, platform.name)
+        case "bank_account":
+            return await _of_bank_account(services, link, texts, first)
         case _:
             return Facts(title=texts["close"], rows=(first, (texts["member"], link.member_no)))
 
@@ -58,6 +61,8 @@ async def _of_order(
         return Facts(title=texts[operation], rows=(*rows, (texts["held"], held)))
     payee_no = "" if contract.contractor_no == PLATFORM_ITSELF else contract.contractor_no
     payee = await _shown_name(services, link.platform_no, payee_no) if payee_no else platform_name
+    if "method" in terms:
+        rows.append((texts["method"], texts[f"method_{terms['method']}"]))
     if "milestone" in terms:
         number = terms["milestone"]
         rows.append((texts["milestone"], f"{number} · {contract.milestones[number - 1].name}"))
@@ -87,6 +92,18 @@ async def _of_withdrawal(services: Services, link: PageLink, texts: Texts, first
     return Facts(title=texts["withdraw"], rows=rows, amount=amount, payee=to)
 
 
+async def _of_bank_account(services: Services, link: PageLink, texts: Texts, first: tuple[str, str]) -> Facts:
+    operation, terms = link.content["operation"], link.content["terms"]
+    member = await services.registry.members.get(link.platform_no, link.member_no)
+    rows = [first, (texts["holder"], shown_name(member)), (texts["bank_account"], terms["account_no_masked"])]
+    if operation == UNBIND:
+        return Facts(title=texts["unbind_account"], rows=tuple(rows), clause=texts["unbind_clause"])
+    if terms["bank_name"]:
+        rows.append((texts["bank"], terms["bank_name"]))
+    rows.append((texts["account_kind"], texts["corporate" if terms["is_corporate"] else "personal_card"]))
+    return Facts(title=texts["bind_account"], rows=tuple(rows), clause=texts["bind_clause"])
+
+
 async def _of_payment(
     services: Services, link: PageLink, texts: Texts, first: tuple[str, str], platform_name: str
 ) -> Facts:
@@ -102,8 +119,11 @@ async def _of_payment(
 
 
 async def _shown_name(services: Services, platform_no: str, member_no: str) -> str:
+    return shown_name(await services.registry.members.get(platform_no, member_no))
+
+
+def shown_name(member: Member) -> str:
     """A company by its full name, which is public; of a person the first sign of the name only."""
-    member = await services.registry.members.get(platform_no, member_no)
     if member.kind is MemberKind.PERSON:
-        return f"{member.name[:1]}** ({member_no})"
+        return f"{member.name[:1]}** ({member.member_no})"
     return member.name

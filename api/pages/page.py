@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
 from api.dependencies import Services, UsedServices
+from api.direct_payments import direct_pay_in_no
 from api.member_consents import has_page, outcome_of
 from api.pages import security
 from api.pages.deeds import Mistake, do_what_was_asked
@@ -17,7 +18,9 @@ from api.pages.texts import TEXTS, language_of
 from escrow.domain.authorisations import AuthorisationMethod
 from escrow.domain.errors import EscrowError, Refused
 from escrow.domain.hosted_pages import LinkOutcome, PageLanguage, PagePurpose
+from escrow.domain.pay_ins import PayInStatus
 from escrow.domain.platform_config import PlatformConfig
+from escrow.ledger.objects import get_object
 from escrow.ledger.page_links import PageLink
 
 router = APIRouter(prefix="/pages", include_in_schema=False)
@@ -118,12 +121,26 @@ async def _ended(
     else:
         outcome = "done" if link.outcome is LinkOutcome.USED else link.outcome.value
         text = "saved_text" if outcome == "done" else f"{outcome}_text"
-    back = None
+    back, forward = None, await _cashier_of(services, link, outcome)
+    if forward is not None:
+        return _outcome(outcome, language, text="to_be_paid_text", forward=forward, headers=headers)
     is_embedded = request.headers.get("sec-fetch-dest") == "iframe"
     if config.return_url is not None and not is_embedded:
         back = f"{config.return_url}?{urlencode({'authorization_id': link.link_id, 'outcome': outcome})}"
         headers = headers | {"Refresh": f"{_BACK_AFTER_SECONDS};url={back}"}
     return _outcome(outcome, language, text=text, back=back, headers=headers)
+
+
+async def _cashier_of(services: Services, link: PageLink, outcome: str) -> str | None:
+    """Where a direct payment that was authorised is now paid; None when nothing waits to be paid."""
+    asked = link.content
+    if outcome != LinkOutcome.USED or asked.get("object_kind") != "order" or "method" not in asked["terms"]:
+        return None
+    pay_in_no = direct_pay_in_no(asked["object_no"], link.link_no)
+    pay_in = await get_object(services.reader, link.platform_no, "pay_in", pay_in_no)
+    if pay_in is None or pay_in.status not in (PayInStatus.OPENED, PayInStatus.AWAITING_PAYER):
+        return None
+    return services.registry.cashier_links.path(link.platform_no, pay_in_no)
 
 
 def _outcome(
@@ -132,18 +149,20 @@ def _outcome(
     *,
     text: str = "",
     back: str | None = None,
+    forward: str | None = None,
     status: int = 200,
     headers: dict[str, str] | None = None,
 ) -> Response:
     texts = TEXTS[language]
-    body = rendered("outcome.html", language, title=texts[outcome], text=texts[text or f"{outcome}_text"], back=back)
+    text = texts[text or f"{outcome}_text"]
+    body = rendered("outcome.html", language, title=texts[outcome], text=text, back=back, forward=forward)
     return HTMLResponse(body, status_code=status, headers=headers or security.headers())
 
 
 def _away(error: EscrowError, language: PageLanguage) -> Response:
     _log.warning("page not served", code=error.code)
     texts = TEXTS[language]
-    body = rendered("outcome.html", language, title=texts["problem"], text=texts["later"], back=None)
+    body = rendered("outcome.html", language, title=texts["problem"], text=texts["later"], back=None, forward=None)
     return HTMLResponse(body, status_code=409 if isinstance(error, Refused) else 503, headers=security.headers())
 
 

@@ -20,9 +20,14 @@ def order_operation_hash(*, platform_no: str, order_no: str, operation: str, by:
     )
 
 
-def pay_terms(*, total_fen: int, inspection_days: int) -> dict[str, Any]:
-    """Paying consents to the full price and to the clause that silence of so many days is acceptance."""
-    return {"amount_fen": total_fen, "silence_is_acceptance_after_days": inspection_days}
+def pay_terms(*, total_fen: int, inspection_days: int, method: str = "") -> dict[str, Any]:
+    """Paying consents to the full price and to the clause that silence of so many days is acceptance.
+
+    Args:
+        method: by which a channel collects the price; empty when it is drawn from the owner's balance.
+    """
+    terms = {"amount_fen": total_fen, "silence_is_acceptance_after_days": inspection_days}
+    return {**terms, "method": method} if method else terms
 
 
 def milestone_terms(*, milestone: int, amount_fen: int) -> dict[str, Any]:

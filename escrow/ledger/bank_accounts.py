@@ -1,5 +1,7 @@
 """Bank accounts bound to members: where withdrawals go and where recognised transfers come from."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from sqlalchemy.exc import IntegrityError
@@ -7,7 +9,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Change, Posting
+from escrow.domain.journal import Basis, Change, Posting
 from escrow.domain.member_states import Deed, require_may
 from escrow.domain.requests import derived
 from escrow.ledger.bank_account_rows import BankAccount, BankAccountDrawer, NewBankAccount, check_numbers, vouched_by
@@ -33,28 +35,54 @@ class BankAccounts:
         self._drawer = BankAccountDrawer(box)
         self._members = members
 
-    async def bind(self, platform_no: str, member_no: str, account: NewBankAccount) -> tuple[BankAccount, bool]:
+    async def bind(
+        self, platform_no: str, member_no: str, account: NewBankAccount, *, consent: Basis | None = None
+    ) -> tuple[BankAccount, bool]:
         """Bind an account to a member under the member's own name; the flag says whether it is new.
+
+        Args:
+            consent: the member's own, where it authorised exactly this; None where the platform vouches.
 
         Raises:
             Refused: `not_found` (member), `account_name_differs`, `account_no_invalid`, `cnaps_code_invalid`,
-                `account_already_bound`, `request_no_reused`, `member_state`.
+                `account_already_bound`, `request_no_reused`, `member_state`, or the consent does not hold.
         """
         member = await self._members.get(platform_no, member_no)
         require_may(member.status, Deed.BIND_ACCOUNT, member_no=member_no)
-        return await self.bind_under_name(platform_no, member_no, member.name, account)
+        return await self.bind_under_name(platform_no, member_no, member.name, account, consent=consent)
+
+    async def require_bindable(self, platform_no: str, member_no: str, account: NewBankAccount) -> None:
+        """Refuse what could not be bound now, before anybody is asked to authorise it.
+
+        Raises:
+            Refused: as `bind`.
+        """
+        member = await self._members.get(platform_no, member_no)
+        require_may(member.status, Deed.BIND_ACCOUNT, member_no=member_no)
+        _require_own(account, member.name)
+        if await self.holder_of(platform_no, account.account_no) is not None:
+            raise _already_bound()
+
+    async def is_known(self, platform_no: str, account_id: str) -> bool:
+        """Whether this number names an account that is or was bound."""
+        async with self._reader.session() as session:
+            return await session.get(BankAccountRow, (platform_no, account_id)) is not None
 
     async def bind_under_name(
-        self, platform_no: str, member_no: str, holder_name: str, account: NewBankAccount
+        self,
+        platform_no: str,
+        member_no: str,
+        holder_name: str,
+        account: NewBankAccount,
+        *,
+        consent: Basis | None = None,
     ) -> tuple[BankAccount, bool]:
         """Bind an account whose holder is known by name; `member_no` empty for the platform's own account.
 
         Raises:
             Refused: as `bind`.
         """
-        if same_name(account.account_name) != same_name(holder_name):
-            raise Refused("account_name_differs", "Only accounts under the member's own name can be bound.")
-        check_numbers(account)
+        _require_own(account, holder_name)
         now = datetime.now(UTC)
         try:
             async with transaction(self._reader) as session:
@@ -63,7 +91,7 @@ class BankAccounts:
                 ends = default if account.make_default else None
                 is_default = account.make_default or default is None
                 binding = self._binding(platform_no, member_no, account, is_default=is_default, now=now, ends=ends)
-                receipt = await post_within(session, binding)
+                receipt = await post_within(session, replace(binding, bases=_bases(consent)))
                 if not receipt.repeated:
                     if ends is not None:
                         ends.is_default = False
@@ -72,16 +100,20 @@ class BankAccounts:
         except IntegrityError as error:
             if "bank_account_bound_once" not in str(error.orig):
                 raise
-            raise Refused(
-                "account_already_bound", "This bank account is bound already; it belongs to one member."
-            ) from error
+            raise _already_bound() from error
         return await self.get(platform_no, member_no, account.account_id), not receipt.repeated
 
-    async def unbind(self, platform_no: str, member_no: str, account_id: str) -> BankAccount:
+    async def unbind(
+        self, platform_no: str, member_no: str, account_id: str, *, consent: Basis | None = None
+    ) -> BankAccount:
         """Unbind an account; a second time changes nothing. The oldest other account becomes the default.
 
+        Args:
+            consent: the member's own, where it authorised exactly this; None where the platform vouches.
+
         Raises:
-            Refused: `not_found`, `member_state`, or `account_in_use` while a withdrawal to it is under way.
+            Refused: `not_found`, `member_state`, `account_in_use` while a withdrawal to it is under way, or the
+                consent does not hold.
         """
         member = await self._members.get(platform_no, member_no)
         require_may(member.status, Deed.UNBIND_ACCOUNT, member_no=member_no)
@@ -92,7 +124,7 @@ class BankAccounts:
                 raise _not_found(account_id)
             if row.unbound_at is None:
                 await _refuse_while_in_use(session, platform_no, member_no, account_id)
-                await self._unbind_row(session, row)
+                await self._unbind_row(session, row, consent=consent)
         return await self.get(platform_no, member_no, account_id)
 
     async def unbind_all(self, session: AsyncSession, platform_no: str, member_no: str) -> None:
@@ -168,6 +200,26 @@ class BankAccounts:
             row = (await session.exec(query)).one_or_none()
         return None if row is None else self._drawer.opened(row)
 
+    def digest(self, platform_no: str, account: NewBankAccount) -> str:
+        """Keyed digest of an account's number and name, by which a consent names it."""
+        named = f"{account.account_no}/{account.account_name}"
+        return self._box.blind_index(named, field=f"{platform_no}/binding").hex()
+
+    def sealed(self, platform_no: str, account: NewBankAccount) -> str:
+        """Number and name sealed, as hex, for what waits until its member has authorised it."""
+        text = json.dumps([account.account_no, account.account_name], ensure_ascii=False)
+        return self._box.seal(text, place=_waiting(platform_no, account.account_id)).hex()
+
+    def opened(self, platform_no: str, account_id: str, sealed: str) -> tuple[str, str]:
+        """Number and name of what `sealed` sealed, in the clear.
+
+        Raises:
+            PersonalDataUnreadable: it was altered, or belongs to another account.
+        """
+        text = self._box.open(bytes.fromhex(sealed), place=_waiting(platform_no, account_id))
+        account_no, account_name = json.loads(text)
+        return account_no, account_name
+
     def _binding(
         self,
         platform_no: str,
@@ -208,7 +260,7 @@ class BankAccounts:
             ),
         )
 
-    async def _unbind_row(self, session: AsyncSession, row: BankAccountRow) -> None:
+    async def _unbind_row(self, session: AsyncSession, row: BankAccountRow, *, consent: Basis | None = None) -> None:
         now = datetime.now(UTC)
         changes = [_change(row.account_id, "bank_account.unbound", status="unbound", is_default=False)]
         was_default, row.is_default, row.unbound_at = row.is_default, False, now
@@ -224,6 +276,7 @@ class BankAccounts:
                 content={"account_id": row.account_id},
                 occurred_at=now,
                 changes=tuple(changes),
+                bases=_bases(consent),
             ),
         )
 
@@ -247,6 +300,24 @@ class BankAccounts:
             .limit(1)
         )
         return (await session.exec(query)).one_or_none()
+
+
+def _bases(consent: Basis | None) -> tuple[Basis, ...]:
+    return () if consent is None else (consent,)
+
+
+def _require_own(account: NewBankAccount, holder_name: str) -> None:
+    if same_name(account.account_name) != same_name(holder_name):
+        raise Refused("account_name_differs", "Only accounts under the member's own name can be bound.")
+    check_numbers(account)
+
+
+def _already_bound() -> Refused:
+    return Refused("account_already_bound", "This bank account is bound already; it belongs to one member.")
+
+
+def _waiting(platform_no: str, account_id: str) -> str:
+    return f"{platform_no}/bank_account/{account_id}/waiting"
 
 
 def _change(account_id: str, event_type: str, *, status: str = "bound", is_default: bool) -> Change:

@@ -27,6 +27,8 @@ _ALLOWED = [
     *(f"{name} stands on {kind}" for name, rule in RECIPES.items() for kind in rule.basis_kinds),
 ]
 
+#: Recipes whose money pays an order: from the owner's balance, or as a channel collected it.
+_PAYS_ORDER = ["order_frozen", "order_paid_directly"]
 #: Triggers of 0001_guards.sql, by table.
 _GUARDS = [
     *(f"{table}.append_only" for table in ("request", "entry", "entry_line", "event", "basis_use")),
@@ -88,9 +90,9 @@ EVIDENCE = (
             o.body -> 'commission_fen' AS commission_fen, m.commission_fen AS commission_by_lines_fen,
             o.body -> 'refunded_fen' AS refunded_fen, m.refunded_fen AS refunded_by_lines_fen
         FROM business_object o
-        JOIN (SELECT s.platform_no, s.ref, sum(s.amount_fen) FILTER (WHERE s.recipe = 'order_frozen') AS paid_fen,
+        JOIN (SELECT s.platform_no, s.ref, sum(s.amount_fen) FILTER (WHERE s.recipe = ANY ($2)) AS paid_fen,
                 coalesce(-sum(s.amount_fen) FILTER (WHERE s.recipe = 'order_refunded'), 0) AS refunded_fen,
-                coalesce(-sum(s.amount_fen) FILTER (WHERE s.recipe NOT IN ('order_frozen', 'order_refunded')), 0)
+                coalesce(-sum(s.amount_fen) FILTER (WHERE s.recipe <> ALL ($2) AND s.recipe <> 'order_refunded'), 0)
                     AS gross_fen,
                 coalesce(sum(s.commission_fen), 0) AS commission_fen
               FROM (SELECT a.platform_no, a.ref, e.recipe, l.amount_fen,
@@ -107,6 +109,7 @@ EVIDENCE = (
                 OR m.commission_fen <> floor(
                     m.gross_fen::numeric * (o.body -> 'contract' ->> 'commission_basis_points')::numeric / 10000))
         """,
+        parameters=(_PAYS_ORDER,),
     ),
     Invariant(
         "held_for_somebody",
@@ -126,7 +129,7 @@ EVIDENCE = (
             e.accounting_day, max(a.ref) FILTER (WHERE a.purpose = 'pending') AS pending_day
         FROM entry e JOIN entry_line l ON l.entry_id = e.id JOIN account a ON a.id = l.account_id
         WHERE ($1::text IS NULL OR e.platform_no = $1) AND e.recipe IN ('order_frozen', 'order_refunded',
-            'pending_matured', 'withdrawal_requested', 'withdrawal_returned_to_member')
+            'pending_matured', 'withdrawal_requested', 'withdrawal_returned_to_member') AND a.purpose <> 'refund'
         GROUP BY e.id HAVING min(a.member_no) <> max(a.member_no)
             OR (e.recipe = 'pending_matured'
                 AND max(a.ref) FILTER (WHERE a.purpose = 'pending') >= to_char(e.accounting_day, 'YYYY-MM-DD'))
@@ -136,13 +139,17 @@ EVIDENCE = (
         "refund_to_source",
         "No more of an order goes back to a bucket than was drawn from it.",
         """
-        SELECT s.platform_no, s.ref AS order_no, a.member_no, a.purpose, a.ref AS pending_day,
-            sum(l.amount_fen) AS too_much_fen
+        SELECT s.platform_no, s.ref AS order_no, b.bucket, sum(b.amount_fen) AS too_much_fen
         FROM account s JOIN entry_line held ON held.account_id = s.id JOIN entry e ON e.id = held.entry_id
-        JOIN entry_line l ON l.entry_id = e.id AND l.account_id <> s.id JOIN account a ON a.id = l.account_id
+        CROSS JOIN LATERAL (
+            SELECT a.member_no || '/' || a.purpose || ':' || a.ref AS bucket, l.amount_fen
+            FROM entry_line l JOIN account a ON a.id = l.account_id
+            WHERE l.entry_id = e.id AND a.id <> s.id AND e.recipe IN ('order_frozen', 'order_refunded')
+            UNION ALL
+            SELECT '/refund:' || split_part(e.request_no, ':channel-payment:', 2), -held.amount_fen
+            WHERE e.recipe = 'order_paid_directly') b
         WHERE ($1::text IS NULL OR s.platform_no = $1) AND s.purpose = 'escrow'
-            AND e.recipe IN ('order_frozen', 'order_refunded')
-        GROUP BY s.platform_no, s.ref, a.id HAVING sum(l.amount_fen) > 0
+        GROUP BY s.platform_no, s.ref, b.bucket HAVING sum(b.amount_fen) > 0
         """,
     ),
     Invariant(

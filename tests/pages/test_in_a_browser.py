@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, ViewportSize
 
-from tests.api.platforms import PRICE_FEN, PlatformMaker, created
+from tests.api.platforms import PRICE_FEN, PlatformMaker, card_number, created
 from tests.pages.member import PASSWORD, Visitor, ask_acceptance, config, newest_code, order_to_accept, set_password
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
@@ -128,6 +128,48 @@ async def test_paying_is_authorised_on_a_desktop_in_english_with_the_clause_of_s
     await desktop.get_by_role("link", name="中文").click()
     await desktop.get_by_text("操作已执行").wait_for()
     assert (await platform.get("/orders/D-1001")).json()["status"] == "awaiting_start"
+
+
+async def test_an_account_is_bound_on_a_phone_in_chinese(
+    platforms: PlatformMaker, visitor: Visitor, phone: Page, folder: Path
+) -> None:
+    platform = await platforms.open(config(authorisation={"bind_account": "payment_password"}))
+    await created(
+        platform.post("/members", member_no="O-1", kind="person", name="王小明", mobile="13800000001")
+    )  # fmt: skip
+    await set_password(platform, visitor)
+    binding = {"account_id": "A-1", "account_no": card_number(), "account_name": "王小明", "is_corporate": False}
+    asked = await platform.post("/members/O-1/bank-accounts", **binding, bank_name="中国银行")
+    await phone.goto(asked.json()["authorization"]["url"])
+    await phone.get_by_text("****").wait_for()
+    await phone.get_by_label("支付密码").fill(PASSWORD)
+    await picture(phone, folder / "page-bind-phone.png")
+    await phone.get_by_role("button", name="确认授权").click()
+    await phone.get_by_text("操作已执行").wait_for()
+    assert (await platform.get("/members/O-1/bank-accounts/A-1")).json()["status"] == "bound"
+
+
+async def test_a_direct_payment_is_authorised_on_a_desktop_in_english_and_goes_on_at_the_cashier(
+    platforms: PlatformMaker, visitor: Visitor, desktop: Page, folder: Path
+) -> None:
+    platform = await platforms.open(config(authorisation={"direct_payment": "payment_password"}))
+    await platform.open_owner()
+    await platform.open_contractor()
+    await set_password(platform, visitor)
+    await platform.open_order()
+    paying = {"request_no": "R-1", "by": "O-1", "method": "qr_wechat"}
+    asked = await platform.post("/orders/D-1001/direct-payments", **paying)
+    await desktop.goto(asked.json()["authorization"]["url"])
+    await desktop.get_by_text("WeChat code").wait_for()
+    await desktop.get_by_label("Payment password").fill(PASSWORD)
+    await picture(desktop, folder / "page-direct-desktop.png")
+    await desktop.get_by_role("button", name="Authorise").click()
+    await desktop.get_by_text("Go on to pay").wait_for()
+    await picture(desktop, folder / "page-go-on-desktop.png")
+    await desktop.get_by_role("link", name="Go and pay").click()
+    await desktop.get_by_role("img", name="Code to scan for payment").wait_for()
+    await platform.bank.pay(f"{platform.number}/D-1001:pay:R-1:collect:1")
+    await desktop.get_by_role("status").get_by_text("Paid").wait_for()
 
 
 async def test_a_page_works_in_the_frame_of_a_registered_origin_and_in_no_other(
