@@ -22,14 +22,17 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.bank_book import BankBook
 from activities.bank_lines import BankLineActivities
+from activities.debits import DebitActivities
 from activities.direct_payments import DirectPaymentActivities
 from activities.failures import FailureMapping
 from activities.identity import IdentityActivities
+from activities.mandates import MandateActivities
 from activities.member_closing import MemberClosingActivities
 from activities.notices import NoticeActivities
 from activities.order_money import OrderActivities
 from activities.pay_ins import PayInActivities
 from activities.payments import PaymentActivities
+from activities.quick_payments import QuickPaymentActivities
 from activities.settlements import Settlements
 from activities.telemetry import Telemetry
 from activities.transfers import TransferActivities
@@ -53,6 +56,7 @@ from workflows.account_verification import AccountVerification
 from workflows.bank_watch import BankWatch
 from workflows.direct_refund import DirectRefundProcess
 from workflows.identity_check import IdentityCheck
+from workflows.mandate import MandateProcess
 from workflows.member_closing import MemberClosing
 from workflows.messages import (
     ORDERS_TASK_QUEUE,
@@ -110,6 +114,12 @@ class Activities:
         self.direct = DirectPaymentActivities(writer, reader, members, bank.collections)
         self.transfers = TransferActivities(writer, reader, members, platforms, lines)
         self.pay_ins = PayInActivities(writer, reader, members, platforms, bank.collections)
+        registry = self.registry
+        self.mandates = MandateActivities(registry.mandates, platforms, bank.collections)
+        self.debits = DebitActivities(reader, platforms, registry.mandates, registry.mandate_debits, bank.collections)
+        self.quick_payments = QuickPaymentActivities(
+            reader, platforms, registry.card_holders, registry.pay_in_codes, bank.collections
+        )
         self.identities = IdentityActivities(bank.registry, self.registry.identity_checks)
         self.closings = MemberClosingActivities(self.registry.closings)
         self.verifications = VerificationActivities(
@@ -164,6 +174,16 @@ class Activities:
             pay_ins.refund_payment,
             pay_ins.query_refund,
             pay_ins.settle_return,
+            self.mandates.register_mandate,
+            self.mandates.look_at_mandate,
+            self.mandates.expire_mandate,
+            self.mandates.deregister_mandate,
+            self.debits.choose_debit_channel,
+            self.debits.submit_debit,
+            self.debits.rule_out_debit,
+            self.quick_payments.open_quick_payment,
+            self.quick_payments.check_payer_code,
+            self.quick_payments.send_payer_code,
             self.direct.refund_direct,
             self.direct.query_direct_refund,
             self.direct.settle_direct_refund,
@@ -239,6 +259,7 @@ def workers(
                 Transfer,
                 DirectRefundProcess,
                 AccountVerification,
+                MandateProcess,
             ],
             activities=activities.on_payments_queue(),
             **common,

@@ -20,7 +20,9 @@ from escrow.domain.collections import ChannelPayment, CollectionAnswer, Collecti
 from escrow.domain.errors import BankDeclined, BankUnreachable, Refused
 from escrow.domain.journal import JournalEntry, Receipt
 from escrow.domain.member_states import Deed, require_may
+from escrow.domain.pay_ins import DEBITS_A_MEMBER, TOP_UP
 from escrow.ledger.balances import account_balance_fen
+from escrow.ledger.consents import get_consent
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members
@@ -146,13 +148,16 @@ class PayInActivities:
         """Open the collection. Attempted once: the workflow asks about whatever has no answer.
 
         Raises:
-            Refused: `wrong_workflow`, `not_found`; nothing was sent.
+            Refused: `wrong_workflow`, `not_found`, or `basis_missing` for a method that debits a member; nothing was
+                sent.
             BankDeclined: nothing can be paid under this number.
             BankUnreachable: nothing was sent.
             OutcomeUnknown: sent, no answer.
         """
         ref = request.collection
-        await self._require_own(ref)
+        await require_own_collection(self._reader, ref)
+        if request.method in DEBITS_A_MEMBER:
+            raise Refused("basis_missing", f"A collection by {request.method} needs its member's consent.")
         async with heartbeating():
             platform = await self._platforms.get(ref.platform_no)
             return await self._channel.create(
@@ -176,7 +181,7 @@ class PayInActivities:
     @activity.defn
     async def close_collection(self, ref: CollectionRef) -> CollectionAnswer:
         """Let no payer pay any more; one that is paid or being paid is answered as it stands."""
-        await self._require_own(ref)
+        await require_own_collection(self._reader, ref)
         number = bank_request_no(ref.platform_no, ref.request_no)
         async with heartbeating():
             try:
@@ -193,7 +198,7 @@ class PayInActivities:
                 already, `member_state`, or the consent does not hold.
             BankUnreachable: ask again.
         """
-        await self._require_own(request.collection)
+        await require_own_collection(self._reader, request.collection)
         number = bank_request_no(request.collection.platform_no, request.collection.request_no)
         async with heartbeating():
             answer = await self._channel.query(number)
@@ -211,6 +216,7 @@ class PayInActivities:
                 )
             else:
                 await self._require_receives(step.platform_no, request.member_no)
+                await self._require_for_member(request)
                 entry = collection_recipes.collection_credited(
                     platform_no=step.platform_no,
                     channel=request.method,
@@ -249,7 +255,7 @@ class PayInActivities:
             OutcomeUnknown: sent, no answer.
         """
         ref = request.collection
-        await self._require_own(ref)
+        await require_own_collection(self._reader, ref)
         async with heartbeating():
             held_fen = await account_balance_fen(self._reader, refund(ref.platform_no, request.payment_no))
             if held_fen < request.amount_fen:
@@ -312,16 +318,31 @@ class PayInActivities:
         statuses = await self._members.statuses(platform_no, member_no)
         require_may(statuses[member_no], Deed.RECEIVE, member_no=member_no)
 
-    async def _require_own(self, ref: CollectionRef) -> None:
-        """A collection is asked for only by its own top-up's workflow, and only for one in the books.
+    async def _require_for_member(self, request: BookPayment) -> None:
+        """The credited member consented to just this top-up; whose consent it is, only the books say.
 
         Raises:
-            Refused: `wrong_workflow` or `not_found`.
+            Refused: `basis_missing` or `basis_mismatch`.
         """
-        require_own_workflow(platform_no=ref.platform_no, object_kind="pay_in", object_no=ref.pay_in_no)
-        if not ref.request_no.startswith(f"{ref.pay_in_no}:"):
-            raise Refused("wrong_workflow", f"{ref.request_no} is no collection of {ref.pay_in_no}.")
-        await require_entered(self._reader, platform_no=ref.platform_no, object_kind="pay_in", object_no=ref.pay_in_no)
+        for basis in request.step.bases:
+            consent = await get_consent(self._reader, request.step.platform_no, basis.reference)
+            if consent is None:
+                raise Refused("basis_missing", f"There is no consent {basis.reference}.")
+            agreed = (consent.object_no, consent.operation, consent.given_by, consent.terms.get("amount_fen"))
+            if agreed != (request.collection.pay_in_no, TOP_UP, request.member_no, request.asked_fen):
+                raise Refused("basis_mismatch", f"The consent {basis.reference} is about another top-up.")
+
+
+async def require_own_collection(reader: Reader, ref: CollectionRef) -> None:
+    """A collection is asked for only by its own top-up's workflow, and only for one in the books.
+
+    Raises:
+        Refused: `wrong_workflow` or `not_found`.
+    """
+    require_own_workflow(platform_no=ref.platform_no, object_kind="pay_in", object_no=ref.pay_in_no)
+    if not ref.request_no.startswith(f"{ref.pay_in_no}:"):
+        raise Refused("wrong_workflow", f"{ref.request_no} is no collection of {ref.pay_in_no}.")
+    await require_entered(reader, platform_no=ref.platform_no, object_kind="pay_in", object_no=ref.pay_in_no)
 
 
 def _same(one: ChannelPayment, other: ChannelPayment) -> bool:

@@ -1,5 +1,6 @@
 """The bank's side of the wire for money in: mandates, collections, refunds, settlements."""
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -28,7 +29,7 @@ _AskedFor = Annotated[ReqSeq, Query(alias="reqSeq")]
 
 
 class MandateMessage(WireMessage):
-    """A mandate on the wire."""
+    """A mandate on the wire: caps a debit and a day in yuan, and the last day on which it is in force."""
 
     req_seq: ReqSeq
     acct_no: str
@@ -36,6 +37,9 @@ class MandateMessage(WireMessage):
     payer_name: _Name
     payer_id_no: str
     payer_mobile: Mobile
+    max_amt: Yuan
+    day_max_amt: Yuan
+    last_day: date
 
 
 class CollectionMessage(WireMessage):
@@ -86,8 +90,12 @@ async def capabilities(request: Request) -> Response:
 @router.post("/mandates")
 async def sign_mandate(request: Request, message: MandateMessage) -> Response:
     """Register a mandate."""
-    wanted = mandates.MandateRequest(**message.model_dump())
-    return await read(request, lambda desk: mandates.sign(desk, wanted))
+    wanted = mandates.MandateRequest(
+        **message.model_dump(exclude={"max_amt", "day_max_amt"}),
+        max_fen=positive(message.max_amt),
+        day_max_fen=positive(message.day_max_amt),
+    )
+    return await take_in(request, wanted, mandates.receive, mandates.receive_late, mandates.wire)
 
 
 @router.get("/mandates")

@@ -213,8 +213,9 @@ def _enter(desk: Desk, request: CollectionRequest, scenario: Scenario) -> sqlite
     refusal = _refusal(desk, request, scenario)
     desk.db.execute(
         "INSERT INTO collection (req_seq, token, acct_no, method, amount_fen, subject, return_url, payer_mobile,"
-        " debit_channel, fingerprint, scenario, state, reason_code, reason_text, created_ms, expires_ms, due_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " mandate_no, debit_channel, fingerprint, scenario, state, reason_code, reason_text, created_ms,"
+        " expires_ms, due_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             request.req_seq,
             secrets.token_urlsafe(18),
@@ -224,6 +225,7 @@ def _enter(desk: Desk, request: CollectionRequest, scenario: Scenario) -> sqlite
             request.subject,
             request.return_url,
             request.payer_mobile,
+            request.mandate_no,
             request.debit_channel,
             numbers.fingerprint(asdict(request)),
             scenario,
@@ -256,6 +258,7 @@ def _refusal(desk: Desk, request: CollectionRequest, scenario: Scenario) -> Refu
                 raise Refusal(refusals.PAYER_DATA, "name and ID number of the payer do not belong together")
         if request.method is Method.DIRECT_DEBIT:
             mandate = mandates.active(desk, request.mandate_no, request.acct_no)
+            mandates.check_caps(desk, mandate, request.amount_fen)
             if request.debit_channel not in list(DebitChannel):
                 raise Refusal(refusals.DEBIT_CHANNEL, "there is no such debit channel")
             channel = DebitChannel(request.debit_channel)

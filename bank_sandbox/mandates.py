@@ -1,16 +1,28 @@
-"""Mandates: a payer's permission to debit one account for one custody account."""
+"""Mandates: a payer's permission to debit one account for one custody account, up to two caps, until a day."""
 
 import sqlite3
 from dataclasses import asdict, dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 
-from bank_sandbox import cards, custody, numbers, refusals, register
+from bank_sandbox import cards, custody, numbers, refusals, register, scenarios
 from bank_sandbox.books import Desk
 from bank_sandbox.refusals import Refusal
+from bank_sandbox.scenarios import Scenario, Target
+from bank_sandbox.workdays import SHANGHAI
+
+
+class State(StrEnum):
+    """Where a mandate stands; one whose last day is over stays `ACTIVE` and allows nothing any more."""
+
+    ACTIVE = "ACTIVE"
+    REVOKED = "REVOKED"
+    FAIL = "FAIL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MandateRequest:
-    """A mandate as the client registers it, with the payer's consent in the client's keeping."""
+    """A mandate as the client registers it, with the payer's consent in the client's keeping; caps in fen."""
 
     req_seq: str
     acct_no: str
@@ -18,56 +30,55 @@ class MandateRequest:
     payer_name: str
     payer_id_no: str
     payer_mobile: str
+    max_fen: int
+    day_max_fen: int
+    last_day: date
 
 
-def sign(desk: Desk, request: MandateRequest) -> dict[str, object]:
-    """Register a mandate once per number.
+def receive(desk: Desk, request: MandateRequest) -> tuple[Scenario, sqlite3.Row | None]:
+    """Take in a request; a known number is answered with its state and suffers nothing.
 
     Raises:
-        Refusal: no card, a card of an unknown bank, or a person whom the register does not know by this name.
+        Refusal: number known with other content, or closed for good; unknown custody account.
     """
-    custody.account(desk, request.acct_no)
-    fingerprint = numbers.fingerprint(asdict(request))
-    row = _row(desk, request.req_seq)
-    numbers.check(desk, request.req_seq, fingerprint, row)
-    if row is None:
-        bank = cards.bank_of(request.payer_acct)
-        if not register.is_person(desk, name=request.payer_name, id_no=request.payer_id_no):
-            raise Refusal(refusals.PAYER_DATA, "name and ID number of the payer do not belong together")
-        count = desk.db.execute("SELECT count(*) FROM mandate").fetchone()[0]
-        desk.db.execute(
-            "INSERT INTO mandate VALUES (?, ?, ?, ?, ?, ?, ?, 'ACTIVE', ?)",
-            (
-                request.req_seq,
-                f"M{desk.now:%Y%m%d}{count + 1:08d}",
-                request.acct_no,
-                request.payer_acct,
-                request.payer_name,
-                bank,
-                fingerprint,
-                desk.now_ms,
-            ),
-        )
-    return query(desk, request.req_seq)
+    known = _known(desk, request)
+    if known is not None:
+        return Scenario.NONE, known
+    scenario = scenarios.befalling_account(desk, Target.MANDATE, request.payer_acct)
+    if scenario in scenarios.NOT_BOOKED_NOW:
+        return scenario, None
+    return scenario, _enter(desk, request, scenario)
+
+
+def receive_late(desk: Desk, request: MandateRequest) -> None:
+    """Take in a request that was long on its way."""
+    if _known(desk, request) is None:
+        _enter(desk, request, Scenario.TIMEOUT_BOOKED_LATE)
 
 
 def query(desk: Desk, req_seq: str) -> dict[str, object]:
-    """Wire form of a mandate."""
+    """Wire form of a mandate by its request number."""
     row = _row(desk, req_seq)
-    if row is None:
-        return numbers.not_found(desk, req_seq)
+    return numbers.not_found(desk, req_seq) if row is None else wire(desk, row)
+
+
+def wire(desk: Desk, row: sqlite3.Row) -> dict[str, object]:
+    """Wire form of a mandate."""
     return {
-        "reqSeq": req_seq,
+        "reqSeq": row["req_seq"],
         "state": row["state"],
         "closed": False,
         "mandateNo": row["mandate_no"],
         "payerBank": row["payer_bank"],
+        "reasonCode": row["reason_code"],
     }
 
 
 def revoke(desk: Desk, req_seq: str) -> dict[str, object]:
-    """Let no debit be made under it any more."""
-    desk.db.execute("UPDATE mandate SET state = 'REVOKED' WHERE req_seq = ?", (req_seq,))
+    """Let no debit be made under it any more; an unknown number is closed for good."""
+    if _row(desk, req_seq) is None:
+        numbers.close(desk, req_seq)
+    desk.db.execute("UPDATE mandate SET state = 'REVOKED' WHERE req_seq = ? AND state = 'ACTIVE'", (req_seq,))
     return query(desk, req_seq)
 
 
@@ -75,14 +86,82 @@ def active(desk: Desk, mandate_no: str, acct_no: str) -> sqlite3.Row:
     """The mandate to debit for this custody account.
 
     Raises:
-        Refusal: there is none, or it was revoked.
+        Refusal: there is none, it was revoked, or its last day is over.
     """
     row: sqlite3.Row | None = desk.db.execute(
         "SELECT * FROM mandate WHERE mandate_no = ? AND acct_no = ? AND state = 'ACTIVE'", (mandate_no, acct_no)
     ).fetchone()
-    if row is None:
+    if row is None or desk.now.astimezone(SHANGHAI).date() > date.fromisoformat(row["last_day"]):
         raise Refusal(refusals.MANDATE, "there is no such mandate in force")
     return row
+
+
+def check_caps(desk: Desk, mandate: sqlite3.Row, amount_fen: int) -> None:
+    """Refuse a debit above what the payer allowed at once, or with what was debited today on one day.
+
+    Raises:
+        Refusal: above a cap.
+    """
+    midnight = datetime.combine(desk.now.astimezone(SHANGHAI).date(), time(0), SHANGHAI)
+    today_fen = desk.db.execute(
+        "SELECT coalesce(sum(amount_fen), 0) FROM collection WHERE mandate_no = ? AND state <> 'FAIL'"
+        " AND created_ms >= ? AND created_ms < ?",
+        (
+            mandate["mandate_no"],
+            int(midnight.timestamp() * 1000),
+            int((midnight + timedelta(days=1)).timestamp() * 1000),
+        ),
+    ).fetchone()[0]
+    if amount_fen > mandate["max_fen"] or amount_fen + today_fen > mandate["day_max_fen"]:
+        raise Refusal(refusals.MANDATE_CAP, "the payer did not allow so much")
+
+
+def _known(desk: Desk, request: MandateRequest) -> sqlite3.Row | None:
+    custody.account(desk, request.acct_no)
+    row = _row(desk, request.req_seq)
+    numbers.check(desk, request.req_seq, _fingerprint(request), row)
+    return row
+
+
+def _enter(desk: Desk, request: MandateRequest, scenario: Scenario) -> sqlite3.Row:
+    """Write the mandate down, in force or refused: a refused number stays refused."""
+    bank, refusal = "", None
+    try:
+        bank = cards.bank_of(request.payer_acct)
+        if not register.is_person(desk, name=request.payer_name, id_no=request.payer_id_no):
+            raise Refusal(refusals.PAYER_DATA, "name and ID number of the payer do not belong together")
+        if scenario is Scenario.DECLINED:
+            raise Refusal(refusals.PAYER_REFUSED, "the payer's bank takes no mandate for this account")
+    except Refusal as no:
+        refusal = no
+    count = desk.db.execute("SELECT count(*) FROM mandate").fetchone()[0]
+    desk.db.execute(
+        "INSERT INTO mandate VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            request.req_seq,
+            f"M{desk.now:%Y%m%d}{count + 1:08d}",
+            request.acct_no,
+            request.payer_acct,
+            request.payer_name,
+            bank,
+            request.max_fen,
+            request.day_max_fen,
+            request.last_day.isoformat(),
+            _fingerprint(request),
+            State.FAIL if refusal else State.ACTIVE,
+            refusal.code if refusal else "",
+            refusal.text if refusal else "",
+            desk.now_ms,
+        ),
+    )
+    row = _row(desk, request.req_seq)
+    if row is None:
+        raise RuntimeError("the mandate was just written down")
+    return row
+
+
+def _fingerprint(request: MandateRequest) -> str:
+    return numbers.fingerprint(asdict(request) | {"last_day": request.last_day.isoformat()})
 
 
 def _row(desk: Desk, req_seq: str) -> sqlite3.Row | None:

@@ -36,6 +36,7 @@ class Target(StrEnum):
     REFUND = "refund"
     MICRO_DEPOSIT = "micro_deposit"
     CARD_CHECK = "card_check"
+    MANDATE = "mandate"
     TRANSFER = "transfer"
     SMS = "sms"
     READ = "read"
@@ -82,6 +83,7 @@ POSSIBLE = {
     Target.REFUND: frozenset(Scenario) - _PAYERS - {Scenario.NONE, Scenario.RETURNED},
     Target.MICRO_DEPOSIT: _INTAKE | {Scenario.RETURNED},
     Target.CARD_CHECK: _INTAKE,
+    Target.MANDATE: _INTAKE,
     Target.TRANSFER: _NOTICES,
     Target.SMS: _TRANSPORT | {Scenario.TIMEOUT_NOT_BOOKED},
     Target.READ: _TRANSPORT,

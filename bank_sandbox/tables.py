@@ -3,16 +3,19 @@
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS mandate (
   req_seq TEXT PRIMARY KEY, mandate_no TEXT NOT NULL UNIQUE, acct_no TEXT NOT NULL REFERENCES custody_account,
-  payer_acct TEXT NOT NULL, payer_name TEXT NOT NULL, payer_bank TEXT NOT NULL, fingerprint TEXT NOT NULL,
-  state TEXT NOT NULL, signed_ms INTEGER NOT NULL
+  payer_acct TEXT NOT NULL, payer_name TEXT NOT NULL, payer_bank TEXT NOT NULL, max_fen INTEGER NOT NULL,
+  day_max_fen INTEGER NOT NULL, last_day TEXT NOT NULL, fingerprint TEXT NOT NULL, state TEXT NOT NULL,
+  reason_code TEXT NOT NULL DEFAULT '', reason_text TEXT NOT NULL DEFAULT '', signed_ms INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS collection (
   req_seq TEXT PRIMARY KEY, token TEXT NOT NULL UNIQUE, acct_no TEXT NOT NULL REFERENCES custody_account,
   method TEXT NOT NULL, amount_fen INTEGER NOT NULL CHECK (amount_fen > 0), subject TEXT NOT NULL,
-  return_url TEXT NOT NULL, payer_mobile TEXT NOT NULL, debit_channel TEXT NOT NULL, fingerprint TEXT NOT NULL,
+  return_url TEXT NOT NULL, payer_mobile TEXT NOT NULL, mandate_no TEXT NOT NULL, debit_channel TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
   scenario TEXT NOT NULL, state TEXT NOT NULL, reason_code TEXT NOT NULL DEFAULT '',
   reason_text TEXT NOT NULL DEFAULT '', created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, due_ms INTEGER
 ) STRICT;
+CREATE INDEX IF NOT EXISTS debit_of_mandate ON collection (mandate_no, created_ms) WHERE mandate_no <> '';
 CREATE INDEX IF NOT EXISTS collection_due ON collection (due_ms) WHERE due_ms IS NOT NULL;
 CREATE TABLE IF NOT EXISTS collection_payment (
   payment_no TEXT PRIMARY KEY, req_seq TEXT NOT NULL REFERENCES collection, acct_no TEXT NOT NULL,

@@ -13,36 +13,33 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.failures import from_temporal, to_temporal
-    from activities.pay_ins import CreateCollection, OpenPayIn, PayInActivities
+    from activities.failures import to_temporal
+    from activities.pay_ins import OpenPayIn, PayInActivities
     from escrow.domain.collections import CollectionAnswer, CollectionStatus
-    from escrow.domain.errors import BankDeclined, Refused
+    from escrow.domain.errors import Refused
     from escrow.domain.pay_ins import PayInStatus as Status
     from escrow.domain.requests import derived
     from workflows.messages import OperatorCommand
     from workflows.patience import (
-        BANK_SUBMISSION,
         CHANNEL_BOOKING,
         COLLECTION_ASKED_AT_MOST_EVERY,
         COLLECTION_FIRST_ASKED_AFTER,
         LATE_PAYMENTS_ASKED_EVERY,
         LEDGER_POSTING,
     )
-    from workflows.pay_in_booking import PayInBooking
+    from workflows.pay_in_codes import PayInCodes
     from workflows.pay_in_messages import ORDER_HAS_ANSWERED, OrderAnswer, PayInInput, PayInOutcome, PayInState
     from workflows.steadfast import steadfast
 
-#: How often the channel may lose the order to collect before the top-up counts as failed.
-_LOST_AT_MOST = 2
-
 
 @workflow.defn(name="PayIn")
-class PayIn(PayInBooking):
+class PayIn(PayInCodes):
     """One top-up."""
 
     @workflow.init
     def __init__(self, pay_in: PayInInput) -> None:
         super().__init__(pay_in)
+        self.debit_failed = False
 
     @workflow.run
     async def run(self, pay_in: PayInInput) -> PayInOutcome:
@@ -54,13 +51,14 @@ class PayIn(PayInBooking):
             if refusal.code != "object_exists":
                 await self.record("refuse", "pay_in.refused", is_first=True, refusal=refusal.code)
             return self.outcome()
-        if await self.collect():
+        while await self.collect():
             await self.wait_for_payer()
-            await self.wait_for_late_payments()
+            if self.has_ended:
+                await self.wait_for_late_payments()
+                break
+            await self.rule_out()  # this debit failed; another channel may do it
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.outcome()
-
-    # ---- what the channel is asked for ----
 
     async def open(self) -> None:
         """Enter the top-up in the books.
@@ -83,68 +81,13 @@ class PayIn(PayInBooking):
         )
         self.refresh()
 
-    async def collect(self) -> bool:
-        """Have the channel open the collection; False when it definitely does not."""
-        answer: CollectionAnswer | None = None
-        for attempt in range(1, _LOST_AT_MOST + 1):
-            self.state.request_no = derived(self.pay_in.pay_in_no, "collect", attempt)
-            answer = await self.create()
-            if answer is None or answer.status is not CollectionStatus.NOT_FOUND:
-                break
-        if answer is None or answer.status in (CollectionStatus.NOT_FOUND, CollectionStatus.FAILED):
-            self.end(Status.FAILED, self.state.reason or (answer.reason if answer else "") or "the channel lost it")
-            await self.record("fail", "pay_in.failed")
-            return False
-        if answer.interaction is not None:
-            self.state.interaction = {
-                "kind": answer.interaction.kind,
-                "url": answer.interaction.url,
-                "qr_content": answer.interaction.qr_content,
-                "app_parameters": dict(answer.interaction.app_parameters or {}),
-            }
-        self.state.status = Status.AWAITING_PAYER
-        await self.record("collect", "pay_in.awaiting_payer")
-        return True
-
-    async def create(self) -> CollectionAnswer | None:
-        """Send the order once; a lost answer is asked about. None after a definite no."""
-        request = CreateCollection(
-            collection=self.collection,
-            method=self.pay_in.method,
-            amount_fen=self.pay_in.amount_fen,
-            subject=self.pay_in.subject,
-            expires_at=self.pay_in.expires_at,
-            return_url=self.pay_in.return_url,
-        )
-        try:
-            return await steadfast(
-                workflow.execute_activity_method(
-                    PayInActivities.create_collection,
-                    request,
-                    summary=f"open the collection by {self.pay_in.method.value}",
-                    **BANK_SUBMISSION,
-                ),
-                on_cancel=self.note_cancel,
-            )
-        except ActivityError as error:
-            known = from_temporal(error)
-            if isinstance(known, (BankDeclined, Refused)):
-                self.state.reason = known.message
-                return None
-        pause = timedelta(seconds=1)
-        while True:
-            answer = await self.ask_channel()
-            if answer is not None and (answer.status is not CollectionStatus.NOT_FOUND or answer.final):
-                return answer
-            await self.wait_for_notice(pause, summary="ask the channel what became of the order to collect")
-            pause = min(pause * 2, COLLECTION_ASKED_AT_MOST_EVERY)
-
     # ---- what the payer does ----
 
     async def wait_for_payer(self) -> None:
         """Until it is paid, failed, or its time is over and the channel has closed it."""
         pause = COLLECTION_FIRST_ASKED_AFTER
-        while not self.has_ended:
+        self.debit_failed = False
+        while not (self.has_ended or self.debit_failed):
             until_expiry = self.pay_in.expires_at - workflow.now()
             if until_expiry > timedelta(0):
                 await self.wait_for_notice(min(pause, until_expiry), summary="wait for the payer")
@@ -185,8 +128,14 @@ class PayIn(PayInBooking):
             if payment.payment_no not in known:
                 await self.book(payment)
         if not self.has_ended and answer.status is CollectionStatus.FAILED:
+            if self.is_debit:
+                self.state.reason, self.debit_failed = answer.reason, True
+                return
             self.end(Status.FAILED, answer.reason)
             await self.record("fail", "pay_in.failed")
+        elif self.state.status is Status.AWAITING_PAYER and answer.status is CollectionStatus.PROCESSING:
+            self.state.status, self.state.interaction = Status.PROCESSING, None
+            await self.record("processing", "pay_in.processing")
         elif not self.has_ended and answer.status in (CollectionStatus.CLOSED, CollectionStatus.PAID):
             # Paid without being credited: the payment was short, and went back.
             self.end(Status.CLOSED, self.state.reason or "not paid in time")

@@ -237,7 +237,12 @@ class PayInBooking(PayInDesk):
             platform_no=self.pay_in.platform_no,
             pay_in_no=self.pay_in.pay_in_no,
             by=self.pay_in.member_no,
-            terms=pay_in_terms(method=self.pay_in.method.value, amount_fen=self.pay_in.amount_fen),
+            terms=pay_in_terms(
+                method=self.pay_in.method.value,
+                amount_fen=self.pay_in.amount_fen,
+                account_id=self.pay_in.account_id,
+                mandate_no=self.pay_in.mandate_no,
+            ),
         )
         return Basis(kind="consent", reference=self.pay_in.consent.reference, operation_hash=expected)
 

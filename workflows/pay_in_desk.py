@@ -94,6 +94,9 @@ class PayInDesk(Desk):
             "interaction": self.state.interaction,
             "payments": as_document(self.state.payments),
             "reason": self.state.reason,
+            "reason_code": self.state.reason_code,
+            "debit_channel": self.state.debit_channel,
+            "debit_route": list(self.state.debit_route),
             "watched_until": as_document(self.state.watched_until),
         }
         if is_first:
@@ -103,6 +106,8 @@ class PayInDesk(Desk):
                 "amount_fen": self.pay_in.amount_fen,
                 "expires_at": as_document(self.pay_in.expires_at),
                 "order_no": self.pay_in.order_no,
+                "account_id": self.pay_in.account_id,
+                "mandate_no": self.pay_in.mandate_no,
             }
         return Step(
             platform_no=self.pay_in.platform_no,
@@ -134,6 +139,7 @@ class PayInDesk(Desk):
         lines += [
             f"- {item.payment_no}: {format_fen(item.amount_fen)} yuan, {item.outcome}" for item in self.state.payments
         ]
+        lines += [f"- {sentence}" for sentence in self.state.debit_route]
         if self.state.reason:
             lines.append(f"**Reason:** {self.state.reason}")
         if self.state.attention:

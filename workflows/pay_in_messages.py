@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from escrow.domain.code_checks import CodeCheck
 from escrow.domain.collections import CollectionMethod
 from escrow.domain.journal import Basis
 from escrow.domain.pay_ins import PayInStatus
@@ -21,6 +22,9 @@ class PayInInput(Message):
         return_url: where the payer's browser goes after paying, where the method has one.
         consent: the member's consent to this top-up, or to pay the order.
         order_no: the order that it pays; empty for a top-up.
+        account_id: the member's bound card that a quick payment is made from.
+        mandate_no: the member's mandate under which a direct debit is made.
+        collect_consent: number of the member's consent to debit it for the order; a top-up's consent is that already.
         watch_late_payments_for: how long after its end a collection is still looked at.
     """
 
@@ -34,6 +38,9 @@ class PayInInput(Message):
     return_url: str = ""
     consent: Basis
     order_no: str = ""
+    account_id: str = ""
+    mandate_no: str = ""
+    collect_consent: str = ""
     watch_late_payments_for: timedelta = timedelta(days=2)
 
 
@@ -54,13 +61,35 @@ class PayInState(BaseModel):
 
     status: PayInStatus = PayInStatus.OPENED
     request_no: str = ""
+    attempts: int = 0
     interaction: dict[str, Any] | None = None
     payments: list[BookedPayment] = []
     refunds_sent: int = 0
     reason: str = ""
+    reason_code: str = ""
+    debit_channel: str = ""
+    debit_route: list[str] = []
     watched_until: AwareDatetime | None = None
     attention: str = ""
     noted: list[NotedMessage] = []
+
+
+class CodeTry(Message):
+    """Names a stored try of a quick payment's code."""
+
+    number: int = Field(ge=1)
+
+
+class CodeCompared(Message):
+    """How a try compared."""
+
+    outcome: CodeCheck
+
+
+class CodeWish(Message):
+    """Asks for another code."""
+
+    request_no: str
 
 
 class OrderAnswer(Message):

@@ -6,7 +6,7 @@ definite no. Request numbers are unique at the bank, so they begin with the plat
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from escrow.domain.collections import (
@@ -31,11 +31,18 @@ class Payer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MandateOrder:
-    """A payer's permission to debit one account for one platform."""
+    """A payer's permission to debit one account for one platform, up to two caps in fen.
+
+    Args:
+        last_day: the last day (Asia/Shanghai) on which it is in force.
+    """
 
     request_no: str
     custody_account_no: str
     payer: Payer
+    per_debit_fen: int
+    per_day_fen: int
+    last_day: date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +87,12 @@ class Collections(Protocol):
         ...
 
     async def sign_mandate(self, order: MandateOrder) -> MandateAnswer:
-        """Register a mandate once per request number."""
+        """Register a mandate once per request number; without an answer sign again.
+
+        Raises:
+            BankDeclined: it is not taken, for good.
+            BankUnreachable: no readable answer.
+        """
         ...
 
     async def query_mandate(self, request_no: str) -> MandateAnswer:

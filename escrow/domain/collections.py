@@ -163,13 +163,15 @@ class MandateAnswer:
 
     Args:
         mandate_no: the bank's number of it, empty when `status` is `not_found`.
+        reason: why it was refused; else empty.
         payer_bank: the bank's short name of the payer's bank (e.g. `ICBC`), by which debit channels have their caps.
     """
 
     request_no: str
-    status: Literal["active", "revoked", "not_found"]
+    status: Literal["active", "revoked", "refused", "not_found"]
     mandate_no: str = ""
     payer_bank: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,13 +59,16 @@ class Cashier:
         opened = await self.opens(*arguments, **changes)
         return await self.house.sandbox.steer.pay(opened.request_no)
 
-    async def has_mandate(self, payer: Payer = PAYER, number: str = "M-1") -> MandateAnswer:
-        """Sign a mandate."""
+    async def has_mandate(self, payer: Payer = PAYER, number: str = "M-1", **terms: Any) -> MandateAnswer:
+        """Sign a mandate that allows a lot for a year."""
+        today = (await self.house.sandbox.steer.clock()).date()
+        caps = {"per_debit_fen": 100_000_000, "per_day_fen": 100_000_000, "last_day": today + timedelta(days=365)}
         return await self.channel.sign_mandate(
             MandateOrder(
                 request_no=f"{self.house.platform_no}/{number}:mandate",
                 custody_account_no=self.house.account_no,
                 payer=payer,
+                **{**caps, **terms},
             )
         )
 

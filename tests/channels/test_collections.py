@@ -7,9 +7,10 @@ from datetime import timedelta
 import httpx2
 import pytest
 
+from escrow.channels.collections import Payer
 from escrow.domain.code_checks import CodeCheck
 from escrow.domain.collections import CollectionMethod, CollectionStatus
-from escrow.domain.errors import BankDeclined, OutcomeUnknown
+from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown
 from tests.channels.collecting import PAYER, Cashier, wrong
 from tests.channels.numbers import card_of, citizen_id
 from tests.channels.receiver import Receiver
@@ -310,3 +311,33 @@ async def test_two_collections_have_two_payment_pages_that_nobody_can_guess(cash
 async def test_a_debit_of_a_card_of_an_unknown_bank_has_no_mandate(cashier: Cashier) -> None:
     with pytest.raises(BankDeclined, match="card_bank_not_supported"):
         await cashier.has_mandate(replace(PAYER, account_no=card_of("629999")))
+
+
+async def test_the_bank_keeps_to_what_the_payer_allowed_at_once_on_a_day_and_until_when(cashier: Cashier) -> None:
+    mandate = await cashier.has_mandate(per_debit_fen=60_000, per_day_fen=100_000)
+
+    with pytest.raises(BankDeclined, match="mandate_cap_exceeded"):
+        await cashier.debits(mandate, 60_001)
+    await cashier.debits(mandate, 60_000)
+    with pytest.raises(BankDeclined, match="mandate_cap_exceeded"):
+        await cashier.debits(mandate, 40_001)
+    assert (await cashier.debits(mandate, 40_000)).status is CollectionStatus.PAID
+
+    yesterday = (await cashier.house.sandbox.steer.clock()).date() - timedelta(days=1)
+    over = await cashier.has_mandate(number="M-2", last_day=yesterday)
+    with pytest.raises(BankDeclined, match="mandate_not_in_force"):
+        await cashier.debits(over)
+
+
+async def test_a_mandate_suffers_what_its_accounts_last_digits_say(cashier: Cashier) -> None:
+    def of(suffix: str) -> Payer:
+        return replace(PAYER, account_no=card_of("622202", suffix))
+
+    with pytest.raises(BankDeclined, match="payer_declined"):
+        await cashier.has_mandate(of("9003"))
+    assert (await cashier.channel.query_mandate(f"{cashier.house.platform_no}/M-1:mandate")).status == "refused"
+    for suffix, number, status in (("9001", "M-2", "active"), ("9002", "M-3", "not_found")):
+        with pytest.raises(BankUnreachable):
+            await cashier.has_mandate(of(suffix), number)
+        answer = await cashier.channel.query_mandate(f"{cashier.house.platform_no}/{number}:mandate")
+        assert answer.status == status

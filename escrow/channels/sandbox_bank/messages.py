@@ -166,6 +166,7 @@ REASONS: Mapping[str, str] = {
     "E7011": "mandate_not_in_force",
     "E7012": "debit_channel_unsuitable",
     "E7013": "settlement_unknown",
+    "E7014": "mandate_cap_exceeded",
     "E8001": "no_code_expected",
     "E8002": "tries_exhausted",
     "E8003": "codes_exhausted",

@@ -17,7 +17,7 @@ from escrow.domain.money import yuan
 from escrow.domain.rails import Rail
 
 Health = Literal["UP", "SLOW", "DOWN"]
-Target = Literal["payout", "collection", "refund", "micro_deposit", "card_check", "transfer", "sms", "read"]
+Target = Literal["payout", "collection", "refund", "micro_deposit", "card_check", "mandate", "transfer", "sms", "read"]
 LineKind = Literal["CREDIT", "PAYOUT", "CHARGE", "RETURN", "ADJUSTMENT"]
 Service = Literal["REGISTER", "CARD_CHECK"]
 

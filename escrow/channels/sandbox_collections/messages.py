@@ -40,9 +40,10 @@ _REFUND_STATUS = {
     "FAIL": RefundStatus.FAILED,
     "NONE": RefundStatus.NOT_FOUND,
 }
-_MANDATE_STATUS: Mapping[str, Literal["active", "revoked", "not_found"]] = {
+_MANDATE_STATUS: Mapping[str, Literal["active", "revoked", "refused", "not_found"]] = {
     "ACTIVE": "active",
     "REVOKED": "revoked",
+    "FAIL": "refused",
     "NONE": "not_found",
 }
 
@@ -195,9 +196,10 @@ class MandateState(Message):
     """State of a mandate at the bank."""
 
     req_seq: str
-    state: Literal["ACTIVE", "REVOKED", "NONE"]
+    state: Literal["ACTIVE", "REVOKED", "FAIL", "NONE"]
     mandate_no: str = ""
     payer_bank: str = ""
+    reason_code: str = ""
 
     def as_answer(self) -> MandateAnswer:
         """In our terms."""
@@ -206,6 +208,7 @@ class MandateState(Message):
             status=_MANDATE_STATUS[self.state],
             mandate_no=self.mandate_no,
             payer_bank=self.payer_bank,
+            reason=REASONS.get(self.reason_code, self.reason_code),
         )
 
 
@@ -218,6 +221,9 @@ def mandate_message(order: MandateOrder) -> dict[str, str]:
         "payerName": order.payer.account_name,
         "payerIdNo": order.payer.citizen_id,
         "payerMobile": order.payer.mobile,
+        "maxAmt": wire_amount(order.per_debit_fen),
+        "dayMaxAmt": wire_amount(order.per_day_fen),
+        "lastDay": order.last_day.isoformat(),
     }
 
 

@@ -1,0 +1,129 @@
+"""Activities of mandates: what the books have is told to the bank, and what the bank says is kept.
+
+A mandate is signed and revoked in the books alone, by the API on a recorded consent: nothing here can do either.
+"""
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+from temporalio import activity
+
+from activities.guards import require_own_workflow
+from activities.heartbeat import heartbeating
+from activities.payers import payer_of
+from activities.payments import bank_request_no
+from escrow.channels.collections import Collections, MandateOrder
+from escrow.domain.errors import BankDeclined, BankUnreachable, Refused
+from escrow.domain.mandates import MandateStatus, ends_at
+from escrow.domain.requests import derived
+from escrow.ledger.mandates import Mandate, Mandates
+from escrow.ledger.platforms import Platforms
+
+
+class MandateRef(BaseModel):
+    """Names one mandate."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    platform_no: str
+    mandate_no: str
+
+
+class MandateStanding(BaseModel):
+    """Where a mandate stands after a step, and when it ends by itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: MandateStatus
+    ends_at: AwareDatetime
+    reason: str = ""
+
+
+class MandateActivities:
+    """Bank and ledger activities of mandates."""
+
+    def __init__(self, mandates: Mandates, platforms: Platforms, channel: Collections) -> None:
+        self._mandates = mandates
+        self._platforms = platforms
+        self._channel = channel
+
+    @activity.defn
+    async def register_mandate(self, ref: MandateRef, occurred_at: AwareDatetime) -> MandateStanding:
+        """Have the bank take the signed mandate, once however often this runs; one that has ended is left alone.
+
+        Raises:
+            Refused: `wrong_workflow`, `not_found`.
+            BankUnreachable: not known to be taken; run this again.
+        """
+        _require_own(ref)
+        mandate = await self._mandates.get(ref.platform_no, ref.mandate_no)
+        if mandate.status is not MandateStatus.SIGNED:
+            return _standing(mandate)
+        async with heartbeating():
+            try:
+                answer = await self._channel.sign_mandate(await self._order(mandate))
+                refused_because = answer.reason if answer.status == "refused" else ""
+            except (BankDeclined, Refused) as no:
+                refused_because = no.code
+        if refused_because:
+            mandate = await self._mandates.refused(
+                ref.platform_no, ref.mandate_no, reason=refused_because, occurred_at=occurred_at
+            )
+        elif answer.status != "active":
+            raise BankUnreachable("mandate_open", f"The bank does not say yet whether it takes {ref.mandate_no}.")
+        else:
+            mandate = await self._mandates.registered(ref.platform_no, ref.mandate_no, answer, occurred_at=occurred_at)
+        return _standing(mandate)
+
+    @activity.defn
+    async def look_at_mandate(self, ref: MandateRef) -> MandateStanding:
+        """Where the mandate stands in the books."""
+        _require_own(ref)
+        return _standing(await self._mandates.get(ref.platform_no, ref.mandate_no))
+
+    @activity.defn
+    async def expire_mandate(self, ref: MandateRef, occurred_at: AwareDatetime) -> MandateStanding:
+        """End a mandate whose last day is over.
+
+        Raises:
+            Refused: `wrong_workflow`, `too_early`.
+        """
+        _require_own(ref)
+        return _standing(await self._mandates.expire(ref.platform_no, ref.mandate_no, occurred_at=occurred_at))
+
+    @activity.defn
+    async def deregister_mandate(self, ref: MandateRef, occurred_at: AwareDatetime) -> MandateStanding:
+        """Tell the bank that an ended mandate is none any more; repeatable.
+
+        Raises:
+            Refused: `wrong_workflow`, or `mandate_in_force`: it has not ended.
+            BankUnreachable: run this again.
+        """
+        _require_own(ref)
+        mandate = await self._mandates.get(ref.platform_no, ref.mandate_no)
+        if not mandate.status.has_ended:
+            raise Refused("mandate_in_force", f"The mandate {ref.mandate_no} has not ended.")
+        async with heartbeating():
+            await self._channel.revoke_mandate(_bank_no(mandate))
+        return _standing(await self._mandates.deregistered(ref.platform_no, ref.mandate_no, occurred_at=occurred_at))
+
+    async def _order(self, mandate: Mandate) -> MandateOrder:
+        platform = await self._platforms.get(mandate.platform_no)
+        return MandateOrder(
+            request_no=_bank_no(mandate),
+            custody_account_no=platform.custody_account_no,
+            payer=payer_of(await self._mandates.holder(mandate)),
+            per_debit_fen=mandate.per_debit_fen,
+            per_day_fen=mandate.per_day_fen,
+            last_day=mandate.last_day,
+        )
+
+
+def _bank_no(mandate: Mandate) -> str:
+    return bank_request_no(mandate.platform_no, derived(mandate.mandate_no, "mandate"))
+
+
+def _require_own(ref: MandateRef) -> None:
+    require_own_workflow(platform_no=ref.platform_no, object_kind="mandate", object_no=ref.mandate_no)
+
+
+def _standing(mandate: Mandate) -> MandateStanding:
+    return MandateStanding(status=mandate.status, ends_at=ends_at(mandate.last_day), reason=mandate.reason)
