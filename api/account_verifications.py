@@ -10,8 +10,8 @@ from api.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.identity_checks import ConsentGiven
 from api.problems import CATALOGUE, problems
-from api.processes import WorkflowEnded
 from api.schemas import Body, PathNumber, RequestNumber, Time, View
+from api.temporal_calls import WorkflowEnded
 from escrow.domain.code_checks import CodeCheck
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis

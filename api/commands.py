@@ -15,7 +15,7 @@ from api.member_consents import consent_of
 from api.order_bodies import CommandAnswer
 from api.order_views import contract_of, order_view, terms_of
 from api.problems import TemporalUnavailable
-from api.processes import WorkflowEnded
+from api.temporal_calls import WorkflowEnded
 from api.waiting import appeared
 from escrow.domain.authorisations import AuthorisedOperation
 from escrow.domain.calendars import SHANGHAI

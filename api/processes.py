@@ -1,74 +1,18 @@
-"""How the API reaches the workflows: start, command, wake. Each call has a time limit and one set of errors."""
+"""How the API reaches the workflows: start, command, wake."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import timedelta
-from typing import Any, TypeVar
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
-from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
-from temporalio.client import (
-    Client,
-    RPCError,
-    RPCTimeoutOrCancelledError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-)
-from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCStatusCode
-
-from activities.failures import from_temporal
 from activities.verification import Standing
-from api.problems import OrderBusy, TemporalUnavailable
-from escrow.domain.errors import Refused
+from api.temporal_calls import TemporalCalls
 from escrow.domain.money import format_fen
 from escrow.domain.order_states import OrderStatus
-from workflows import messages, pay_in_messages, transfer_messages, verification_messages
+from workflows import mandate_messages, messages, pay_in_messages, transfer_messages, verification_messages
 from workflows.patience import WORKFLOW_TASK
 from workflows.search_attributes import of_member, of_order, of_withdrawal
 
-Result = TypeVar("Result")
 
-_PROBE = timedelta(seconds=1)
-_AWAY = frozenset(
-    {
-        RPCStatusCode.UNAVAILABLE,
-        RPCStatusCode.DEADLINE_EXCEEDED,
-        RPCStatusCode.CANCELLED,
-        RPCStatusCode.RESOURCE_EXHAUSTED,
-        RPCStatusCode.UNKNOWN,
-    }
-)
-#: A server without the operator's service, or one that keeps it from us, has no attributes for us.
-_NOT_OFFERED = frozenset({RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED})
-
-
-class WorkflowEnded(Exception):
-    """The workflow does not exist or has ended; the ledger knows which."""
-
-
-class Processes:
-    """The workflows behind one Temporal client, which connects with its first call.
-
-    Args:
-        client: lazily connected client with the pydantic data converter.
-        answer_seconds: how long a workflow may take to answer a command.
-    """
-
-    def __init__(self, client: Client, *, answer_seconds: float) -> None:
-        self._client = client
-        self._answer = timedelta(seconds=answer_seconds)
-        self._registered: frozenset[str] | None = None
-
-    async def is_ready(self) -> bool:
-        """Whether Temporal answers now."""
-        try:
-            return await asyncio.wait_for(
-                self._client.service_client.check_health(timeout=_PROBE), _PROBE.total_seconds()
-            )
-        except (RPCError, RuntimeError, TimeoutError):
-            return False
+class Processes(TemporalCalls):
+    """The workflows behind one Temporal client."""
 
     async def start_order(self, contract: messages.OrderContract) -> None:
         """Start the workflow of an order; one that runs or ran under this number is left as it is.
@@ -215,25 +159,6 @@ class Processes:
         command = verification_messages.Try(number=number)
         await self._update(_verification_id(platform_no, verification_no), "confirm", command, Standing)
 
-    async def _update(
-        self, workflow_id: str, operation: str, command: Any, result_type: type[Result], *, update_id: str | None = None
-    ) -> Result:
-        """Send an update and wait for its answer; without an id, each call is another update."""
-        handle = self._client.get_workflow_handle(workflow_id)
-        try:
-            async with self._translated(), asyncio.timeout(self._answer.total_seconds()):
-                result: Result = await handle.execute_update(
-                    operation, command, id=update_id, result_type=result_type, rpc_timeout=self._answer
-                )
-                return result
-        except WorkflowUpdateFailedError as error:
-            ours = from_temporal(error.cause)
-            if isinstance(ours, Refused):
-                raise ours from error
-            raise await self._silence() from error
-        except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError) as error:
-            raise await self._silence() from error
-
     async def wake_bank_watch(self, platform_no: str, notice: messages.BankNoticeSignal) -> None:
         """Tell the watch over a platform's custody account to look; it is started when it does not run."""
         async with self._translated():
@@ -251,96 +176,44 @@ class Processes:
 
     async def wake_withdrawal(self, platform_no: str, withdrawal_no: str, notice: messages.BankNoticeSignal) -> None:
         """Tell a withdrawal to ask the bank; one that has ended or never was needs no telling."""
-        await self._wake(messages.withdrawal_workflow_id(platform_no, withdrawal_no), notice)
+        await self._signal(messages.withdrawal_workflow_id(platform_no, withdrawal_no), "bank_notice", notice)
 
     async def wake_pay_in(self, platform_no: str, pay_in_no: str, notice: messages.BankNoticeSignal) -> None:
         """Tell a top-up to ask its channel; one that has ended or never was needs no telling."""
-        await self._wake(pay_in_messages.pay_in_workflow_id(platform_no, pay_in_no), notice)
+        await self._signal(pay_in_messages.pay_in_workflow_id(platform_no, pay_in_no), "bank_notice", notice)
 
-    async def _wake(self, workflow_id: str, notice: messages.BankNoticeSignal) -> None:
-        handle = self._client.get_workflow_handle(workflow_id)
-        try:
-            async with self._translated():
-                await handle.signal("bank_notice", notice, rpc_timeout=self._answer)
-        except WorkflowEnded:
-            return
+    async def compare_payer_code(self, platform_no: str, pay_in_no: str, number: int) -> None:
+        """Have the bank asked about a stored try of a quick payment's code; raises as `command_order`."""
+        workflow_id = pay_in_messages.pay_in_workflow_id(platform_no, pay_in_no)
+        command = pay_in_messages.CodeTry(number=number)
+        await self._update(workflow_id, "compare_code", command, pay_in_messages.CodeCompared)
 
-    async def _start(
-        self,
-        workflow: str,
-        argument: Any,
-        *,
-        workflow_id: str,
-        task_queue: str,
-        summary: str,
-        attributes: TypedSearchAttributes,
-        reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.REJECT_DUPLICATE,
-    ) -> None:
-        try:
-            async with self._translated():
-                await self._client.start_workflow(
-                    workflow,
-                    argument,
-                    id=workflow_id,
-                    task_queue=task_queue,
-                    id_reuse_policy=reuse,
-                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    task_timeout=WORKFLOW_TASK,
-                    static_summary=summary,
-                    search_attributes=await self._present(attributes),
-                    rpc_timeout=self._answer,
-                )
-        except WorkflowAlreadyStartedError:
-            return  # it ran under this number and has ended: the books have it
+    async def send_payer_code(self, platform_no: str, pay_in_no: str, request_no: str) -> None:
+        """Have the bank send another code of a quick payment; raises as `command_order`."""
+        workflow_id = pay_in_messages.pay_in_workflow_id(platform_no, pay_in_no)
+        await self._update(workflow_id, "send_code", pay_in_messages.CodeWish(request_no=request_no), type(None))
 
-    async def _present(self, attributes: TypedSearchAttributes) -> TypedSearchAttributes:
-        """Those that the server knows: attributes are for operators, and an order must run without them too."""
-        if self._registered is None:
-            request = ListSearchAttributesRequest(namespace=self._client.namespace)
-            try:
-                answer = await self._client.operator_service.list_search_attributes(request, timeout=self._answer)
-            except RPCError as error:
-                if error.status not in _NOT_OFFERED:
-                    raise
-                self._registered = frozenset()
-            else:
-                self._registered = frozenset(answer.custom_attributes)
-        return TypedSearchAttributes([pair for pair in attributes if pair.key.name in self._registered])
+    async def start_mandate(self, mandate: mandate_messages.MandateInput) -> None:
+        """Start what looks after a mandate in the books; one that failed, or that somebody cancelled, begins anew.
 
-    async def _silence(self) -> OrderBusy | TemporalUnavailable:
-        """Why no answer came: Temporal itself is away, or the workflow has not got to it."""
-        if await self.is_ready():
-            return _busy()
-        return _temporal_away()
+        Raises:
+            TemporalUnavailable: nobody answers.
+        """
+        await self._start(
+            "Mandate",
+            mandate,
+            workflow_id=mandate_messages.mandate_workflow_id(mandate.platform_no, mandate.mandate_no),
+            task_queue=messages.PAYMENTS_TASK_QUEUE,
+            summary=f"mandate {mandate.mandate_no}",
+            attributes=of_member(platform_no=mandate.platform_no),
+            reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+        )
 
-    @asynccontextmanager
-    async def _translated(self) -> AsyncIterator[None]:
-        try:
-            yield
-        except RPCTimeoutOrCancelledError:
-            raise  # the caller of an update asks why; RPC time-outs of other calls come as RPCError
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                raise WorkflowEnded from error
-            if error.status in _AWAY:
-                raise _temporal_away() from error
-            if error.status is RPCStatusCode.FAILED_PRECONDITION:  # its tasks fail: operators see why, callers repeat
-                raise _busy() from error
-            raise
-        except RuntimeError as error:
-            # What the SDK raises when a lazy client's first connection fails; there is no class of its own.
-            if "Failed client connect" not in str(error):
-                raise
-            raise _temporal_away() from error
+    async def wake_mandate(self, platform_no: str, mandate_no: str) -> None:
+        """Tell what looks after a mandate that the books changed."""
+        workflow_id = mandate_messages.mandate_workflow_id(platform_no, mandate_no)
+        await self._signal(workflow_id, mandate_messages.MANDATE_CHANGED)
 
 
 def _verification_id(platform_no: str, verification_no: str) -> str:
     return verification_messages.account_verification_workflow_id(platform_no, verification_no)
-
-
-def _busy() -> OrderBusy:
-    return OrderBusy("order_busy", "No answer yet; repeat the same request to learn the outcome.")
-
-
-def _temporal_away() -> TemporalUnavailable:
-    return TemporalUnavailable("temporal_unavailable", "Temporal cannot be reached; repeat the same request.")

@@ -1,0 +1,170 @@
+"""Calls to Temporal: each has a time limit and one set of errors, and the client connects with the first one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.client import (
+    Client,
+    RPCError,
+    RPCTimeoutOrCancelledError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCStatusCode
+
+from activities.failures import from_temporal
+from api.problems import OrderBusy, TemporalUnavailable
+from escrow.domain.errors import Refused
+from workflows.patience import WORKFLOW_TASK
+
+Result = TypeVar("Result")
+
+_PROBE = timedelta(seconds=1)
+_AWAY = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.CANCELLED,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.UNKNOWN,
+    }
+)
+#: A server without the operator's service, or one that keeps it from us, has no attributes for us.
+_NOT_OFFERED = frozenset({RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED})
+
+
+class WorkflowEnded(Exception):
+    """The workflow does not exist or has ended; the ledger knows which."""
+
+
+class TemporalCalls:
+    """What every call to a workflow goes through.
+
+    Args:
+        client: lazily connected client with the pydantic data converter.
+        answer_seconds: how long a workflow may take to answer a command.
+    """
+
+    def __init__(self, client: Client, *, answer_seconds: float) -> None:
+        self._client = client
+        self._answer = timedelta(seconds=answer_seconds)
+        self._registered: frozenset[str] | None = None
+
+    async def is_ready(self) -> bool:
+        """Whether Temporal answers now."""
+        try:
+            return await asyncio.wait_for(
+                self._client.service_client.check_health(timeout=_PROBE), _PROBE.total_seconds()
+            )
+        except (RPCError, RuntimeError, TimeoutError):
+            return False
+
+    async def _update(
+        self, workflow_id: str, operation: str, command: Any, result_type: type[Result], *, update_id: str | None = None
+    ) -> Result:
+        """Send an update and wait for its answer; without an id, each call is another update."""
+        handle = self._client.get_workflow_handle(workflow_id)
+        try:
+            async with self._translated(), asyncio.timeout(self._answer.total_seconds()):
+                result: Result = await handle.execute_update(
+                    operation, command, id=update_id, result_type=result_type, rpc_timeout=self._answer
+                )
+                return result
+        except WorkflowUpdateFailedError as error:
+            ours = from_temporal(error.cause)
+            if isinstance(ours, Refused):
+                raise ours from error
+            raise await self._silence() from error
+        except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError) as error:
+            raise await self._silence() from error
+
+    async def _signal(self, workflow_id: str, name: str, *payloads: Any) -> None:
+        """Signal a workflow; one that has ended or never was needs none."""
+        handle = self._client.get_workflow_handle(workflow_id)
+        try:
+            async with self._translated():
+                await handle.signal(name, args=payloads, rpc_timeout=self._answer)
+        except WorkflowEnded:
+            return
+
+    async def _start(
+        self,
+        workflow: str,
+        argument: Any,
+        *,
+        workflow_id: str,
+        task_queue: str,
+        summary: str,
+        attributes: TypedSearchAttributes,
+        reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.REJECT_DUPLICATE,
+    ) -> None:
+        try:
+            async with self._translated():
+                await self._client.start_workflow(
+                    workflow,
+                    argument,
+                    id=workflow_id,
+                    task_queue=task_queue,
+                    id_reuse_policy=reuse,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    task_timeout=WORKFLOW_TASK,
+                    static_summary=summary,
+                    search_attributes=await self._present(attributes),
+                    rpc_timeout=self._answer,
+                )
+        except WorkflowAlreadyStartedError:
+            return  # it ran under this number and has ended: the books have it
+
+    async def _present(self, attributes: TypedSearchAttributes) -> TypedSearchAttributes:
+        """Those that the server knows: attributes are for operators, and an order must run without them too."""
+        if self._registered is None:
+            request = ListSearchAttributesRequest(namespace=self._client.namespace)
+            try:
+                answer = await self._client.operator_service.list_search_attributes(request, timeout=self._answer)
+            except RPCError as error:
+                if error.status not in _NOT_OFFERED:
+                    raise
+                self._registered = frozenset()
+            else:
+                self._registered = frozenset(answer.custom_attributes)
+        return TypedSearchAttributes([pair for pair in attributes if pair.key.name in self._registered])
+
+    async def _silence(self) -> OrderBusy | TemporalUnavailable:
+        """Why no answer came: Temporal itself is away, or the workflow has not got to it."""
+        if await self.is_ready():
+            return _busy()
+        return _temporal_away()
+
+    @asynccontextmanager
+    async def _translated(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except RPCTimeoutOrCancelledError:
+            raise  # the caller of an update asks why; RPC time-outs of other calls come as RPCError
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                raise WorkflowEnded from error
+            if error.status in _AWAY:
+                raise _temporal_away() from error
+            if error.status is RPCStatusCode.FAILED_PRECONDITION:  # its tasks fail: operators see why, callers repeat
+                raise _busy() from error
+            raise
+        except RuntimeError as error:
+            # What the SDK raises when a lazy client's first connection fails; there is no class of its own.
+            if "Failed client connect" not in str(error):
+                raise
+            raise _temporal_away() from error
+
+
+def _busy() -> OrderBusy:
+    return OrderBusy("order_busy", "No answer yet; repeat the same request to learn the outcome.")
+
+
+def _temporal_away() -> TemporalUnavailable:
+    return TemporalUnavailable("temporal_unavailable", "Temporal cannot be reached; repeat the same request.")
