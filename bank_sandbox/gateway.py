@@ -24,7 +24,7 @@ from bank_sandbox.scenarios import Scenario, Target
 from bank_sandbox.workdays import CalendarUnknown
 
 ReqSeq = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,160}$")]
-Yuan = Annotated[str, StringConstraints(pattern=r"^\d{1,16}\.\d{2}$")]
+Yuan = Annotated[str, StringConstraints(pattern=r"^\d{1,17}\.\d{2}$")]
 Mobile = Annotated[str, StringConstraints(pattern=r"^1\d{10}$")]
 _T = TypeVar("_T")
 _SERVICE = "service"

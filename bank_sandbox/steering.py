@@ -33,7 +33,7 @@ from bank_sandbox.scenarios import Scenario, Target
 
 router = APIRouter(prefix="/sandbox")
 
-SignedYuan = Annotated[str, StringConstraints(pattern=r"^-?\d{1,16}\.\d{2}$")]
+SignedYuan = Annotated[str, StringConstraints(pattern=r"^-?\d{1,17}\.\d{2}$")]
 
 
 class Opening(WireMessage):

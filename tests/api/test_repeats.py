@@ -8,8 +8,10 @@ import pytest
 
 from tests.api.documented import OPERATIONS
 from tests.api.platforms import PRICE_FEN, Platform, created, order_body
+from tests.api.test_suspense import stranger_transfers
 
-#: One row for each write that creates something: path, body, and a field with another value.
+#: One row for each write that creates something: path, body, and a field with another value. What a path leaves open
+#: is known only on the way.
 CREATIONS: Mapping[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "/v1/members": (
         "/members",
@@ -46,6 +48,31 @@ CREATIONS: Mapping[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"request_no": "R-9", "by": "O-1", "operation": "pay"},
         {"operation": "cancel"},
     ),
+    "/v1/orders/{order_no}/direct-payments": (
+        "/orders/D-1001/direct-payments",
+        {"request_no": "R-10", "by": "O-1", "method": "qr_wechat"},
+        {"method": "qr_alipay"},
+    ),
+    "/v1/payments": (
+        "/payments",
+        {"payment_no": "P-9", "payer_no": "O-1", "payee_no": "C-1", "amount_fen": 100},
+        {"amount_fen": 101},
+    ),
+    "/v1/suspense/{credit_no}/assignments": (
+        "/suspense/{credit_no}/assignments",
+        {"assignment_no": "AS-9", "member_no": "O-1", "amount_fen": 4_000},
+        {"amount_fen": 4_001},
+    ),
+    "/v1/suspense/assignments/{assignment_no}/reversals": (
+        "/suspense/assignments/AS-9/reversals",
+        {"reversal_no": "RV-9", "amount_fen": 3_000},
+        {"amount_fen": 3_001},
+    ),
+    "/v1/top-ups": (
+        "/top-ups",
+        {"top_up_no": "T-9", "member_no": "O-1", "amount_fen": 100, "method": "qr_wechat"},
+        {"amount_fen": 101},
+    ),
     "/v1/withdrawals": (
         "/withdrawals",
         {"withdrawal_no": "W-9", "member_no": "O-1", "principal_fen": 5_000},
@@ -66,16 +93,20 @@ def test_every_creating_write_has_its_row() -> None:
     assert creating == set(CREATIONS)
 
 
-async def _furnished(platform: Platform) -> None:
+async def _furnished(platform: Platform) -> dict[str, tuple[str, dict[str, Any], dict[str, Any]]]:
+    """A platform with what the rows name; the rows with whole paths."""
     card = await platform.open_owner()
     await platform.open_contractor()
     await platform.top_up(card, 100_000)
     await platform.open_order()
+    credit_no = await stranger_transfers(platform)
+    return {
+        template: (path.format(credit_no=credit_no), body, other) for template, (path, body, other) in CREATIONS.items()
+    }
 
 
 async def test_a_repeated_write_is_answered_200_and_other_content_409(platform: Platform) -> None:
-    await _furnished(platform)
-    for template, (path, body, other) in CREATIONS.items():
+    for template, (path, body, other) in (await _furnished(platform)).items():
         first = await created(platform.post(path, **body))
         again = await platform.post(path, **body)
         assert again.status_code == 200, template
@@ -86,8 +117,7 @@ async def test_a_repeated_write_is_answered_200_and_other_content_409(platform: 
 
 
 async def test_the_same_write_sent_by_many_at_once_is_done_once(platform: Platform) -> None:
-    await _furnished(platform)
-    for template, (path, body, _) in CREATIONS.items():
+    for template, (path, body, _) in (await _furnished(platform)).items():
         answers = await asyncio.gather(*(platform.post(path, **body) for _ in range(5)))
         assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 201], template
 
@@ -95,7 +125,7 @@ async def test_the_same_write_sent_by_many_at_once_is_done_once(platform: Platfo
 @pytest.mark.parametrize("template", sorted(CREATIONS))
 async def test_an_unknown_field_is_refused_by_name(platform: Platform, template: str) -> None:
     path, body, _ = CREATIONS[template]
-    answer = await platform.post(path, **body, amuont_fen=1)
+    answer = await platform.post(path.format(credit_no="L-1"), **body, amuont_fen=1)
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (422, "invalid_request")
     assert [error["field"] for error in problem["errors"]] == ["body.amuont_fen"]

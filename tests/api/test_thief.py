@@ -54,14 +54,19 @@ async def test_an_order_that_somebody_opened_before_with_another_contract_is_not
     assert (again.status_code, again.json()["code"]) == (409, "object_exists")
 
 
-@pytest.mark.parametrize("party", ["owner_no", "contractor_no"])
-async def test_on_a_marketplace_the_platform_itself_is_no_party_of_an_order(platform: Platform, party: str) -> None:
+@pytest.mark.parametrize(
+    ("party", "refusal"),
+    [("owner_no", (422, "member_unknown")), ("contractor_no", (409, "business_model_forbids"))],
+)
+async def test_on_a_marketplace_the_platform_itself_is_no_party_of_an_order(
+    platform: Platform, party: str, refusal: tuple[int, str]
+) -> None:
     await platform.open_owner()
     await platform.open_contractor()
 
     answer = await platform.post("/orders", **order_body(**{party: "platform"}))
 
-    assert (answer.status_code, answer.json()["code"]) == (422, "member_unknown")
+    assert (answer.status_code, answer.json()["code"]) == refusal
 
 
 async def test_a_workflow_that_cannot_go_on_is_answered_as_busy(stack: Stack, platform: Platform) -> None:

@@ -31,7 +31,8 @@ async def test_what_was_answered_before_a_power_cut_stands_after_it(tmp_path: Pa
         sandbox.kill()
         await sandbox.start()
 
-        assert await house.lines() == lines
+        # What was under way may have ended meanwhile, by the bank's clock.
+        assert (await house.lines())[: len(lines)] == lines
         assert await house.bank.query(ended.request_no) == ended
         assert await sandbox.steer.clock() >= moved_to
         assert [sms.req_seq for sms in await sandbox.steer.sms_outbox()] == ["S-1"]
