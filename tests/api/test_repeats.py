@@ -8,6 +8,7 @@ import pytest
 
 from tests.api.documented import OPERATIONS
 from tests.api.platforms import PRICE_FEN, Platform, created, order_body
+from tests.api.test_account_verifications import own_money
 from tests.api.test_suspense import stranger_transfers
 
 #: One row for each write that creates something: path, body, and a field with another value. What a path leaves open
@@ -27,6 +28,20 @@ CREATIONS: Mapping[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
             "is_corporate": False,
         },
         {"bank_name": "中国银行"},
+    ),
+    "/v1/members/{member_no}/bank-accounts/{account_id}/verify/micro-deposit": (
+        "/members/O-1/bank-accounts/A-9/verify/micro-deposit",
+        {"request_no": "V-8", "consent": {"text_version": "1", "address": "203.0.113.7"}},
+        {"consent": {"text_version": "2", "address": "203.0.113.7"}},
+    ),
+    "/v1/members/{member_no}/bank-accounts/{account_id}/verify/unionpay": (
+        "/members/O-1/bank-accounts/A-O-1/verify/unionpay",
+        {
+            "request_no": "V-9",
+            "consent": {"text_version": "1", "address": "203.0.113.7"},
+            "mobile": "13800000001",
+        },
+        {"mobile": "13800000002"},
     ),
     "/v1/members/{member_no}/identity-checks": (
         "/members/O-9/identity-checks",
@@ -99,6 +114,7 @@ async def _furnished(platform: Platform) -> dict[str, tuple[str, dict[str, Any],
     await platform.open_contractor()
     await platform.top_up(card, 100_000)
     await platform.open_order()
+    await own_money(platform)
     credit_no = await stranger_transfers(platform)
     return {
         template: (path.format(credit_no=credit_no), body, other) for template, (path, body, other) in CREATIONS.items()
