@@ -1,6 +1,8 @@
 """Activities that bring the bank's own custody lines into our books, each line once."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -94,8 +96,8 @@ class BankLineActivities:
             await self._cover_charges(line.platform_no, occurred_at)
             return booked
         if line.kind == "settlement":
-            entry = await self._settlements.entry_of(line, occurred_at)
-            booked = await self._book(line, occurred_at, entry, "settlement.booked", {"settlement_no": line.request_no})
+            entry, told = await self._settlements.entry_of(line, occurred_at)
+            booked = await self._book(line, occurred_at, entry, "settlement.booked", told)
             await self._cover_charges(line.platform_no, occurred_at)
             return booked
         if line.kind in ("micro_deposit", "micro_deposit_return"):
@@ -126,7 +128,7 @@ class BankLineActivities:
             effective_date=line.value_date,
         )
         event_type = "micro_deposit.returned" if returned else "micro_deposit.booked"
-        told: dict[str, str | None] = {"verification_no": verification_no}
+        told = {"verification_no": verification_no}
         booked = await self._book(line, occurred_at, entry, event_type, told, tells_amount=False)
         if returned:
             await self._sendings.returned(line.platform_no, line.request_no, occurred_at=occurred_at)
@@ -138,7 +140,7 @@ class BankLineActivities:
         occurred_at: datetime,
         entry: JournalEntry,
         event_type: str,
-        body: dict[str, str | None],
+        body: Mapping[str, Any],
         *,
         tells_amount: bool = True,
     ) -> bool:

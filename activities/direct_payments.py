@@ -7,17 +7,19 @@ from temporalio import activity
 
 from activities.guards import require_own_workflow, require_parties
 from activities.heartbeat import heartbeating
+from activities.pay_ins import require_amount
 from activities.payments import bank_request_no
 from activities.signed_order import signed_order
 from activities.steps import Step
 from escrow.channels.collections import CollectionRefundOrder, Collections
 from escrow.domain import collection_recipes
 from escrow.domain.accounts import refund
-from escrow.domain.collections import RefundAnswer, RefundStatus
+from escrow.domain.collections import RefundAnswer, RefundStatus, payment_booking_no
 from escrow.domain.direct_payments import DirectPaid, DirectRefundStatus, direct_refund_no
 from escrow.domain.errors import BankUnreachable, Refused
 from escrow.domain.funding import direct_leg
 from escrow.domain.journal import Receipt
+from escrow.domain.requests import derived
 from escrow.ledger.balances import account_balance_fen, moved_into_fen
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
@@ -78,10 +80,9 @@ class DirectPaymentActivities:
                 )
             answer = await self._channel.query(bank_request_no(step.platform_no, direct.collection_no))
             payment = next((item for item in answer.payments if item.payment_no == direct.payment_no), None)
-            is_this_orders = direct.collection_no.startswith(f"{step.object_no}:")
             if (
                 payment is None
-                or not is_this_orders
+                or not _is_collected_for(step, direct)
                 or answer.method is not direct.method
                 or (payment.amount_fen, payment.settles_on) != (direct.paid_fen, direct.settles_on)
                 or payment.amount_fen < request.total_fen
@@ -140,12 +141,15 @@ class DirectPaymentActivities:
 
         Raises:
             BankUnreachable: the channel does not say, or not yet; ask again.
-            Refused: `payment_differs` when the order was not paid so.
+            Refused: `payment_differs` when the order was not paid so, or the channel gave another amount back;
+                `wrong_workflow`.
         """
+        require_own_workflow(platform_no=request.platform_no, object_kind="refund", object_no=request.order_no)
         async with heartbeating():
             await self._require_paid_so(request)
             answer = await self._channel.query_refund(bank_request_no(request.platform_no, request.refund_no))
             if answer.status is RefundStatus.SUCCEEDED:
+                require_amount(answer, request.amount_fen)
                 status = DirectRefundStatus.REFUNDED
                 entry = collection_recipes.channel_refunded(
                     platform_no=request.platform_no,
@@ -165,7 +169,12 @@ class DirectPaymentActivities:
             else:
                 raise BankUnreachable("refund_open", f"The refund {request.refund_no} has not ended yet; ask again.")
             ended = step.model_copy(
-                update={"status": status.value, "event_type": f"refund.{status}", "document": {"reason": answer.reason}}
+                update={
+                    "request_no": derived(request.refund_no, "end"),
+                    "status": status.value,
+                    "event_type": f"refund.{status}",
+                    "document": {"reason": answer.reason},
+                }
             )
             await self._writer.post(ended.posting(entry=entry, content={"refund_no": request.refund_no}))
         return status
@@ -194,3 +203,12 @@ class DirectPaymentActivities:
         facts = (order.direct, str(order.contract["owner_no"]), direct_refund_no(request.order_no), let_go_fen)
         if facts != (request.direct, request.owner_no, request.refund_no, request.amount_fen):
             raise Refused("payment_differs", f"The order {request.order_no} was not paid and refunded so.")
+
+
+def _is_collected_for(step: Step, direct: DirectPaid) -> bool:
+    """Whether this was collected for just this order, and is booked under the payment's own number."""
+    return (
+        direct.pay_in_no.startswith(derived(step.object_no, "pay", ""))
+        and direct.collection_no.startswith(derived(direct.pay_in_no, "collect", ""))
+        and step.request_no == payment_booking_no(direct.payment_no)
+    )

@@ -10,11 +10,12 @@ from activities.signed_order import SignedOrder, signed_order
 from activities.steps import Step, used_before
 from activities.telemetry import RELEASES
 from escrow.domain import recipes
+from escrow.domain.accounts import pending
 from escrow.domain.errors import Refused
 from escrow.domain.funding import FundingLeg, draw
 from escrow.domain.journal import Basis, Receipt
 from escrow.domain.platform_rules import require_business_model
-from escrow.ledger.balances import member_balances
+from escrow.ledger.balances import brought_otherwise, member_balances
 from escrow.ledger.configurations import Configurations
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
@@ -248,9 +249,10 @@ class OrderActivities:
                 ),
                 content={"owner_no": request.owner_no, "total_fen": request.total_fen},
                 document={
+                    "direct": None,
                     "funding": [
                         {"source": leg.source, "amount_fen": leg.amount_fen, "refunded_fen": 0} for leg in funding
-                    ]
+                    ],
                 },
             )
         )
@@ -261,7 +263,12 @@ class OrderActivities:
     async def _pending_day(self, order: SignedOrder, *, settles_next_day: bool) -> date | None:
         """Released money is pending where the order says so, or while the channel that collected it has not settled."""
         today = await accounting_day(self._reader, order.platform_no)
-        unsettled = [day for leg in order.funding if (day := leg.pending_day) is not None and day > today]
+        unsettled = [day for leg in order.funding if (day := leg.pending_day) is not None and day >= today]
+        if today in unsettled:
+            owner_no = str(order.contract["owner_no"])
+            bucket = pending(order.platform_no, owner_no, today.isoformat())
+            if not await brought_otherwise(self._reader, bucket, recipes=("top_up_credited", "order_refunded")):
+                unsettled.remove(today)  # the bank had booked all of it: it waits only because top-ups do
         if order.direct is not None and order.direct.settles_on >= today:
             unsettled.append(order.direct.settles_on)
         return max([*unsettled, *([today] if settles_next_day else [])], default=None)

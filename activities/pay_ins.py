@@ -3,8 +3,10 @@
 Whatever credits money asks the channel itself first, so that an invented input moves nothing.
 """
 
+import re
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
@@ -12,16 +14,22 @@ from temporalio import activity
 from activities.guards import require_consent, require_entered, require_own_workflow
 from activities.heartbeat import heartbeating
 from activities.payments import bank_request_no
+from activities.recorded_returns import RETURNING, end_no, hold_no, require_held, require_own_number
 from activities.steps import Step, used_before
 from escrow.channels.collections import CollectionOrder, CollectionRefundOrder, Collections
 from escrow.domain import collection_recipes
-from escrow.domain.accounts import refund
-from escrow.domain.collections import ChannelPayment, CollectionAnswer, CollectionMethod, RefundAnswer, RefundStatus
+from escrow.domain.collections import (
+    ChannelPayment,
+    CollectionAnswer,
+    CollectionMethod,
+    RefundAnswer,
+    RefundStatus,
+    payment_booking_no,
+)
 from escrow.domain.errors import BankDeclined, BankUnreachable, Refused
 from escrow.domain.journal import JournalEntry, Receipt
 from escrow.domain.member_states import Deed, require_may
 from escrow.domain.pay_ins import DEBITS_A_MEMBER, TOP_UP
-from escrow.ledger.balances import account_balance_fen
 from escrow.ledger.consents import get_consent
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
@@ -194,19 +202,19 @@ class PayInActivities:
         """Credit a payment on its consent, or book it to suspense: once, whichever is first.
 
         Raises:
-            Refused: `payment_differs` when the channel says otherwise, `request_no_reused` when it is booked
-                already, `member_state`, or the consent does not hold.
+            Refused: `payment_differs` when the channel says otherwise, or for another number than the payment's;
+                `request_no_reused` when it is booked already, `member_state`, or the consent does not hold.
             BankUnreachable: ask again.
         """
         await require_own_collection(self._reader, request.collection)
-        number = bank_request_no(request.collection.platform_no, request.collection.request_no)
+        step = request.step
+        if step.request_no != payment_booking_no(request.payment.payment_no):
+            raise Refused("payment_differs", f"{request.payment.payment_no} is booked under its own number only.")
         async with heartbeating():
-            answer = await self._channel.query(number)
-            payment = next((item for item in answer.payments if item.payment_no == request.payment.payment_no), None)
-            settled = payment is not None and bool(payment.settlement_no)
-            if payment is None or answer.method is not request.method or not _same(payment, request.payment):
-                raise Refused("payment_differs", f"The channel says otherwise about {request.payment.payment_no}.")
-            step = request.step
+            payment = await self._payment_of(request.collection, request.method, request.payment.payment_no)
+            settled = bool(payment.settlement_no)
+            if not _same(payment, request.payment):
+                raise Refused("payment_differs", f"The channel says otherwise about {payment.payment_no}.")
             if not request.member_no:
                 entry = collection_recipes.collection_suspended(
                     platform_no=step.platform_no,
@@ -231,14 +239,21 @@ class PayInActivities:
 
     @activity.defn
     async def hold_return(self, request: BookReturn) -> Receipt:
-        """Take a payment out of suspense before its channel is asked to give it back.
+        """Take a payment of this collection out of suspense before its channel is asked to give it back.
 
         Raises:
-            Refused: `insufficient_balance` when it was assigned meanwhile.
+            Refused: `insufficient_balance` when it was assigned meanwhile, `payment_differs` for the payment of
+                another collection, `wrong_workflow`.
+            BankUnreachable: ask again.
         """
         returned = request.returned
+        await require_own_collection(self._reader, returned.collection)
+        require_own_number(pay_in_no=returned.collection.pay_in_no, refund_no=returned.refund_no)
+        async with heartbeating():
+            await self._payment_of(returned.collection, request.method, returned.payment_no)
         return await self._book_return(
             request,
+            hold_no(returned.refund_no),
             collection_recipes.suspense_return_held(
                 platform_no=request.step.platform_no, payment_no=returned.payment_no, amount_fen=returned.amount_fen
             ),
@@ -246,10 +261,10 @@ class PayInActivities:
 
     @activity.defn
     async def refund_payment(self, request: ReturnPayment) -> RefundAnswer:
-        """Ask the channel to give a held payment back. Attempted once.
+        """Ask the channel to give a held payment back, under the number that holds it. Attempted once.
 
         Raises:
-            Refused: `not_in_transit`, `wrong_workflow`; nothing was sent.
+            Refused: `not_in_transit` when it is not held so or any more, `wrong_workflow`; nothing was sent.
             BankDeclined: nothing will be given back under this number.
             BankUnreachable: nothing was sent.
             OutcomeUnknown: sent, no answer.
@@ -257,9 +272,8 @@ class PayInActivities:
         ref = request.collection
         await require_own_collection(self._reader, ref)
         async with heartbeating():
-            held_fen = await account_balance_fen(self._reader, refund(ref.platform_no, request.payment_no))
-            if held_fen < request.amount_fen:
-                raise Refused("not_in_transit", f"No money of {request.payment_no} is held to be returned.")
+            if await self._require_held(request):
+                raise Refused("not_in_transit", f"The return {request.refund_no} has ended.")
             return await self._channel.refund(
                 CollectionRefundOrder(
                     request_no=bank_request_no(ref.platform_no, request.refund_no),
@@ -280,11 +294,16 @@ class PayInActivities:
 
         Raises:
             BankUnreachable: the channel does not say, or not yet; ask again.
+            Refused: `payment_differs` when the channel gave another amount back, `not_in_transit` for what was not
+                held so, `wrong_workflow`.
         """
         returned = request.returned
+        await require_own_collection(self._reader, returned.collection)
+        await self._require_held(returned, method=request.method)
         async with heartbeating():
             answer = await self._refund_answer(returned)
             if answer.status is RefundStatus.SUCCEEDED:
+                require_amount(answer, returned.amount_fen)
                 entry = collection_recipes.channel_refunded(
                     platform_no=request.step.platform_no,
                     channel=request.method,
@@ -297,14 +316,41 @@ class PayInActivities:
                 )
             else:
                 raise BankUnreachable("refund_open", f"The refund {returned.refund_no} has not ended yet; ask again.")
-            return await self._book_return(request, entry)
+            return await self._book_return(request, end_no(returned.refund_no), entry)
 
     async def _refund_answer(self, returned: ReturnPayment) -> RefundAnswer:
         return await self._channel.query_refund(bank_request_no(returned.collection.platform_no, returned.refund_no))
 
-    async def _book_return(self, request: BookReturn, entry: JournalEntry) -> Receipt:
-        content = {"refund_no": request.returned.refund_no, "recipe": entry.recipe}
-        return await self._writer.post(request.step.posting(entry=entry, content=content))
+    async def _book_return(self, request: BookReturn, request_no: str, entry: JournalEntry) -> Receipt:
+        returned = request.returned
+        step = request.step.model_copy(update={"request_no": request_no})
+        content = {"refund_no": returned.refund_no, "recipe": entry.recipe}
+        document = {RETURNING: _facts_of(returned, request.method)}
+        return await self._writer.post(step.posting(entry=entry, content=content, document=document))
+
+    async def _require_held(self, returned: ReturnPayment, *, method: CollectionMethod | None = None) -> bool:
+        """Exactly this is held; whether the return has ended already. The method matters where it is booked."""
+        ref = returned.collection
+        return await require_held(
+            self._reader,
+            platform_no=ref.platform_no,
+            pay_in_no=ref.pay_in_no,
+            refund_no=returned.refund_no,
+            facts=_facts_of(returned, method),
+        )
+
+    async def _payment_of(self, ref: CollectionRef, method: CollectionMethod, payment_no: str) -> ChannelPayment:
+        """The payment as the channel says that it took it for this collection.
+
+        Raises:
+            Refused: `payment_differs`.
+            BankUnreachable: ask again.
+        """
+        answer = await self._channel.query(bank_request_no(ref.platform_no, ref.request_no))
+        payment = next((item for item in answer.payments if item.payment_no == payment_no), None)
+        if payment is None or answer.method is not method:
+            raise Refused("payment_differs", f"The channel says otherwise about {payment_no}.")
+        return payment
 
     async def _pending_day(self, platform_no: str, payment: ChannelPayment, *, settled: bool) -> date | None:
         """Money that its channel has not settled stays pending until its settlement day is closed."""
@@ -340,9 +386,30 @@ async def require_own_collection(reader: Reader, ref: CollectionRef) -> None:
         Refused: `wrong_workflow` or `not_found`.
     """
     require_own_workflow(platform_no=ref.platform_no, object_kind="pay_in", object_no=ref.pay_in_no)
-    if not ref.request_no.startswith(f"{ref.pay_in_no}:"):
+    if re.fullmatch(rf"{re.escape(ref.pay_in_no)}:collect:\d+", ref.request_no) is None:
         raise Refused("wrong_workflow", f"{ref.request_no} is no collection of {ref.pay_in_no}.")
     await require_entered(reader, platform_no=ref.platform_no, object_kind="pay_in", object_no=ref.pay_in_no)
+
+
+def require_amount(answer: RefundAnswer, amount_fen: int) -> None:
+    """What the channel gave back is what was held for it.
+
+    Raises:
+        Refused: `payment_differs`.
+    """
+    if answer.amount_fen != amount_fen:
+        raise Refused("payment_differs", f"The channel gave back another amount under {answer.request_no}.")
+
+
+def _facts_of(returned: ReturnPayment, method: CollectionMethod | None) -> dict[str, Any]:
+    """What a return is, as the books keep it from the moment that its money is held."""
+    facts = {
+        "collection_no": returned.collection.request_no,
+        "refund_no": returned.refund_no,
+        "payment_no": returned.payment_no,
+        "amount_fen": returned.amount_fen,
+    }
+    return facts if method is None else {**facts, "method": method.value}
 
 
 def _same(one: ChannelPayment, other: ChannelPayment) -> bool:

@@ -1,6 +1,7 @@
 """What a channel's settlement line means in our books, and payments that it brings and nobody has booked."""
 
 from datetime import datetime
+from typing import Any
 
 from activities.payments import bank_request_no
 from escrow.channels.collections import Collections
@@ -23,8 +24,10 @@ class Settlements:
         self._reader = reader
         self._channel = channel
 
-    async def entry_of(self, line: StoredBankLine, occurred_at: datetime) -> JournalEntry:
-        """The entry of a settlement line; payments in it that no top-up looks after wait in suspense from now on.
+    async def entry_of(self, line: StoredBankLine, occurred_at: datetime) -> tuple[JournalEntry, dict[str, Any]]:
+        """The entry of a settlement line, and what the channel says of it.
+
+        Payments in it that no top-up looks after wait in suspense from now on.
 
         Raises:
             BankUnreachable: look again later.
@@ -35,13 +38,22 @@ class Settlements:
         for item in settlement.items:
             if item.kind == "payment":
                 await self._suspend_unknown(line.platform_no, settlement, item, occurred_at)
-        return collection_recipes.channel_settled(
+        entry = collection_recipes.channel_settled(
             platform_no=line.platform_no,
             settlement=settlement,
             brought_fen=line.amount_fen,
             bank_serial_no=line.bank_serial_no,
             effective_date=line.value_date,
         )
+        return entry, {
+            "settlement_no": settlement.settlement_no,
+            "method": settlement.method.value,
+            "day": settlement.day.isoformat(),
+            "paid_fen": settlement.paid_fen,
+            "refunded_fen": settlement.refunded_fen,
+            "fee_fen": settlement.fee_fen,
+            "net_of_fees": settlement.net_of_fees,
+        }
 
     async def _suspend_unknown(
         self, platform_no: str, settlement: Settlement, item: SettlementItem, occurred_at: datetime

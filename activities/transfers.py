@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.steps import Step, used_before
 from escrow.domain import transfers
+from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.funding import FundingLeg, draw
 from escrow.domain.journal import Change, JournalEntry, Receipt
@@ -119,7 +120,7 @@ class TransferActivities:
             credit_no=request.subject_no,
             member_no=request.member_no,
             amount_fen=request.amount_fen,
-            pending_day=await self._pending_day(platform_no, request.subject_no),
+            pending_day=await self._pending_day(request),
         )
         return await self._post(request, entry, {"reversed_fen": 0, "reversals": 0})
 
@@ -188,13 +189,18 @@ class TransferActivities:
             amount_fen=request.amount_fen,
         )
 
-    async def _pending_day(self, platform_no: str, credit_no: str) -> date | None:
-        """A transfer is credited as configured; a channel's payment may not be settled before tomorrow."""
+    async def _pending_day(self, request: MakeTransfer) -> date | None:
+        """A transfer is credited as configured; a channel's payment may not be settled before tomorrow.
+
+        Tomorrow is counted from the later of the accounting day and the calendar day: after midnight the day before
+        may still be open, and what was paid since is settled a day later than that.
+        """
+        platform_no = request.step.platform_no
         today = await accounting_day(self._reader, platform_no)
         try:
-            await self._lines.get(platform_no, credit_no)
+            await self._lines.get(platform_no, request.subject_no)
         except Refused:
-            return today + timedelta(days=1)
+            return max(today, request.step.occurred_at.astimezone(SHANGHAI).date()) + timedelta(days=1)
         config = (await self._platforms.get(platform_no)).config
         return today if config.top_up_settlement == "T+1" else None
 

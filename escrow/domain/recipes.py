@@ -60,7 +60,7 @@ RECIPES: Mapping[str, RecipeRule] = {
     "withdrawal_returned_to_member": _rule((_P.PAYOUT,), (_P.WITHDRAWABLE, _P.OWN), "none"),
     "bank_charge_booked": _rule((_P.BANK_CHARGES,), (_P.CUSTODY,), "bank_line"),
     "bank_charge_covered": _rule((_P.FEES, _P.OWN), (_P.BANK_CHARGES,), "none"),
-    "pending_matured": _rule((_P.PENDING,), (_P.WITHDRAWABLE,), "none"),
+    "pending_matured": _rule((_P.PENDING,), (_P.WITHDRAWABLE, _P.OWN), "none"),
     "commission_swept": _rule((_P.FEES,), (_P.OWN,), "none"),
     "collection_credited": _rule((_P.CHANNEL_DUE,), (*_MEMBER_MONEY, _P.SUSPENSE), "consent"),
     "collection_suspended": _rule((_P.CHANNEL_DUE,), (_P.SUSPENSE,), "none"),
@@ -203,7 +203,7 @@ def escrow_released(
 
     Args:
         recipe: `deposit_released`, `milestone_released` or `retention_released`.
-        payee_no: the contractor, or empty when the platform itself is the payee (its own sub-account).
+        payee_no: the contractor, or empty when the platform itself is the payee.
         pending_day: accounting day whose closing makes the net withdrawable (T+1), None for at once.
 
     Raises:
@@ -213,11 +213,10 @@ def escrow_released(
         raise Refused("recipe_unknown", f"{recipe} releases nothing; use one of {', '.join(sorted(_RELEASES))}.")
     require_positive(gross_fen=gross_fen)
     _not_negative(commission_fen=commission_fen, net_fen=gross_fen - commission_fen)
-    payee = bucket(platform_no, payee_no, pending_day) if payee_no else accounts.own(platform_no)
     return balanced_entry(
         recipe,
         (accounts.escrow(platform_no, owner_no, order_no), -gross_fen),
-        (payee, gross_fen - commission_fen),
+        (bucket(platform_no, payee_no, pending_day), gross_fen - commission_fen),
         (accounts.fees(platform_no), commission_fen),
     )
 
@@ -231,7 +230,7 @@ def withdrawal_requested(*, platform_no: str, member_no: str, withdrawal_no: str
     require_positive(amount_fen=amount_fen)
     return balanced_entry(
         "withdrawal_requested",
-        (_withdrawal_source(platform_no, member_no), -amount_fen),
+        (bucket(platform_no, member_no, None), -amount_fen),
         (accounts.payout(platform_no, member_no, withdrawal_no), amount_fen),
     )
 
@@ -267,18 +266,18 @@ def withdrawal_returned_to_member(
     return balanced_entry(
         "withdrawal_returned_to_member",
         (accounts.payout(platform_no, member_no, withdrawal_no), -amount_fen),
-        (_withdrawal_source(platform_no, member_no), amount_fen),
+        (bucket(platform_no, member_no, None), amount_fen),
     )
 
 
 def bucket(platform_no: str, member_no: str, pending_day: date | None) -> AccountKey:
-    """The member's pending money of a day, or without a day its withdrawable money."""
+    """The member's pending money of a day, or without a day its withdrawable money.
+
+    Args:
+        member_no: empty for the platform itself, whose money is withdrawn from its own sub-account.
+    """
     if pending_day is not None:
         return accounts.pending(platform_no, member_no, pending_day.isoformat())
-    return accounts.withdrawable(platform_no, member_no)
-
-
-def _withdrawal_source(platform_no: str, member_no: str) -> AccountKey:
     return accounts.withdrawable(platform_no, member_no) if member_no else accounts.own(platform_no)
 
 
@@ -306,7 +305,7 @@ def bank_charge_covered(*, platform_no: str, from_fees_fen: int, from_own_fen: i
 
 
 def pending_matured(*, platform_no: str, member_no: str, day: date, amount_fen: int) -> JournalEntry:
-    """At day end, a member's pending money of `day` becomes withdrawable."""
+    """At day end, pending money of `day` becomes withdrawable, or with no member the platform's own."""
     require_positive(amount_fen=amount_fen)
     return balanced_entry(
         "pending_matured",

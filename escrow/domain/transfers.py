@@ -70,14 +70,11 @@ def payment_made(
     """A member pays at once: what was withdrawable becomes the payee's of `pending_day`, pending money stays pending.
 
     Args:
-        payee_no: a member, or empty for the platform's own sub-account.
+        payee_no: a member, or empty for the platform itself.
         pending_day: accounting day whose closing makes it withdrawable (T+1), None for at once.
     """
     require_positive(**{leg.source: leg.amount_fen for leg in legs})
     drawn = [(bucket(platform_no, payer_no, leg.pending_day), -leg.amount_fen) for leg in legs]
-    if not payee_no:
-        total_fen = sum(leg.amount_fen for leg in legs)
-        return balanced_entry("payment_made", *drawn, (accounts.own(platform_no), total_fen))
     given = [
         (bucket(platform_no, payee_no, _later(leg.pending_day, pending_day)), leg.amount_fen) for leg in legs
     ]  # fmt: skip

@@ -14,6 +14,7 @@ from escrow.domain.accounts import WITHOUT_MINIMUM
 from escrow.domain.order_states import OrderStatus
 from escrow.domain.requests import operation_hash
 from escrow.domain.withdrawal_states import WithdrawalStatus
+from escrow.ledger.collection_evidence import COLLECTION_EVIDENCE
 from escrow.ledger.evidence import EVIDENCE, Invariant
 
 #: So many rows are named per invariant; the first ones suffice to find the cause.
@@ -206,6 +207,7 @@ _INVARIANTS = (
         parameters=(_ENDED,),
     ),
     *EVIDENCE,
+    *COLLECTION_EVIDENCE,
 )
 
 _CONSENT_UNALTERED = "consent_unaltered"

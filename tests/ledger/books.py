@@ -30,17 +30,26 @@ async def open_day(owner: asyncpg.Connection, platform_no: str = HOME, day: date
     await owner.execute("INSERT INTO platform_day (platform_no, day) VALUES ($1, $2)", platform_no, day)
 
 
-async def booked_by_bank(owner: asyncpg.Connection, amount_fen: int, *, platform_no: str = HOME) -> str:
-    """Serial number of a custody line of `amount_fen` that the bank booked just now."""
+async def booked_by_bank(
+    owner: asyncpg.Connection,
+    amount_fen: int,
+    *,
+    platform_no: str = HOME,
+    kind: str = "inbound",
+    request_no: str = "",
+) -> str:
+    """Serial number of a custody line of `amount_fen` that the bank booked just now, for that number of ours."""
     serial_no = fresh("B")
     await owner.execute(
         "INSERT INTO bank_line (platform_no, bank_serial_no, line_no, kind, amount_fen, booked_at, value_date,"
-        " balance_after_fen) VALUES ($1, $2, $3, 'inbound', $4, now(), $5, 0)",
+        " balance_after_fen, request_no) VALUES ($1, $2, $3, $4, $5, now(), $6, 0, $7)",
         platform_no,
         serial_no,
         int(serial_no.removeprefix("B-")),
+        kind,
         amount_fen,
         DAY,
+        request_no,
     )
     return serial_no
 

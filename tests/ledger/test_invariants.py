@@ -13,6 +13,7 @@ from escrow.ledger.evidence import EVIDENCE
 from escrow.ledger.invariants import INVARIANT_NAMES, check_invariants
 from escrow.ledger.posting import LedgerWriter
 from tests.ledger.books import CLOSED, DAY, HOME, a_consent, booked_by_bank, matured, open_day, posting, top_up
+from tests.ledger.collected import collected_business
 from tests.postgres import Database
 
 FAULTS = {
@@ -35,14 +36,32 @@ FAULTS = {
     "order_figures": """UPDATE business_object SET body = body || '{"released_fen": 95, "commission_fen": 5}'
         WHERE body ? 'commission_fen'""",
     "held_for_somebody": "UPDATE account SET ref = 'W-2' WHERE purpose = 'payout'",
-    "own_money": "UPDATE account SET member_no = 'O-2' WHERE purpose = 'pending'",
-    "refund_to_source": """UPDATE entry_line SET account_id = (SELECT id FROM account WHERE purpose = 'pending')
-        WHERE amount_fen > 0 AND entry_id = (SELECT id FROM entry WHERE recipe = 'order_refunded')""",
+    "own_money": "UPDATE account SET member_no = 'O-2' WHERE purpose = 'pending' AND member_no = 'O-1'",
+    "refund_to_source": """UPDATE entry_line SET account_id = (SELECT min(id) FROM account WHERE purpose = 'pending')
+        WHERE amount_fen = 100 AND entry_id = (SELECT min(id) FROM entry WHERE recipe = 'order_refunded')""",
     "body_is_events": "UPDATE business_object SET status = 'opened' WHERE status = 'closed'",
     "event_of_request": "DELETE FROM request WHERE entry_id IS NULL",
-    "allow_list": "INSERT INTO recipe_rule VALUES ('pending_matured', 'own', '+')",
+    "allow_list": "INSERT INTO recipe_rule VALUES ('pending_matured', 'fees', '+')",
     "guards_on": "ALTER TABLE entry DISABLE TRIGGER append_only",
-    "consent_unaltered": """UPDATE consent SET terms = '{"milestone": 2}'""",
+    "payment_number": "UPDATE entry SET recipe = 'credit_suspended' WHERE recipe = 'collection_suspended'",
+    "credited_as_consented": "UPDATE consent SET given_by = 'O-2' WHERE object_kind = 'pay_in'",
+    "channel_gives_back": """UPDATE entry_line
+        SET version = 99, account_id = (SELECT id FROM account WHERE ref = 'acquiring') WHERE amount_fen = 20 AND entry_id = (SELECT id FROM entry WHERE recipe = 'channel_refunded')""",
+    "held_to_go_back": "UPDATE entry SET recipe = 'refund_credited' WHERE recipe = 'suspense_return_failed'",
+    "refund_to_owner": """UPDATE entry_line
+        SET version = 99, account_id = (SELECT id FROM account WHERE member_no = 'C-1' AND purpose = 'withdrawable')
+        WHERE amount_fen = 400
+        AND entry_id = (SELECT id FROM entry WHERE recipe = 'refund_credited')""",
+    "suspense_explained": "UPDATE account SET ref = 'P-9' WHERE purpose = 'suspense' AND ref = 'P-2'",
+    "transfer_figures": """UPDATE business_object SET body = body || '{"amount_fen": 29}' WHERE kind = 'payment'""",
+    "reversals": """UPDATE business_object SET body = body || '{"reversed_fen": 10}' WHERE kind = 'assignment'""",
+    "no_sooner": "UPDATE account SET ref = '2026-02-27' WHERE purpose = 'pending' AND member_no = 'C-1'",
+    "settlement_figures": """UPDATE business_object SET body = body || '{"fee_fen": 1}' WHERE kind = 'settlement'
+        AND (body ->> 'net_of_fees')::boolean""",
+    "line_kind": "UPDATE bank_line SET kind = 'inbound' WHERE kind = 'settlement'",
+    "micro_deposits": "DELETE FROM verification_sending",
+    "closed_member": "UPDATE business_object SET status = 'closed' WHERE kind = 'member'",
+    "consent_unaltered": """UPDATE consent SET terms = '{"milestone": 2}' WHERE terms = '{}'""",
 }
 
 
@@ -60,6 +79,7 @@ async def some_business(owner: asyncpg.Connection, writer: LedgerWriter) -> None
     for status in ("opened", "closed"):
         await writer.post(posting(changes=(Change(kind="order", object_no="D-1", event_type="e", status=status),)))
     await an_order(owner, writer)
+    await collected_business(owner, writer)
 
 
 async def an_order(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
