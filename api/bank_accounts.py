@@ -144,7 +144,14 @@ async def get_bank_account(
 @router.delete(
     "/{account_id}",
     summary="Unbind a bank account",
-    responses=problems("not_found", "account_in_use", "member_state", "request_no_reused", *AWAITING_PROBLEMS)
+    responses=problems(
+        "not_found",
+        "account_in_use",
+        "mandate_in_force",
+        "member_state",
+        "request_no_reused",
+        *AWAITING_PROBLEMS,
+    )
     | AWAITS_MEMBER,
 )
 async def unbind_bank_account(

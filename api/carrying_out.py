@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 from api import account_consents, commands
+from api.collecting import Collecting
 from api.dependencies import Services
 from api.direct_payments import DirectPaymentOpening, collect
+from api.mandates import MandateOpening, sign
 from api.member_consents import PAGE_TEXT_VERSION
 from api.members import close
 from api.payments import PaymentOpening, pay
@@ -54,12 +56,9 @@ async def carry_out(services: Services, link: PageLink, *, remote_address: str) 
     asked = link.content
     match asked["object_kind"]:
         case "order" if "method" in asked["terms"]:
+            how = {name: value for name, value in asked["carry_out"].items() if name in Collecting.model_fields}
             opening = DirectPaymentOpening(
-                request_no=link.link_no,
-                by=link.member_no,
-                method=asked["terms"]["method"],
-                expires_in_minutes=asked["carry_out"]["expires_in_minutes"],
-                return_url=asked["carry_out"]["return_url"],
+                request_no=link.link_no, by=link.member_no, method=asked["terms"]["method"], **how
             )
             await collect(services, link.platform_no, asked["object_no"], opening, remote_address=remote_address)
         case "order":
@@ -87,6 +86,10 @@ async def carry_out(services: Services, link: PageLink, *, remote_address: str) 
                 amount_fen=asked["terms"]["amount_fen"],
             )
             await pay(services, link.platform_no, payment, remote_address=remote_address)
+        case "mandate":
+            terms = {name: value for name, value in asked["terms"].items() if name in MandateOpening.model_fields}
+            mandate = MandateOpening(mandate_no=asked["object_no"], **terms)
+            await sign(services, link.platform_no, link.member_no, mandate, remote_address=remote_address)
         case "bank_account":
             await account_consents.carry_out(services, link, remote_address=remote_address)
         case "member":

@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 from fastapi import APIRouter, Request, Response, status
 from pydantic import Field
 
+from api.collecting import COLLECTING_PROBLEMS, Collecting, consent_to_collect, require_payer
 from api.commands import CONSENT_VALIDITY, keep_refusal, known_order, raise_kept_refusal
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
 from api.order_views import contract_of, terms_of
 from api.problems import problems
-from api.schemas import Body, Number, PathNumber, RequestNumber
-from api.top_ups import CollectedMethod, ExpiresInMinutes, ReturnUrl, TopUpView, shown_to_payer, top_up_view
+from api.schemas import Number, PathNumber, RequestNumber
+from api.top_ups import TopUpView, shown_to_payer, top_up_view
 from api.waiting import appeared
 from escrow.domain.authorisations import AuthorisedOperation
 from escrow.domain.calendars import SHANGHAI
@@ -33,14 +34,11 @@ router = APIRouter(prefix="/orders/{order_no}/direct-payments", tags=["orders"])
 _CONSENT_OUTLIVES = timedelta(hours=1)
 
 
-class DirectPaymentOpening(Body):
+class DirectPaymentOpening(Collecting):
     """The owner pays the full price through a channel. It has consented to exactly this."""
 
     request_no: RequestNumber
     by: Number = Field(description="The owner.", examples=["O-1"])
-    method: CollectedMethod
-    expires_in_minutes: ExpiresInMinutes = 30
-    return_url: ReturnUrl = ""
 
 
 @router.post(
@@ -56,6 +54,7 @@ class DirectPaymentOpening(Body):
         "order_state",
         "limit_exceeded",
         "member_state",
+        *COLLECTING_PROBLEMS,
         "order_busy",
         "temporal_unavailable",
         repeated=TopUpView,
@@ -104,7 +103,7 @@ async def collect(
         _consent(order, body, remote_address),
         config,
         AuthorisedOperation.DIRECT_PAYMENT,
-        carry_out={"expires_in_minutes": body.expires_in_minutes, "return_url": body.return_url},
+        carry_out=body.model_dump(mode="json", include=set(Collecting.model_fields) - {"method"}),
     )
     if consent.outcome is not None:
         raise_kept_refusal(consent.outcome)
@@ -112,11 +111,21 @@ async def collect(
     pay_in = None if is_new else await get_object(services.reader, platform_no, "pay_in", pay_in_no)
     if pay_in is None:
         try:
-            await _require_allowed(services, order, body, config)
+            await _require_allowed(services, order, body, config, pay_in_no)
         except Refused as not_allowed:
             await keep_refusal(services, platform_no, consent.consent_no, not_allowed)
             raise
-        await services.processes.start_pay_in(_collecting(order, body, consent, pay_in_no))
+        collect_consent = await consent_to_collect(
+            services,
+            platform_no,
+            body.by,
+            pay_in_no,
+            contract.total_fen,
+            body,
+            expires_at=consent.expires_at,
+            remote_address=remote_address,
+        )
+        await services.processes.start_pay_in(_collecting(order, body, consent, pay_in_no, collect_consent))
         pay_in = await appeared(services, platform_no, "pay_in", pay_in_no)
     if "refusal" in pay_in.body:
         refusal = Refused(pay_in.body["refusal"], pay_in.body["reason"])
@@ -157,18 +166,19 @@ def _consent(order: BusinessObject, body: DirectPaymentOpening, address: str) ->
 
 
 async def _require_allowed(
-    services: Services, order: BusinessObject, body: DirectPaymentOpening, config: PlatformConfig
+    services: Services, order: BusinessObject, body: DirectPaymentOpening, config: PlatformConfig, pay_in_no: str
 ) -> None:
     """The owner pays an order that waits for it, within the limit of a day.
 
     Raises:
-        Refused: `not_the_party`, `order_state` or `limit_exceeded`.
+        Refused: `not_the_party`, `order_state`, `limit_exceeded`, or as `require_payer`.
     """
     contract = contract_of(order)
     if body.by != contract.owner_no:
         raise Refused("not_the_party", "Only the owner of this order may pay it; name that member in `by`.")
     milestones = [MilestoneStatus(milestone["status"]) for milestone in order.body["milestones"]]
     check_command(OrderStatus(order.status), milestones, OrderCommand.PAY)
+    await require_payer(services, order.platform_no, body.by, pay_in_no, contract.total_fen, body)
     await use_of_day(
         services.reader,
         platform_no=order.platform_no,
@@ -182,7 +192,9 @@ async def _require_allowed(
     )
 
 
-def _collecting(order: BusinessObject, body: DirectPaymentOpening, consent: Consent, pay_in_no: str) -> PayInInput:
+def _collecting(
+    order: BusinessObject, body: DirectPaymentOpening, consent: Consent, pay_in_no: str, collect_consent: str
+) -> PayInInput:
     """What is collected for the order, and closed before the order closes unpaid."""
     contract = contract_of(order)
     expires_at = consent.recorded_at + timedelta(minutes=body.expires_in_minutes)
@@ -197,6 +209,9 @@ def _collecting(order: BusinessObject, body: DirectPaymentOpening, consent: Cons
         subject=order.object_no,
         expires_at=expires_at,
         return_url=body.return_url,
+        account_id=body.account_id or "",
+        mandate_no=body.mandate_no or "",
+        collect_consent=collect_consent,
         consent=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
         order_no=order.object_no,
     )

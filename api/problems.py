@@ -127,6 +127,34 @@ CATALOGUE: dict[str, Entry] = {
     "account_in_use": Entry(
         _CONFLICT, "A withdrawal to this account is under way", "Unbind when the withdrawal has ended."
     ),
+    "mandate_required": Entry(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "A direct debit needs a mandate", "Name the payer's mandate in `mandate_no`."
+    ),
+    "mandate_unknown": Entry(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The payer has no such mandate", "Name a mandate that this member has signed."
+    ),
+    "mandate_not_in_force": Entry(
+        _CONFLICT, "The mandate is not in force", "`details.status` says why; let the member sign another one."
+    ),
+    "mandate_cap_exceeded": Entry(
+        _CONFLICT,
+        "More than the member allowed",
+        "Debit at most `details.limit_fen` (`details.cap`: at once or on one day), or let another mandate be signed.",
+    ),
+    "mandate_in_force": Entry(
+        _CONFLICT, "A mandate on the account is in force", "Revoke the mandate first; `details.mandate_no` names it."
+    ),
+    "card_required": Entry(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "No card that can be debited",
+        "Name a bound card of a person or sole trader in `account_id`.",
+    ),
+    "code_not_awaited": Entry(
+        _CONFLICT, "The payment waits for no code", "Look at the payment; begin another one when it was not paid."
+    ),
+    "code_tries_spent": Entry(
+        _CONFLICT, "All tries are spent", "Begin another payment; a code has three tries, however often it is sent."
+    ),
     "account_not_bound": Entry(_CONFLICT, "The bank account is not bound", "Name a bound account of the member."),
     "function_off": Entry(
         HTTPStatus.FORBIDDEN, "Switched off for this platform", "Ask the operator to change the configuration."

@@ -191,7 +191,8 @@ class Processes(TemporalCalls):
     async def send_payer_code(self, platform_no: str, pay_in_no: str, request_no: str) -> None:
         """Have the bank send another code of a quick payment; raises as `command_order`."""
         workflow_id = pay_in_messages.pay_in_workflow_id(platform_no, pay_in_no)
-        await self._update(workflow_id, "send_code", pay_in_messages.CodeWish(request_no=request_no), type(None))
+        command = pay_in_messages.CodeWish(request_no=request_no)
+        await self._update(workflow_id, "send_code", command, pay_in_messages.CodeSent)
 
     async def start_mandate(self, mandate: mandate_messages.MandateInput) -> None:
         """Start what looks after a mandate in the books; one that failed, or that somebody cancelled, begins anew.

@@ -1,23 +1,23 @@
 """Top-ups through a collection channel: open one, show the payer what to do, see what became of it."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import AwareDatetime, Field
 
+from api.collecting import COLLECTING_PROBLEMS, Collecting, require_payer
 from api.commands import keep_refusal, raise_kept_refusal
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import public_base
 from api.problems import problems
-from api.schemas import AmountFen, BalanceFen, Body, Line, Number, PageQuery, PathNumber, Time, View
-from api.waiting import appeared
+from api.schemas import AmountFen, BalanceFen, Line, Number, PageQuery, PathNumber, Time, View
+from api.waiting import appeared, until
 from escrow.domain.collections import CollectionMethod
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis
 from escrow.domain.member_states import Deed, require_may
-from escrow.domain.pay_ins import PayInStatus, pay_in_terms
+from escrow.domain.pay_ins import PayInStatus
 from escrow.domain.platform_functions import Function
 from escrow.domain.platform_rules import require_function
 from escrow.domain.requests import derived
@@ -27,58 +27,29 @@ from workflows.pay_in_messages import PayInInput, pay_in_workflow_id
 
 router = APIRouter(prefix="/top-ups", tags=["top-ups"])
 
-#: Longest time that a payer may take.
-_LONGEST_MINUTES = 24 * 60
 #: The consent outlives the collection by the time in which a late payment is still credited.
 _CONSENT_OUTLIVES = timedelta(days=3)
-_PAUSE_SECONDS = 0.03
 
 
-CollectedMethod = Annotated[
-    Literal[
-        CollectionMethod.ACQUIRING,
-        CollectionMethod.GATEWAY,
-        CollectionMethod.WECHAT_APP,
-        CollectionMethod.QR_WECHAT,
-        CollectionMethod.QR_ALIPAY,
-        CollectionMethod.QR_QQ,
-    ],
-    Field(description="How the payer pays."),
-]
-ExpiresInMinutes = Annotated[
-    int, Field(ge=1, le=_LONGEST_MINUTES, strict=True, description="How long the payer may take.")
-]
-ReturnUrl = Annotated[
-    str,
-    Field(
-        max_length=500,
-        pattern=r"^(https?://[^\s\x00-\x1f\x7f]+)?$",
-        description="Where the payer's browser goes after paying, for `acquiring` and `gateway`.",
-    ),
-]
-
-
-class TopUpOpening(Body):
+class TopUpOpening(Collecting):
     """Money that a channel collects from a payer for a member. The member has consented to exactly this."""
 
     top_up_no: Number = Field(examples=["T-1"])
     member_no: Number = Field(description="Whose sub-account is credited.", examples=["O-1"])
-    method: CollectedMethod
     amount_fen: AmountFen
     subject: Line = Field(
         default="装修款", min_length=1, max_length=60, description="What the payer is shown; no personal data."
     )
-    expires_in_minutes: ExpiresInMinutes = 30
-    return_url: ReturnUrl = ""
 
 
 class InteractionView(View):
-    """What the payer has to do: go to `url`, scan `qr_content`, or open the wallet with `app_parameters`."""
+    """What the payer has to do: go to `url`, scan `qr_content`, open the wallet with `app_parameters`, type a code."""
 
     kind: Literal["redirect", "qr", "app", "sms_code", "none"]
     url: str
     qr_content: str
     app_parameters: dict[str, str]
+    code_expires_at: AwareDatetime | None = Field(description="Until when the SMS code that was sent last is good.")
 
 
 class ChannelPaymentView(View):
@@ -107,6 +78,9 @@ class TopUpView(View):
     )
     payments: list[ChannelPaymentView]
     reason: str = Field(description="Why it was closed or failed; else empty.")
+    reason_code: str = Field(description="Stable code of the rule that said no before anything was sent; else empty.")
+    debit_channel: str = Field(description="Of a direct debit: the channel that it was last made over; else empty.")
+    debit_route: list[str] = Field(description="Of a direct debit: every channel with why it was or was not taken.")
     updated_at: Time
     sequence_no: int = Field(description="Number of the top-up's last event.")
     workflow_id: str = Field(description="Id in the Temporal UI.", examples=["pay_in/HOME/T-1"])
@@ -138,6 +112,9 @@ def top_up_view(services: Services, pay_in: BusinessObject) -> TopUpView:
         cashier_url=public_base(services) + services.registry.cashier_links.path(pay_in.platform_no, pay_in.object_no),
         payments=body["payments"],
         reason=body["reason"],
+        reason_code=body["reason_code"],
+        debit_channel=body["debit_channel"],
+        debit_route=body["debit_route"],
         updated_at=pay_in.updated_at,
         sequence_no=pay_in.sequence_no,
         workflow_id=pay_in_workflow_id(pay_in.platform_no, pay_in.object_no),
@@ -153,6 +130,7 @@ def top_up_view(services: Services, pay_in: BusinessObject) -> TopUpView:
         "function_off",
         "member_unknown",
         "member_state",
+        *COLLECTING_PROBLEMS,
         "order_busy",
         "temporal_unavailable",
         repeated=TopUpView,
@@ -175,7 +153,7 @@ async def open_top_up(
             object_no=body.top_up_no,
             operation="top_up",
             given_by=body.member_no,
-            terms=pay_in_terms(method=body.method.value, amount_fen=body.amount_fen),
+            terms=body.terms(body.amount_fen),
             expires_at=datetime.now(UTC) + timedelta(minutes=body.expires_in_minutes) + _CONSENT_OUTLIVES,
             remote_address=request.client.host if request.client else "",
         ),
@@ -199,6 +177,8 @@ async def open_top_up(
                 subject=body.subject,
                 expires_at=consent.expires_at - _CONSENT_OUTLIVES,
                 return_url=body.return_url,
+                account_id=body.account_id or "",
+                mandate_no=body.mandate_no or "",
                 consent=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
             )
         )
@@ -213,25 +193,25 @@ async def open_top_up(
 
 
 async def _require_allowed(services: Services, platform_no: str, body: TopUpOpening) -> None:
-    """The method is switched on and offered, and the member may receive.
+    """The method is switched on, the member may receive, and can be debited where the method does that.
 
     Raises:
-        Refused: `function_off`, `member_state` or `member_unknown`.
+        Refused: `function_off`, `member_state`, `member_unknown`, or as `require_payer`.
     """
     current = await services.registry.platforms.configurations.current(platform_no)
     require_function(current.config, Function(body.method.value))
     statuses = await services.registry.members.statuses(platform_no, body.member_no)
     require_may(statuses[body.member_no], Deed.RECEIVE, member_no=body.member_no)
+    await require_payer(services, platform_no, body.member_no, body.top_up_no, body.amount_fen, body)
 
 
 async def shown_to_payer(services: Services, pay_in: BusinessObject) -> BusinessObject:
     """The top-up once the channel has answered, or as it stands when the channel takes its time."""
-    loop = asyncio.get_running_loop()
-    give_up_at = loop.time() + services.settings.command_answer_seconds
-    while pay_in.status == PayInStatus.OPENED and loop.time() < give_up_at:
-        await asyncio.sleep(_PAUSE_SECONDS)
-        pay_in = await appeared(services, pay_in.platform_no, pay_in.kind, pay_in.object_no)
-    return pay_in
+
+    async def now() -> BusinessObject:
+        return await appeared(services, pay_in.platform_no, pay_in.kind, pay_in.object_no)
+
+    return await until(services, now, lambda found: found.status != PayInStatus.OPENED)
 
 
 @router.get("", summary="List top-ups", responses=problems())

@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.pay_ins import PayInStatus as Status
     from escrow.domain.requests import derived
     from workflows.patience import CHANNEL_BOOKING
-    from workflows.pay_in_messages import CodeCompared, CodeTry, CodeWish, PayInInput
+    from workflows.pay_in_messages import CodeCompared, CodeSent, CodeTry, CodeWish, PayInInput
     from workflows.pay_in_opening import PayInOpening
 
 
@@ -44,7 +44,7 @@ class PayInCodes(PayInOpening):
         self.require_code_awaited()
 
     @workflow.update
-    async def send_code(self, wish: CodeWish) -> None:
+    async def send_code(self, wish: CodeWish) -> CodeSent:
         """Have the bank send another code."""
         async with self.code_turns:
             answer = await workflow.execute_activity_method(
@@ -57,6 +57,7 @@ class PayInCodes(PayInOpening):
         if expires_at is not None and self.state.interaction is not None:
             self.state.interaction["code_expires_at"] = expires_at.isoformat()
             await self.record(derived("code", wish.request_no), "pay_in.code_sent")
+        return CodeSent(expires_at=expires_at)
 
     @send_code.validator
     def check_send_code(self, wish: CodeWish) -> None:

@@ -86,6 +86,12 @@ class CodeCompared(Message):
     outcome: CodeCheck
 
 
+class CodeSent(Message):
+    """Another code was sent, good until then."""
+
+    expires_at: AwareDatetime | None
+
+
 class CodeWish(Message):
     """Asks for another code."""
 

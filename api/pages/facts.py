@@ -44,6 +44,8 @@ async def facts_of(services: Services, link: PageLink, texts: Texts) -> Facts:
             return await _of_withdrawal(services, link, texts, first)
         case "payment":
             return await _of_payment(services, link, texts, first, platform.name)
+        case "mandate":
+            return await _of_mandate(services, link, texts, first)
         case "bank_account":
             return await _of_bank_account(services, link, texts, first)
         case _:
@@ -90,6 +92,23 @@ async def _of_withdrawal(services: Services, link: PageLink, texts: Texts, first
         (texts["to_account"], to),
     )
     return Facts(title=texts["withdraw"], rows=rows, amount=amount, payee=to)
+
+
+async def _of_mandate(services: Services, link: PageLink, texts: Texts, first: tuple[str, str]) -> Facts:
+    terms = link.content["terms"]
+    account = await services.registry.bank_accounts.to_pay(link.platform_no, link.member_no, terms["account_id"])
+    caps = [
+        (texts[cap], texts["yuan"].format(amount=format_fen(terms[f"{cap}_fen"]))) for cap in ("per_debit", "per_day")
+    ]
+    rows = (
+        first,
+        (texts["mandate"], link.content["object_no"]),
+        (texts["bank_account"], f"{account.bank_name} {mask(account.account_no)}".strip()),
+        *caps,
+        (texts["last_day"], terms["last_day"]),
+        (texts["text_version"], terms["text_version"]),
+    )
+    return Facts(title=texts["sign_mandate"], rows=rows, clause=texts["mandate_clause"])
 
 
 async def _of_bank_account(services: Services, link: PageLink, texts: Texts, first: tuple[str, str]) -> Facts:

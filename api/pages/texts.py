@@ -103,6 +103,22 @@ _CHINESE: Texts = {
     "method_qr_wechat": "微信扫码",
     "method_qr_alipay": "支付宝扫码",
     "method_qr_qq": "QQ钱包扫码",
+    "method_quick": "快捷支付",
+    "method_direct_debit": "银行代扣",
+    "cashier_processing": "银行正在处理",
+    "bank_code_sent": "银行已向您尾号为 {tail} 的手机发送验证码。",
+    "bank_code_hint": "六位数字，120 秒内有效，最多可输错 3 次。",
+    "pay_now": "确认付款",
+    "code_tries_spent": "输错次数过多，本次付款已结束。请回到平台重新发起。",
+    "code_not_awaited": "这笔付款不再需要验证码。",
+    "sign_mandate": "签署代扣授权",
+    "mandate": "授权编号",
+    "per_debit": "单笔最高",
+    "per_day": "每日最高",
+    "last_day": "有效期至",
+    "text_version": "协议版本",
+    "mandate_clause": "您同意本服务按平台的扣款请求，在上述限额和有效期内从该银行卡扣款，用于您的充值或订单付款，"
+    "扣款时不再逐笔验证。您可以随时通过平台撤销，撤销后立即停止扣款。",
 }
 
 _ENGLISH: Texts = {
@@ -204,6 +220,23 @@ _ENGLISH: Texts = {
     "method_qr_wechat": "WeChat code",
     "method_qr_alipay": "Alipay code",
     "method_qr_qq": "QQ Wallet code",
+    "method_quick": "Quick payment",
+    "method_direct_debit": "Direct debit",
+    "cashier_processing": "Your bank is at work",
+    "bank_code_sent": "Your bank has sent a code to your mobile ending in {tail}.",
+    "bank_code_hint": "Six digits, valid for 120 seconds; three tries.",
+    "pay_now": "Pay now",
+    "code_tries_spent": "Too many wrong codes: this payment has ended. Go back to the platform and begin again.",
+    "code_not_awaited": "This payment does not wait for a code any more.",
+    "sign_mandate": "Sign a direct debit mandate",
+    "mandate": "Mandate",
+    "per_debit": "At most at once",
+    "per_day": "At most on one day",
+    "last_day": "Last day",
+    "text_version": "Version of the text",
+    "mandate_clause": "You agree that at the platform's request this card is debited within these caps and until this "
+    "day, for your top-ups and orders, without asking you each time. You can revoke this through the platform at any "
+    "time; from then on nothing more is debited.",
 }
 
 TEXTS: Mapping[PageLanguage, Texts] = MappingProxyType({PageLanguage.CHINESE: _CHINESE, PageLanguage.ENGLISH: _ENGLISH})

@@ -112,8 +112,8 @@ class BankAccounts:
             consent: the member's own, where it authorised exactly this; None where the platform vouches.
 
         Raises:
-            Refused: `not_found`, `member_state`, `account_in_use` while a withdrawal to it is under way, or the
-                consent does not hold.
+            Refused: `not_found`, `member_state`, `account_in_use` while a withdrawal to it is under way,
+                `mandate_in_force`, or the consent does not hold.
         """
         member = await self._members.get(platform_no, member_no)
         require_may(member.status, Deed.UNBIND_ACCOUNT, member_no=member_no)
@@ -352,6 +352,17 @@ async def _refuse_while_in_use(session: AsyncSession, platform_no: str, member_n
         member_no=member_no,
         account_id=account_id,
     )
+    mandates = await run(
+        session,
+        "SELECT mandate_no FROM mandate WHERE platform_no = :platform_no AND member_no = :member_no "
+        "AND account_id = :account_id AND ended_at IS NULL LIMIT 1",
+        platform_no=platform_no,
+        member_no=member_no,
+        account_id=account_id,
+    )
+    if mandates:
+        number = mandates[0].mandate_no
+        raise Refused("mandate_in_force", f"Revoke mandate {number} on this account first.", {"mandate_no": number})
     if under_way:
         raise Refused(
             "account_in_use",

@@ -37,14 +37,12 @@ class CardHolders:
         """Who pays when a bound card of a member is debited; of a sole trader its operator.
 
         Raises:
-            Refused: `not_found` (member or account), `member_state`, `account_not_bound`, `card_required` for an
+            Refused: `not_found` (member), `member_state`, `account_not_bound`, `card_required` for an
                 account of a business, `identity_required`, or `no_mobile`.
         """
         member = await self._members.get(platform_no, member_no)
         require_may(member.status, Deed.PAY, member_no=member_no)
-        account = await self._accounts.get(platform_no, member_no, account_id)
-        if not account.is_bound:
-            raise Refused("account_not_bound", f"There is no bound account {account_id}.", {"account_id": account_id})
+        account = await self._accounts.to_pay(platform_no, member_no, account_id)
         if account.is_corporate:
             raise Refused("card_required", "Only cards of persons and sole traders can be debited.")
         name, citizen_id = await self._identities.person_behind(member)

@@ -7,6 +7,7 @@ import hmac
 from escrow.ledger.personal_data import PersonalDataBox
 
 _FIELD = "cashier"
+_FORM_FIELD = "cashier_form"
 
 
 class CashierLinks:
@@ -36,6 +37,10 @@ class CashierLinks:
             return None
         platform_no, _, pay_in_no = name.partition("/")
         return platform_no, pay_in_no
+
+    def form_token(self, platform_no: str, pay_in_no: str) -> str:
+        """What a form of the page must carry."""
+        return self._box.blind_index(f"{platform_no}/{pay_in_no}", field=_FORM_FIELD).hex()
 
     def _digest(self, name: str) -> str:
         return base64.urlsafe_b64encode(self._box.blind_index(name, field=_FIELD)).decode().rstrip("=")

@@ -165,6 +165,14 @@ async def _obstacles(session: AsyncSession, platform_no: str, member_no: str) ->
         open=_OPEN_ORDERS,
     )
     found += [{"what": "order", "order_no": row.object_no} for row in orders]
+    mandates = await run(
+        session,
+        "SELECT mandate_no FROM mandate WHERE platform_no = :platform_no AND member_no = :member_no "
+        "AND ended_at IS NULL ORDER BY mandate_no LIMIT 20",
+        platform_no=platform_no,
+        member_no=member_no,
+    )
+    found += [{"what": "mandate", "mandate_no": row.mandate_no} for row in mandates]
     under_way = await session.exec(
         select(BusinessObjectRow.object_no)
         .where(

@@ -42,11 +42,14 @@ class PayInCodes:
         self._reader = reader
         self._box = box
 
-    async def count_sending(self, platform_no: str, pay_in_no: str, request_no: str) -> bool:
+    async def count_sending(self, platform_no: str, pay_in_no: str, request_no: str, *, is_awaited: bool) -> bool:
         """Count a wish to have another code sent; False when it was counted before under this number.
 
+        Args:
+            is_awaited: whether the payment waits for a code now.
+
         Raises:
-            Refused: `sms_code_limit`, with the first one at most five are sent.
+            Refused: `code_not_awaited`, or `sms_code_limit`: with the first one at most five are sent.
         """
         async with transaction(self._reader) as session:
             await one_at_a_time(session, _lock(platform_no, pay_in_no))
@@ -56,6 +59,7 @@ class PayInCodes:
             sent = (await session.exec(query)).all()
             if any(sending.request_no == request_no for sending in sent):
                 return False
+            _require_awaited(pay_in_no, is_awaited)
             if len(sent) + 1 >= CODE_SENDINGS:
                 raise Refused("sms_code_limit", "No more codes are sent for this payment.", {"per": "payment"})
             session.add(
@@ -65,11 +69,14 @@ class PayInCodes:
             )
         return True
 
-    async def count_try(self, platform_no: str, pay_in_no: str, request_no: str, code: str) -> int:
+    async def count_try(self, platform_no: str, pay_in_no: str, request_no: str, code: str, *, is_awaited: bool) -> int:
         """Count a try and keep what was typed; its number. The same request is counted once.
 
+        Args:
+            is_awaited: whether the payment waits for a code now.
+
         Raises:
-            Refused: `code_tries_spent` or `request_no_reused`.
+            Refused: `code_not_awaited`, `code_tries_spent` or `request_no_reused`.
         """
         digest = self._box.blind_index(code, field=f"{platform_no}/pay_in_code_try/{pay_in_no}")
         async with transaction(self._reader) as session:
@@ -80,6 +87,7 @@ class PayInCodes:
                     if not hmac.compare_digest(known.typed_digest, digest):
                         raise Refused("request_no_reused", f"{request_no} was used to try something else.")
                     return known.number
+            _require_awaited(pay_in_no, is_awaited)
             if _left(tries) == 0:
                 raise Refused("code_tries_spent", "All tries of this payment are spent; begin another one.")
             number = len(tries) + 1
@@ -136,6 +144,11 @@ class PayInCodes:
 
 def _left(tries: list[PayInCodeTryRow]) -> int:
     return max(0, CODE_TRIES - sum(known.outcome in _COUNTED for known in tries))
+
+
+def _require_awaited(pay_in_no: str, is_awaited: bool) -> None:
+    if not is_awaited:
+        raise Refused("code_not_awaited", f"The payment {pay_in_no} waits for no code.")
 
 
 def _lock(platform_no: str, pay_in_no: str) -> str:

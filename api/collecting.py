@@ -1,0 +1,135 @@
+"""What top-ups and direct payments share: how the payer pays, and from which card or under which mandate."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from api.dependencies import Services
+from api.schemas import Body, Number
+from escrow.domain.collections import CollectionMethod
+from escrow.domain.errors import Refused
+from escrow.domain.pay_ins import COLLECT, DEBITS_A_MEMBER, pay_in_terms
+from escrow.domain.requests import derived
+from escrow.ledger.consents import NewConsent, record_consent
+from escrow.ledger.mandate_debits import Debit
+
+#: Longest time that a payer may take.
+_LONGEST_MINUTES = 24 * 60
+_FROM = {CollectionMethod.QUICK: "account_id", CollectionMethod.DIRECT_DEBIT: "mandate_no"}
+
+#: What such calls can answer besides.
+COLLECTING_PROBLEMS = (
+    "mandate_required",
+    "mandate_unknown",
+    "mandate_not_in_force",
+    "mandate_cap_exceeded",
+    "card_required",
+    "account_not_bound",
+    "identity_required",
+    "no_mobile",
+)
+
+ReturnUrl = Annotated[
+    str,
+    Field(
+        max_length=500,
+        pattern=r"^(https?://[^\s\x00-\x1f\x7f]+)?$",
+        description="Where the payer's browser goes after paying, for `acquiring` and `gateway`.",
+    ),
+]
+
+
+class Collecting(Body):
+    """How money is collected."""
+
+    method: CollectionMethod = Field(description="How the payer pays.")
+    account_id: Number | None = Field(
+        default=None,
+        description="For `quick` only: the payer's bound card. Its bank sends the payer an SMS code, which is entered "
+        "on the cashier page, or relayed by you where configured.",
+    )
+    mandate_no: Number | None = Field(
+        default=None,
+        description="For `direct_debit` only: the payer's mandate. Nobody has to do anything; the debit channel is "
+        "chosen by bank, cap, health and fee.",
+    )
+    expires_in_minutes: int = Field(
+        default=30, ge=1, le=_LONGEST_MINUTES, strict=True, description="How long the payer may take."
+    )
+    return_url: ReturnUrl = ""
+
+    @model_validator(mode="after")
+    def _names_only_its_own(self) -> "Collecting":
+        for method, name in _FROM.items():
+            if getattr(self, name) is not None and self.method is not method:
+                raise ValueError(f"{name} belongs to {method} alone")
+        return self
+
+    def terms(self, amount_fen: int) -> dict[str, object]:
+        """What the payer consents to."""
+        return pay_in_terms(
+            method=self.method.value,
+            amount_fen=amount_fen,
+            account_id=self.account_id or "",
+            mandate_no=self.mandate_no or "",
+        )
+
+
+async def require_payer(
+    services: Services, platform_no: str, member_no: str, pay_in_no: str, amount_fen: int, body: Collecting
+) -> None:
+    """Refuse at once what could not be debited now; the debit itself is held against the books again.
+
+    Raises:
+        Refused: see `COLLECTING_PROBLEMS`.
+    """
+    if body.method is CollectionMethod.QUICK:
+        if body.account_id is None:
+            raise Refused("card_required", "Name the payer's bound card in `account_id`.")
+        await services.registry.card_holders.holder_of(platform_no, member_no, body.account_id)
+    if body.method is CollectionMethod.DIRECT_DEBIT:
+        if body.mandate_no is None:
+            raise Refused("mandate_required", "Name the payer's mandate in `mandate_no`.")
+        await services.registry.mandate_debits.require_allowed(
+            Debit(
+                platform_no=platform_no,
+                collection_no="",
+                pay_in_no=pay_in_no,
+                mandate_no=body.mandate_no,
+                member_no=member_no,
+                channel="",
+                amount_fen=amount_fen,
+            )
+        )
+
+
+async def consent_to_collect(
+    services: Services,
+    platform_no: str,
+    member_no: str,
+    pay_in_no: str,
+    amount_fen: int,
+    body: Collecting,
+    *,
+    expires_at: datetime,
+    remote_address: str,
+) -> str:
+    """Record that an order's payer consents to be debited so; the consent's number, empty where nobody is debited."""
+    if body.method not in DEBITS_A_MEMBER:
+        return ""
+    consent, _ = await record_consent(
+        services.reader,
+        NewConsent(
+            platform_no=platform_no,
+            consent_no=derived("", "pay_in", pay_in_no, COLLECT),
+            object_kind="pay_in",
+            object_no=pay_in_no,
+            operation=COLLECT,
+            given_by=member_no,
+            terms=body.terms(amount_fen),
+            expires_at=expires_at,
+            remote_address=remote_address,
+        ),
+    )
+    return consent.consent_no

@@ -1,0 +1,173 @@
+"""SMS codes of quick payments, typed by the payer on the cashier page or relayed by the platform where configured."""
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from api.dependencies import CallerPlatform, Services, UsedServices
+from api.direct_payments import direct_pay_in_no
+from api.problems import problems
+from api.schemas import Body, PathNumber, RequestNumber, View
+from api.temporal_calls import WorkflowEnded
+from api.top_ups import TopUpView, top_up_view
+from api.waiting import until
+from escrow.domain.code_checks import CodeCheck
+from escrow.domain.collections import CollectionMethod
+from escrow.domain.errors import Refused
+from escrow.domain.pay_ins import PayInStatus
+from escrow.ledger.objects import BusinessObject, get_object
+
+router = APIRouter()
+
+_SENDING = problems(
+    "not_found",
+    "sms_codes_on_page",
+    "sms_code_limit",
+    "code_not_awaited",
+    "order_busy",
+    "temporal_unavailable",
+)
+_CONFIRMING = problems(
+    "not_found",
+    "request_no_reused",
+    "sms_codes_on_page",
+    "code_not_awaited",
+    "code_tries_spent",
+    "order_busy",
+    "temporal_unavailable",
+)
+_TOP_UP, _DIRECT = "/top-ups/{top_up_no}", "/orders/{order_no}/direct-payments/{payment_request_no}"
+
+
+class PayerCodeWish(Body):
+    """A wish for another code to the payer's mobile."""
+
+    request_no: RequestNumber
+
+
+class PayerCodeEntry(Body):
+    """The code that the payer read on its mobile; kept encrypted until the bank has answered, and after."""
+
+    request_no: RequestNumber
+    code: str = Field(pattern=r"^[0-9]{6}$", examples=["204518"])
+
+
+class PayerCodeView(View):
+    """How the code compared, and what the payment is by it."""
+
+    outcome: CodeCheck
+    tries_left: int
+    payment: TopUpView
+
+
+@router.post(f"{_TOP_UP}/sms-codes", tags=["top-ups"], summary="Send another code", responses=_SENDING)
+async def send_top_up_code(
+    top_up_no: PathNumber, body: PayerCodeWish, platform_no: CallerPlatform, services: UsedServices
+) -> TopUpView:
+    """Have the bank send the payer of a quick payment another code; the one before is void. At most five in all."""
+    return await _relayed_sending(services, platform_no, top_up_no, body)
+
+
+@router.post(f"{_TOP_UP}/confirm", tags=["top-ups"], summary="Confirm by the payer's code", responses=_CONFIRMING)
+async def confirm_top_up(
+    top_up_no: PathNumber, body: PayerCodeEntry, platform_no: CallerPlatform, services: UsedServices
+) -> PayerCodeView:
+    """Try the code of a quick payment, valid for 120 s. The third wrong one ends the payment."""
+    return await _relayed_try(services, platform_no, top_up_no, body)
+
+
+@router.post(f"{_DIRECT}/sms-codes", tags=["orders"], summary="Send the owner another code", responses=_SENDING)
+async def send_direct_payment_code(
+    order_no: PathNumber,
+    payment_request_no: PathNumber,
+    body: PayerCodeWish,
+    platform_no: CallerPlatform,
+    services: UsedServices,
+) -> TopUpView:
+    """As for a top-up."""
+    return await _relayed_sending(services, platform_no, direct_pay_in_no(order_no, payment_request_no), body)
+
+
+@router.post(f"{_DIRECT}/confirm", tags=["orders"], summary="Confirm by the owner's code", responses=_CONFIRMING)
+async def confirm_direct_payment(
+    order_no: PathNumber,
+    payment_request_no: PathNumber,
+    body: PayerCodeEntry,
+    platform_no: CallerPlatform,
+    services: UsedServices,
+) -> PayerCodeView:
+    """As for a top-up."""
+    return await _relayed_try(services, platform_no, direct_pay_in_no(order_no, payment_request_no), body)
+
+
+async def send_again(services: Services, pay_in: BusinessObject, request_no: str) -> None:
+    """Have the bank send the payer another code, once for a request.
+
+    Raises:
+        Refused: `code_not_awaited` or `sms_code_limit`.
+        OrderBusy, TemporalUnavailable, LedgerUnavailable: nobody answers.
+    """
+    platform_no, pay_in_no = pay_in.platform_no, pay_in.object_no
+    codes = services.registry.pay_in_codes
+    if await codes.count_sending(platform_no, pay_in_no, request_no, is_awaited=awaits_code(pay_in)):
+        try:
+            await services.processes.send_payer_code(platform_no, pay_in_no, request_no)
+        except WorkflowEnded as ended:
+            raise Refused("code_not_awaited", "The payment has ended.") from ended
+
+
+async def compare(services: Services, pay_in: BusinessObject, request_no: str, code: str) -> CodeCheck:
+    """Try a code, counted before the bank is asked; a request that was compared before is answered so again.
+
+    Raises:
+        Refused: `code_not_awaited`, `code_tries_spent` or `request_no_reused`.
+        OrderBusy, TemporalUnavailable, LedgerUnavailable: nobody answers.
+    """
+    platform_no, pay_in_no = pay_in.platform_no, pay_in.object_no
+    codes = services.registry.pay_in_codes
+    number = await codes.count_try(platform_no, pay_in_no, request_no, code, is_awaited=awaits_code(pay_in))
+    outcome = (await codes.typed(platform_no, pay_in_no, number)).outcome
+    if outcome is None:
+        try:
+            await services.processes.compare_payer_code(platform_no, pay_in_no, number)
+        except WorkflowEnded as ended:
+            raise Refused("code_not_awaited", "The payment has ended.") from ended
+        outcome = (await codes.typed(platform_no, pay_in_no, number)).outcome
+    if outcome is None:
+        raise Refused("code_not_awaited", "The payment waits for no code.")
+    if outcome in (CodeCheck.ACCEPTED, CodeCheck.EXHAUSTED):
+        await until(services, lambda: _known(services, platform_no, pay_in_no), lambda found: not awaits_code(found))
+    return outcome
+
+
+def awaits_code(pay_in: BusinessObject) -> bool:
+    """Whether a quick payment waits for its payer's code."""
+    return pay_in.status == PayInStatus.AWAITING_PAYER and pay_in.body["method"] == CollectionMethod.QUICK
+
+
+async def _relayed_sending(services: Services, platform_no: str, pay_in_no: str, body: PayerCodeWish) -> TopUpView:
+    await _require_relayed(services, platform_no)
+    await send_again(services, await _known(services, platform_no, pay_in_no), body.request_no)
+    return top_up_view(services, await _known(services, platform_no, pay_in_no))
+
+
+async def _relayed_try(services: Services, platform_no: str, pay_in_no: str, body: PayerCodeEntry) -> PayerCodeView:
+    await _require_relayed(services, platform_no)
+    outcome = await compare(services, await _known(services, platform_no, pay_in_no), body.request_no, body.code)
+    pay_in = await _known(services, platform_no, pay_in_no)
+    left = await services.registry.pay_in_codes.left(platform_no, pay_in_no)
+    return PayerCodeView(
+        outcome=outcome, tries_left=left if awaits_code(pay_in) else 0, payment=top_up_view(services, pay_in)
+    )
+
+
+async def _require_relayed(services: Services, platform_no: str) -> None:
+    config = (await services.registry.platforms.configurations.current(platform_no)).config
+    if not config.sms_codes_by_api:
+        raise Refused("sms_codes_on_page", "The code is entered on the cashier page, not through the API.")
+
+
+async def _known(services: Services, platform_no: str, pay_in_no: str) -> BusinessObject:
+    pay_in = await get_object(services.reader, platform_no, "pay_in", pay_in_no)
+    if pay_in is None:
+        raise Refused("not_found", "There is no such payment.")
+    return pay_in

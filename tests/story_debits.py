@@ -1,0 +1,195 @@
+"""Sentences about members who are debited: mandates, direct debits, quick payments and their codes."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from stdnum import luhn
+from temporalio.client import WorkflowHandle
+
+from escrow.domain.calendars import SHANGHAI
+from escrow.domain.collections import CollectionMethod
+from escrow.domain.journal import Basis
+from escrow.domain.mandates import MandateStatus, mandate_terms
+from escrow.domain.money import yuan
+from escrow.domain.order_states import OrderCommand as Operation
+from escrow.domain.pay_ins import COLLECT, TOP_UP, pay_in_terms
+from escrow.ledger.bank_account_rows import NewBankAccount
+from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent
+from escrow.ledger.mandates import Mandate
+from escrow.ledger.members import MemberKind
+from tests.story import Story
+from tests.story_collections import Cashier
+from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER
+from workflows.mandate import MandateProcess
+from workflows.mandate_messages import MandateInput, mandate_workflow_id
+from workflows.messages import PAYMENTS_TASK_QUEUE
+from workflows.pay_in import PayIn
+from workflows.pay_in_messages import CodeCompared, CodeTry, PayInInput, pay_in_workflow_id
+
+#: The name and mobile of UnionPay's public test identity; the bank sends it always the same code.
+NAME, MOBILE, CODE = "全渠道", "13552535506", "111111"
+DEBIT, QUICK = CollectionMethod.DIRECT_DEBIT, CollectionMethod.QUICK
+MANDATE = "M-1"
+
+
+def card(account_id: str, prefix: str = "622202") -> NewBankAccount:
+    """A card of ICBC, or of another bank's prefix."""
+    body = prefix + f"{sum(account_id.encode()):012d}"
+    return NewBankAccount(
+        account_id=account_id,
+        account_no=body + luhn.calc_check_digit(body),
+        account_name=NAME,
+        is_corporate=False,
+    )
+
+
+class Debtors(Cashier):
+    """Members of one story who let their cards be debited."""
+
+    def __init__(self, story: Story) -> None:
+        super().__init__(story)
+        self.story = story
+
+    async def open(self, prefix: str = "622202") -> None:
+        """Owner with a card that the bank knows, and contractor."""
+        await self.story.member_opens(OWNER, MemberKind.PERSON, card("A-O1", prefix), mobile=MOBILE)
+        await self.story.member_opens(CONTRACTOR, MemberKind.COMPANY, CONTRACTORS_ACCOUNT, mobile="13900000002")
+
+    # ---- mandates ----
+
+    async def signs(self, number: str = MANDATE, member_no: str = OWNER, **changes: Any) -> Mandate:
+        """The member signs a mandate, and the bank takes it; 200,000.00 at once and on one day, by default."""
+        terms: dict[str, Any] = {
+            "account_id": "A-O1",
+            "per_debit_fen": 20_000_000,
+            "per_day_fen": 20_000_000,
+            "last_day": datetime.now(SHANGHAI).date() + timedelta(days=365),
+            **changes,
+        }
+        consent = await self._consent(
+            f"{number}-sign", "mandate", number, "sign_mandate", member_no, mandate_terms(**terms)
+        )
+        await self.story.stage.registry.mandates.sign(consent)
+        await self.looked_after(number)
+        return await self.mandate_is(MandateStatus.ACTIVE, number)
+
+    async def looked_after(self, number: str = MANDATE) -> WorkflowHandle[Any, Any]:
+        """What looks after a mandate begins."""
+        return await self.story.stage.client.start_workflow(
+            MandateProcess.run,
+            MandateInput(platform_no=self.story.platform_no, mandate_no=number),
+            id=mandate_workflow_id(self.story.platform_no, number),
+            task_queue=PAYMENTS_TASK_QUEUE,
+        )
+
+    async def revokes(self, number: str = MANDATE) -> None:
+        """The member revokes its mandate; the bank is not told yet."""
+        consent = await self._consent(f"{number}-revoke", "mandate", number, "revoke_mandate", OWNER, {})
+        await self.story.stage.registry.mandates.revoke(consent)
+
+    async def mandate_is(self, status: MandateStatus, number: str = MANDATE) -> Mandate:
+        """The mandate gets into a status; how it is then."""
+
+        async def does() -> bool:
+            return (await self.mandate(number)).status is status
+
+        await self.story.until(does, f"{number} is {status}")
+        return await self.mandate(number)
+
+    async def mandate(self, number: str = MANDATE) -> Mandate:
+        """The mandate as the books have it."""
+        return await self.story.stage.registry.mandates.get(self.story.platform_no, number)
+
+    def mandate_process(self, number: str = MANDATE) -> WorkflowHandle[Any, Any]:
+        """What looks after a mandate."""
+        return self.story.stage.client.get_workflow_handle_for(
+            MandateProcess.run, mandate_workflow_id(self.story.platform_no, number)
+        )
+
+    # ---- collections ----
+
+    async def consents_to(
+        self, number: str, amount: str, *, by: str = OWNER, operation: str = TOP_UP, **how: str
+    ) -> Basis:
+        """A member consents to be debited so; the basis that it gives."""
+        method = DEBIT if "mandate_no" in how else QUICK
+        terms = pay_in_terms(method=method.value, amount_fen=yuan(amount), **how)
+        consent = await self._consent(f"{number}-{operation}", "pay_in", number, operation, by, terms)
+        return Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash)
+
+    async def asks(self, amount: str, *, number: str = "T-1", **how: str) -> WorkflowHandle[Any, Any]:
+        """The owner consents to a top-up from its card or under its mandate, which begins."""
+        basis = await self.consents_to(number, amount, **how)
+        return await self.begins(amount, basis, number=number, **how)
+
+    async def begins(
+        self, amount: str, consent: Basis, *, number: str = "T-1", **more: Any
+    ) -> WorkflowHandle[Any, Any]:
+        """A top-up begins, with whatever it claims."""
+        return await self.story.stage.client.start_workflow(
+            PayIn.run,
+            PayInInput.model_validate(
+                {
+                    "platform_no": self.story.platform_no,
+                    "pay_in_no": number,
+                    "member_no": OWNER,
+                    "method": DEBIT if "mandate_no" in more else QUICK,
+                    "amount_fen": yuan(amount),
+                    "subject": "装修款",
+                    "expires_at": await self.expiry(),
+                    "consent": consent,
+                    **more,
+                }
+            ),
+            id=pay_in_workflow_id(self.story.platform_no, number),
+            task_queue=PAYMENTS_TASK_QUEUE,
+        )
+
+    async def pays_order(self, number: str = "D-1001:pay:1", **how: str) -> None:
+        """The owner consents to pay the story's order and to be debited for it."""
+        method = DEBIT if "mandate_no" in how else QUICK
+        contract = self.story.signed
+        command = await self.story.consents(Operation.PAY, OWNER, method=method.value)
+        paying = await get_consent(self.story.stage.reader, self.story.platform_no, command.request_no)
+        assert paying is not None
+        basis = Basis(kind="consent", reference=paying.consent_no, operation_hash=paying.operation_hash)
+        amount = f"{contract.total_fen // 100}.{contract.total_fen % 100:02d}"
+        collect = await self.consents_to(number, amount, operation=COLLECT, **how)
+        await self.begins(
+            amount, basis, number=number, order_no=contract.order_no, collect_consent=collect.reference, **how
+        )
+
+    async def expiry(self) -> datetime:
+        """Half an hour from now, by the later of the server's clock and the real one."""
+        return max(await self.story.now(), datetime.now(UTC)) + timedelta(minutes=30)
+
+    async def types(self, code: str, *, number: str = "T-1", request_no: str = "") -> str:
+        """The payer types a code; how it compared."""
+        codes = self.story.stage.registry.pay_in_codes
+        count = await codes.count_try(self.story.platform_no, number, request_no or f"R-{code}", code, is_awaited=True)
+        compared = await self.handle(number).execute_update(
+            "compare_code", CodeTry(number=count), result_type=CodeCompared
+        )
+        return str(compared.outcome.value)
+
+    def at_bank(self, number: str = "T-1", attempt: int = 1) -> str:
+        """The bank's number of a collection."""
+        return f"{self.story.platform_no}/{number}:collect:{attempt}"
+
+    async def _consent(
+        self, consent_no: str, kind: str, object_no: str, operation: str, by: str, terms: dict[str, Any]
+    ) -> Consent:
+        consent, _ = await record_consent(
+            self.story.stage.reader,
+            NewConsent(
+                platform_no=self.story.platform_no,
+                consent_no=consent_no,
+                object_kind=kind,
+                object_no=object_no,
+                operation=operation,
+                given_by=by,
+                terms=terms,
+                expires_at=datetime.now(UTC) + timedelta(days=1),
+            ),
+        )
+        return consent

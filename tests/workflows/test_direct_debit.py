@@ -1,0 +1,163 @@
+"""Direct debits: made once, over the next channel only after a definite no, and never beyond what was signed."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from escrow.domain.calendars import SHANGHAI
+from tests.api.payers import NAME
+from tests.story import Story
+from tests.story_debits import MANDATE, Debtors
+from tests.story_ground import CONTRACTOR, OWNER
+from tests.workflows.test_direct_payment import refund_ends
+from tests.workflows.test_pay_in import DECLINED, TIMEOUT_BOOKED, ends, members_money
+
+_UNIONPAY, _NETS = "UNIONPAY_DEBIT", "NETS_DEBIT"
+
+
+async def debtors(story: Story, **mandate: Any) -> Debtors:
+    """An owner with a mandate on a card of ICBC."""
+    members = Debtors(story)
+    await members.open()
+    await members.signs(**mandate)
+    return members
+
+
+async def test_a_debit_is_pending_until_settled_and_its_channels_charge_is_booked(story: Story) -> None:
+    members = await debtors(story)
+    await members.asks("1,000.00", mandate_no=MANDATE)
+    await members.stands("T-1", "paid")
+
+    body = (await story.in_the_books("pay_in", "T-1")).body
+    assert body["debit_channel"] == _UNIONPAY
+    assert body["debit_route"][0].startswith("OWN_BANK: it does not reach ICBC")
+    assert members_money(await story.balances()) == {f"{OWNER}/pending": "1,000.00"}
+
+    await story.bank_lines_are_booked()
+    balances = await story.balances()
+    assert "channel_due:direct_debit" not in balances
+    assert balances["bank_charges"] == "-1.00"
+    assert members_money(balances) == {f"{OWNER}/pending": "1,000.00"}
+
+
+@pytest.mark.parametrize("scenario", ["declined", "failed_later"])
+async def test_the_next_channel_is_asked_after_a_definite_failure(story: Story, scenario: str) -> None:
+    members = await debtors(story)
+    await story.stage.sandbox.steer.next_suffers(scenario, "collection")
+
+    await members.asks("1,000.00", mandate_no=MANDATE)
+    await members.channel_notifies()
+    await story.hours_pass(0.01)
+    await members.stands("T-1", "paid")
+
+    state = await members.state()
+    assert (state.request_no, state.debit_channel) == ("T-1:collect:2", _NETS)
+    assert any(sentence.startswith(f"{_UNIONPAY}: this debit has definitely failed") for sentence in state.debit_route)
+    first, second = [await story.stage.sandbox.bank.collections.query(members.at_bank("T-1", n)) for n in (1, 2)]
+    assert (first.status, second.status, second.payments[0].fee_fen) == ("failed", "paid", 300)
+
+
+async def test_a_debit_without_an_answer_is_asked_about_and_not_sent_to_another_channel(story: Story) -> None:
+    members = await debtors(story)
+    await members.asks(TIMEOUT_BOOKED, mandate_no=MANDATE)
+    await story.hours_pass(0.01)
+    await members.stands("T-1", "paid")
+
+    state = await members.state()
+    assert (state.request_no, state.debit_channel) == ("T-1:collect:1", _UNIONPAY)
+    assert members_money(await story.balances()) == {f"{OWNER}/pending": TIMEOUT_BOOKED}
+
+
+async def test_a_debit_that_never_arrived_is_made_over_the_same_channel(story: Story) -> None:
+    members = await debtors(story)
+    await story.stage.sandbox.steer.next_suffers("timeout_not_booked", "collection")
+    handle = await members.asks("1,000.00", mandate_no=MANDATE)
+
+    outcome = await story.ending_of(handle)
+
+    assert outcome.status == "paid"
+    state = await members.state()
+    assert state.request_no == "T-1:collect:2"
+    assert members_money(await story.balances()) == {f"{OWNER}/pending": "1,000.00"}
+
+
+async def test_a_channel_that_is_down_is_passed_over(story: Story) -> None:
+    members = await debtors(story)
+    steer = story.stage.sandbox.steer
+    await steer.set_debit_channel_health(_UNIONPAY, "DOWN")
+    try:
+        await members.asks("1,000.00", mandate_no=MANDATE)
+        await members.stands("T-1", "paid")
+    finally:
+        await steer.reset()
+    assert (await members.state()).debit_channel == _NETS
+
+
+async def test_a_debit_that_every_channel_refuses_moves_nothing(story: Story) -> None:
+    members = await debtors(story)
+    handle = await members.asks(DECLINED, mandate_no=MANDATE)
+
+    outcome = await story.ending_of(handle)
+
+    assert (outcome.status, outcome.credited_fen) == ("failed", 0)
+    assert outcome.reason
+    assert await story.balances() == {}
+    # What failed does not count against the cap of the day.
+    await members.asks("200,000.00", number="T-2", mandate_no=MANDATE)
+    await members.stands("T-2", "paid")
+
+
+async def test_an_order_is_paid_by_debit_and_goes_back_the_same_way(story: Story) -> None:
+    members = await debtors(story)
+    await story.order_opens(price="186,000.00")
+    await members.pays_order(mandate_no=MANDATE)
+    await members.stands("D-1001:pay:1", "paid")
+    assert (await story.order_state()).status == "awaiting_start"
+
+    await story.cancels(CONTRACTOR)
+    assert await refund_ends(story) == "refunded"
+
+    channel_says = await story.stage.sandbox.bank.collections.query(members.at_bank("D-1001:pay:1"))
+    assert channel_says.refunded_fen == 18_600_000
+    await story.bank_lines_are_booked()
+    assert members_money(await story.balances()) == {}
+
+
+async def test_an_order_that_was_cancelled_meanwhile_gets_nothing_and_the_debit_goes_back(story: Story) -> None:
+    members = await debtors(story)
+    await story.order_opens(price="1,000.00")
+    await story.cancels(CONTRACTOR)
+    await members.pays_order(mandate_no=MANDATE)
+
+    outcome = await ends(members, "D-1001:pay:1")
+
+    assert (outcome.status, outcome.credited_fen, outcome.suspended_fen) == ("closed", 0, 0)
+    await story.bank_lines_are_booked()
+    assert members_money(await story.balances()) == {}
+
+
+async def test_a_mandate_ends_by_itself_after_its_last_day_and_the_bank_is_told(story: Story) -> None:
+    members = await debtors(story, last_day=datetime.now(SHANGHAI).date() + timedelta(days=2))
+    await story.days_pass(4)
+    assert await story.ending_of(members.mandate_process()) == "expired"
+
+    mandate = await members.mandate()
+    assert mandate.deregistered_at is not None
+    at_bank = await story.stage.sandbox.bank.collections.query_mandate(f"{story.platform_no}/{MANDATE}:mandate")
+    assert at_bank.status == "revoked"
+    await members.asks("1.00", mandate_no=MANDATE)
+    await members.stands("T-1", "failed")
+    assert (await members.state()).reason_code == "mandate_not_in_force"
+
+
+async def test_no_name_and_no_number_of_a_card_is_in_a_history(story: Story) -> None:
+    members = await debtors(story)
+    await members.asks("1,000.00", mandate_no=MANDATE)
+    await members.stands("T-1", "paid")
+    account = await story.stage.registry.bank_accounts.get(story.platform_no, OWNER, "A-O1")
+    for handle in (members.handle(), members.mandate_process()):
+        history = b"".join([event.SerializeToString() async for event in handle.fetch_history_events()])
+        assert MANDATE.encode() in history
+        assert account.account_no.encode() not in history
+        assert NAME.encode() not in history
