@@ -46,7 +46,8 @@ FAULTS = {
     "payment_number": "UPDATE entry SET recipe = 'credit_suspended' WHERE recipe = 'collection_suspended'",
     "credited_as_consented": "UPDATE consent SET given_by = 'O-2' WHERE object_kind = 'pay_in'",
     "channel_gives_back": """UPDATE entry_line
-        SET version = 99, account_id = (SELECT id FROM account WHERE ref = 'acquiring') WHERE amount_fen = 20 AND entry_id = (SELECT id FROM entry WHERE recipe = 'channel_refunded')""",
+        SET version = 99, account_id = (SELECT id FROM account WHERE ref = 'acquiring')
+        WHERE amount_fen = 20 AND entry_id = (SELECT id FROM entry WHERE recipe = 'channel_refunded')""",
     "held_to_go_back": "UPDATE entry SET recipe = 'refund_credited' WHERE recipe = 'suspense_return_failed'",
     "refund_to_owner": """UPDATE entry_line
         SET version = 99, account_id = (SELECT id FROM account WHERE member_no = 'C-1' AND purpose = 'withdrawable')
