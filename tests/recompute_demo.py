@@ -15,6 +15,8 @@ from typing import Any
 #: What the bank charges for a payout by amount in yuan (up to), and by rails that have a price of their own, in fen.
 TARIFF = ((10_000, 500), (100_000, 1_000), (500_000, 1_500), (1_000_000, 2_000))
 RAIL_CHARGES = {"in_bank": 0, "unionpay": 200, "shenzhen_local": 80}
+#: What the channel of a QR code keeps of what it collects.
+QR_FEE = Fraction("0.0038")
 
 
 class Contract:
@@ -23,6 +25,9 @@ class Contract:
     def __init__(self, text: str) -> None:
         lines = [re.sub(r"\s+#.*$", "", line).rstrip() for line in text.splitlines()]
         order = lines[lines.index("order:") :]
+        design = lines[lines.index("design:") : lines.index("order:")] if "design:" in lines else []
+        self.design_no = _value(design, "number") if design else ""
+        self.design_fen = _fen(_value(design, "price")) if design else 0
         self.order_no = _value(order, "number")
         self.owner_no = _value(order, "owner")
         self.contractor_no = _value(order, "contractor")
@@ -45,6 +50,11 @@ class Contract:
             splits.append((gross_fen - commission_fen, commission_fen))
         return splits
 
+    def design_split(self) -> tuple[int, int]:
+        """Net and commission of the design; nothing where there is none."""
+        commission_fen = int(self.rate * self.design_fen)
+        return self.design_fen - commission_fen, commission_fen
+
 
 class Recomputation:
     """One comparison: every figure of the page with the one that follows from contract and movements."""
@@ -58,16 +68,20 @@ class Recomputation:
         }
         self.nets = dict(enumerate(contract.splits(), start=1))
         self.commission_fen = sum(commission for _, commission in self.nets.values())
+        self.design_net_fen, self.design_commission_fen = contract.design_split()
+        self.channel_fee_fen = _half_up(QR_FEE * contract.design_fen)
         self.withdrawals = {item["withdrawal_no"]: item for item in page["withdrawals"]}
         self.charges_fen = [_charge_fen(item["rail"], item["principal_fen"]) for item in self.withdrawals.values()]
         self.paid_in_fen = sum(line["amount_fen"] for line in page["bank_lines"] if line["kind"] == "inbound")
         own_pay_in_fen = self.paid_in_fen - contract.price_fen
-        self.left_fen = own_pay_in_fen + self.commission_fen - sum(self.charges_fen)
+        commissions_fen = self.commission_fen + self.design_commission_fen
+        self.left_fen = own_pay_in_fen + commissions_fen - self.channel_fee_fen - sum(self.charges_fen)
 
     def compare(self) -> list[str]:
         """What differs, one line each; the problems that the page itself names come last."""
         self.ledger()
         self.milestones()
+        self.design()
         self.statements()
         self.balances()
         self.bank()
@@ -104,7 +118,25 @@ class Recomputation:
             withdrawal_no = f"{order_no}:M{number}:withdrawal:1" if self.contract.withdraws_itself else f"W-{number}"
             withdrawn_fen = self.withdrawals.get(withdrawal_no, {}).get("principal_fen", 0)
             self.same(f"withdrawal of M{number}", withdrawn_fen, net_fen)
-        self.same("withdrawals", len(self.withdrawals), sum(net_fen > 0 for net_fen, _ in self.nets.values()))
+        nets_fen = [self.design_net_fen, *(net_fen for net_fen, _ in self.nets.values())]
+        self.same("withdrawals", len(self.withdrawals), sum(net_fen > 0 for net_fen in nets_fen))
+
+    def design(self) -> None:
+        """What the channel collected for the design, and where it went."""
+        design_no, price_fen = self.contract.design_no, self.contract.design_fen
+        if not design_no:
+            return
+        escrow = self.accounts.get(f"{self.contract.owner_no}/escrow:{design_no}", {"lines": []})["lines"]
+        self.same("design in escrow", [line["amount_fen"] for line in escrow], [price_fen, -price_fen])
+        release = f"{design_no}:M1:release:1"
+        pending = [name for name in self.accounts if name.startswith(f"{self.contract.contractor_no}/pending:")]
+        released_fen = sum(self.booked(name, release) for name in pending)
+        self.same("design to the contractor, not settled yet", released_fen, self.design_net_fen)
+        self.same("design, commission", self.booked("fees", release), self.design_commission_fen)
+        collected = self.accounts.get("channel_due:qr_wechat", {"lines": []})["lines"]
+        self.same("the channel owed", [line["amount_fen"] for line in collected], [-price_fen, price_fen])
+        withdrawn_fen = self.withdrawals.get("W-design", {}).get("principal_fen", 0)
+        self.same("withdrawal of the design", withdrawn_fen, self.design_net_fen)
 
     def booked(self, account: str, request_no: str) -> int:
         """What one request booked on one account."""
@@ -135,31 +167,35 @@ class Recomputation:
         for line in self.page["bank_lines"]:
             balance_fen += line["amount_fen"]
             self.same(f"the bank's balance after line {line['line_no']}", line["balance_after_fen"], balance_fen)
-        credits = [fen for fen in (self.contract.price_fen, self.paid_in_fen - self.contract.price_fen) if fen]
-        debits = [-net_fen for net_fen, _ in self.nets.values() if net_fen] + [-fen for fen in self.charges_fen if fen]
+        price_fen, settled_fen = self.contract.price_fen, self.contract.design_fen - self.channel_fee_fen
+        credits = [fen for fen in (price_fen, self.paid_in_fen - price_fen, settled_fen) if fen]
+        nets_fen = [self.design_net_fen, *(net_fen for net_fen, _ in self.nets.values())]
+        debits = [-fen for fen in (*nets_fen, *self.charges_fen) if fen]
         shown = sorted(line["amount_fen"] for line in self.page["bank_lines"])
         self.same("the bank's lines", shown, sorted([*credits, *debits]))
         self.same("the bank's balance", self.page["bank_balance_fen"], self.left_fen)
 
     def checks(self) -> None:
         """The figures of the checks at the end, and that each check found nothing."""
-        price_fen, lines = self.contract.price_fen, [a["lines"] for a in self.accounts.values()]
+        lines, nobody = [account["lines"] for account in self.accounts.values()], {"refunded": 0, "held": 0}
+        orders = {self.contract.order_no: (self.contract.price_fen, self.commission_fen)}
+        if self.contract.design_no:
+            orders[self.contract.design_no] = (self.contract.design_fen, self.design_commission_fen)
+        shown = {check["name"].partition(": paid")[0]: check["figures"] for check in self.page["checks"]}
+        for order_no, (price_fen, commission_fen) in orders.items():
+            figures = {"paid": price_fen, "released": price_fen - commission_fen, "commission": commission_fen}
+            self.same(f"check of {order_no}", shown.get(order_no), figures | nobody)
         computed = {
             "lines": sum(map(len, lines)),
-            "paid": price_fen,
-            "released": price_fen - self.commission_fen,
-            "commission": self.commission_fen,
-            "refunded": 0,
-            "held": 0,
             "sub-accounts": max(self.left_fen, 0),
             "custody": self.left_fen,
+            "channels": 0,
             "bank charges": max(-self.left_fen, 0),
             "bank": self.left_fen,
             "bank - custody": 0,
         }
-        shown = {name: fen for check in self.page["checks"] for name, fen in check["figures"].items()}
-        for name, fen in computed.items():
-            self.same(f"check, {name}", shown.get(name), fen)
+        others = [figures for order_no, figures in shown.items() if order_no not in orders]
+        self.same("figures of the other checks", {n: f for figures in others for n, f in figures.items()}, computed)
         self.wrong += [problem for check in self.page["checks"] for problem in check["problems"]]
 
 
@@ -170,7 +206,11 @@ def _charge_fen(rail: str, principal_fen: int) -> int:
         if principal_fen <= up_to_yuan * 100:
             return charge_fen
     # 0.002 %, to the fen by the bank's own rounding, at most 200.00
-    return min(int(Fraction(principal_fen, 50_000) + Fraction(1, 2)), 20_000)
+    return min(_half_up(Fraction(principal_fen, 50_000)), 20_000)
+
+
+def _half_up(fen: Fraction) -> int:
+    return int(fen + Fraction(1, 2))
 
 
 def _value(lines: list[str], key: str) -> str:

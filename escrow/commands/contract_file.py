@@ -3,14 +3,16 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 from yaml.nodes import Node
 
 from escrow.commands.contract_nodes import Page, Section
+from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
-from escrow.domain.identity_numbers import is_cnaps_code, is_corporate_account_no, is_unionpay_card
+from escrow.domain.identity_numbers import is_citizen_id, is_cnaps_code, is_corporate_account_no, is_unionpay_card
 from escrow.domain.milestones import Milestone, MilestoneKind, Stage, plan
 from escrow.domain.money import BASIS_POINTS, ratio, yuan
 from escrow.domain.requests import is_platform_number
@@ -23,6 +25,7 @@ _LONGEST_DAYS = 3660
 _LONGEST_NAME = 80
 _YES_OR_NO = {"yes": True, "true": True, "no": False, "false": False}
 _KINDS = {"person": "person", "sole trader": "sole_trader", "company": "company"}
+_OF_PERSONS = ("id number",)
 _RELEASED = {
     "at start": MilestoneKind.START,
     "on acceptance": MilestoneKind.ACCEPTANCE,
@@ -41,12 +44,16 @@ class BankAccountTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberTerms:
-    """A member of the platform; `kind` is `person`, `sole_trader` or `company`."""
+    """A member of the platform; `kind` is `person`, `sole_trader` or `company`.
+
+    `id_no` is a person's citizen ID number, empty where the file does not tell it.
+    """
 
     member_no: str
     kind: str
     name: str
     mobile: str
+    id_no: str
     bank_account: BankAccountTerms
 
 
@@ -57,6 +64,14 @@ class PlatformTerms:
     platform_no: str
     name: str
     commission_basis_points: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesignTerms:
+    """The drawings before the work: a small order of its own between the same two, its price in fen."""
+
+    order_no: str
+    price_fen: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +90,11 @@ class OrderTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractFile:
-    """What the file says."""
+    """What the file says; `design` is None where there is none."""
 
     platform: PlatformTerms
     members: Mapping[str, MemberTerms]
+    design: DesignTerms | None
     order: OrderTerms
 
     @property
@@ -101,12 +117,13 @@ def read_contract_file(path: Path) -> ContractFile:
         ContractFileError: with one line per problem, each naming the file and the line.
     """
     page = Page(path)
-    file = Section(page, page.root(), "the file", required=("platform", "members", "order"))
+    file = Section(page, page.root(), "the file", required=("platform", "members", "order"), optional=("design",))
     platform = _platform(page, file.part("platform"))
     members = _members(page, file)
     order = _order(page, file.part("order"), members)
+    design = _design(page, file.part("design"), order)
     page.finish()
-    return ContractFile(platform=platform, members=members, order=order)
+    return ContractFile(platform=platform, members=members, design=design, order=order)
 
 
 def _platform(page: Page, node: Node | None) -> PlatformTerms:
@@ -123,7 +140,9 @@ def _members(page: Page, file: Section) -> dict[str, MemberTerms]:
     members: dict[str, MemberTerms] = {}
     accounts: dict[str, str] = {}
     for node in file.items("members"):
-        section = Section(page, node, "a member", required=("number", "kind", "name", "mobile", "bank account"))
+        section = Section(
+            page, node, "a member", required=("number", "kind", "name", "mobile", "bank account"), optional=_OF_PERSONS
+        )
         member = _member(section)
         if member.member_no in members:
             section.wrong("number", f"member {member.member_no} stands twice; give each a number of its own")
@@ -139,11 +158,15 @@ def _member(section: Section) -> MemberTerms:
     account = Section(
         section.page, section.part("bank account"), "a bank account", required=("number", "bank", "cnaps")
     )
+    id_no = section.read("id number", _citizen_id, "")
+    if id_no and kind != "person":
+        section.wrong("id number", "only a person has a citizen ID number; leave it out here")
     return MemberTerms(
         member_no=section.read("number", _number, ""),
         kind=kind,
         name=section.read("name", _name, ""),
         mobile=section.read("mobile", _mobile, ""),
+        id_no=id_no,
         bank_account=BankAccountTerms(
             account_no=account.read("number", _company_account if kind == "company" else _card, ""),
             bank_name=account.read("bank", _name, ""),
@@ -180,6 +203,16 @@ def _order(page: Page, node: Node | None, members: Mapping[str, MemberTerms]) ->
         inspection_days=section.read("inspection days", _days, None),
         retention_days=section.read("retention days", _days, None),
     )
+
+
+def _design(page: Page, node: Node | None, order: OrderTerms) -> DesignTerms | None:
+    if node is None:
+        return None
+    section = Section(page, node, "the design", required=("number", "price"))
+    terms = DesignTerms(order_no=section.read("number", _number, ""), price_fen=section.read("price", _price, 0))
+    if terms.order_no and terms.order_no == order.order_no:
+        section.wrong("number", f"{order.order_no} is the order's number already; give the design one of its own")
+    return terms
 
 
 def _milestones(page: Page, order: Section, price_fen: int) -> Sequence[Milestone]:
@@ -235,6 +268,12 @@ def _yes_or_no(text: str) -> bool:
 def _mobile(text: str) -> str:
     if _MOBILE.fullmatch(text) is None:
         raise ValueError("write a mainland mobile number, 11 digits beginning with 1")
+    return text
+
+
+def _citizen_id(text: str) -> str:
+    if not is_citizen_id(text, today=datetime.now(SHANGHAI).date()):
+        raise ValueError("the ID number is mistyped: it has 18 signs, with a birth date and a check digit")
     return text
 
 

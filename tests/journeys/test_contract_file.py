@@ -40,7 +40,10 @@ def test_the_example_is_the_plan_that_people_sign(tmp_path: Path) -> None:
     [
         ("owner: O-9", "owner: O-1", "there is no member O-9"),
         ("contractor: O-1", "contractor: C-1", "owner and contractor are the same member"),
-        ("6216261000000000019", "6216261000000000018", "the account number is mistyped"),
+        ("6222024000012345671", "6222024000012345670", "the account number is mistyped"),
+        ("110101199001012028", "110101199001012029", "the ID number is mistyped"),
+        ("number: D-1001 ", "number: D-1000", "is the order's number already"),
+        ('"3,00.000"', '"3,000.00"', "Write the amount in yuan"),
         ("4420-1560", "44201560900052512345", "the account number is mistyped"),
         ("105100000018", "105100000017", "the CNAPS code is mistyped"),
         ('"186,00.000"', '"186,000.00"', "Write the amount in yuan"),
@@ -64,6 +67,18 @@ def test_a_wrong_value_is_named_with_its_line(tmp_path: Path, written_instead: s
         read_contract_file(path)
     named = [problem for problem in str(caught.value).splitlines() if problem.startswith(f"{path}:{line}:")]
     assert any(said in problem for problem in named), str(caught.value)
+
+
+def test_only_a_person_has_an_id_number(tmp_path: Path) -> None:
+    path = written(tmp_path, _EXAMPLE.replace("kind: person", "kind: sole trader"))
+    with pytest.raises(ContractFileError, match=r"contract.yaml:\d+: only a person has a citizen ID number"):
+        read_contract_file(path)
+
+
+def test_a_contract_needs_no_design_before_the_work(tmp_path: Path) -> None:
+    before, _, rest = _EXAMPLE.partition("design:")
+    text = before + "order:" + rest.partition("\norder:")[2]
+    assert read_contract_file(written(tmp_path, text)).design is None
 
 
 def test_shares_that_do_not_add_up_point_at_the_milestones(tmp_path: Path) -> None:

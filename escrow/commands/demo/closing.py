@@ -82,7 +82,7 @@ async def closing_page(stage: Stage) -> ClosingPage:
         )
         async for found in stage.api.accounts()
     ]
-    order = await stage.api.get(f"orders/{stage.order_no}")
+    orders = [await stage.api.get(f"orders/{order_no}") for order_no in _orders_of(stage)]
     bank_balance_fen = await stage.bank.balance_fen(stage.custody_account_no)
     bank_lines = await all_lines(stage.bank, stage.custody_account_no)
     return ClosingPage(
@@ -113,23 +113,31 @@ async def closing_page(stage: Stage) -> ClosingPage:
                 figures={},
                 problems=await broken_invariants(stage.books, stage.platform_no),
             ),
-            _order_is_conserved(order),
+            *(_order_is_conserved(order) for order in orders),
             _sub_accounts_equal_custody(accounts),
             _bank_says_the_same(accounts, bank_balance_fen, differences),
         ],
     )
 
 
+def _orders_of(stage: Stage) -> list[str]:
+    design = stage.contract.design
+    return [*([design.order_no] if design else []), stage.order_no]
+
+
 def _statements(stage: Stage, accounts: Sequence[Account]) -> list[Statement]:
     order = stage.contract.order
     escrow = [account for account in accounts if account.purpose == Purpose.ESCROW]
     members = [account for account in accounts if account.member_no and account not in escrow]
-    platform = [account for account in accounts if not account.member_no and account.purpose != Purpose.CUSTODY]
+    channels = [account for account in accounts if account.purpose == Purpose.CHANNEL_DUE]
+    elsewhere = (Purpose.CUSTODY, Purpose.CHANNEL_DUE)
+    platform = [account for account in accounts if not account.member_no and account.purpose not in elsewhere]
     return [
         _statement(f"Owner {order.owner_no}", [a for a in members if a.member_no == order.owner_no]),
         _statement("Escrow", escrow),
         _statement(f"Contractor {order.contractor_no}", [a for a in members if a.member_no == order.contractor_no]),
         _statement(f"Platform {stage.platform_no}", platform),
+        *([_statement("What channels collected; negative is what they owe us", channels)] if channels else []),
         _statement(
             "Custody account in our books; negative is what the bank holds for us",
             [a for a in accounts if a.purpose == Purpose.CUSTODY],
@@ -175,18 +183,25 @@ def _order_is_conserved(order: Mapping[str, Any]) -> Check:
     figures = {name: order[f"{name}_fen"] for name in ("paid", "released", "commission", "refunded", "held")}
     rest_fen = figures["paid"] - sum(fen for name, fen in figures.items() if name != "paid")
     problems = [] if rest_fen == 0 else [f"order {order['order_no']}: {format_fen(rest_fen)} are unaccounted for"]
-    return Check(name="paid = released + commission + refunded + held", figures=figures, problems=problems)
+    name = f"{order['order_no']}: paid = released + commission + refunded + held"
+    return Check(name=name, figures=figures, problems=problems)
 
 
 def _sub_accounts_equal_custody(accounts: Sequence[Account]) -> Check:
-    at_bank = (Purpose.CUSTODY, Purpose.BANK_CHARGES)
-    held_fen = sum(account.balance_fen for account in accounts if account.purpose not in at_bank)
-    custody_fen = -sum(account.balance_fen for account in accounts if account.purpose == Purpose.CUSTODY)
-    charges_fen = -sum(account.balance_fen for account in accounts if account.purpose == Purpose.BANK_CHARGES)
-    rest_fen = held_fen - custody_fen - charges_fen
+    owed_to_us = (Purpose.CUSTODY, Purpose.CHANNEL_DUE, Purpose.BANK_CHARGES)
+    held_fen = sum(account.balance_fen for account in accounts if account.purpose not in owed_to_us)
+    custody_fen, channels_fen, charges_fen = (
+        -sum(account.balance_fen for account in accounts if account.purpose == purpose) for purpose in owed_to_us
+    )
+    rest_fen = held_fen - custody_fen - channels_fen - charges_fen
     return Check(
-        name="sub-accounts = custody + bank charges not made good",
-        figures={"sub-accounts": held_fen, "custody": custody_fen, "bank charges": charges_fen},
+        name="sub-accounts = custody + what channels owe + bank charges not made good",
+        figures={
+            "sub-accounts": held_fen,
+            "custody": custody_fen,
+            "channels": channels_fen,
+            "bank charges": charges_fen,
+        },
         problems=[] if rest_fen == 0 else [f"the sub-accounts differ from custody by {format_fen(rest_fen)}"],
     )
 

@@ -36,6 +36,10 @@ def demo(
     pause: Annotated[
         bool, typer.Option("--pause", help="Wait for Enter before the last page, so that you can look around.")
     ] = False,
+    by_hand: Annotated[
+        bool,
+        typer.Option("--by-hand", help="You play the owner at the pages that are shown."),
+    ] = False,
 ) -> None:
     """Live through a decoration contract on a stack of its own, and check every fen of it at the end.
 
@@ -50,7 +54,7 @@ def demo(
         raise typer.Exit(EXIT_UNUSABLE) from error
     configure_logs("console", "ERROR")
     try:
-        page = run(_demo(terms, pause=pause))
+        page = run(_demo(terms, pause=pause, by_hand=by_hand))
     except asyncio.CancelledError as ended:
         raise typer.Exit(128 + signal.SIGTERM) from ended
     if json_file is not None:
@@ -59,7 +63,7 @@ def demo(
         raise typer.Exit(EXIT_FAILED)
 
 
-async def _demo(contract: ContractFile, *, pause: bool) -> ClosingPage:
+async def _demo(contract: ContractFile, *, pause: bool, by_hand: bool) -> ClosingPage:
     order = contract.order
     console.print(
         f"[bold]A decoration contract, from deposit to the contractor's bank account[/]\n"
@@ -72,7 +76,7 @@ async def _demo(contract: ContractFile, *, pause: bool) -> ClosingPage:
     folder = Path(tempfile.mkdtemp(prefix="escrow-demo-"))
     try:
         async with stack_in(folder) as stack:
-            page = await _lived_through(stack, contract, pause=pause)
+            page = await _lived_through(stack, contract, pause=pause, by_hand=by_hand)
     except Exception:
         err.print(f"The demo did not come to its end; the logs of all parts are in {folder}", markup=False)
         raise
@@ -83,11 +87,11 @@ async def _demo(contract: ContractFile, *, pause: bool) -> ClosingPage:
     return page
 
 
-async def _lived_through(stack: Stack, contract: ContractFile, *, pause: bool) -> ClosingPage:
+async def _lived_through(stack: Stack, contract: ContractFile, *, pause: bool, by_hand: bool) -> ClosingPage:
     _tell_where(stack)
     acts = acts_of(contract)
     with Narrator(console, acts=len(acts)) as narrator:
-        async with stage_on(stack, contract, narrator) as stage:
+        async with stage_on(stack, contract, narrator, by_hand=by_hand) as stage:
             for act in acts:
                 narrator.act(act.title)
                 await act.play(stage)

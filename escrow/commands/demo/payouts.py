@@ -55,17 +55,14 @@ async def paid(stage: Stage, withdrawal_no: str) -> dict[str, Any]:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def tell_arrival(stage: Stage, withdrawal_no: str, *, in_full: bool) -> None:
+async def tell_arrival(stage: Stage, withdrawal_no: str, *, by_itself: bool, in_full: bool) -> None:
     """Follow a withdrawal to its arrival and tell it; in full with the reasons for the rail and the SMS."""
     withdrawal = await paid(stage, withdrawal_no)
     account = stage.contract.contractor.bank_account
     serial_no = withdrawal["attempts"][-1]["bank_serial_no"]
     stage.narrator.line(
-        f"withdrawn by itself: {format_fen(withdrawal['principal_fen'])} arrived at {account.bank_name} "
-        f"{mask(account.account_no)} over {withdrawal['rail']}, bank serial number {serial_no}"
-        if stage.contract.order.withdraw_automatically
-        else f"{format_fen(withdrawal['principal_fen'])} arrived at {account.bank_name} {mask(account.account_no)} "
-        f"over {withdrawal['rail']}, bank serial number {serial_no}"
+        f"{'withdrawn by itself: ' if by_itself else ''}{format_fen(withdrawal['principal_fen'])} arrived at "
+        f"{account.bank_name} {mask(account.account_no)} over {withdrawal['rail']}, bank serial number {serial_no}"
     )
     if not in_full:
         return

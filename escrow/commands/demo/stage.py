@@ -13,8 +13,10 @@ from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.commands.books import Books, opened_books
 from escrow.commands.contract_file import ContractFile
 from escrow.commands.demo.narrator import Narrator
+from escrow.commands.demo.pages import Owner, Visitor, visitor_for
 from escrow.commands.demo.platform_api import PlatformApi
 from escrow.commands.skip import OrderSkip
+from escrow.domain.authorisations import Authorisation, AuthorisationMethod
 from escrow.domain.platform_config import PlatformConfig
 from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
 from escrow.ledger.posting import LedgerWriter
@@ -37,6 +39,7 @@ class Stage:
         bank: the bank as we are connected to it, for its own balance and lines.
         books, writer: what an operator's commands use.
         temporal: to show what a workflow did.
+        visitor: who acts for the owner at the hosted pages.
     """
 
     stack: Stack
@@ -49,6 +52,7 @@ class Stage:
     writer: LedgerWriter
     temporal: Client
     skipping: OrderSkip
+    visitor: Visitor
     custody_account_no: str
 
     @property
@@ -71,8 +75,12 @@ async def stack_in(folder: Path) -> AsyncIterator[Stack]:
 
 
 @asynccontextmanager
-async def stage_on(stack: Stack, contract: ContractFile, narrator: Narrator) -> AsyncIterator[Stage]:
-    """Open the platform on a running stack, as an operator does once, and connect to everything."""
+async def stage_on(stack: Stack, contract: ContractFile, narrator: Narrator, *, by_hand: bool) -> AsyncIterator[Stage]:
+    """Open the platform on a running stack, as an operator does once, and connect to everything.
+
+    Args:
+        by_hand: whether a person plays the owner at the hosted pages.
+    """
     async with AsyncExitStack() as opened:
         books = await opened.enter_async_context(opened_books())
         settings = books.settings
@@ -91,6 +99,8 @@ async def stage_on(stack: Stack, contract: ContractFile, narrator: Narrator) -> 
         api = PlatformApi(stack.api_url, key)
         opened.push_async_callback(api.aclose)
         temporal = await connect_temporal()
+        owner = Owner(contract.owner.mobile, sandbox)
+        visitor = await opened.enter_async_context(visitor_for(owner, narrator.line, by_hand=by_hand))
         skipping = OrderSkip(
             temporal=temporal,
             reader=books.reader,
@@ -111,6 +121,7 @@ async def stage_on(stack: Stack, contract: ContractFile, narrator: Narrator) -> 
             writer=writer,
             temporal=temporal,
             skipping=skipping,
+            visitor=visitor,
             custody_account_no=custody_account_no,
         )
 
@@ -124,7 +135,9 @@ async def _open_platform(contract: ContractFile, books: Books, sandbox: SandboxS
         own_bank_account=OWN_BANK_ACCOUNT,
         # A contract file names its parties; their identity numbers are nothing to write into a file.
         config=PlatformConfig(
-            commission_basis_points=terms.commission_basis_points, identity_required_for_withdrawal=False
+            commission_basis_points=terms.commission_basis_points,
+            identity_required_for_withdrawal=False,
+            authorisation=Authorisation(accept=AuthorisationMethod.PAYMENT_PASSWORD),
         ),
     )
     await books.registry.open_platform(file, custody_account_no=custody_account_no)

@@ -1,12 +1,14 @@
 """The story of the demo, act by act; the acts follow from the contract's milestones."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from escrow.commands.contract_file import ContractFile, MemberTerms
+from escrow.commands.contract_file import ContractFile
+from escrow.commands.demo.design import design_accepted, design_paid, design_withdrawn
+from escrow.commands.demo.figures import DEFAULTS, enough_own_money_fen, needs_own_money, splits_of, told_in_full
+from escrow.commands.demo.members import members_open, owner_accepts, owner_sets_password
 from escrow.commands.demo.payouts import (
     sms_about,
     tell_arrival,
@@ -15,25 +17,15 @@ from escrow.commands.demo.payouts import (
     worker_killed_while_paying,
 )
 from escrow.commands.demo.stage import OWN_BANK_ACCOUNT, Stage
+from escrow.commands.demo.waiting import until
 from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
-from escrow.domain.identity_numbers import mask
 from escrow.domain.milestones import Milestone, MilestoneKind
 from escrow.domain.money import format_fen
-from escrow.domain.platform_config import PlatformConfig
-from escrow.domain.rails import Rail
-from escrow.domain.splits import Split, split
-from escrow.domain.tariff import tariff_on
 from escrow.ledger.days import sweep_commission
 
-_POLL_SECONDS = 0.1
-_WITHIN_SECONDS = 30.0
-#: What the bank charges at most for one payment (docs: its tariff ends at 200.00).
-_LARGEST_CHARGE_FEN = 20_000
-
-
-#: A contract that names no period has the platform's, and the demo's platform has the defaults.
-_DEFAULTS = PlatformConfig()
+#: A channel settles the day after, and money of that day can be withdrawn from the next one.
+_DAYS_BEFORE_WORK = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +48,19 @@ def acts_of(contract: ContractFile) -> Sequence[Act]:
     fatal = [milestone for milestone in acceptances if milestone is not silent][-1]
     acts = [
         Act("The members open their accounts", members_open),
+        Act("The owner sets a payment password", owner_sets_password),
         *([Act("The platform pays in for the bank's charges", platform_pays_in)] if needs_own_money(contract) else []),
+        *(
+            [
+                Act("The design is ordered first, and paid by QR code", design_paid),
+                Act("The drawings are done and accepted", design_accepted),
+            ]
+            if contract.design
+            else []
+        ),
         Act("The owner transfers the price to the custody account", owner_transfers),
         Act("The order is opened, paid and frozen", order_paid),
+        *([Act("The design's money is settled and withdrawn", _design_settled)] if contract.design else []),
         Act("Work starts", work_starts),
     ]
     for milestone in acceptances:
@@ -80,31 +82,6 @@ def acts_of(contract: ContractFile) -> Sequence[Act]:
     return acts
 
 
-async def members_open(stage: Stage) -> None:
-    """Every member of the contract file opens and binds its bank account."""
-    for member in stage.contract.members.values():
-        await stage.api.post(
-            "members",
-            {"member_no": member.member_no, "kind": member.kind, "name": member.name, "mobile": member.mobile},
-        )
-        account = member.bank_account
-        await stage.api.post(
-            f"members/{member.member_no}/bank-accounts",
-            {
-                "account_id": f"A-{member.member_no}"[:64],
-                "account_no": account.account_no,
-                "account_name": member.name,
-                "is_corporate": member.kind == "company",
-                "cnaps_code": account.cnaps_code,
-                "bank_name": account.bank_name,
-            },
-        )
-        stage.narrator.line(
-            f"{member.member_no} {member.name} ({_role(stage, member)}), bound to {account.bank_name} "
-            f"{mask(account.account_no)}"
-        )
-
-
 async def owner_transfers(stage: Stage) -> None:
     """The owner pays in from the bound account; the bank's line is recognised and credited."""
     owner, price_fen = stage.contract.owner, stage.contract.order.price_fen
@@ -121,13 +98,13 @@ async def owner_transfers(stage: Stage) -> None:
         balances = await stage.api.get(f"members/{owner.member_no}/balances")
         return bool(balances["available_fen"] == price_fen)
 
-    await _until(credited, "the transfer was not credited to the owner")
+    await until(credited, "the transfer was not credited to the owner")
     stage.narrator.line(f"recognised by its account: {format_fen(price_fen)} available to {owner.member_no}")
 
 
 async def platform_pays_in(stage: Stage) -> None:
     """The platform transfers money of its own: its commission alone does not cover what the bank charges."""
-    amount_fen = _LARGEST_CHARGE_FEN * len(stage.contract.order.milestones)
+    amount_fen = enough_own_money_fen(stage.contract)
     line = await stage.sandbox.transfer(
         custody_account_no=stage.custody_account_no,
         amount_fen=amount_fen,
@@ -140,7 +117,7 @@ async def platform_pays_in(stage: Stage) -> None:
         platform = await stage.api.get("platform")
         return bool(platform["balances_fen"].get("own", 0) == amount_fen)
 
-    await _until(credited, "the platform's own transfer was not credited")
+    await until(credited, "the platform's own transfer was not credited")
     stage.narrator.line(
         f"{format_fen(amount_fen)} as {line.bank_serial_no}: the commission does not cover the bank's charges here, "
         "and they are never members' money"
@@ -183,6 +160,12 @@ async def work_starts(stage: Stage) -> None:
     await _released(stage, first)
 
 
+async def _design_settled(stage: Stage) -> None:
+    """Before work starts days pass, in which the channel settles and the books close."""
+    await _days_pass(stage, _DAYS_BEFORE_WORK)
+    await design_withdrawn(stage)
+
+
 def _accepted(milestone: Milestone, *, rectified: bool, fatal: bool) -> Callable[[Stage], Awaitable[None]]:
     async def play(stage: Stage) -> None:
         order = stage.contract.order
@@ -198,8 +181,7 @@ def _accepted(milestone: Milestone, *, rectified: bool, fatal: bool) -> Callable
         fatal_here = fatal and splits_of(stage.contract)[milestone.no].net_fen > 0
         if fatal_here:
             await stage.sandbox.next_suffers("slow")
-        await stage.api.command(order.order_no, f"{path}/accept", by=order.owner_no)
-        stage.narrator.line(f"{order.owner_no} accepts M{milestone.no}")
+        await owner_accepts(stage, order.order_no, milestone.no)
         await _released(stage, milestone, fatal=fatal_here)
 
     return play
@@ -210,7 +192,7 @@ def _by_silence(milestone: Milestone) -> Callable[[Stage], Awaitable[None]]:
         order = stage.contract.order
         await stage.api.command(order.order_no, f"milestones/{milestone.no}/complete", by=order.contractor_no)
         stage.narrator.line(f"{order.contractor_no} reports M{milestone.no} complete; the owner says nothing")
-        days = order.inspection_days or _DEFAULTS.inspection_days
+        days = order.inspection_days or DEFAULTS.inspection_days
         await _days_pass(stage, days)
         reminders = await sms_about(stage, f"{order.order_no}:M{milestone.no}:reminder:")
         if not reminders:
@@ -224,7 +206,7 @@ def _by_silence(milestone: Milestone) -> Callable[[Stage], Awaitable[None]]:
 
 def _warranty_ends(milestone: Milestone) -> Callable[[Stage], Awaitable[None]]:
     async def play(stage: Stage) -> None:
-        await _days_pass(stage, stage.contract.order.retention_days or _DEFAULTS.retention_days)
+        await _days_pass(stage, stage.contract.order.retention_days or DEFAULTS.retention_days)
         await _released(stage, milestone)
 
     return play
@@ -238,7 +220,7 @@ async def commission_swept(stage: Stage) -> None:
         bank_fen = await stage.bank.balance_fen(stage.custody_account_no)
         return bool(kept["custody_at_bank_fen"] == bank_fen)
 
-    await _until(charges_booked, "the bank's last charges were not booked")
+    await until(charges_booked, "the bank's last charges were not booked")
     now = (await stage.sandbox.clock()).astimezone(SHANGHAI)
     swept_fen = await sweep_commission(stage.books.reader, stage.writer, stage.platform_no, occurred_at=now)
     stage.narrator.line(
@@ -266,40 +248,12 @@ async def _released(stage: Stage, milestone: Milestone, *, fatal: bool = False) 
     withdrawal_no = await withdrawal_after_release(stage, milestone.no, expected.net_fen)
     if fatal:
         await worker_killed_while_paying(stage, withdrawal_no)
-    await tell_arrival(stage, withdrawal_no, in_full=milestone.no == told_in_full(stage.contract))
-
-
-def splits_of(contract: ContractFile) -> dict[int, Split]:
-    """How each milestone is split between contractor and commission, by its number."""
-    splits: dict[int, Split] = {}
-    for milestone in contract.order.milestones:
-        splits[milestone.no] = split(
-            gross_fen=milestone.amount_fen,
-            released_before_fen=sum(before.gross_fen for before in splits.values()),
-            commission_before_fen=sum(before.commission_fen for before in splits.values()),
-            rate=contract.platform.commission_basis_points,
-        )
-    return splits
-
-
-def needs_own_money(contract: ContractFile) -> bool:
-    """Whether commission may at some release fall short of the bank's charges until then."""
-    left_fen = 0
-    tariff = tariff_on(datetime.now(SHANGHAI).date())
-    for part in splits_of(contract).values():
-        left_fen += part.commission_fen
-        if part.net_fen > 0:
-            left_fen -= max(tariff.fee_fen(rail, part.net_fen) for rail in Rail)
-        if left_fen < 0:
-            return True
-    return False
-
-
-def told_in_full(contract: ContractFile) -> int:
-    """The milestone whose withdrawal is told in full: the first that is announced by SMS, else the largest."""
-    nets = {number: part.net_fen for number, part in splits_of(contract).items()}
-    large = [number for number, net_fen in nets.items() if net_fen > _DEFAULTS.large_withdrawal_sms_threshold_fen]
-    return large[0] if large else max(nets, key=lambda number: nets[number])
+    await tell_arrival(
+        stage,
+        withdrawal_no,
+        by_itself=stage.contract.order.withdraw_automatically,
+        in_full=milestone.no == told_in_full(stage.contract),
+    )
 
 
 async def _days_pass(stage: Stage, days: int) -> None:
@@ -307,18 +261,5 @@ async def _days_pass(stage: Stage, days: int) -> None:
     stage.narrator.line(f"{days} days pass for the order, the books and the bank: it is {_local(now)}")
 
 
-def _role(stage: Stage, member: MemberTerms) -> str:
-    order = stage.contract.order
-    return {order.owner_no: "owner", order.contractor_no: "contractor"}.get(member.member_no, "member")
-
-
 def _local(moment: datetime) -> str:
     return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M} in Shanghai"
-
-
-async def _until(condition: Callable[[], Awaitable[bool]], otherwise: str) -> None:
-    give_up_at = asyncio.get_running_loop().time() + _WITHIN_SECONDS
-    while not await condition():
-        if asyncio.get_running_loop().time() > give_up_at:
-            raise Refused("demo_failed", f"After {_WITHIN_SECONDS:g} s {otherwise}.")
-        await asyncio.sleep(_POLL_SECONDS)
