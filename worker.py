@@ -97,9 +97,10 @@ class Activities:
         self.notices = NoticeActivities(reader, bank, members, platforms)
         lines = BankLines(reader, box)
         bank_book = BankBook(lines, platforms, bank)
-        permits = WithdrawalPermits(writer, reader, accounts, members, platforms)
+        suspense_payouts = self.registry.suspense_payouts
+        permits = WithdrawalPermits(writer, reader, accounts, members, platforms, suspense_payouts)
         self.payments = PaymentActivities(
-            writer, reader, accounts, permits, platforms, bank_book, bank, settings.working_days
+            writer, reader, accounts, permits, platforms, bank_book, bank, settings.working_days, suspense_payouts
         )
         self.bank_lines = BankLineActivities(
             writer,

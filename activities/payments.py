@@ -1,6 +1,7 @@
 """Activities of a withdrawal: ledger transactions, and calls to the bank that carry one request number each."""
 
 from datetime import date
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
@@ -15,15 +16,18 @@ from activities.withdrawal_permits import HoldMoney, WithdrawalPermits
 from escrow.channels.protocols import Capabilities, PayoutOrder, Payouts
 from escrow.domain import recipes
 from escrow.domain.errors import BankDeclined, BankUnreachable, Refused
-from escrow.domain.journal import Receipt
+from escrow.domain.journal import JournalEntry, Receipt
 from escrow.domain.payouts import PayoutAnswer, PayoutStatus
 from escrow.domain.rails import Rail
 from escrow.domain.routing import PayoutAccount, account_facts
+from escrow.domain.suspense_returns import suspense_payout_failed, suspense_payout_requested
+from escrow.ledger.bank_account_rows import BankAccount
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import get_object
 from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
+from escrow.ledger.suspense_payouts import SuspensePayee, SuspensePayouts
 
 
 class PaymentRequest(BaseModel):
@@ -39,11 +43,16 @@ class HoldReceipt(BaseModel):
 
 
 class PayoutTarget(PaymentRequest):
-    """Where a payout goes; the account itself is looked up by the activity."""
+    """Where a payout goes; the account itself is looked up by the activity.
+
+    Args:
+        returned_as: number of the return of suspense money, whose payee the books know; empty for a bound account.
+    """
 
     platform_no: str
     member_no: str
     account_id: str
+    returned_as: str = ""
 
 
 class PayoutSurvey(BaseModel):
@@ -107,6 +116,7 @@ class PaymentActivities:
         bank_book: BankBook,
         payouts: Payouts,
         working_days: dict[date, bool],
+        suspense_payouts: SuspensePayouts,
     ) -> None:
         self._writer = writer
         self._reader = reader
@@ -116,33 +126,38 @@ class PaymentActivities:
         self._bank_book = bank_book
         self._payouts = payouts
         self._working_days = working_days
+        self._suspense_payouts = suspense_payouts
 
     @activity.defn
     async def hold_money(self, request: HoldMoney) -> HoldReceipt:
         """Hold principal and fee; the account must be bound, under the member's own name.
 
+        Money in suspense is held for its return to the account that it came from.
+
         Raises:
             Refused: `account_not_bound`, `account_not_verified`, `identity_required`, `member_state`,
-                `insufficient_balance`, `bank_charges_owed`, `object_exists`, or the basis does not hold.
+                `insufficient_balance`, `bank_charges_owed`, `suspense_source_unknown`, `object_exists`, or the basis
+                does not hold.
         """
         step = request.step
         held = await get_object(self._reader, step.platform_no, step.object_kind, step.object_no)
-        # Asked again after it was done, nothing is checked anew: what held then may have changed since.
-        account_id = held.body["account_id"] if held is not None else await self._permits.account_to_pay(request)
+        account_id, facts = "", dict[str, Any]()
+        if held is not None:
+            # Asked again after it was done, nothing is checked anew: what held then may have changed since.
+            account_id = held.body["account_id"]
+        elif request.credit_no:
+            facts = await self._permits.suspense_to_return(request)
+        else:
+            account_id = await self._permits.account_to_pay(request)
         posting = step.posting(
-            entry=recipes.withdrawal_requested(
-                platform_no=step.platform_no,
-                member_no=request.member_no,
-                withdrawal_no=step.object_no,
-                amount_fen=request.principal_fen + request.fee_fen,
-            ),
+            entry=_held(request),
             content={
                 "member_no": request.member_no,
                 "principal_fen": request.principal_fen,
                 "fee_fen": request.fee_fen,
                 "started_as": request.started_as,
             },
-            document={"account_id": account_id},
+            document={"account_id": account_id, **facts},
         )
         try:
             receipt = await self._writer.post(posting)
@@ -175,7 +190,7 @@ class PaymentActivities:
             Refused: `account_not_bound` when it was unbound meanwhile.
             BankUnreachable: ask again.
         """
-        account = await self._accounts.to_pay(target.platform_no, target.member_no, target.account_id)
+        account = await self._payee(target)
         capabilities = await self._payouts.capabilities()
         return PayoutSurvey(
             account=account_facts(
@@ -205,6 +220,7 @@ class PaymentActivities:
             withdrawal.require(
                 member_no=target.member_no, account_id=target.account_id, principal_fen=request.amount_fen
             )
+            withdrawal.require_payee(returned_as=target.returned_as)
             withdrawal.require_attempt(request.request_no)
             await require_in_transit(
                 self._reader,
@@ -214,7 +230,7 @@ class PaymentActivities:
                 amount_fen=request.amount_fen,
             )
             await self._require_unpaid(target.platform_no, withdrawal.payout_nos - {request.request_no})
-            account = await self._accounts.to_pay(target.platform_no, target.member_no, target.account_id)
+            account = await self._payee(target)
             platform = await self._platforms.get(target.platform_no)
             order = PayoutOrder(
                 request_no=bank_request_no(target.platform_no, request.request_no),
@@ -275,7 +291,7 @@ class PaymentActivities:
 
     @activity.defn
     async def return_money(self, request: ReturnMoney) -> Receipt:
-        """Give principal and fee back to the sub-account they were taken from.
+        """Give principal and fee back to the sub-account they were taken from, or money of a return to suspense.
 
         Raises:
             Refused: `withdrawal_differs`.
@@ -288,14 +304,21 @@ class PaymentActivities:
             await self._require_unpaid(step.platform_no, withdrawal.payout_nos)
         return await self._writer.post(
             step.posting(
-                entry=recipes.withdrawal_returned_to_member(
-                    platform_no=step.platform_no,
-                    member_no=request.member_no,
-                    withdrawal_no=step.object_no,
-                    amount_fen=request.principal_fen + request.fee_fen,
-                ),
+                entry=_given_back(request, credit_no=withdrawal.credit_no),
                 content={"principal_fen": request.principal_fen, "fee_fen": request.fee_fen},
             )
+        )
+
+    async def _payee(self, target: PayoutTarget) -> BankAccount | SuspensePayee:
+        if not target.returned_as:
+            return await self._accounts.to_pay(target.platform_no, target.member_no, target.account_id)
+        held = (await recorded_withdrawal(self._reader, target.platform_no, target.returned_as)).held
+        return await self._suspense_payouts.payee(
+            target.platform_no,
+            target.returned_as,
+            credit_no=held["credit_no"],
+            cnaps_code=held["cnaps_code"],
+            payee_is_named=held["payee_is_named"],
         )
 
     async def _require_unpaid(self, platform_no: str, request_nos: frozenset[str]) -> None:
@@ -307,6 +330,37 @@ class PaymentActivities:
                 raise BankUnreachable(
                     "earlier_payout_open", f"The bank does not rule out that it pays {request_no}; ask again later."
                 )
+
+
+def _held(request: HoldMoney) -> JournalEntry:
+    platform_no, withdrawal_no = request.step.platform_no, request.step.object_no
+    if request.credit_no:
+        return suspense_payout_requested(
+            platform_no=platform_no,
+            credit_no=request.credit_no,
+            return_no=withdrawal_no,
+            amount_fen=request.principal_fen,
+        )
+    return recipes.withdrawal_requested(
+        platform_no=platform_no,
+        member_no=request.member_no,
+        withdrawal_no=withdrawal_no,
+        amount_fen=request.principal_fen + request.fee_fen,
+    )
+
+
+def _given_back(request: ReturnMoney, *, credit_no: str) -> JournalEntry:
+    platform_no, withdrawal_no = request.step.platform_no, request.step.object_no
+    if credit_no:
+        return suspense_payout_failed(
+            platform_no=platform_no, credit_no=credit_no, return_no=withdrawal_no, amount_fen=request.principal_fen
+        )
+    return recipes.withdrawal_returned_to_member(
+        platform_no=platform_no,
+        member_no=request.member_no,
+        withdrawal_no=withdrawal_no,
+        amount_fen=request.principal_fen + request.fee_fen,
+    )
 
 
 def _count_definite(rail: Rail, answer: PayoutAnswer) -> None:

@@ -13,7 +13,7 @@ from escrow.domain.requests import derived
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import recorded_steps
 
-_FACTS = ("member_no", "account_id", "principal_fen", "fee_fen")
+_FACTS = ("member_no", "account_id", "principal_fen", "fee_fen", "credit_no", "cnaps_code", "payee_is_named")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,11 @@ class RecordedWithdrawal:
     held: Mapping[str, Any]
     payout_nos: frozenset[str]
 
+    @property
+    def credit_no(self) -> str:
+        """The suspense credit whose money it sends back; empty for any other withdrawal."""
+        return self.held.get("credit_no") or ""
+
     def require(self, **facts: Any) -> None:
         """What is to be paid, settled or given back must be what was held.
 
@@ -33,6 +38,15 @@ class RecordedWithdrawal:
         differs = sorted(name for name, value in facts.items() if self.held.get(name) != value)
         if differs:
             raise Refused("withdrawal_differs", f"{self.withdrawal_no} was held with another {', '.join(differs)}.")
+
+    def require_payee(self, *, returned_as: str) -> None:
+        """Money of a suspense credit goes to the payee of just this return, any other to a bound account.
+
+        Raises:
+            Refused: `withdrawal_differs`.
+        """
+        if returned_as != (self.withdrawal_no if self.credit_no else ""):
+            raise Refused("withdrawal_differs", f"{self.withdrawal_no} was held for another payee.")
 
     def require_attempt(self, request_no: str) -> None:
         """A payment order must be recorded before it is sent, or a later one could not be held against it.

@@ -1,20 +1,27 @@
 """Whether a withdrawal may begin, and to which bound account its money then goes."""
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 from activities.guards import require_fee
 from activities.signed_order import require_standing_order
 from activities.steps import Step
 from escrow.domain.errors import Refused
+from escrow.domain.journal import Basis
 from escrow.domain.member_states import Deed, require_may
 from escrow.domain.money import format_fen
+from escrow.domain.order_operations import withdrawal_operation_hash, withdrawal_terms
 from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.suspense_returns import suspense_return_operation_hash
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.charges import cover_bank_charges
+from escrow.ledger.consents import get_consent
 from escrow.ledger.engine import Reader
-from escrow.ledger.members import Members
+from escrow.ledger.members import PLATFORM_ITSELF, Members
 from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
+from escrow.ledger.suspense_payouts import SuspensePayouts
 
 
 class HoldMoney(BaseModel):
@@ -25,6 +32,7 @@ class HoldMoney(BaseModel):
             of the same number after the server has forgotten the first.
         member_no: empty for the platform's own money.
         order_no: the order whose release is withdrawn by itself; empty when somebody asked for it.
+        credit_no: the suspense credit whose money goes back; empty for money of a member or the platform.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,19 +44,27 @@ class HoldMoney(BaseModel):
     principal_fen: int
     fee_fen: int
     order_no: str
+    credit_no: str = ""
 
 
 class WithdrawalPermits:
     """The rules that a withdrawal is held against once, when its money is about to be held."""
 
     def __init__(
-        self, writer: LedgerWriter, reader: Reader, accounts: BankAccounts, members: Members, platforms: Platforms
+        self,
+        writer: LedgerWriter,
+        reader: Reader,
+        accounts: BankAccounts,
+        members: Members,
+        platforms: Platforms,
+        payees: SuspensePayouts,
     ) -> None:
         self._writer = writer
         self._reader = reader
         self._accounts = accounts
         self._members = members
         self._platforms = platforms
+        self._payees = payees
 
     async def account_to_pay(self, request: HoldMoney) -> str:
         """The bound account that the money may go to.
@@ -68,6 +84,29 @@ class WithdrawalPermits:
         )
         return account.account_id
 
+    async def suspense_to_return(self, request: HoldMoney) -> dict[str, Any]:
+        """What is known of a return besides its amount, as the consent that it stands on says.
+
+        Raises:
+            Refused: `basis_missing`, `basis_mismatch`, or `suspense_source_unknown`.
+        """
+        step = request.step
+        for basis in step.bases:
+            consent = await get_consent(self._reader, step.platform_no, basis.reference)
+            if consent is None or basis.kind != "consent":
+                raise Refused("basis_missing", f"Nobody consented to the return {step.object_no}.")
+            said = consent.terms
+            expected = suspense_return_operation_hash(
+                platform_no=step.platform_no, return_no=step.object_no, by=consent.given_by, terms=said
+            )
+            holds = basis.operation_hash == expected and said["credit_no"] == request.credit_no
+            if not holds or (request.principal_fen, request.fee_fen) != (said["principal_fen"], 0) or request.member_no:
+                raise _not_about_this(basis)
+            facts = {"cnaps_code": said["cnaps_code"], "payee_is_named": bool(said["payee_digest"])}
+            await self._payees.payee(step.platform_no, step.object_no, credit_no=request.credit_no, **facts)
+            return {"credit_no": request.credit_no, **facts}
+        raise Refused("basis_missing", f"Nobody consented to the return {step.object_no}.")
+
     async def _deciding_config(self, request: HoldMoney) -> PlatformConfig:
         """Only what an order does by itself keeps the order's configuration; whoever asks now is asked for now."""
         platform_no = request.step.platform_no
@@ -84,6 +123,7 @@ class WithdrawalPermits:
                 )
                 config = (await configurations.version(platform_no, int(order.contract["config_version"]))).config
             else:
+                _require_asked_for(request, basis)
                 require_fee(config=config, fee_fen=request.fee_fen)
         return config
 
@@ -106,3 +146,23 @@ class WithdrawalPermits:
                 f"The platform owes {format_fen(owed_fen)} for bank charges; transfer that to the custody account.",
                 {"owed_fen": owed_fen},
             )
+
+
+def _require_asked_for(request: HoldMoney, basis: Basis) -> None:
+    """The consent is to exactly this withdrawal, whatever the workflow took its hash of.
+
+    Raises:
+        Refused: `basis_mismatch`.
+    """
+    expected = withdrawal_operation_hash(
+        platform_no=request.step.platform_no,
+        withdrawal_no=request.step.object_no,
+        by=request.member_no or PLATFORM_ITSELF,
+        terms=withdrawal_terms(account_id=request.account_id, principal_fen=request.principal_fen),
+    )
+    if basis.operation_hash != expected:
+        raise _not_about_this(basis)
+
+
+def _not_about_this(basis: Basis) -> Refused:
+    return Refused("basis_mismatch", f"The {basis.kind} {basis.reference} is not about this.")

@@ -30,6 +30,7 @@ from api import (
     problems,
     statements,
     suspense,
+    suspense_returns,
     top_ups,
     withdrawals,
 )
@@ -157,6 +158,7 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
         payer_codes,
         payments,
         suspense,
+        suspense_returns,
         authorisations,
         accounts,
         statements,

@@ -84,6 +84,12 @@ CATALOGUE: dict[str, Entry] = {
         _CONFLICT, "Not enough money on the account", "Top up, or ask for less; `details.account` names the account."
     ),
     "reversal_exceeds_assignment": Entry(_CONFLICT, "More than was assigned", "Take back at most `details.left_fen`."),
+    "suspense_source_unknown": Entry(
+        _CONFLICT, "Nobody knows the account it came from", "Only what came by transfer can be sent back so."
+    ),
+    "two_operators_required": Entry(
+        HTTPStatus.FORBIDDEN, "Two operators decide this", "Ask the institution to pay this money out."
+    ),
     "bank_charges_owed": Entry(
         _CONFLICT,
         "The platform owes bank charges",

@@ -39,6 +39,7 @@ class WithdrawalView(View):
     member_no: str | None
     account_id: str
     order_no: str = Field(description="The order whose release it follows by standing order; else empty.")
+    credit_no: str = Field(description="The money in suspense that it sends back; else empty.")
     principal_fen: BalanceFen
     fee_fen: BalanceFen
     rail: Rail | None = Field(description="The rail it was last sent over.")

@@ -52,6 +52,7 @@ def withdrawal_view(withdrawal: BusinessObject) -> WithdrawalView:
         member_no=body["member_no"] or None,
         account_id=body["account_id"],
         order_no=body["order_no"],
+        credit_no=body.get("credit_no", ""),
         principal_fen=body["principal_fen"],
         fee_fen=body["fee_fen"],
         rail=attempts[-1].rail if attempts else None,
@@ -135,7 +136,8 @@ async def withdraw(
         except Refused as not_allowed:
             await keep_refusal(services, platform_no, consent.consent_no, not_allowed)
             raise
-        await services.processes.start_withdrawal(
+        withdrawal = await sent_off(
+            services,
             WithdrawalInput(
                 platform_no=platform_no,
                 withdrawal_no=body.withdrawal_no,
@@ -147,14 +149,28 @@ async def withdraw(
                 routing_objective=config.routing_objective.value,
                 large_withdrawal_sms_above_fen=config.large_withdrawal_sms_threshold_fen,
                 config_version=current.version,
-            )
+            ),
         )
-        withdrawal = await appeared(services, platform_no, "withdrawal", body.withdrawal_no)
+    await keep_if_refused(services, withdrawal, consent.consent_no)
+    return withdrawal, is_new
+
+
+async def sent_off(services: Services, withdrawal: WithdrawalInput) -> BusinessObject:
+    """Start a withdrawal and wait until it stands in the books."""
+    await services.processes.start_withdrawal(withdrawal)
+    return await appeared(services, withdrawal.platform_no, "withdrawal", withdrawal.withdrawal_no)
+
+
+async def keep_if_refused(services: Services, withdrawal: BusinessObject, consent_no: str) -> None:
+    """Raise what a withdrawal was refused with, if it was, and keep that as the answer of its consent.
+
+    Raises:
+        Refused: as the books have it.
+    """
     if withdrawal.status == WithdrawalStatus.REFUSED:
         refusal = Refused(withdrawal.body["refusal"], " ".join(withdrawal.body["route"]))
-        await keep_refusal(services, platform_no, consent.consent_no, refusal)
+        await keep_refusal(services, withdrawal.platform_no, consent_no, refusal)
         raise refusal
-    return withdrawal, is_new
 
 
 async def _require_allowed(

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from escrow.commands import days, platform, sandbox, verify
+from escrow.commands import days, operators, platform, sandbox, suspense, verify
 from escrow.commands.demo.command import demo
 from escrow.commands.skip import skip
 from escrow.commands.states import states
@@ -32,6 +32,8 @@ app.command()(days.roll)
 app.command()(days.sweep)
 app.command()(states)
 app.add_typer(platform.app, name="platform")
+app.add_typer(operators.app, name="operator")
+app.add_typer(suspense.app, name="suspense")
 app.add_typer(sandbox.app, name="sandbox")
 
 

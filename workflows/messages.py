@@ -191,6 +191,7 @@ class WithdrawalInput(Message):
         fee_fen: fixed at request, held on top of the principal.
         basis: the consent, or the release that the order's standing instruction follows.
         config_version: the platform's configuration it was asked for under; 0 for the newest.
+        credit_no: the suspense credit whose money goes back to where it came from; empty for any other withdrawal.
         state: set only when a long run continues as new.
     """
 
@@ -205,6 +206,7 @@ class WithdrawalInput(Message):
     routing_objective: Literal["cheapest", "fastest", "balanced"] = "balanced"
     large_withdrawal_sms_above_fen: int = 5_000_000
     config_version: int = 0
+    credit_no: str = ""
     state: "WithdrawalState | None" = None
     continue_after_events: int = Field(default=8_000, ge=10)
 

@@ -68,6 +68,7 @@ class WithdrawalDesk(Desk):
             platform_no=self.withdrawal.platform_no,
             member_no=self.withdrawal.member_no,
             account_id=self.state.account_id,
+            returned_as=self.withdrawal.withdrawal_no if self.withdrawal.credit_no else "",
         )
 
     async def hold(self) -> None:
@@ -87,6 +88,7 @@ class WithdrawalDesk(Desk):
             principal_fen=self.withdrawal.principal_fen,
             fee_fen=self.withdrawal.fee_fen,
             order_no=self.withdrawal.order_no,
+            credit_no=self.withdrawal.credit_no,
         )
         receipt = await self.certain(
             lambda: workflow.execute_activity_method(
@@ -99,8 +101,8 @@ class WithdrawalDesk(Desk):
     def basis_of_hold(self) -> Basis:
         """What the money is held on; the hash of a consent is taken of this very withdrawal, not from its input."""
         given = self.withdrawal.basis
-        if given.kind != "consent":
-            return given
+        if given.kind != "consent" or self.withdrawal.credit_no:
+            return given  # of a return, the books have the terms besides what this input says
         terms = withdrawal_terms(account_id=self.withdrawal.account_id, principal_fen=self.withdrawal.principal_fen)
         expected = withdrawal_operation_hash(
             platform_no=self.withdrawal.platform_no,
@@ -279,6 +281,7 @@ class WithdrawalDesk(Desk):
                 "principal_fen": self.withdrawal.principal_fen,
                 "fee_fen": self.withdrawal.fee_fen,
                 "order_no": self.withdrawal.order_no,
+                "credit_no": self.withdrawal.credit_no,
             }
         return Step(
             platform_no=self.withdrawal.platform_no,

@@ -7,10 +7,12 @@ from workflows.messages import WithdrawalInput, WithdrawalState
 def withdrawal_details(withdrawal: WithdrawalInput, state: WithdrawalState) -> str:
     """Markdown for the workflow's current details. Holds member numbers, no names or accounts."""
     whose = withdrawal.member_no or f"platform {withdrawal.platform_no}"
+    where = f"to account {state.account_id or '(default)'}, fee {format_fen(withdrawal.fee_fen)}"
+    if withdrawal.credit_no:
+        where = f"from suspense {withdrawal.credit_no} back to where it came from"
     parts = [
         f"### {withdrawal.withdrawal_no}: {state.status.replace('_', ' ')}\n\n"
-        f"{format_fen(withdrawal.principal_fen)} yuan of {whose} to account {state.account_id or '(default)'}, "
-        f"fee {format_fen(withdrawal.fee_fen)}"
+        f"{format_fen(withdrawal.principal_fen)} yuan of {whose} {where}"
     ]
     if state.attention:
         parts.append(f"**NEEDS ATTENTION:** {state.attention}\n\nMend the cause, then send the update `resume`.")

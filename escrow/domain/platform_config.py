@@ -185,6 +185,12 @@ class PlatformConfig(BaseModel):
         description="Whether members withdraw only to accounts that a micro-deposit or a UnionPay check has verified. "
         "Off by default; a platform in production should switch it on.",
     )
+    suspense_returned_by_platform: bool = Field(
+        default=True,
+        strict=True,
+        description="Whether your key may send money in suspense back to the account it came from; else two operators "
+        "do. What the bank gave back of a payout is always paid out by two operators.",
+    )
     limits: Limits = Field(default=Limits(), description="Limits, off by default.")
     sms_texts: SmsTexts = Field(default=SmsTexts(), description="Texts of short messages, with named fields.")
 

@@ -80,6 +80,8 @@ def reserved_for_operators(before: PlatformConfig, after: PlatformConfig) -> lis
         reserved.append("identity_required_for_withdrawal")
     if before.verified_account_required and not after.verified_account_required:
         reserved.append("verified_account_required")
+    if after.suspense_returned_by_platform and not before.suspense_returned_by_platform:
+        reserved.append("suspense_returned_by_platform")
     return reserved
 
 

@@ -1,7 +1,8 @@
 """Every money movement as a named recipe that gives a balanced journal entry.
 
 Those of money that channels collect are made in `escrow.domain.collection_recipes`, those of transfers between
-sub-accounts in `escrow.domain.transfers`, those of micro-deposits in `escrow.domain.verification_recipes`.
+sub-accounts in `escrow.domain.transfers`, those of micro-deposits in `escrow.domain.verification_recipes`, those of
+suspense money that is paid out in `escrow.domain.suspense_returns`.
 What is no recipe is refused: `RECIPES` says which purposes a recipe may add to or take from and which kinds of
 basis it may stand on, and the database holds the same list. All amounts are integer fen and greater than zero
 unless a parameter says that it may be zero.
@@ -71,6 +72,8 @@ RECIPES: Mapping[str, RecipeRule] = {
     "order_paid_directly": _rule((_P.CHANNEL_DUE,), (_P.ESCROW, _P.SUSPENSE), "consent"),
     "refund_credited": _rule((_P.REFUND,), _MEMBER_MONEY, "none"),
     "payment_made": _rule(_MEMBER_MONEY, (*_MEMBER_MONEY, _P.OWN), "consent"),
+    "suspense_payout_requested": _rule((_P.SUSPENSE,), (_P.PAYOUT,), "consent"),
+    "suspense_payout_failed": _rule((_P.PAYOUT,), (_P.SUSPENSE,), "none"),
     "suspense_assigned": _rule((_P.SUSPENSE,), _MEMBER_MONEY, "consent"),
     "assignment_reversed": _rule(_MEMBER_MONEY, (_P.SUSPENSE,), "consent"),
     "micro_deposit_sent": _rule((_P.OWN,), (_P.CUSTODY,), "bank_line"),

@@ -3,6 +3,7 @@
 from escrow.ledger.account_verifications import AccountVerifications
 from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.bank_accounts import BankAccounts
+from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.card_holders import CardHolders
 from escrow.ledger.cashier_links import CashierLinks
 from escrow.ledger.engine import Reader
@@ -11,6 +12,7 @@ from escrow.ledger.mandate_debits import MandateDebits
 from escrow.ledger.mandates import Mandates
 from escrow.ledger.member_closing import MemberClosings
 from escrow.ledger.members import Members
+from escrow.ledger.operators import Operators
 from escrow.ledger.page_links import PageLinks
 from escrow.ledger.pay_in_codes import PayInCodes
 from escrow.ledger.payment_passwords import PaymentPasswords
@@ -18,6 +20,7 @@ from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.platform_file import PlatformFile
 from escrow.ledger.platforms import Platform, Platforms
 from escrow.ledger.sms_codes import SmsCodes
+from escrow.ledger.suspense_payouts import SuspensePayouts
 from escrow.ledger.verification_sendings import VerificationSendings
 from escrow.ledger.verification_tries import VerificationTries
 
@@ -51,6 +54,8 @@ class Registry:
         self.payment_passwords = PaymentPasswords(reader, box)
         self.sms_codes = SmsCodes(reader, box, self.page_links)
         self.closings = MemberClosings(reader, self.bank_accounts)
+        self.operators = Operators(reader)
+        self.suspense_payouts = SuspensePayouts(reader, box, BankLines(reader, box))
 
     async def open_platform(self, file: PlatformFile, *, custody_account_no: str) -> tuple[Platform, bool]:
         """Open a platform from its file, with its own bank account; of an open one only the configuration changes.

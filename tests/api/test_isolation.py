@@ -112,6 +112,10 @@ NAMED: Mapping[tuple[str, str], dict[str, Any]] = {
         "path": {"credit_no": "CR-1"},
         "body": {"assignment_no": "X-1", "member_no": "O-1", "amount_fen": 1},
     },
+    ("POST", "/v1/suspense/{credit_no}/returns"): {
+        "path": {"credit_no": "CR-1"},
+        "body": {"return_no": "X-1", "amount_fen": 1},
+    },
     ("GET", "/v1/suspense/assignments/{assignment_no}"): {"path": {"assignment_no": "AS-1"}},
     ("POST", "/v1/suspense/assignments/{assignment_no}/reversals"): {
         "path": {"assignment_no": "AS-1"},

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.domain import collection_recipes, recipes, transfers, verification_recipes
+from escrow.domain import collection_recipes, recipes, suspense_returns, transfers, verification_recipes
 from escrow.domain.accounts import WITHOUT_MINIMUM, Purpose
 from escrow.domain.collections import CollectionMethod, Settlement
 from escrow.domain.errors import Refused
@@ -113,6 +113,12 @@ MADE: dict[str, Callable[[int, int], JournalEntry]] = {
     ),
     "channel_refunded": lambda a, b: collection_recipes.channel_refunded(
         platform_no="P", channel="qr_qq", payment_no="X", amount_fen=a
+    ),
+    "suspense_payout_requested": lambda a, b: suspense_returns.suspense_payout_requested(
+        platform_no="P", credit_no="B-1", return_no="SR", amount_fen=a
+    ),
+    "suspense_payout_failed": lambda a, b: suspense_returns.suspense_payout_failed(
+        platform_no="P", credit_no="B-1", return_no="SR", amount_fen=a
     ),
     "suspense_return_failed": lambda a, b: collection_recipes.suspense_return_failed(
         platform_no="P", payment_no="X", amount_fen=a

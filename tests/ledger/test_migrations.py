@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 from escrow.domain.recipes import RECIPES
-from escrow.ledger import registry_tables, tables
+from escrow.ledger import operator_tables, registry_tables, tables
 from escrow.ledger.connections import sqlalchemy_url
 from escrow.ledger.migrate import downgrade, migrate
 from escrow.ledger.posting import LedgerWriter
@@ -39,6 +39,7 @@ async def test_the_schema_goes_up_and_down_and_up_again(server: PostgresServer) 
 async def test_the_tables_in_code_are_the_tables_in_the_database(server: PostgresServer) -> None:
     database = await new_database(server)
     assert tables.Account.metadata is registry_tables.MemberRow.metadata is SQLModel.metadata
+    assert operator_tables.OperatorKeyRow.metadata is SQLModel.metadata
     engine = create_async_engine(sqlalchemy_url(database.dsn))
 
     def differences(connection: Connection) -> list[object]:

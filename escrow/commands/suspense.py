@@ -1,0 +1,177 @@
+"""`escrow suspense …`: money in suspense that two operators pay out; one proposes, another confirms."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from escrow.commands.books import Books, opened_books
+from escrow.commands.running import out, run
+from escrow.domain.accounts import Purpose
+from escrow.domain.errors import Refused
+from escrow.domain.identity_numbers import mask
+from escrow.domain.money import format_fen, yuan
+from escrow.ledger.balances import AccountBalance, list_accounts
+from escrow.ledger.consents import Consent
+from escrow.ledger.objects import BusinessObject, get_object
+from escrow.ledger.suspense_payouts import Proposal
+from escrow.stack.processes import StackError
+from escrow.stack.temporal_client import connect_temporal
+
+app = typer.Typer(help="Pay out money in suspense, by two operators.")
+
+PlatformNo = Annotated[str, typer.Argument(help="The platform's number.")]
+ReturnNo = Annotated[str, typer.Argument(help="A number of your own among the platform's withdrawals.")]
+OperatorKey = Annotated[
+    str,
+    typer.Option(
+        envvar="ESCROW_OPERATOR_KEY", prompt="Your operator key", hide_input=True, help="Asked for if absent."
+    ),
+]
+
+#: Contract with the worker: names under which it takes withdrawals.
+_WORKFLOW, _TASK_QUEUE = "Withdrawal", "payments"
+_PAGE = 200
+_PATIENCE_SECONDS, _PAUSE_SECONDS = 20.0, 0.2
+
+
+@app.command("list")
+def list_credits(platform_no: PlatformNo) -> None:
+    """Show what is in suspense, and the masked account that it came from."""
+    run(_list(platform_no))
+
+
+async def _list(platform_no: str) -> None:
+    async with opened_books() as books:
+        after = 0
+        while True:
+            found = await list_accounts(
+                books.reader, platform_no, purpose=Purpose.SUSPENSE, after_account_id=after, limit=_PAGE
+            )
+            for item in found:
+                if item.balance_fen:
+                    out.print(f"{item.account.ref}  {format_fen(item.balance_fen)}  {await _came_from(books, item)}")
+            if len(found) < _PAGE:
+                return
+            after = found[-1].account_id
+
+
+async def _came_from(books: Books, item: AccountBalance) -> str:
+    try:
+        line = await books.registry.suspense_payouts.source(item.account.platform_no, item.account.ref)
+    except Refused:
+        return "collected by a channel"
+    what = "given back of a payout to" if line.kind == "return" else "from"
+    return f"{what} {mask(line.counterparty_account_no)}"
+
+
+@app.command()
+def propose(
+    platform_no: PlatformNo,
+    return_no: ReturnNo,
+    credit_no: Annotated[str, typer.Argument(help="The bank's serial number, as `escrow suspense list` shows it.")],
+    amount: Annotated[str, typer.Argument(help="Yuan, e.g. 1,200.50; at most what is there.")],
+    operator_key: OperatorKey,
+    name_account: Annotated[
+        bool,
+        typer.Option(
+            "--name-account",
+            help="Ask for the account that money given back of a payout goes to now; it must bear the same name.",
+        ),
+    ] = False,
+    cnaps_code: Annotated[str, typer.Option(help="CNAPS code of that account's branch, where known.")] = "",
+) -> None:
+    """Propose to pay money in suspense out: to where it came from, or with --name-account where it belongs now."""
+    account_no = typer.prompt("Account number", hide_input=True) if name_account else ""
+    run(_propose(platform_no, return_no, credit_no, yuan(amount), operator_key, account_no, cnaps_code))
+
+
+async def _propose(
+    platform_no: str,
+    return_no: str,
+    credit_no: str,
+    amount_fen: int,
+    operator_key: str,
+    account_no: str,
+    cnaps_code: str,
+) -> None:
+    async with opened_books() as books:
+        proposal = await books.registry.suspense_payouts.propose(
+            platform_no,
+            return_no,
+            credit_no=credit_no,
+            amount_fen=amount_fen,
+            operator_no=await books.registry.operators.of_key(operator_key),
+            account_no=account_no,
+            cnaps_code=cnaps_code,
+        )
+    out.print(f"{proposal.proposed_by} proposed {return_no}: {format_fen(amount_fen)} of {credit_no}")
+    out.print(f"another operator confirms it: escrow suspense confirm {platform_no} {return_no}")
+
+
+@app.command()
+def confirm(platform_no: PlatformNo, return_no: ReturnNo, operator_key: OperatorKey) -> None:
+    """Confirm what another operator proposed: the money is sent. Repeatable."""
+    run(_confirm(platform_no, return_no, operator_key))
+
+
+async def _confirm(platform_no: str, return_no: str, operator_key: str) -> None:
+    async with opened_books() as books:
+        operator_no = await books.registry.operators.of_key(operator_key)
+        proposal, consent = await books.registry.suspense_payouts.confirm(
+            platform_no, return_no, operator_no=operator_no
+        )
+        await _send(books, proposal, consent)
+        withdrawal = await _entered(books, proposal)
+    reason = f": {' '.join(withdrawal.body['route'])}" if withdrawal.status == "refused" else ""
+    out.print(f"{proposal.proposed_by} and {proposal.decided_by} decided {return_no}: {withdrawal.status}{reason}")
+    if withdrawal.status == "refused":
+        raise Refused(withdrawal.body["refusal"], "The money stays in suspense; propose anew under another number.")
+
+
+async def _send(books: Books, proposal: Proposal, consent: Consent) -> None:
+    """Start the withdrawal; one that runs or ran under this number is left as it is."""
+    platform_no = proposal.platform_no
+    current = await books.registry.platforms.configurations.current(platform_no)
+    request = {
+        "platform_no": platform_no,
+        "withdrawal_no": proposal.return_no,
+        "member_no": "",
+        "principal_fen": proposal.amount_fen,
+        "basis": {"kind": "consent", "reference": consent.consent_no, "operation_hash": consent.operation_hash},
+        "routing_objective": current.config.routing_objective.value,
+        "large_withdrawal_sms_above_fen": current.config.large_withdrawal_sms_threshold_fen,
+        "config_version": current.version,
+        "credit_no": proposal.credit_no,
+    }
+    try:
+        client = await connect_temporal()
+        await client.start_workflow(
+            _WORKFLOW,
+            request,
+            id=f"withdrawal/{platform_no}/{proposal.return_no}",
+            task_queue=_TASK_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            static_summary=f"{format_fen(proposal.amount_fen)} yuan of suspense, by two operators",
+        )
+    except WorkflowAlreadyStartedError:
+        return
+    except (RPCError, RuntimeError) as error:
+        raise StackError("Temporal cannot be reached; what was decided is kept. Confirm again.") from error
+
+
+async def _entered(books: Books, proposal: Proposal) -> BusinessObject:
+    """The withdrawal, once its workflow entered it in the books."""
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while True:
+                found = await get_object(books.reader, proposal.platform_no, "withdrawal", proposal.return_no)
+                if found is not None:
+                    return found
+                await asyncio.sleep(_PAUSE_SECONDS)
+    except TimeoutError as error:
+        raise StackError("No worker takes it now; it is sent as soon as one does.") from error

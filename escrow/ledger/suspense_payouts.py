@@ -1,0 +1,217 @@
+"""Payouts of suspense money that two operators decide: one proposes, another confirms.
+
+The money goes to the account that it came from. What a bank gave back of a payout has no account to go back to: then
+the operators name one, and it must bear the name that the bank told with the line.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from escrow.domain.errors import Refused
+from escrow.domain.identity_numbers import is_cnaps_code, is_corporate_account_no, is_unionpay_card
+from escrow.domain.requests import derived
+from escrow.domain.suspense_returns import OPERATORS, RETURN_SUSPENSE, suspense_return_terms
+from escrow.ledger.bank_lines import BankLines, StoredBankLine
+from escrow.ledger.consents import Consent, NewConsent, record_within
+from escrow.ledger.engine import Reader
+from escrow.ledger.operator_tables import SuspensePayoutRow
+from escrow.ledger.personal_data import PersonalDataBox
+from escrow.ledger.registry_posting import transaction
+
+_CONSENT_VALIDITY = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuspensePayee:
+    """Where suspense money goes, in the clear: never log or store one elsewhere."""
+
+    account_no: str
+    account_name: str
+    is_corporate: bool
+    cnaps_code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A payout that an operator proposed; `decided_by` is empty until another one confirmed it."""
+
+    platform_no: str
+    return_no: str
+    credit_no: str
+    amount_fen: int
+    proposed_by: str
+    decided_by: str
+
+
+class SuspensePayouts:
+    """Proposes, decides and finds payouts of suspense money.
+
+    Args:
+        reader: the ledger's connections.
+        box: seals the accounts that operators name.
+        lines: the bank's lines, which say where money came from.
+    """
+
+    def __init__(self, reader: Reader, box: PersonalDataBox, lines: BankLines) -> None:
+        self._reader = reader
+        self._box = box
+        self._lines = lines
+
+    async def source(self, platform_no: str, credit_no: str) -> StoredBankLine:
+        """The bank's line that brought money into suspense, with the account that it came from.
+
+        Raises:
+            Refused: `suspense_source_unknown`, a channel collected it, the bank did not say from where, or there is
+                none.
+        """
+        unknown = Refused(
+            "suspense_source_unknown", f"No account is known that the money under {credit_no} came from by transfer."
+        )
+        try:
+            line = await self._lines.get(platform_no, credit_no)
+        except Refused as refusal:
+            raise unknown from refusal
+        if line.kind not in ("inbound", "return") or not (line.counterparty_account_no and line.counterparty_name):
+            raise unknown
+        return line
+
+    async def propose(
+        self,
+        platform_no: str,
+        return_no: str,
+        *,
+        credit_no: str,
+        amount_fen: int,
+        operator_no: str,
+        account_no: str = "",
+        cnaps_code: str = "",
+    ) -> Proposal:
+        """Propose a payout; the same again changes nothing.
+
+        Args:
+            account_no: where money that a bank gave back goes now; empty for the account that money came from.
+            cnaps_code: of the payee's branch, empty when unknown.
+
+        Raises:
+            Refused: `suspense_source_unknown`, `suspense_payee_fixed`, `account_no_invalid`, `cnaps_code_invalid`, or
+                `request_no_reused`.
+        """
+        line = await self.source(platform_no, credit_no)
+        if account_no and line.kind != "return":
+            raise Refused("suspense_payee_fixed", "This money goes back to the account it came from, to no other.")
+        if account_no and not (is_unionpay_card(account_no) or is_corporate_account_no(account_no)):
+            raise Refused("account_no_invalid", "The account number is mistyped.")
+        if cnaps_code and not is_cnaps_code(cnaps_code):
+            raise Refused("cnaps_code_invalid", "The CNAPS code is mistyped: its check digit does not fit.")
+        row = SuspensePayoutRow(
+            platform_no=platform_no,
+            return_no=return_no,
+            credit_no=credit_no,
+            amount_fen=amount_fen,
+            cnaps_code=cnaps_code,
+            account_no_sealed=self._box.seal(account_no, place=_place(platform_no, return_no)) if account_no else b"",
+            payee_digest=self._digest(platform_no, account_no),
+            proposed_by=operator_no,
+            proposed_at=datetime.now(UTC),
+        )
+        async with transaction(self._reader) as session:
+            values = row.model_dump()
+            await session.exec(insert(SuspensePayoutRow).values(values).on_conflict_do_nothing())
+            stored = await session.get_one(SuspensePayoutRow, (platform_no, return_no))
+            asked = ("credit_no", "amount_fen", "cnaps_code", "payee_digest", "proposed_by")
+            if any(getattr(stored, name) != values[name] for name in asked):
+                raise Refused("request_no_reused", f"Another payout was proposed as {return_no}; use a new number.")
+        return _proposal(stored)
+
+    async def confirm(self, platform_no: str, return_no: str, *, operator_no: str) -> tuple[Proposal, Consent]:
+        """Decide a payout that another operator proposed: from then on it has its consent. Repeatable.
+
+        Raises:
+            Refused: `not_found`, `two_operators_required`, or `request_no_reused` when a third operator decided.
+        """
+        async with transaction(self._reader) as session:
+            row = await self._locked(session, platform_no, return_no)
+            if row.proposed_by == operator_no:
+                raise Refused(
+                    "two_operators_required", "Who proposed a payout does not decide it; ask another operator."
+                )
+            if row.decided_by not in ("", operator_no):
+                raise Refused("request_no_reused", f"{row.decided_by} has decided this payout.")
+            if not row.decided_by:
+                row.decided_by, row.decided_at = operator_no, datetime.now(UTC)
+                session.add(row)
+                await session.flush()
+            consent, _ = await record_within(session, _consent(row, decided_at=row.decided_at or row.proposed_at))
+            return _proposal(row), consent
+
+    async def payee(
+        self, platform_no: str, return_no: str, *, credit_no: str, cnaps_code: str, payee_is_named: bool
+    ) -> SuspensePayee:
+        """The account that a return goes to.
+
+        Args:
+            payee_is_named: by two operators, under `return_no`; else it is the account that the money came from.
+
+        Raises:
+            Refused: `suspense_source_unknown`, or `not_found`.
+        """
+        line = await self.source(platform_no, credit_no)
+        account_no = line.counterparty_account_no
+        if payee_is_named:
+            async with self._reader.session() as session:
+                row = await session.get(SuspensePayoutRow, (platform_no, return_no))
+            if row is None or not row.decided_by or not row.account_no_sealed:
+                raise Refused("not_found", f"No account was named for {return_no}.")
+            account_no = self._box.open(row.account_no_sealed, place=_place(platform_no, return_no))
+        return SuspensePayee(
+            account_no=account_no,
+            account_name=line.counterparty_name,
+            is_corporate=not is_unionpay_card(account_no),
+            cnaps_code=cnaps_code,
+        )
+
+    def _digest(self, platform_no: str, account_no: str) -> str:
+        return self._box.blind_index(account_no, field=f"{platform_no}/suspense_payee").hex() if account_no else ""
+
+    async def _locked(self, session: AsyncSession, platform_no: str, return_no: str) -> SuspensePayoutRow:
+        row = await session.get(SuspensePayoutRow, (platform_no, return_no), with_for_update=True)
+        if row is None:
+            raise Refused("not_found", f"Nobody proposed a payout {return_no}.")
+        return row
+
+
+def _consent(row: SuspensePayoutRow, *, decided_at: datetime) -> NewConsent:
+    return NewConsent(
+        platform_no=row.platform_no,
+        consent_no=derived("", "suspense_payout", row.return_no, "decided"),
+        object_kind="withdrawal",
+        object_no=row.return_no,
+        operation=RETURN_SUSPENSE,
+        given_by=OPERATORS,
+        terms=suspense_return_terms(
+            credit_no=row.credit_no,
+            principal_fen=row.amount_fen,
+            cnaps_code=row.cnaps_code,
+            payee_digest=row.payee_digest,
+        ),
+        expires_at=decided_at + _CONSENT_VALIDITY,
+        method="two_operators",
+    )
+
+
+def _proposal(row: SuspensePayoutRow) -> Proposal:
+    return Proposal(
+        platform_no=row.platform_no,
+        return_no=row.return_no,
+        credit_no=row.credit_no,
+        amount_fen=row.amount_fen,
+        proposed_by=row.proposed_by,
+        decided_by=row.decided_by,
+    )
+
+
+def _place(platform_no: str, return_no: str) -> str:
+    return f"{platform_no}/suspense_payout/{return_no}/account_no"
