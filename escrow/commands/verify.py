@@ -1,6 +1,7 @@
-"""`escrow verify`: do the books hold, and do they say what the bank says?"""
+"""`escrow verify`: do the books hold, and do they say what the bank and its collection channels say?"""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
@@ -9,9 +10,12 @@ from escrow.channels.protocols import BankLine, Custody
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.commands.books import Books, opened_books
 from escrow.commands.running import EXIT_FAILED, out, run
+from escrow.commands.verify_channels import channel_differences
+from escrow.domain.accounts import WITHOUT_MINIMUM, Purpose
 from escrow.domain.bank_comparison import LineAtBank, differences
 from escrow.domain.errors import LedgerUnavailable
 from escrow.domain.money import format_fen
+from escrow.ledger.balances import PlatformBalances, platform_balances
 from escrow.ledger.connections import CONNECTION_LOST, connect
 from escrow.ledger.custody_books import custody_books
 from escrow.ledger.invariants import check_invariants
@@ -23,9 +27,10 @@ def verify(
     platform_no: Annotated[str | None, typer.Argument(help="One platform; all of them without it.")] = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds that lines in flight get to be posted.")] = 5,
 ) -> None:
-    """Check every invariant of the books, and the custody account against the bank's own answer.
+    """Check every invariant of the books, and custody account and channels against the bank's own answers.
 
-    Ends with code 1 when anything is wrong, naming each violation and each bank line that is not posted.
+    Ends with code 1 when anything is wrong, naming each violation, each bank line that is not posted, and each payment,
+    refund or settlement of a channel that is not in both books alike.
     """
     if not run(_verify(platform_no, wait)):
         raise typer.Exit(EXIT_FAILED)
@@ -72,31 +77,54 @@ async def broken_invariants(books: Books, platform_no: str | None) -> list[str]:
     return [str(violation) for violation in violations]
 
 
-async def _compared(books: Books, bank: Custody, platform_no: str, wait_seconds: float) -> list[str]:
+async def _compared(books: Books, bank: SandboxBank, platform_no: str, wait_seconds: float) -> list[str]:
     platform = await books.registry.platforms.get(platform_no)
     account_no = platform.custody_account_no
     found = await settled_differences(books, bank, platform_no, account_no, wait_seconds=wait_seconds)
     if not found:
         balance_fen = await bank.balance_fen(account_no)
         out.print(f"{platform_no}: the bank answers {format_fen(balance_fen)}, which is what the books expect")
-    return [f"{platform_no}: {sentence}" for sentence in found]
+    of_channels = await _remaining(
+        lambda: channel_differences(books.reader, bank.collections, platform_no), wait_seconds=wait_seconds
+    )
+    if not of_channels:
+        out.print(f"{platform_no}: {_equation(await platform_balances(books.reader, platform_no))}")
+    return [f"{platform_no}: {sentence}" for sentence in (*found, *of_channels)]
+
+
+def _equation(balances: PlatformBalances) -> str:
+    """Whose the money is, and where it is: both sides are equal because the balances of a platform sum to zero."""
+    held = {purpose: -balances.fen_by_purpose.get(purpose, 0) for purpose in sorted(WITHOUT_MINIMUM)}
+    sub_accounts_fen = sum(fen for purpose, fen in balances.fen_by_purpose.items() if purpose not in WITHOUT_MINIMUM)
+    return (
+        f"sub-accounts {format_fen(sub_accounts_fen)} = custody {format_fen(held[Purpose.CUSTODY])} + owed by channels "
+        f"{format_fen(held[Purpose.CHANNEL_DUE])} + bank charges owed {format_fen(held[Purpose.BANK_CHARGES])}"
+    )
 
 
 async def settled_differences(
     books: Books, bank: Custody, platform_no: str, custody_account_no: str, *, wait_seconds: float
 ) -> list[str]:
     """Differences to the bank that remain after what is in flight had time to arrive, one sentence each."""
-    deadline = asyncio.get_running_loop().time() + wait_seconds
-    while True:
+
+    async def now() -> list[str]:
         lines = await all_lines(bank, custody_account_no)
         balance_fen = await bank.balance_fen(custody_account_no)
         ours = await custody_books(books.reader, platform_no)
-        found = differences(
+        return differences(
             at_bank=[_as_compared(line) for line in lines],
             kept=ours.kept,
             bank_balance_fen=balance_fen,
             custody_fen=ours.custody_fen,
         )
+
+    return await _remaining(now, wait_seconds=wait_seconds)
+
+
+async def _remaining(differences_now: Callable[[], Awaitable[list[str]]], *, wait_seconds: float) -> list[str]:
+    deadline = asyncio.get_running_loop().time() + wait_seconds
+    while True:
+        found = await differences_now()
         if not found or asyncio.get_running_loop().time() > deadline:
             return found
         await asyncio.sleep(0.5)
