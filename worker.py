@@ -33,6 +33,7 @@ from activities.order_money import OrderActivities
 from activities.pay_ins import PayInActivities
 from activities.payments import PaymentActivities
 from activities.quick_payments import QuickPaymentActivities
+from activities.returns import ReturnActivities
 from activities.settlements import Settlements
 from activities.telemetry import Telemetry
 from activities.transfers import TransferActivities
@@ -115,6 +116,7 @@ class Activities:
         self.direct = DirectPaymentActivities(writer, reader, members, bank.collections)
         self.transfers = TransferActivities(writer, reader, members, platforms, lines)
         self.pay_ins = PayInActivities(writer, reader, members, platforms, bank.collections)
+        self.returns = ReturnActivities(writer, reader, bank.collections)
         registry = self.registry
         self.mandates = MandateActivities(registry.mandates, platforms, bank.collections)
         self.debits = DebitActivities(reader, platforms, registry.mandates, registry.mandate_debits, bank.collections)
@@ -171,10 +173,10 @@ class Activities:
             pay_ins.query_collection,
             pay_ins.close_collection,
             pay_ins.book_payment,
-            pay_ins.hold_return,
-            pay_ins.refund_payment,
-            pay_ins.query_refund,
-            pay_ins.settle_return,
+            self.returns.hold_return,
+            self.returns.refund_payment,
+            self.returns.query_refund,
+            self.returns.settle_return,
             self.mandates.register_mandate,
             self.mandates.look_at_mandate,
             self.mandates.expire_mandate,

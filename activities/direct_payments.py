@@ -7,8 +7,8 @@ from temporalio import activity
 
 from activities.guards import require_own_workflow, require_parties
 from activities.heartbeat import heartbeating
-from activities.pay_ins import require_amount
 from activities.payments import bank_request_no
+from activities.returns import require_amount
 from activities.signed_order import signed_order
 from activities.steps import Step
 from escrow.channels.collections import CollectionRefundOrder, Collections

@@ -6,7 +6,6 @@ Whatever credits money asks the channel itself first, so that an invented input 
 import re
 from dataclasses import replace
 from datetime import date
-from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
@@ -14,20 +13,12 @@ from temporalio import activity
 from activities.guards import require_consent, require_entered, require_own_workflow
 from activities.heartbeat import heartbeating
 from activities.payments import bank_request_no
-from activities.recorded_returns import RETURNING, end_no, hold_no, require_held, require_own_number
 from activities.steps import Step, used_before
-from escrow.channels.collections import CollectionOrder, CollectionRefundOrder, Collections
+from escrow.channels.collections import CollectionOrder, Collections
 from escrow.domain import collection_recipes
-from escrow.domain.collections import (
-    ChannelPayment,
-    CollectionAnswer,
-    CollectionMethod,
-    RefundAnswer,
-    RefundStatus,
-    payment_booking_no,
-)
-from escrow.domain.errors import BankDeclined, BankUnreachable, Refused
-from escrow.domain.journal import JournalEntry, Receipt
+from escrow.domain.collections import ChannelPayment, CollectionAnswer, CollectionMethod, payment_booking_no
+from escrow.domain.errors import BankDeclined, Refused
+from escrow.domain.journal import Receipt
 from escrow.domain.member_states import Deed, require_may
 from escrow.domain.pay_ins import DEBITS_A_MEMBER, TOP_UP
 from escrow.ledger.consents import get_consent
@@ -84,23 +75,6 @@ class BookPayment(PayInRequest):
     payment: ChannelPayment
     member_no: str = ""
     asked_fen: int = 0
-
-
-class ReturnPayment(PayInRequest):
-    """Money of a payment that goes back through its channel, held under the payment's number."""
-
-    collection: CollectionRef
-    refund_no: str
-    payment_no: str
-    amount_fen: int
-
-
-class BookReturn(PayInRequest):
-    """One step of such a return in the ledger."""
-
-    step: Step
-    returned: ReturnPayment
-    method: CollectionMethod
 
 
 class PayInActivities:
@@ -211,7 +185,7 @@ class PayInActivities:
         if step.request_no != payment_booking_no(request.payment.payment_no):
             raise Refused("payment_differs", f"{request.payment.payment_no} is booked under its own number only.")
         async with heartbeating():
-            payment = await self._payment_of(request.collection, request.method, request.payment.payment_no)
+            payment = await payment_of(self._channel, request.collection, request.method, request.payment.payment_no)
             settled = bool(payment.settlement_no)
             if not _same(payment, request.payment):
                 raise Refused("payment_differs", f"The channel says otherwise about {payment.payment_no}.")
@@ -236,121 +210,6 @@ class PayInActivities:
                 )
             content = {"payment_no": payment.payment_no, "paid_fen": payment.amount_fen}
             return await self._writer.post(step.posting(entry=entry, content=content))
-
-    @activity.defn
-    async def hold_return(self, request: BookReturn) -> Receipt:
-        """Take a payment of this collection out of suspense before its channel is asked to give it back.
-
-        Raises:
-            Refused: `insufficient_balance` when it was assigned meanwhile, `payment_differs` for the payment of
-                another collection, `wrong_workflow`.
-            BankUnreachable: ask again.
-        """
-        returned = request.returned
-        await require_own_collection(self._reader, returned.collection)
-        require_own_number(pay_in_no=returned.collection.pay_in_no, refund_no=returned.refund_no)
-        async with heartbeating():
-            await self._payment_of(returned.collection, request.method, returned.payment_no)
-        return await self._book_return(
-            request,
-            hold_no(returned.refund_no),
-            collection_recipes.suspense_return_held(
-                platform_no=request.step.platform_no, payment_no=returned.payment_no, amount_fen=returned.amount_fen
-            ),
-        )
-
-    @activity.defn
-    async def refund_payment(self, request: ReturnPayment) -> RefundAnswer:
-        """Ask the channel to give a held payment back, under the number that holds it. Attempted once.
-
-        Raises:
-            Refused: `not_in_transit` when it is not held so or any more, `wrong_workflow`; nothing was sent.
-            BankDeclined: nothing will be given back under this number.
-            BankUnreachable: nothing was sent.
-            OutcomeUnknown: sent, no answer.
-        """
-        ref = request.collection
-        await require_own_collection(self._reader, ref)
-        async with heartbeating():
-            if await self._require_held(request):
-                raise Refused("not_in_transit", f"The return {request.refund_no} has ended.")
-            return await self._channel.refund(
-                CollectionRefundOrder(
-                    request_no=bank_request_no(ref.platform_no, request.refund_no),
-                    collection_request_no=bank_request_no(ref.platform_no, ref.request_no),
-                    amount_fen=request.amount_fen,
-                )
-            )
-
-    @activity.defn
-    async def query_refund(self, request: ReturnPayment) -> RefundAnswer:
-        """Ask the channel what became of a refund."""
-        async with heartbeating():
-            return await self._refund_answer(request)
-
-    @activity.defn
-    async def settle_return(self, request: BookReturn) -> Receipt:
-        """Book what became of a refund, as the channel says: given back, or waiting in suspense for an operator.
-
-        Raises:
-            BankUnreachable: the channel does not say, or not yet; ask again.
-            Refused: `payment_differs` when the channel gave another amount back, `not_in_transit` for what was not
-                held so, `wrong_workflow`.
-        """
-        returned = request.returned
-        await require_own_collection(self._reader, returned.collection)
-        await self._require_held(returned, method=request.method)
-        async with heartbeating():
-            answer = await self._refund_answer(returned)
-            if answer.status is RefundStatus.SUCCEEDED:
-                require_amount(answer, returned.amount_fen)
-                entry = collection_recipes.channel_refunded(
-                    platform_no=request.step.platform_no,
-                    channel=request.method,
-                    payment_no=returned.payment_no,
-                    amount_fen=returned.amount_fen,
-                )
-            elif answer.status is RefundStatus.FAILED or answer.final:
-                entry = collection_recipes.suspense_return_failed(
-                    platform_no=request.step.platform_no, payment_no=returned.payment_no, amount_fen=returned.amount_fen
-                )
-            else:
-                raise BankUnreachable("refund_open", f"The refund {returned.refund_no} has not ended yet; ask again.")
-            return await self._book_return(request, end_no(returned.refund_no), entry)
-
-    async def _refund_answer(self, returned: ReturnPayment) -> RefundAnswer:
-        return await self._channel.query_refund(bank_request_no(returned.collection.platform_no, returned.refund_no))
-
-    async def _book_return(self, request: BookReturn, request_no: str, entry: JournalEntry) -> Receipt:
-        returned = request.returned
-        step = request.step.model_copy(update={"request_no": request_no})
-        content = {"refund_no": returned.refund_no, "recipe": entry.recipe}
-        document = {RETURNING: _facts_of(returned, request.method)}
-        return await self._writer.post(step.posting(entry=entry, content=content, document=document))
-
-    async def _require_held(self, returned: ReturnPayment, *, method: CollectionMethod | None = None) -> bool:
-        """Exactly this is held; whether the return has ended already. The method matters where it is booked."""
-        ref = returned.collection
-        return await require_held(
-            self._reader,
-            platform_no=ref.platform_no,
-            pay_in_no=ref.pay_in_no,
-            refund_no=returned.refund_no,
-            facts=_facts_of(returned, method),
-        )
-
-    async def _payment_of(self, ref: CollectionRef, method: CollectionMethod, payment_no: str) -> ChannelPayment:
-        """The payment as the channel says that it took it for this collection.
-
-        Raises:
-            Refused: `payment_differs`.
-            BankUnreachable: ask again.
-        """
-        answer = await self._channel.query(bank_request_no(ref.platform_no, ref.request_no))
-        payment = next((item for item in answer.payments if item.payment_no == payment_no), None)
-        if payment is None or answer.method is not method:
-            raise Refused("payment_differs", f"The channel says otherwise about {payment_no}.")
-        return payment
 
     async def _pending_day(self, platform_no: str, payment: ChannelPayment, *, settled: bool) -> date | None:
         """Money that its channel has not settled stays pending until its settlement day is closed."""
@@ -391,25 +250,20 @@ async def require_own_collection(reader: Reader, ref: CollectionRef) -> None:
     await require_entered(reader, platform_no=ref.platform_no, object_kind="pay_in", object_no=ref.pay_in_no)
 
 
-def require_amount(answer: RefundAnswer, amount_fen: int) -> None:
-    """What the channel gave back is what was held for it.
+async def payment_of(
+    channel: Collections, ref: CollectionRef, method: CollectionMethod, payment_no: str
+) -> ChannelPayment:
+    """The payment as the channel says that it took it for this collection.
 
     Raises:
         Refused: `payment_differs`.
+        BankUnreachable: ask again.
     """
-    if answer.amount_fen != amount_fen:
-        raise Refused("payment_differs", f"The channel gave back another amount under {answer.request_no}.")
-
-
-def _facts_of(returned: ReturnPayment, method: CollectionMethod | None) -> dict[str, Any]:
-    """What a return is, as the books keep it from the moment that its money is held."""
-    facts = {
-        "collection_no": returned.collection.request_no,
-        "refund_no": returned.refund_no,
-        "payment_no": returned.payment_no,
-        "amount_fen": returned.amount_fen,
-    }
-    return facts if method is None else {**facts, "method": method.value}
+    answer = await channel.query(bank_request_no(ref.platform_no, ref.request_no))
+    payment = next((item for item in answer.payments if item.payment_no == payment_no), None)
+    if payment is None or answer.method is not method:
+        raise Refused("payment_differs", f"The channel says otherwise about {payment_no}.")
+    return payment
 
 
 def _same(one: ChannelPayment, other: ChannelPayment) -> bool:

@@ -48,9 +48,12 @@ class Step(BaseModel):
             document: further keys of the object's document that only the activity knows.
 
         Raises:
-            Refused: `wrong_workflow` when another workflow than the object's own asks for it.
+            Refused: `wrong_workflow` when another workflow than the object's own asks for it, or for a clock of
+                another object.
         """
         require_own_workflow(platform_no=self.platform_no, object_kind=self.object_kind, object_no=self.object_no)
+        if any((clock.object_kind, clock.object_no) != (self.object_kind, self.object_no) for clock in self.deadlines):
+            raise Refused("wrong_workflow", f"A step of {self.object_no} arms its own clocks only.")
         return Posting(
             platform_no=self.platform_no,
             request_no=self.request_no,

@@ -9,17 +9,16 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from activities.direct_payments import DirectPaymentActivities, FreezeDirect
     from activities.order_money import FreezePrice, OrderActivities
+    from escrow.domain.collections import payment_booking_no
     from escrow.domain.direct_payments import DirectPaid
     from escrow.domain.errors import Refused
     from escrow.domain.funding import FundingLeg, direct_leg
     from escrow.domain.order_states import OrderCommand as Operation
-    from escrow.domain.requests import derived
     from workflows import order_state as states
     from workflows.correspondence import Letter
     from workflows.direct_refund import DirectRefundProcess
     from workflows.messages import (
         PAYMENTS_TASK_QUEUE,
-        CommandResult,
         DirectRefundInput,
         OrderCommand,
         direct_refund_workflow_id,
@@ -71,7 +70,7 @@ class OrderPayment(OrderDesk):
         )
         request = FreezeDirect(
             # The payment's own number: it is booked once, for the order, or by what had it collected.
-            step=step.model_copy(update={"request_no": derived("", "channel-payment", direct.payment_no)}),
+            step=step.model_copy(update={"request_no": payment_booking_no(direct.payment_no)}),
             owner_no=self.contract.owner_no,
             total_fen=self.contract.total_fen,
             direct=direct,
@@ -95,11 +94,9 @@ class OrderPayment(OrderDesk):
         command = OrderCommand(request_no=direct.consent_no, by=self.contract.owner_no)
         letter = Letter(Operation.PAY, command, notified_only=False, direct=direct)
         await self.mail.answer_to(letter)
-        taken = isinstance(letter.answer, CommandResult) and self.state.direct == direct
         pay_in = workflow.get_external_workflow_handle(pay_in_workflow_id(self.contract.platform_no, direct.pay_in_no))
-        answer = OrderAnswer(payment_no=direct.payment_no, taken=taken)
         try:
-            await pay_in.signal(ORDER_HAS_ANSWERED, answer)
+            await pay_in.signal(ORDER_HAS_ANSWERED, OrderAnswer(payment_no=direct.payment_no))
         except FailureError:
             self.note(ORDER_HAS_ANSWERED, f"{direct.pay_in_no} could not be told")  # then it looks into the books
 

@@ -157,8 +157,8 @@ class PayIn(PayInCodes):
 
     @workflow.signal(name=ORDER_HAS_ANSWERED)
     async def order_has_answered(self, answer: OrderAnswer) -> None:
-        """The order that is paid says whether it took a payment."""
-        self.order_answers[answer.payment_no] = answer.taken
+        """The order that is paid has decided about a payment; how, the books know."""
+        self.order_answers.add(answer.payment_no)
 
     @workflow.signal(dynamic=True)
     async def notified(self, name: str, payloads: Sequence[RawValue]) -> None:

@@ -9,8 +9,9 @@ from temporalio.exceptions import ActivityError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.failures import from_temporal
-    from activities.pay_ins import BookPayment, BookReturn, PayInActivities, ReturnPayment
-    from escrow.domain.collections import ChannelPayment
+    from activities.pay_ins import BookPayment, PayInActivities
+    from activities.returns import BookReturn, ReturnActivities, ReturnPayment
+    from escrow.domain.collections import ChannelPayment, payment_booking_no
     from escrow.domain.direct_payments import DirectPaid
     from escrow.domain.errors import Refused
     from escrow.domain.journal import Basis
@@ -22,7 +23,6 @@ with workflow.unsafe.imports_passed_through():
         BANK_SUBMISSION,
         CHANNEL_BOOKING,
         COLLECTION_ASKED_AT_MOST_EVERY,
-        LEDGER_POSTING,
         ORDER_ANSWERS_WITHIN,
     )
     from workflows.pay_in_desk import PayInDesk
@@ -35,7 +35,7 @@ class PayInBooking(PayInDesk):
 
     def __init__(self, pay_in: PayInInput) -> None:
         super().__init__(pay_in)
-        self.order_answers: dict[str, bool] = {}
+        self.order_answers: set[str] = set()
 
     async def book(self, payment: ChannelPayment) -> None:
         """Credit the payment, or let it wait in suspense and return it."""
@@ -45,17 +45,20 @@ class PayInBooking(PayInDesk):
         excess_fen = payment.amount_fen - self.pay_in.amount_fen
         if not self.is_credited and excess_fen < 0:
             self.state.reason = "less than asked was paid, and goes back"
-        credit = self.pay_order if self.pay_in.order_no else self.credit
+        may_be_asked = not self.is_credited and excess_fen >= 0
         asked = booked.model_copy(update={"suspended_fen": excess_fen})
-        if self.is_credited or excess_fen < 0 or not await credit(payment, asked):
+        if may_be_asked and self.pay_in.order_no:
+            await self.offer_to_order(payment)
+            await self.suspend(payment, booked)
+        elif not (may_be_asked and await self.credit(payment, asked)):
             await self.suspend(payment, booked)
         await self.give_back(len(self.state.payments) - 1)
 
-    async def pay_order(self, payment: ChannelPayment, booked: BookedPayment) -> bool:
-        """Offer the payment to the order, which freezes it; False when it must go back, because the order has ended.
+    async def offer_to_order(self, payment: ChannelPayment) -> None:
+        """Offer the payment to the order, which freezes it, and wait until it has had its time.
 
-        The order books it under the payment's own number. When it does not answer, trying to suspend the payment
-        under the same number tells whether it did.
+        The order books it under the payment's own number. What it answers ends the waiting, no more: anybody can
+        say so. Trying to suspend the payment under the same number tells whether it did.
         """
         direct = DirectPaid(
             consent_no=self.pay_in.consent.reference,
@@ -71,18 +74,14 @@ class PayInBooking(PayInDesk):
             await order.signal(ORDER_PAID_DIRECTLY, direct)
         except FailureError:
             self.state.reason = "the order has ended"
-            return False
+            return
         await wait_until(
             lambda: payment.payment_no in self.order_answers,
             at_most=ORDER_ANSWERS_WITHIN,
             summary="wait for the order",
             on_cancel=self.note_cancel,
         )
-        if not self.order_answers.get(payment.payment_no, False):
-            self.state.reason = "the order did not take the payment"
-            return False
-        await self.taken_by_order(booked)
-        return True
+        self.state.reason = "the order did not take the payment"
 
     async def taken_by_order(self, booked: BookedPayment) -> None:
         """The order has frozen the payment: the books of the collection say so."""
@@ -138,7 +137,7 @@ class PayInBooking(PayInDesk):
     def booking(self, payment: ChannelPayment, *, bases: Sequence[Basis], event_type: str) -> BookPayment:
         """A payment is booked under its own number, so only once, whoever books it."""
         return BookPayment(
-            step=self.step(derived("", "channel-payment", payment.payment_no), event_type, bases=bases),
+            step=self.step(payment_booking_no(payment.payment_no), event_type, bases=bases),
             collection=self.collection,
             method=self.pay_in.method,
             payment=ChannelPayment(**asdict(payment)),
@@ -160,7 +159,7 @@ class PayInBooking(PayInDesk):
         try:
             await self.certain(
                 lambda: workflow.execute_activity_method(
-                    PayInActivities.hold_return, hold, summary="hold the money that goes back", **LEDGER_POSTING
+                    ReturnActivities.hold_return, hold, summary="hold the money that goes back", **CHANNEL_BOOKING
                 )
             )
         except Refused as refusal:
@@ -169,7 +168,7 @@ class PayInBooking(PayInDesk):
         try:
             await steadfast(
                 workflow.execute_activity_method(
-                    PayInActivities.refund_payment, returned, summary="give the money back", **BANK_SUBMISSION
+                    ReturnActivities.refund_payment, returned, summary="give the money back", **BANK_SUBMISSION
                 ),
                 on_cancel=self.note_cancel,
             )
@@ -184,7 +183,7 @@ class PayInBooking(PayInDesk):
             try:
                 answer = await steadfast(
                     workflow.execute_activity_method(
-                        PayInActivities.query_refund,
+                        ReturnActivities.query_refund,
                         returned,
                         summary="ask what became of the refund",
                         **CHANNEL_BOOKING,
@@ -207,7 +206,7 @@ class PayInBooking(PayInDesk):
         settle = self.returning(returned, "end", "pay_in.return_ended")
         await self.insist(
             lambda: workflow.execute_activity_method(
-                PayInActivities.settle_return, settle, summary="book how the return ended", **CHANNEL_BOOKING
+                ReturnActivities.settle_return, settle, summary="book how the return ended", **CHANNEL_BOOKING
             ),
             "a return could not be booked",
         )

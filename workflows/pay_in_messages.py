@@ -99,10 +99,9 @@ class CodeWish(Message):
 
 
 class OrderAnswer(Message):
-    """An order says whether it took a payment."""
+    """An order has decided about a payment; how, the books know."""
 
     payment_no: str
-    taken: bool
 
 
 class PayInOutcome(Message):

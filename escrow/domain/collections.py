@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 from escrow.domain.code_checks import CodeCheck
+from escrow.domain.requests import derived
 
 
 class CollectionMethod(StrEnum):
@@ -67,6 +68,11 @@ class ChannelPayment:
     paid_at: datetime
     settles_on: date
     settlement_no: str = ""
+
+
+def payment_booking_no(payment_no: str) -> str:
+    """Request number under which a channel's payment is booked: once for ever, for whomever it is booked first."""
+    return derived("", "channel-payment", payment_no)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
