@@ -172,6 +172,24 @@ class Debtors(Cashier):
         )
         return str(compared.outcome.value)
 
+    async def debited(self, number: str = "T-1", attempt: int = 1) -> None:
+        """The bank has ended a debit, and tells the top-up."""
+        bank = self.story.stage.sandbox.bank.collections
+
+        async def was_taken() -> bool:
+            # Not asked of the bank: a number that it is asked about before it comes is soon closed there.
+            if not await self.story.is_entered("pay_in", number):
+                return False
+            state = await self.state(number)
+            return state.request_no == f"{number}:collect:{attempt}" and state.status != "opened"
+
+        async def has_ended() -> bool:
+            return (await bank.query(self.at_bank(number, attempt))).status in ("paid", "failed")
+
+        await self.story.until(was_taken, f"debit {attempt} of {number} is taken in")
+        await self.story.until(has_ended, f"debit {attempt} of {number} ends")
+        await self.channel_notifies(number=number)
+
     def at_bank(self, number: str = "T-1", attempt: int = 1) -> str:
         """The bank's number of a collection."""
         return f"{self.story.platform_no}/{number}:collect:{attempt}"

@@ -9,6 +9,7 @@ from api.functions import NOW, OF_THE_ORDER
 from escrow.domain.platform_config import PlatformConfig
 from escrow.domain.platform_functions import Function
 from tests.api.documented import OPERATIONS, codes_of
+from tests.api.payers import mandate_body
 from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, order_body
 
 IDENTITY = {"id_no": "341126197709218366", "consent": {"text_version": "1", "address": "203.0.113.7"}}
@@ -23,6 +24,7 @@ CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/orders/{order_no}/consents"): {"request_no": "F-2", "by": "O-1", "operation": "pay"},
     ("POST", "/v1/orders/{order_no}/direct-payments"): {"request_no": "F-5", "by": "O-1", "method": "qr_wechat"},
     ("POST", "/v1/payments"): {"payment_no": "P-1", "payer_no": "O-1", "payee_no": "C-1", "amount_fen": 100},
+    ("POST", "/v1/members/{member_no}/mandates"): mandate_body(),
     ("POST", "/v1/withdrawals"): {"withdrawal_no": "W-1", "member_no": "O-1", "principal_fen": 100},
     ("POST", "/v1/members/{member_no}/identity-checks"): {"request_no": "F-3", **IDENTITY},
     ("POST", "/v1/members/{member_no}/bank-accounts/{account_id}/verify/micro-deposit"): {

@@ -8,6 +8,7 @@ import pytest_asyncio
 from escrow.domain.authorisations import Authorisation, AuthorisationMethod
 from escrow.domain.platform_config import PlatformConfig, Settlement
 from tests.api.documented import OPERATIONS
+from tests.api.payers import mandate_body
 from tests.api.platforms import Platform, PlatformMaker, created, order_body
 from tests.api.test_suspense import stranger_transfers
 
@@ -25,6 +26,9 @@ IDENTITY = {
 
 VERIFY = "/v1/members/{member_no}/bank-accounts/{account_id}/verify"
 VERIFICATION = {"member_no": "O-1", "account_id": "A-O-1", "verification_no": "V-1"}
+
+DIRECT = "/v1/orders/{order_no}/direct-payments/{payment_request_no}"
+DIRECT_PAYMENT = {"order_no": "D-2001", "payment_request_no": "R-direct"}
 
 #: How a stranger names an object: path parameters, query and body, by the other's numbers.
 NAMED: Mapping[tuple[str, str], dict[str, Any]] = {
@@ -104,6 +108,23 @@ NAMED: Mapping[tuple[str, str], dict[str, Any]] = {
         "body": {"top_up_no": "X-1", "member_no": "O-1", "method": "qr_qq", "amount_fen": 1},
     },
     ("GET", "/v1/top-ups/{top_up_no}"): {"path": {"top_up_no": "T-1"}},
+    ("POST", "/v1/top-ups/{top_up_no}/sms-codes"): {"path": {"top_up_no": "T-1"}, "body": {"request_no": "X-1"}},
+    ("POST", "/v1/top-ups/{top_up_no}/confirm"): {
+        "path": {"top_up_no": "T-1"},
+        "body": {"request_no": "X-1", "code": "111111"},
+    },
+    ("POST", f"{DIRECT}/sms-codes"): {"path": DIRECT_PAYMENT, "body": {"request_no": "X-1"}},
+    ("POST", f"{DIRECT}/confirm"): {"path": DIRECT_PAYMENT, "body": {"request_no": "X-1", "code": "111111"}},
+    ("POST", "/v1/members/{member_no}/mandates"): {
+        "path": {"member_no": "O-1"},
+        "body": mandate_body("X-1"),
+    },
+    ("GET", "/v1/members/{member_no}/mandates"): {"path": {"member_no": "O-1"}},
+    ("GET", "/v1/members/{member_no}/mandates/{mandate_no}"): {"path": {"member_no": "O-1", "mandate_no": "M-1"}},
+    ("POST", "/v1/members/{member_no}/mandates/{mandate_no}/revoke"): {
+        "path": {"member_no": "O-1", "mandate_no": "M-1"},
+        "body": {"request_no": "X-1"},
+    },
     ("POST", "/v1/payments"): {
         "body": {"payment_no": "X-1", "payer_no": "O-1", "payee_no": "C-1", "amount_fen": 1},
     },
@@ -167,6 +188,7 @@ async def rich(platforms: PlatformMaker) -> Platform:
     answer = await platform.post("/withdrawals", withdrawal_no="W-1", member_no="O-2", principal_fen=5_000)
     assert answer.status_code == 201, answer.text
     await _collect_and_assign(platform)
+    await created(platform.post("/members/O-1/mandates", **mandate_body()))
     check = {"request_no": "V-1", "consent": IDENTITY["consent"], "mobile": "13800000001"}
     await created(platform.post("/members/O-1/bank-accounts/A-O-1/verify/unionpay", **check))
     return platform
@@ -222,6 +244,7 @@ async def test_anothers_objects_are_answered_like_objects_that_do_not_exist(
         "D-1001": "D-404",
         "W-1": "W-404",
         "C-1": "C-404",
+        "M-1": "M-404",
     }
     present = {number: number for number in absent}
     asked = await rich.post("/orders/D-1001/cancel", request_no="R-cancel", by="O-1")
@@ -280,6 +303,8 @@ async def test_no_key_a_wrong_key_and_a_revoked_key_are_answered_alike(platform:
                 credit_no="CR",
                 assignment_no="AS",
                 request_no="R",
+                payment_request_no="R",
+                mandate_no="M",
                 number=1,
                 account="own",
                 check_no="IC",

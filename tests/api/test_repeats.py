@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.api.documented import OPERATIONS
+from tests.api.payers import mandate_body
 from tests.api.platforms import PRICE_FEN, Platform, created, order_body
 from tests.api.test_account_verifications import own_money
 from tests.api.test_suspense import stranger_transfers
@@ -57,6 +58,11 @@ CREATIONS: Mapping[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"request_no": "PL-9", "purpose": "set"},
         {"purpose": "reset"},
     ),
+    "/v1/members/{member_no}/mandates": (
+        "/members/O-1/mandates",
+        mandate_body("M-9"),
+        {"per_debit_fen": 99_999},
+    ),
     "/v1/orders": ("/orders", order_body("D-9"), {"total_fen": PRICE_FEN + 100}),
     "/v1/orders/{order_no}/consents": (
         "/orders/D-1001/consents",
@@ -97,7 +103,20 @@ CREATIONS: Mapping[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 
 
 #: What goes on changing by itself after the first answer.
-MOVING = {"status", "attempts", "reasons", "rail", "sequence_no", "result", "source", "as_of", "answered_at"}
+MOVING = {
+    "status",
+    "reason",
+    "ended_at",
+    "payer_bank",
+    "attempts",
+    "reasons",
+    "rail",
+    "sequence_no",
+    "result",
+    "source",
+    "as_of",
+    "answered_at",
+}
 
 
 def test_every_creating_write_has_its_row() -> None:

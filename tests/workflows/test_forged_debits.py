@@ -136,6 +136,7 @@ async def test_the_same_money_is_not_debited_a_second_time_by_another_workflow(s
     members = await two_debtors(story)
     consent = await members.consents_to("T-1", "1,000.00", mandate_no=MANDATE)
     handle = await members.begins("1,000.00", consent, mandate_no=MANDATE)
+    await members.debited()
     await members.stands("T-1", "paid")
     await handle.terminate("a thief")
     first = await members.consents_to("T-2", "1,000.00", mandate_no=MANDATE)
@@ -218,6 +219,7 @@ async def test_what_one_member_was_debited_is_credited_to_no_other(story: Story)
 async def test_no_member_is_debited_by_the_plain_way_of_collecting(story: Story, method: Any) -> None:
     members = await two_debtors(story)
     handle = await members.asks("1.00", mandate_no=MANDATE)
+    await members.debited()
     await members.stands("T-1", "paid")
     await handle.terminate("a thief")
     request = {
