@@ -22,7 +22,7 @@ from escrow.ledger.balances import member_balances
 from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
-from escrow.ledger.members import Members
+from escrow.ledger.members import PLATFORM_ITSELF, Members
 from escrow.ledger.objects import get_object
 from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
@@ -76,6 +76,7 @@ class TransferActivities:
             TransferKind.ASSIGNMENT: self._assign,
             TransferKind.REVERSAL: self._reverse,
         }[request.kind]
+        _require_consented(request)
         made = await get_object(self._reader, request.step.platform_no, request.kind, request.step.object_no)
         if made is not None and made.body["started_as"] == request.started_as:
             return
@@ -92,7 +93,13 @@ class TransferActivities:
 
     @activity.defn
     async def record_refused_transfer(self, step: Step) -> Receipt:
-        """Enter a transfer that a rule refused, so that its number is answered so for ever."""
+        """Enter a transfer that a rule refused, so that its number is answered so for ever.
+
+        Raises:
+            Refused: `basis_missing` for one that claims to be done.
+        """
+        if not step.is_first or step.status != transfers.TransferStatus.REFUSED:
+            raise Refused("basis_missing", f"What moved no money can be entered as a refused {step.object_kind} only.")
         return await self._writer.post(step.posting(content={}))
 
     async def _pay(self, request: MakeTransfer) -> Receipt:
@@ -160,9 +167,8 @@ class TransferActivities:
             "member_no": request.member_no,
             "amount_fen": request.amount_fen,
         }
-        posting = request.step.posting(
-            entry=entry, content=content, document={**document, "started_as": request.started_as}
-        )
+        # A later reversal goes by what the books say of an assignment: that is said here, not by a workflow.
+        posting = request.step.posting(entry=entry, content=content, document={**document, **content})
         if of_assignment is None:
             return await self._writer.post(posting)
         # Numbered by the reversals before it: of two at once, both made from the same state, only one is posted.
@@ -208,3 +214,23 @@ class TransferActivities:
         statuses = await self._members.statuses(platform_no, *deeds)
         for member_no, deed in deeds.items():
             require_may(statuses[member_no], deed, member_no=member_no)
+
+
+def _require_consented(request: MakeTransfer) -> None:
+    """A transfer stands on the consent to just this one, by the payer or as the platform's own instruction.
+
+    Raises:
+        Refused: `basis_mismatch`.
+    """
+    step = request.step
+    expected = transfers.transfer_operation_hash(
+        platform_no=step.platform_no,
+        kind=request.kind,
+        transfer_no=step.object_no,
+        by=request.member_no if request.kind is TransferKind.PAYMENT else PLATFORM_ITSELF,
+        terms=transfers.transfer_terms(
+            subject_no=request.subject_no, member_no=request.member_no, amount_fen=request.amount_fen
+        ),
+    )
+    if step.object_kind != request.kind or any(basis.operation_hash != expected for basis in step.bases):
+        raise Refused("basis_mismatch", f"The consent is not to this {request.kind}.")
