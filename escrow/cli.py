@@ -10,6 +10,7 @@ import typer
 
 from escrow.commands import days, operators, platform, sandbox, suspense, verify
 from escrow.commands.demo.command import demo
+from escrow.commands.links import links
 from escrow.commands.skip import skip
 from escrow.commands.states import states
 from escrow.commands.up import DEFAULT_FOLDER, up
@@ -26,6 +27,7 @@ app.command()(up)
 app.command()(platform.migrate)
 app.command()(verify.verify)
 app.command()(demo)
+app.command()(links)
 app.command()(skip)
 app.command()(days.close_day)
 app.command()(days.roll)

@@ -1,6 +1,7 @@
 """`escrow up`: the whole stack on this machine, until Ctrl-C or SIGTERM."""
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,9 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from escrow.commands.running import out, run
+from escrow.commands.links import show_links
+from escrow.commands.running import err, out, run
+from escrow.domain.errors import EscrowError
 from escrow.logs import configure_logs
 from escrow.stack.up import ROOT, USUAL_PORTS, Ports, Stack
 
@@ -22,6 +25,7 @@ def up(
     bank_port: Annotated[int, typer.Option(help="The bank sandbox.")] = USUAL_PORTS.bank,
     api_port: Annotated[int, typer.Option(help="The API.")] = USUAL_PORTS.api,
     workers: Annotated[int, typer.Option(min=1, max=16, help="How many worker processes.")] = 1,
+    links: Annotated[bool, typer.Option(help="Show links to hosted pages to try, as `escrow links` does.")] = True,
 ) -> None:
     """Start PostgreSQL, Temporal, the bank sandbox, the API and the workers; Ctrl-C ends them in order.
 
@@ -29,10 +33,10 @@ def up(
     """
     configure_logs("console")
     ports = Ports(temporal=temporal_port, temporal_ui=temporal_ui_port, bank=bank_port, api=api_port)
-    run(_stay_up(data, ports, workers))
+    run(_stay_up(data, ports, workers, links=links))
 
 
-async def _stay_up(folder: Path, ports: Ports, workers: int) -> None:
+async def _stay_up(folder: Path, ports: Ports, workers: int, *, links: bool) -> None:
     asked_to_end = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -49,10 +53,24 @@ async def _stay_up(folder: Path, ports: Ports, workers: int) -> None:
     try:
         out.print(table_of(stack))
         out.print("Ctrl-C ends it; the data stays. `escrow verify` in another terminal checks the books.")
+        if links:
+            showing = asyncio.create_task(_show_links(stack))
+            await asyncio.wait({showing, ending}, return_when=asyncio.FIRST_COMPLETED)
+            showing.cancel()
+            await asyncio.wait({showing})
         await ending
     finally:
         out.print("ending, workers finish what they have begun …")
         await stack.stop()
+
+
+async def _show_links(stack: Stack) -> None:
+    """The stack stays up, whatever becomes of the links."""
+    os.environ.update(stack.environment)
+    try:
+        await show_links()
+    except EscrowError as error:
+        err.print(f"no links to hosted pages: {error.message} ({error.code}); `escrow links` tries again")
 
 
 def table_of(stack: Stack) -> Table:

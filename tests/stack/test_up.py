@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
+import httpx2
 import psutil
 import pytest
 
@@ -63,6 +65,27 @@ async def test_a_second_stack_on_the_same_folder_is_refused(stack: Stack) -> Non
         await Stack(stack.folder, ports=Ports()).start()
 
 
+async def test_links_to_hosted_pages_lead_to_what_they_say_and_can_be_made_again(stack: Stack) -> None:
+    first, second = await links_of(stack), await links_of(stack)
+    assert len(first | second) == 8
+    async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
+        pages = [(await http.get(link, params={"lang": "en"})).raise_for_status().text for link in sorted(second)]
+    for sign in ("<svg", 'id="pay"', "Set your payment password", "Accept the stage"):
+        assert sum(sign in page for page in pages) == 1, sign
+
+
+async def links_of(stack: Stack) -> set[str]:
+    """The links that `escrow links` shows."""
+    command = ["-c", "from escrow.cli import main; main()", "--stack", str(stack.folder), "links"]
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("ESCROW_")}
+    shown = await asyncio.create_subprocess_exec(
+        sys.executable, *command, cwd=ROOT, env=ours, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await asyncio.wait_for(shown.communicate(), 60)
+    assert shown.returncode == 0, said.decode()
+    return set(re.findall(r"http://\S+", said.decode()))
+
+
 async def test_no_log_shows_a_key(stack: Stack) -> None:
     keys = [path.read_text() for path in (stack.folder / "keys").iterdir()]
     logs = [path.read_text(errors="replace") for path in stack.folder.rglob("*.log")]
@@ -94,6 +117,9 @@ async def up(folder: Path) -> tuple[asyncio.subprocess.Process, list[psutil.Proc
 async def test_sigterm_ends_everything_in_order_with_code_0(tmp_path: Path) -> None:
     process, children = await up(tmp_path / "data")
     assert len(children) >= 5
+    assert process.stdout is not None
+    while b"/pages/cashier/" not in (line := await asyncio.wait_for(process.stdout.readline(), 60)):
+        assert line, "no links to hosted pages were shown"
     process.terminate()
     assert await asyncio.wait_for(process.wait(), 60) == 0
     assert not [child for child in children if child.is_running()]

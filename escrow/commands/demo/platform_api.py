@@ -17,13 +17,17 @@ _PAGE = 200
 class PlatformApi:
     """The API as one platform sees it; close it with `aclose()`.
 
+    Args:
+        numbers: what its request numbers begin with; another one for each life of the platform's server.
+
     Every method raises `Refused` with the code of the problem that was answered.
     """
 
-    def __init__(self, base_url: str, key: str) -> None:
+    def __init__(self, base_url: str, key: str, *, numbers: str = "R") -> None:
         self._http = httpx2.AsyncClient(
             base_url=f"{base_url}/v1", headers={"Authorization": f"Bearer {key}"}, timeout=15, trust_env=False
         )
+        self._numbers = numbers
         self._requests = 0
 
     async def aclose(self) -> None:
@@ -33,7 +37,7 @@ class PlatformApi:
     def next_request_no(self) -> str:
         """A request number of our own that was not used yet."""
         self._requests += 1
-        return f"R-{self._requests:04d}"
+        return f"{self._numbers}-{self._requests:04d}"
 
     async def get(self, path: str, **query: str | int) -> dict[str, Any]:
         """Read a resource."""
