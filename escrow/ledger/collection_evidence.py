@@ -115,7 +115,7 @@ COLLECTION_EVIDENCE = (
         "suspense_explained",
         "Money in suspense is one bank line or channel payment that is there, and no more leaves than came in.",
         """
-        SELECT a.platform_no, a.ref, a.balance_fen, s.came_fen, s.assigned_fen, s.reversed_fen, s.held_fen, s.failed_fen
+        SELECT a.platform_no, a.ref, a.balance_fen, s.*
         FROM account a
         LEFT JOIN LATERAL (
             SELECT count(*) FILTER (WHERE b.brings) AS brought,
@@ -124,15 +124,33 @@ COLLECTION_EVIDENCE = (
                 coalesce(-sum(b.amount_fen) FILTER (WHERE b.recipe = 'suspense_assigned'), 0) AS assigned_fen,
                 coalesce(sum(b.amount_fen) FILTER (WHERE b.recipe = 'assignment_reversed'), 0) AS reversed_fen,
                 coalesce(-sum(b.amount_fen) FILTER (WHERE b.recipe = 'suspense_return_held'), 0) AS held_fen,
-                coalesce(sum(b.amount_fen) FILTER (WHERE b.recipe = 'suspense_return_failed'), 0) AS failed_fen
+                coalesce(sum(b.amount_fen) FILTER (WHERE b.recipe = 'suspense_return_failed'), 0) AS failed_fen,
+                coalesce(-sum(b.amount_fen) FILTER (WHERE starts_with(b.recipe, 'suspense_payout_')), 0) AS paid_out_fen
             FROM (SELECT e.recipe, l.amount_fen, e.recipe = 'credit_suspended' OR e.recipe = ANY ($2) AS brings,
                     a.ref IN (e.bank_serial_no, split_part(e.request_no, ':channel-payment:', 2)) AS is_named
                   FROM entry_line l JOIN entry e ON e.id = l.entry_id WHERE l.account_id = a.id) b) s ON true
         WHERE a.purpose = 'suspense' AND ($1::text IS NULL OR a.platform_no = $1)
             AND (s.brought <> 1 OR NOT s.is_named OR s.reversed_fen > s.assigned_fen OR s.failed_fen > s.held_fen
-                OR s.assigned_fen - s.reversed_fen + s.held_fen - s.failed_fen > s.came_fen)
+                OR s.paid_out_fen < 0
+                OR s.came_fen - s.assigned_fen + s.reversed_fen - s.held_fen + s.failed_fen - s.paid_out_fen
+                    <> a.balance_fen)
         """,
         parameters=(_COLLECTS,),
+    ),
+    Invariant(
+        "payout_back",
+        "A payout that failed is back where just that was drawn from: with its member, the platform, or in suspense.",
+        """
+        SELECT p.platform_no, p.ref AS withdrawal_no, e.id AS entry_id, e.recipe, c.account_id, c.amount_fen
+        FROM account p
+        JOIN entry_line l ON l.account_id = p.id AND l.amount_fen < 0
+        JOIN entry e ON e.id = l.entry_id AND e.recipe IN ('withdrawal_returned_to_member', 'suspense_payout_failed')
+        JOIN entry_line c ON c.entry_id = e.id AND c.amount_fen > 0
+        WHERE p.purpose = 'payout' AND ($1::text IS NULL OR p.platform_no = $1)
+            AND NOT EXISTS (
+                SELECT FROM entry_line held JOIN entry_line drawn ON drawn.entry_id = held.entry_id
+                WHERE held.account_id = p.id AND drawn.account_id = c.account_id AND drawn.amount_fen = -c.amount_fen)
+        """,
     ),
     Invariant(
         "transfer_figures",

@@ -155,6 +155,16 @@ async def _obstacles(session: AsyncSession, platform_no: str, member_no: str) ->
         {"what": "balance", "account": f"{purpose}:{ref}" if ref else purpose, "balance_fen": balance_fen}
         for purpose, ref, balance_fen in held.all()
     ]
+    refunds = await run(
+        session,
+        "SELECT o.object_no, a.balance_fen FROM account a JOIN business_object o ON o.platform_no = a.platform_no "
+        "AND o.kind = 'order' AND o.body #>> '{direct,payment_no}' = a.ref WHERE a.platform_no = :platform_no "
+        "AND a.purpose = 'refund' AND a.balance_fen <> 0 AND o.body #>> '{contract,owner_no}' = :member_no LIMIT 20",
+        platform_no=platform_no,
+        member_no=member_no,
+    )
+    # Its channel may not give it back: then it is credited to the member.
+    found += [{"what": "refund", "order_no": row.object_no, "amount_fen": row.balance_fen} for row in refunds]
     orders = await run(
         session,
         "SELECT object_no FROM business_object WHERE platform_no = :platform_no AND kind = 'order' "

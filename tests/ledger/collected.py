@@ -5,7 +5,7 @@ from typing import Any
 
 import asyncpg
 
-from escrow.domain import collection_recipes, recipes, transfers, verification_recipes
+from escrow.domain import collection_recipes, recipes, suspense_returns, transfers, verification_recipes
 from escrow.domain.collections import CollectionMethod, Settlement
 from escrow.domain.funding import FundingLeg, direct_leg
 from escrow.domain.journal import Basis, Change, JournalEntry
@@ -89,7 +89,7 @@ async def _payments(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
 
 
 async def _suspense(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
-    """Of P-2, 50 fen are assigned and 20 of those taken back; 10 fen cannot be returned."""
+    """Of P-2, 50 fen are assigned and 20 of those taken back; 10 fen cannot be returned, 7 not be paid out."""
     assigned = transfers.suspense_assigned(
         platform_no=HOME, credit_no="P-2", member_no="O-1", amount_fen=50, pending_day=None
     )
@@ -112,6 +112,11 @@ async def _suspense(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
     await _post(writer, held, _change("bank_credit", "P-2", "suspended"))
     failed = collection_recipes.suspense_return_failed(platform_no=HOME, payment_no="P-2", amount_fen=10)
     await _post(writer, failed, _change("bank_credit", "P-2", "suspended"))
+    out = suspense_returns.suspense_payout_requested(platform_no=HOME, credit_no="P-2", return_no="SR-1", amount_fen=7)
+    bases = await consented(owner, "withdrawal", "SR-1", by="platform")
+    await _post(writer, out, _change("withdrawal", "SR-1", "held"), bases)
+    back = suspense_returns.suspense_payout_failed(platform_no=HOME, credit_no="P-2", return_no="SR-1", amount_fen=7)
+    await _post(writer, back, _change("withdrawal", "SR-1", "refused"))
 
 
 async def _direct_refund(owner: asyncpg.Connection, writer: LedgerWriter) -> None:

@@ -35,7 +35,7 @@ FAULTS = {
     "bank_line_amount": "UPDATE entry SET effective_date = effective_date - 1 WHERE bank_serial_no <> ''",
     "order_figures": """UPDATE business_object SET body = body || '{"released_fen": 95, "commission_fen": 5}'
         WHERE body ? 'commission_fen'""",
-    "held_for_somebody": "UPDATE account SET ref = 'W-2' WHERE purpose = 'payout'",
+    "held_for_somebody": "UPDATE account SET ref = 'W-2' WHERE purpose = 'payout' AND ref = 'W-1'",
     "own_money": "UPDATE account SET member_no = 'O-2' WHERE purpose = 'pending' AND member_no = 'O-1'",
     "refund_to_source": """UPDATE entry_line SET account_id = (SELECT min(id) FROM account WHERE purpose = 'pending')
         WHERE amount_fen = 100 AND entry_id = (SELECT min(id) FROM entry WHERE recipe = 'order_refunded')""",
@@ -54,6 +54,8 @@ FAULTS = {
         WHERE amount_fen = 400
         AND entry_id = (SELECT id FROM entry WHERE recipe = 'refund_credited')""",
     "suspense_explained": "UPDATE account SET ref = 'P-9' WHERE purpose = 'suspense' AND ref = 'P-2'",
+    "payout_back": """UPDATE entry_line SET version = 99, account_id = (SELECT id FROM account WHERE purpose = 'own')
+        WHERE amount_fen = 7 AND entry_id = (SELECT id FROM entry WHERE recipe = 'suspense_payout_failed')""",
     "transfer_figures": """UPDATE business_object SET body = body || '{"amount_fen": 29}' WHERE kind = 'payment'""",
     "reversals": """UPDATE business_object SET body = body || '{"reversed_fen": 10}' WHERE kind = 'assignment'""",
     "no_sooner": "UPDATE account SET ref = '2026-02-27' WHERE purpose = 'pending' AND member_no = 'C-1'",

@@ -18,6 +18,7 @@ from escrow.ledger.members import MemberKind
 from tests.identities import verify
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER, OWNERS_CARD
+from tests.workflows.test_direct_payment import paid_order, refund_ends
 from workflows.member_closing import MemberClosing
 from workflows.messages import PAYMENTS_TASK_QUEUE, MemberClosingInput, member_closing_workflow_id
 
@@ -111,6 +112,15 @@ async def test_balances_open_orders_and_payouts_under_way_stand_in_the_way(story
     assert await status_of(story, CONTRACTOR) is MemberStatus.VERIFIED
     await story.stage.sandbox.steer.set_bank_health("UP")
     await story.withdrawal_ends()
+
+
+async def test_a_refund_that_its_channel_may_not_give_back_stands_in_the_way(story: Story) -> None:
+    await paid_order(story)
+    await story.stage.sandbox.steer.set_bank_health("DOWN")
+    await story.cancels(CONTRACTOR)
+    assert await obstacles(story, OWNER, "CL-1") == [{"what": "refund", "order_no": "D-1001", "amount_fen": 18_600_000}]
+    await story.stage.sandbox.steer.set_bank_health("UP")
+    await refund_ends(story)
 
 
 async def test_a_member_closes_only_when_its_last_payout_can_no_longer_come_back(story: Story) -> None:
