@@ -174,6 +174,11 @@ class Debtors(Cashier):
 
     async def debited(self, number: str = "T-1", attempt: int = 1) -> None:
         """The bank has ended a debit, and tells the top-up."""
+        await self.bank_ends(number, attempt)
+        await self.channel_notifies(number=number)
+
+    async def bank_ends(self, number: str = "T-1", attempt: int = 1) -> None:
+        """The bank has taken a debit in, and has ended it."""
         bank = self.story.stage.sandbox.bank.collections
 
         async def was_taken() -> bool:
@@ -188,7 +193,6 @@ class Debtors(Cashier):
 
         await self.story.until(was_taken, f"debit {attempt} of {number} is taken in")
         await self.story.until(has_ended, f"debit {attempt} of {number} ends")
-        await self.channel_notifies(number=number)
 
     def at_bank(self, number: str = "T-1", attempt: int = 1) -> str:
         """The bank's number of a collection."""
