@@ -15,7 +15,7 @@ up: .venv/ready
 	$(BIN)/escrow up $(ARGS)
 
 demo: .venv/ready
-	$(BIN)/escrow demo $(CONTRACT)
+	$(BIN)/escrow demo $(CONTRACT) $(ARGS)
 
 test: .venv/ready
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)

@@ -7,6 +7,7 @@ from typing import Any
 
 from escrow.commands.demo.stage import Stage
 from escrow.commands.verify import all_lines, broken_invariants, settled_differences
+from escrow.commands.verify_channels import channel_differences
 from escrow.domain.accounts import Purpose
 from escrow.domain.money import format_fen
 
@@ -115,6 +116,11 @@ async def closing_page(stage: Stage) -> ClosingPage:
             ),
             *(_order_is_conserved(order) for order in orders),
             _sub_accounts_equal_custody(accounts),
+            Check(
+                name="every channel says the same of what it collected and settled",
+                figures={},
+                problems=await channel_differences(stage.books.reader, stage.bank.collections, stage.platform_no),
+            ),
             _bank_says_the_same(accounts, bank_balance_fen, differences),
         ],
     )
