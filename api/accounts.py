@@ -11,6 +11,7 @@ from api.problems import problems
 from api.schemas import BalanceFen, Body, PathNumber, Time, View
 from escrow.domain.accounts import AccountKey, Purpose
 from escrow.domain.errors import Refused
+from escrow.domain.funding import EscrowClass
 from escrow.domain.requests import PLATFORM_NUMBER_PATTERN
 from escrow.ledger.balances import list_accounts, member_balances
 from escrow.ledger.history import HistoryLine, account_history
@@ -32,6 +33,10 @@ class MemberBalancesView(View):
     frozen_fen: BalanceFen = Field(description="Own money held without an order.")
     in_escrow_fen: BalanceFen = Field(description="Held for orders that the member paid.")
     in_escrow_fen_by_order: dict[str, int]
+    in_escrow_fen_by_class: dict[EscrowClass, int] = Field(
+        description="The same by where it came from: `paid_from_balance`, `paid_directly` through a channel, or "
+        "`subsidy` of the platform. Of an order that is partly released, it is what would be refunded now."
+    )
     in_payout_fen_by_withdrawal: dict[str, int] = Field(description="On its way to the bank.")
 
 
@@ -132,6 +137,7 @@ async def get_balances(
         frozen_fen=balances.frozen_fen,
         in_escrow_fen=balances.in_escrow_fen,
         in_escrow_fen_by_order=balances.in_escrow_fen_by_order,
+        in_escrow_fen_by_class=balances.in_escrow_fen_by_class,
         in_payout_fen_by_withdrawal=balances.in_payout_fen_by_withdrawal,
     )
 

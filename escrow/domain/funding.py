@@ -7,12 +7,22 @@ bucket it was drawn from, so that T+1 money cannot be made withdrawable by freez
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 
 from escrow.domain.errors import Refused
 
 WITHDRAWABLE = "withdrawable"
 _PENDING = "pending:"
 _DIRECT = "direct:"
+_SUBSIDY = "subsidy"
+
+
+class EscrowClass(StrEnum):
+    """Classes of money held for an order, by where it came from."""
+
+    PAID_FROM_BALANCE = "paid_from_balance"
+    PAID_DIRECTLY = "paid_directly"
+    SUBSIDY = "subsidy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +30,8 @@ class FundingLeg:
     """Part of what paid an order, in fen.
 
     Args:
-        source: `withdrawable`, `pending:{accounting day, ISO}`, or `direct:{payment number}` for what a channel
-            collected for just this order.
+        source: `withdrawable`, `pending:{accounting day, ISO}`, `direct:{payment number}` for what a channel
+            collected for just this order, or `subsidy` for what the platform adds.
         amount_fen: how much was drawn from it.
         refunded_fen: how much of that went back already.
     """
@@ -39,6 +49,13 @@ class FundingLeg:
     def payment_no(self) -> str:
         """The channel's number of the payment that is this leg, empty for money drawn from a balance."""
         return self.source.removeprefix(_DIRECT) if self.source.startswith(_DIRECT) else ""
+
+    @property
+    def escrow_class(self) -> EscrowClass:
+        """Class that this leg's money has while it is held."""
+        if self.payment_no:
+            return EscrowClass.PAID_DIRECTLY
+        return EscrowClass.SUBSIDY if self.source == _SUBSIDY else EscrowClass.PAID_FROM_BALANCE
 
 
 def direct_leg(*, payment_no: str, amount_fen: int) -> FundingLeg:
@@ -97,3 +114,15 @@ def give_back(legs: Sequence[FundingLeg], amount_fen: int) -> tuple[tuple[Fundin
             {"amount_fen": amount_fen, "excess_fen": left_fen},
         )
     return tuple(parts), tuple(reversed(after))
+
+
+def held_by_class(legs: Sequence[FundingLeg], held_fen: int) -> dict[EscrowClass, int]:
+    """Of which classes is what an order still holds: of those that would be refunded now; every class is named.
+
+    Raises:
+        Refused: `refund_exceeds_funding`, more is held than these legs brought.
+    """
+    by_class = dict.fromkeys(EscrowClass, 0)
+    for part in give_back(legs, held_fen)[0]:
+        by_class[part.escrow_class] += part.amount_fen
+    return by_class

@@ -9,6 +9,7 @@ from sqlalchemy import func
 from sqlmodel import col, select
 
 from escrow.domain.accounts import AccountKey, Purpose
+from escrow.domain.funding import EscrowClass, FundingLeg, held_by_class
 from escrow.ledger.engine import Reader
 from escrow.ledger.tables import Account
 
@@ -21,7 +22,8 @@ class MemberBalances:
         withdrawable_fen: can be spent and withdrawn now.
         pending_fen_by_day: can be spent now, and withdrawn once that accounting day is closed (T+1).
         frozen_fen: own money held without an order.
-        in_escrow_fen_by_order: paid from balance and held for orders, as their owner.
+        in_escrow_fen_by_order: held for orders, as their owner.
+        funding_by_order: what paid the orders that hold money.
         in_payout_fen_by_withdrawal: on its way to the bank.
     """
 
@@ -29,6 +31,7 @@ class MemberBalances:
     pending_fen_by_day: dict[date, int]
     frozen_fen: int
     in_escrow_fen_by_order: dict[str, int]
+    funding_by_order: dict[str, tuple[FundingLeg, ...]]
     in_payout_fen_by_withdrawal: dict[str, int]
 
     @property
@@ -45,6 +48,19 @@ class MemberBalances:
     def in_escrow_fen(self) -> int:
         """Held for all orders of the member as owner."""
         return sum(self.in_escrow_fen_by_order.values())
+
+    @property
+    def in_escrow_fen_by_class(self) -> dict[EscrowClass, int]:
+        """The same by where it came from; every class is named.
+
+        Raises:
+            Refused: `refund_exceeds_funding`, an order holds more than its funding legs brought.
+        """
+        total = dict.fromkeys(EscrowClass, 0)
+        for order_no, held_fen in self.in_escrow_fen_by_order.items():
+            for escrow_class, part_fen in held_by_class(self.funding_by_order[order_no], held_fen).items():
+                total[escrow_class] += part_fen
+        return total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +92,25 @@ class AccountBalance:
 async def member_balances(reader: Reader, platform_no: str, member_no: str) -> MemberBalances:
     """Balances of a member, all of one moment."""
     rows = await reader.rows(
-        "SELECT purpose, ref, balance_fen FROM account WHERE platform_no = $1 AND member_no = $2 AND balance_fen <> 0",
+        "SELECT a.purpose, a.ref, a.balance_fen, o.body -> 'funding' AS funding FROM account a"
+        " LEFT JOIN business_object o ON a.purpose = 'escrow'"
+        " AND o.platform_no = a.platform_no AND o.kind = 'order' AND o.object_no = a.ref"
+        " WHERE a.platform_no = $1 AND a.member_no = $2 AND a.balance_fen <> 0",
         platform_no,
         member_no,
     )
     by_ref: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    funding: dict[str, tuple[FundingLeg, ...]] = {}
     for row in rows:
         by_ref[row["purpose"]][row["ref"]] = row["balance_fen"]
+        if row["purpose"] == Purpose.ESCROW:
+            funding[row["ref"]] = tuple(FundingLeg(**leg) for leg in row["funding"] or ())
     return MemberBalances(
         withdrawable_fen=sum(by_ref[Purpose.WITHDRAWABLE].values()),
         pending_fen_by_day={date.fromisoformat(day): fen for day, fen in sorted(by_ref[Purpose.PENDING].items())},
         frozen_fen=sum(by_ref[Purpose.FROZEN].values()),
         in_escrow_fen_by_order=by_ref[Purpose.ESCROW],
+        funding_by_order=funding,
         in_payout_fen_by_withdrawal=by_ref[Purpose.PAYOUT],
     )
 

@@ -138,6 +138,27 @@ COLLECTION_EVIDENCE = (
         parameters=(_COLLECTS,),
     ),
     Invariant(
+        "suspense_sent_back",
+        "Suspense money leaves for the return that names it, as its consent said, and comes back to where it was.",
+        """
+        SELECT e.platform_no, e.id AS entry_id, e.recipe, m.return_no, m.credit_no, m.amount_fen, o.body, c.terms
+        FROM entry e
+        JOIN (SELECT l.entry_id, max(a.ref) FILTER (WHERE a.purpose = 'payout') AS return_no,
+                max(a.ref) FILTER (WHERE a.purpose = 'suspense') AS credit_no, max(l.amount_fen) AS amount_fen
+              FROM entry_line l JOIN account a ON a.id = l.account_id GROUP BY 1) m ON m.entry_id = e.id
+        LEFT JOIN business_object o ON o.platform_no = e.platform_no AND o.kind = 'withdrawal'
+            AND o.object_no = m.return_no
+        LEFT JOIN basis_use u ON u.platform_no = e.platform_no AND u.kind = 'consent'
+            AND u.request_no = m.return_no || ':hold'
+        LEFT JOIN consent c ON c.platform_no = u.platform_no AND c.consent_no = u.reference
+        WHERE e.recipe IN ('suspense_payout_requested', 'suspense_payout_failed')
+            AND ($1::text IS NULL OR e.platform_no = $1)
+            AND NOT coalesce(c.operation = 'return_suspense' AND c.object_no = m.return_no
+                AND c.given_by IN ('platform', 'operators') AND o.body ->> 'credit_no' = m.credit_no
+                AND c.terms ->> 'credit_no' = m.credit_no AND c.terms ->> 'principal_fen' = m.amount_fen::text, false)
+        """,
+    ),
+    Invariant(
         "payout_back",
         "A payout that failed is back where just that was drawn from: with its member, the platform, or in suspense.",
         """

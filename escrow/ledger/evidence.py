@@ -112,6 +112,35 @@ EVIDENCE = (
         parameters=(_PAYS_ORDER,),
     ),
     Invariant(
+        "escrow_classes",
+        "An order's funding legs are what its entries drew, by class, and cover what it holds.",
+        """
+        SELECT o.platform_no, o.object_no AS order_no, l.direct_fen, l.subsidy_fen, l.paid_fen, m.paid_directly_fen,
+            m.of_subsidy_fen, m.paid_in_fen, m.held_fen, l.left_fen
+        FROM business_object o
+        JOIN LATERAL (
+            SELECT coalesce(sum(x.amount_fen), 0) AS paid_fen,
+                coalesce(sum(x.amount_fen - x.refunded_fen), 0) AS left_fen,
+                coalesce(sum(x.amount_fen) FILTER (WHERE starts_with(x.source, 'direct:')), 0) AS direct_fen,
+                coalesce(sum(x.amount_fen) FILTER (WHERE x.source = 'subsidy'), 0) AS subsidy_fen
+            FROM jsonb_to_recordset(o.body -> 'funding') AS x(source text, amount_fen bigint, refunded_fen bigint)
+        ) l ON true
+        JOIN (SELECT s.platform_no, s.ref, sum(s.held_fen) AS held_fen, sum(s.paid_in_fen) AS paid_in_fen,
+                sum(s.paid_in_fen) FILTER (WHERE s.takes = 'channel_due') AS paid_directly_fen,
+                sum(s.paid_in_fen) FILTER (WHERE s.takes = 'subsidy') AS of_subsidy_fen
+              FROM (SELECT a.platform_no, a.ref, l.amount_fen AS held_fen, greatest(l.amount_fen, 0) AS paid_in_fen,
+                        (SELECT max(f.purpose) FROM entry_line d JOIN account f ON f.id = d.account_id
+                         WHERE d.entry_id = l.entry_id AND d.amount_fen < 0
+                             AND f.purpose IN ('channel_due', 'subsidy')) AS takes
+                    FROM account a JOIN entry_line l ON l.account_id = a.id WHERE a.purpose = 'escrow') s
+              GROUP BY 1, 2) m ON m.platform_no = o.platform_no AND m.ref = o.object_no
+        WHERE o.kind = 'order' AND o.body ? 'funding' AND o.body ? 'paid_fen'
+            AND ($1::text IS NULL OR o.platform_no = $1)
+            AND (l.paid_fen <> m.paid_in_fen OR l.direct_fen <> coalesce(m.paid_directly_fen, 0)
+                OR l.subsidy_fen <> coalesce(m.of_subsidy_fen, 0) OR l.left_fen < m.held_fen)
+        """,
+    ),
+    Invariant(
         "held_for_somebody",
         "Money in escrow or in transit is attributed to an order or withdrawal that is there.",
         """

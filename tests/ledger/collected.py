@@ -24,17 +24,18 @@ async def consented(
     *,
     by: str = "O-1",
     platform_no: str = HOME,
+    operation: str = "",
     **terms: Any,
 ) -> tuple[Basis, ...]:
-    """The recorded consent of a member, as a basis."""
-    consent_no = fresh("consent")
+    """The recorded consent of a member, as a basis; the operation is named like its kind unless told otherwise."""
+    consent_no, operation = fresh("consent"), operation or kind
     digest = operation_hash(
-        platform_no=platform_no, object_kind=kind, object_no=object_no, operation=kind, by=by, terms=terms
+        platform_no=platform_no, object_kind=kind, object_no=object_no, operation=operation, by=by, terms=terms
     )
     await owner.execute(
         "INSERT INTO consent (platform_no, consent_no, content_hash, object_kind, object_no, operation, given_by,"
         " terms, operation_hash, method, text_version, expires_at) VALUES"
-        " ($1, $2, '', $3, $4, $3, $5, $6, $7, '', '', now() + interval '1 hour')",
+        " ($1, $2, '', $3, $4, $8, $5, $6, $7, '', '', now() + interval '1 hour')",
         platform_no,
         consent_no,
         kind,
@@ -42,6 +43,7 @@ async def consented(
         by,
         json.dumps(terms),
         digest,
+        operation,
     )
     return (Basis(kind="consent", reference=consent_no, operation_hash=digest),)
 
@@ -78,7 +80,11 @@ async def _payments(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
         paid_fen=400,
         price_fen=400,
     )
-    figures = {"paid_fen": 400, "contract": {"commission_basis_points": 0}}
+    figures = {
+        "paid_fen": 400,
+        "contract": {"commission_basis_points": 0},
+        "funding": [{"source": "direct:P-3", "amount_fen": 400, "refunded_fen": 0}],
+    }
     bases = await consented(owner, "order", "D-3", amount_fen=400)
     await _post(writer, direct, _change("order", "D-3", "paid", figures), bases, number=":channel-payment:P-3")
     legs = (FundingLeg(source=f"pending:{CLOSED}", amount_fen=30),)
@@ -112,11 +118,18 @@ async def _suspense(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
     await _post(writer, held, _change("bank_credit", "P-2", "suspended"))
     failed = collection_recipes.suspense_return_failed(platform_no=HOME, payment_no="P-2", amount_fen=10)
     await _post(writer, failed, _change("bank_credit", "P-2", "suspended"))
-    out = suspense_returns.suspense_payout_requested(platform_no=HOME, credit_no="P-2", return_no="SR-1", amount_fen=7)
-    bases = await consented(owner, "withdrawal", "SR-1", by="platform")
-    await _post(writer, out, _change("withdrawal", "SR-1", "held"), bases)
-    back = suspense_returns.suspense_payout_failed(platform_no=HOME, credit_no="P-2", return_no="SR-1", amount_fen=7)
-    await _post(writer, back, _change("withdrawal", "SR-1", "refused"))
+    await _sent_back(owner, writer)
+
+
+async def _sent_back(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
+    """7 fen of P-2 are sent back, which fails."""
+    sent: dict[str, Any] = {"platform_no": HOME, "credit_no": "P-2", "return_no": "SR-1", "amount_fen": 7}
+    requested = suspense_returns.suspense_payout_requested(**sent)
+    terms: dict[str, Any] = {"credit_no": "P-2", "principal_fen": 7}
+    bases = await consented(owner, "withdrawal", "SR-1", by="platform", operation="return_suspense", **terms)
+    await _post(writer, requested, _change("withdrawal", "SR-1", "held", terms), bases, number="SR-1:hold")
+    failed = suspense_returns.suspense_payout_failed(**sent)
+    await _post(writer, failed, _change("withdrawal", "SR-1", "failed"), number="SR-1:return")
 
 
 async def _direct_refund(owner: asyncpg.Connection, writer: LedgerWriter) -> None:

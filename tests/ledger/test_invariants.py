@@ -35,6 +35,8 @@ FAULTS = {
     "bank_line_amount": "UPDATE entry SET effective_date = effective_date - 1 WHERE bank_serial_no <> ''",
     "order_figures": """UPDATE business_object SET body = body || '{"released_fen": 95, "commission_fen": 5}'
         WHERE body ? 'commission_fen'""",
+    "escrow_classes": """UPDATE business_object SET body = jsonb_set(body, '{funding,0,source}', '"withdrawable"')
+        WHERE object_no = 'D-3'""",
     "held_for_somebody": "UPDATE account SET ref = 'W-2' WHERE purpose = 'payout' AND ref = 'W-1'",
     "own_money": "UPDATE account SET member_no = 'O-2' WHERE purpose = 'pending' AND member_no = 'O-1'",
     "refund_to_source": """UPDATE entry_line SET account_id = (SELECT min(id) FROM account WHERE purpose = 'pending')
@@ -56,6 +58,8 @@ FAULTS = {
     "suspense_explained": "UPDATE account SET ref = 'P-9' WHERE purpose = 'suspense' AND ref = 'P-2'",
     "payout_back": """UPDATE entry_line SET version = 99, account_id = (SELECT id FROM account WHERE purpose = 'own')
         WHERE amount_fen = 7 AND entry_id = (SELECT id FROM entry WHERE recipe = 'suspense_payout_failed')""",
+    "suspense_sent_back": """UPDATE business_object SET body = body || '{"credit_no": "P-1"}'
+        WHERE kind = 'withdrawal' AND body ? 'credit_no'""",
     "transfer_figures": """UPDATE business_object SET body = body || '{"amount_fen": 29}' WHERE kind = 'payment'""",
     "reversals": """UPDATE business_object SET body = body || '{"reversed_fen": 10}' WHERE kind = 'assignment'""",
     "no_sooner": "UPDATE account SET ref = '2026-02-27' WHERE purpose = 'pending' AND member_no = 'C-1'",
@@ -102,7 +106,11 @@ async def an_order(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
     steps: list[tuple[JournalEntry, dict[str, Any]]] = [
         (
             recipes.order_frozen(platform_no=HOME, owner_no="O-1", order_no="D-2", legs=legs),
-            {"paid_fen": 200, "contract": {"commission_basis_points": 333}},
+            {
+                "paid_fen": 200,
+                "contract": {"commission_basis_points": 333},
+                "funding": [{"source": "withdrawable", "amount_fen": 200, "refunded_fen": 0}],
+            },
         ),
         (released, {"released_fen": 97, "commission_fen": 3}),
         (
