@@ -25,10 +25,16 @@ async def consented(
     by: str = "O-1",
     platform_no: str = HOME,
     operation: str = "",
+    consent_no: str = "",
     **terms: Any,
 ) -> tuple[Basis, ...]:
-    """The recorded consent of a member, as a basis; the operation is named like its kind unless told otherwise."""
-    consent_no, operation = fresh("consent"), operation or kind
+    """The recorded consent of a member, as a basis.
+
+    Args:
+        operation: named like its kind unless told otherwise.
+        consent_no: a fresh number unless one is given.
+    """
+    consent_no, operation = consent_no or fresh("consent"), operation or kind
     digest = operation_hash(
         platform_no=platform_no, object_kind=kind, object_no=object_no, operation=operation, by=by, terms=terms
     )

@@ -7,7 +7,7 @@ refused, repeated, cut off or sent again.
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncpg
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from escrow.domain import recipes
+from escrow.domain.accounts import WITHOUT_MINIMUM
 from escrow.domain.errors import LedgerUnavailable, Refused
 from escrow.domain.funding import FundingLeg
 from escrow.domain.journal import Basis, Change, JournalEntry, Posting, Receipt
@@ -26,11 +27,15 @@ from escrow.ledger.connections import connect
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.posting import LedgerWriter
 from tests.ledger.books import CLOSED, DAY, NOON, a_consent, fresh
+from tests.ledger.collected import consented
+from tests.ledger.random_collections import WANTED, Collecting, Wanted
 from tests.postgres import Database
 
 _WRITERS = 3
 _MEMBERS = ("M-1", "M-2")
 _ORDERS = ("D-1", "D-2")
+#: So few that callers often want the same one.
+_PAYMENTS = 4
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,9 @@ class Deed:
 
 deeds = st.builds(
     Deed,
-    kind=st.sampled_from(["top_up", "top_up_pending", "mature", "freeze", "release", "refund", "withdraw", "record"]),
+    kind=st.sampled_from(
+        ["top_up", "top_up_pending", "mature", "freeze", "release", "refund", "withdraw", "record", *WANTED]
+    ),
     member_no=st.sampled_from(_MEMBERS),
     order_no=st.sampled_from(_ORDERS),
     amount_fen=st.integers(min_value=1, max_value=300),
@@ -61,6 +68,7 @@ class Business(RuleBasedStateMachine):
         super().__init__()
         self.platform_no = fresh("P")
         self.sent: dict[str, Posting] = {}
+        self.wanted: dict[str, Wanted] = {}
         self.acknowledged: set[str] = set()
         self.unknown: set[str] = set()
         self.runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
@@ -75,10 +83,30 @@ class Business(RuleBasedStateMachine):
         self.owner = await asyncpg.connect(self.database.superuser_dsn)
         self.reader = await connect(self.database.dsn)
         await self.owner.execute("INSERT INTO platform_day (platform_no, day) VALUES ($1, $2)", self.platform_no, DAY)
+        await self.owner.execute(
+            "INSERT INTO platform (platform_no, name, custody_account_no, opened_at) VALUES ($1, '', $1, now())",
+            self.platform_no,
+        )
+        await self.owner.executemany(
+            "INSERT INTO verification_sending (platform_no, verification_no, number, request_no, bank_request_no,"
+            " account_no_index, status, opened_at) VALUES ($1, $2, 1, $2, $2, '', 'sent', now())",
+            [(self.platform_no, f"V-{payment}") for payment in range(_PAYMENTS)],
+        )
 
     @rule(wave=st.lists(deeds, min_size=3, max_size=30), kills=st.integers(min_value=0, max_value=3))
     def many_at_once(self, wave: list[Deed], kills: int) -> None:
         self.run(self._wave([self._posting(deed) for deed in wave], kills))
+
+    @rule(payment=st.integers(min_value=0, max_value=_PAYMENTS - 1))
+    def everything_about_a_payment_in_turn(self, payment: int) -> None:
+        self.run(self._in_turn(payment))
+
+    async def _in_turn(self, payment: int) -> None:
+        for kind in WANTED:
+            posting = self._posting(Deed(kind=kind, member_no="M-1", order_no="D-1", amount_fen=payment))
+            await self._prepare([posting])
+            await asyncio.gather(*(self._post(writer, posting) for writer in self.writers))
+        await self._compare()
 
     # What was answered depends on timing, so hypothesis draws places in a list of any length, never its members.
 
@@ -126,8 +154,14 @@ class Business(RuleBasedStateMachine):
             if posting.request_no in self.sent:
                 continue
             self.sent[posting.request_no] = posting
+            wanted = self.wanted.get(posting.request_no)
             for basis in posting.bases:
-                if basis.kind == "consent":
+                if wanted is not None and basis.kind == "consent":
+                    subject = posting.changes[0]
+                    await consented(self.owner, subject.kind, subject.object_no, **wanted.consent)
+                elif wanted is not None and basis.kind == "bank_line":
+                    await self._booked_by_bank(basis.reference, **wanted.line)
+                elif basis.kind == "consent":
                     await a_consent(
                         self.owner,
                         basis.reference,
@@ -135,15 +169,22 @@ class Business(RuleBasedStateMachine):
                         platform_no=self.platform_no,
                     )
                 elif basis.kind == "bank_line" and posting.entry is not None:
-                    await self.owner.execute(
-                        "INSERT INTO bank_line (platform_no, bank_serial_no, line_no, kind, amount_fen, booked_at,"
-                        " value_date, balance_after_fen) VALUES ($1, $2, $3, 'inbound', $4, now(), $5, 0)",
-                        self.platform_no,
-                        basis.reference,
-                        len(self.sent),
-                        max(line.amount_fen for line in posting.entry.lines),
-                        DAY,
-                    )
+                    await self._booked_by_bank(basis.reference, max(line.amount_fen for line in posting.entry.lines))
+
+    async def _booked_by_bank(
+        self, serial_no: str, amount_fen: int, *, kind: str = "inbound", request_no: str = ""
+    ) -> None:
+        await self.owner.execute(
+            "INSERT INTO bank_line (platform_no, bank_serial_no, line_no, kind, amount_fen, booked_at, value_date,"
+            " balance_after_fen, request_no) VALUES ($1, $2, $3, $4, $5, now(), $6, 0, $7)",
+            self.platform_no,
+            serial_no,
+            len(self.sent),
+            kind,
+            amount_fen,
+            DAY,
+            request_no,
+        )
 
     async def _post(self, writer: LedgerWriter, posting: Posting) -> None:
         number = posting.request_no
@@ -189,11 +230,18 @@ class Business(RuleBasedStateMachine):
         assert {row["name"]: row["balance_fen"] for row in booked if row["balance_fen"]} == {
             name: fen for name, fen in asked.items() if fen
         }
-        assert all(fen >= 0 for name, fen in asked.items() if name != "custody")
+        assert all(fen >= 0 for name, fen in asked.items() if not name.startswith(tuple(WITHOUT_MINIMUM)))
         assert await check_invariants(self.reader, self.platform_no) == []
 
     def _posting(self, deed: Deed) -> Posting:
         number = fresh("request")
+        if deed.kind in WANTED:
+            collecting = Collecting(self.platform_no, deed.amount_fen % _PAYMENTS)
+            wanted = collecting.wanted(deed.kind, self.acknowledged)
+            if wanted is not None:
+                self.wanted[wanted.posting.request_no] = wanted
+                return wanted.posting
+            deed = replace(deed, kind="record")
         entry, basis = self._entry(deed, number)
         return Posting(
             platform_no=self.platform_no,
@@ -267,7 +315,7 @@ def test_random_business_keeps_every_promise(database: Database) -> None:
     run_state_machine_as_test(
         OnTheseBooks,
         settings=settings(
-            max_examples=20,
+            max_examples=25,
             stateful_step_count=10,
             deadline=None,
             suppress_health_check=list(HealthCheck),
