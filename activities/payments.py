@@ -1,7 +1,6 @@
 """Activities of a withdrawal: ledger transactions, and calls to the bank that carry one request number each."""
 
 from datetime import date
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
@@ -140,8 +139,10 @@ class PaymentActivities:
                 does not hold.
         """
         step = request.step
+        if not step.is_first:
+            raise Refused("object_exists", f"Money is held with the first step of {step.object_no}, or not at all.")
         held = await get_object(self._reader, step.platform_no, step.object_kind, step.object_no)
-        account_id, facts = "", dict[str, Any]()
+        account_id, facts = "", {"credit_no": request.credit_no}
         if held is not None:
             # Asked again after it was done, nothing is checked anew: what held then may have changed since.
             account_id = held.body["account_id"]
@@ -157,7 +158,14 @@ class PaymentActivities:
                 "fee_fen": request.fee_fen,
                 "started_as": request.started_as,
             },
-            document={"account_id": account_id, **facts},
+            # All that a payment order is held against later is said here, not by a workflow.
+            document={
+                "member_no": request.member_no,
+                "account_id": account_id,
+                "principal_fen": request.principal_fen,
+                "fee_fen": request.fee_fen,
+                **facts,
+            },
         )
         try:
             receipt = await self._writer.post(posting)

@@ -158,7 +158,9 @@ def _require_asked_for(request: HoldMoney, basis: Basis) -> None:
         platform_no=request.step.platform_no,
         withdrawal_no=request.step.object_no,
         by=request.member_no or PLATFORM_ITSELF,
-        terms=withdrawal_terms(account_id=request.account_id, principal_fen=request.principal_fen),
+        terms=withdrawal_terms(
+            account_id=request.account_id, principal_fen=request.principal_fen, fee_fen=request.fee_fen
+        ),
     )
     if basis.operation_hash != expected:
         raise _not_about_this(basis)

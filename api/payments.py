@@ -15,7 +15,8 @@ from escrow.domain.authorisations import AuthorisedOperation
 from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.platform_config import Settlement
-from escrow.domain.platform_rules import require_limit
+from escrow.domain.platform_functions import Function
+from escrow.domain.platform_rules import require_function, require_limit
 from escrow.domain.transfers import TransferKind
 from escrow.ledger.limits import use_of_day
 from escrow.ledger.members import PLATFORM_ITSELF
@@ -127,6 +128,7 @@ async def pay(
     )
     if consent.outcome is None:
         try:
+            require_function(config, Function.UNGUARANTEED_PAYMENT)  # a page comes here past the router
             require_limit(config.limits.payment_fen, body.amount_fen, name="limits.payment_fen")
             await _count(services, platform_no, body, config.limits.payments_per_day_fen)
         except Refused as not_allowed:

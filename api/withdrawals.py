@@ -1,7 +1,8 @@
 """Withdrawals: ask for one, look at it and at the reasons of its route."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response, status
 from pydantic import Field
@@ -13,17 +14,18 @@ from api.problems import problems
 from api.schemas import PageQuery
 from api.waiting import appeared
 from api.withdrawal_bodies import AttemptView, WithdrawalOpening, WithdrawalPage, WithdrawalView
-from escrow.domain.authorisations import AuthorisedOperation
+from escrow.domain.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis
 from escrow.domain.member_states import Deed, require_may
 from escrow.domain.order_operations import withdrawal_terms
 from escrow.domain.platform_config import PlatformConfig
-from escrow.domain.platform_rules import require_limit
+from escrow.domain.platform_functions import Function
+from escrow.domain.platform_rules import require_function, require_limit
 from escrow.domain.requests import derived
 from escrow.domain.withdrawal_states import WithdrawalStatus
-from escrow.ledger.consents import NewConsent
+from escrow.ledger.consents import NewConsent, get_consent
 from escrow.ledger.limits import use_of_day
 from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.objects import BusinessObject, get_object, list_objects
@@ -120,9 +122,10 @@ async def withdraw(
     current = await services.registry.platforms.configurations.current(platform_no)
     config = current.config
     operation = AuthorisedOperation.WITHDRAW if body.member_no else AuthorisedOperation.PLATFORM_WITHDRAW
+    terms = await _terms(services, platform_no, body, config)
     consent, is_new = await consent_of(
         services,
-        _consent(platform_no, body, remote_address),
+        _consent(platform_no, body, terms, remote_address),
         config,
         operation,
         carry_out={},
@@ -142,9 +145,9 @@ async def withdraw(
                 platform_no=platform_no,
                 withdrawal_no=body.withdrawal_no,
                 member_no=body.member_no or "",
-                account_id=body.account_id or "",
+                account_id=terms["account_id"],
                 principal_fen=body.principal_fen,
-                fee_fen=config.withdrawal_fee_fen,
+                fee_fen=terms.get("fee_fen", 0),
                 basis=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
                 routing_objective=config.routing_objective.value,
                 large_withdrawal_sms_above_fen=config.large_withdrawal_sms_threshold_fen,
@@ -176,11 +179,12 @@ async def keep_if_refused(services: Services, withdrawal: BusinessObject, consen
 async def _require_allowed(
     services: Services, platform_no: str, body: WithdrawalOpening, config: PlatformConfig
 ) -> None:
-    """The member may withdraw, and the amount is within the platform's limits.
+    """Withdrawals are on, the member may make one, and the amount is within the platform's limits.
 
     Raises:
-        Refused: `identity_required`, `member_state`, `member_unknown` or `limit_exceeded`.
+        Refused: `function_off`, `identity_required`, `member_state`, `member_unknown` or `limit_exceeded`.
     """
+    require_function(config, Function.WITHDRAWAL)  # a page that was asked for before comes here past the router
     if body.member_no is not None:
         statuses = await services.registry.members.statuses(platform_no, body.member_no)
         require_may(
@@ -203,16 +207,40 @@ async def _require_allowed(
     )
 
 
-def _consent(platform_no: str, body: WithdrawalOpening, remote_address: str) -> NewConsent:
-    """The member's consent to exactly this withdrawal; its number cannot meet one that a platform gives."""
+async def _terms(
+    services: Services, platform_no: str, body: WithdrawalOpening, config: PlatformConfig
+) -> dict[str, Any]:
+    """What is consented to. Fee and default account are those of the first call: both can change before a repeat.
+
+    A member that authorises is shown an account, so it consents to that one, not to whichever is the default later.
+
+    Raises:
+        Refused: `account_not_bound`, there is none to be shown.
+    """
+    known = await get_consent(services.reader, platform_no, _consent_no(body))
+    account_id, fee_fen = body.account_id or "", config.withdrawal_fee_fen
+    if known is not None:
+        account_id, fee_fen = account_id or known.terms["account_id"], known.terms.get("fee_fen", 0)
+    elif body.member_no and not account_id and config.authorisation.withdraw is not AuthorisationMethod.NONE:
+        account_id = (await services.registry.bank_accounts.to_pay(platform_no, body.member_no)).account_id
+    return withdrawal_terms(account_id=account_id, principal_fen=body.principal_fen, fee_fen=fee_fen)
+
+
+def _consent_no(body: WithdrawalOpening) -> str:
+    """Number of the consent to a withdrawal; it cannot meet one that a platform gives."""
+    return derived("", "withdrawal", body.withdrawal_no, "open")
+
+
+def _consent(platform_no: str, body: WithdrawalOpening, terms: Mapping[str, Any], remote_address: str) -> NewConsent:
+    """The member's consent to exactly this withdrawal."""
     return NewConsent(
         platform_no=platform_no,
-        consent_no=derived("", "withdrawal", body.withdrawal_no, "open"),
+        consent_no=_consent_no(body),
         object_kind="withdrawal",
         object_no=body.withdrawal_no,
         operation="withdraw",
         given_by=body.member_no or PLATFORM_ITSELF,
-        terms=withdrawal_terms(account_id=body.account_id or "", principal_fen=body.principal_fen),
+        terms=terms,
         expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
         remote_address=remote_address,
     )

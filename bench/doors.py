@@ -118,7 +118,7 @@ class WorkflowDoor:
     async def withdraw(self, withdrawal_no: str, member_no: str, principal_fen: int) -> None:
         """Record the consent and start the withdrawal's workflow."""
         request_no = derived("", "withdrawal", withdrawal_no, "open")
-        terms = withdrawal_terms(account_id="", principal_fen=principal_fen)
+        terms = withdrawal_terms(account_id="", principal_fen=principal_fen, fee_fen=0)
         consent = await self._consent(request_no, "withdrawal", withdrawal_no, "withdraw", member_no, terms)
         await self._processes.start_withdrawal(
             WithdrawalInput(

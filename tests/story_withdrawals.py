@@ -7,6 +7,7 @@ from temporalio.client import WorkflowHandle
 
 from escrow.domain.journal import Basis
 from escrow.domain.money import yuan
+from escrow.domain.order_operations import withdrawal_terms
 from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.members import MemberKind
@@ -41,7 +42,11 @@ class Withdrawing(Ground):
     ) -> WorkflowHandle[Any, Any]:
         """A member asks for a withdrawal as the API does: the consent first, then the workflow."""
         basis = await self.consents_to_withdraw(
-            amount, withdrawal_no=withdrawal_no, member_no=member_no, account_id=account_id
+            amount,
+            withdrawal_no=withdrawal_no,
+            member_no=member_no,
+            account_id=account_id,
+            fee_fen=terms.get("fee_fen", 0),
         )
         return await self.start_withdrawal(
             WithdrawalInput(
@@ -56,7 +61,7 @@ class Withdrawing(Ground):
         )
 
     async def consents_to_withdraw(
-        self, amount: str, *, withdrawal_no: str, member_no: str = CONTRACTOR, account_id: str = ""
+        self, amount: str, *, withdrawal_no: str, member_no: str = CONTRACTOR, account_id: str = "", fee_fen: int = 0
     ) -> Basis:
         """Record the consent to a withdrawal."""
         consent = NewConsent(
@@ -66,7 +71,7 @@ class Withdrawing(Ground):
             object_no=withdrawal_no,
             operation="withdraw",
             given_by=member_no or "platform",
-            terms={"account_id": account_id, "principal_fen": yuan(amount)},
+            terms=withdrawal_terms(account_id=account_id, principal_fen=yuan(amount), fee_fen=fee_fen),
             expires_at=datetime.now(UTC) + timedelta(days=1),
         )
         await record_consent(self.stage.reader, consent)

@@ -103,7 +103,11 @@ class WithdrawalDesk(Desk):
         given = self.withdrawal.basis
         if given.kind != "consent" or self.withdrawal.credit_no:
             return given  # of a return, the books have the terms besides what this input says
-        terms = withdrawal_terms(account_id=self.withdrawal.account_id, principal_fen=self.withdrawal.principal_fen)
+        terms = withdrawal_terms(
+            account_id=self.withdrawal.account_id,
+            principal_fen=self.withdrawal.principal_fen,
+            fee_fen=self.withdrawal.fee_fen,
+        )
         expected = withdrawal_operation_hash(
             platform_no=self.withdrawal.platform_no,
             withdrawal_no=self.withdrawal.withdrawal_no,

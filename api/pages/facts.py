@@ -85,10 +85,13 @@ async def _of_withdrawal(services: Services, link: PageLink, texts: Texts, first
     terms = link.content["terms"]
     account = await services.registry.bank_accounts.to_pay(link.platform_no, link.member_no, terms["account_id"])
     amount, to = format_fen(terms["principal_fen"]), f"{account.bank_name} {mask(account.account_no)}".strip()
+    fee_fen = terms.get("fee_fen", 0)
+    fee = ((texts["fee"], texts["yuan"].format(amount=format_fen(fee_fen))),) if fee_fen else ()
     rows = (
         first,
         (texts["withdrawal"], link.content["object_no"]),
         (texts["amount"], texts["yuan"].format(amount=amount)),
+        *fee,
         (texts["to_account"], to),
     )
     return Facts(title=texts["withdraw"], rows=rows, amount=amount, payee=to)

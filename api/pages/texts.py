@@ -41,6 +41,7 @@ _CHINESE: Texts = {
     "at_once_clause": "这笔钱立即付给收款方，不作担保。",
     "held": "担保中，取消后退还",
     "to_account": "到账账户",
+    "fee": "另收手续费",
     "member": "会员",
     "silence_clause": "付款即表示您同意：施工方报告某阶段完工后，您在{days}天内未提出异议，视为验收合格，"
     "该阶段款项将自动支付。",
@@ -156,6 +157,7 @@ _ENGLISH: Texts = {
     "at_once_clause": "The payee gets this money at once. Nothing is held for you.",
     "held": "In escrow, to be refunded",
     "to_account": "To bank account",
+    "fee": "Fee, on top",
     "member": "Member",
     "silence_clause": "By paying you agree: when the contractor reports a stage complete and you do not object within "
     "{days} days, the stage counts as accepted and its money is released.",

@@ -35,9 +35,14 @@ def milestone_terms(*, milestone: int, amount_fen: int) -> dict[str, Any]:
     return {"milestone": milestone, "amount_fen": amount_fen}
 
 
-def withdrawal_terms(*, account_id: str, principal_fen: int) -> dict[str, Any]:
-    """Asking for a withdrawal consents to that amount to exactly that bound account (empty: the default one)."""
-    return {"account_id": account_id, "principal_fen": principal_fen}
+def withdrawal_terms(*, account_id: str, principal_fen: int, fee_fen: int) -> dict[str, Any]:
+    """Asking for a withdrawal consents to that amount to exactly that bound account (empty: the default one).
+
+    Args:
+        fee_fen: taken on top of the principal; named where there is one.
+    """
+    terms = {"account_id": account_id, "principal_fen": principal_fen}
+    return {**terms, "fee_fen": fee_fen} if fee_fen else terms
 
 
 def withdrawal_operation_hash(*, platform_no: str, withdrawal_no: str, by: str, terms: Mapping[str, Any]) -> str:

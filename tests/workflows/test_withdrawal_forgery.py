@@ -1,11 +1,17 @@
 """A withdrawal that somebody starts by hand in the Temporal UI moves nothing, whatever its input claims."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from activities.steps import Step
+from activities.withdrawal_permits import HoldMoney
+from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis
 from escrow.domain.rails import Rail
 from tests.story import Story
-from workflows.messages import PayoutAttempt, WithdrawalInput, WithdrawalState
+from tests.workflows.test_thief_collections import Accomplice
+from workflows.messages import PayoutAttempt, WithdrawalInput, WithdrawalState, withdrawal_workflow_id
 
 
 def forged(story: Story, basis: Basis, **claims: object) -> WithdrawalInput:
@@ -115,3 +121,56 @@ async def test_the_number_of_an_ended_withdrawal_is_never_paid_again(story: Stor
     assert outcome.status == "refused"
     assert (await story.in_the_books("withdrawal", "W-666")).status == "paid"
     assert len(await story.payouts_at_bank()) == 1
+
+
+async def test_a_refusal_entered_before_opens_no_way_around_the_rules(story: Story) -> None:
+    await story.payee_has("20,000.00")
+    basis = await story.consents_to_withdraw("20,000.00", withdrawal_no="W-666", account_id="A-none")
+    thief, hold = _worker_of_the_thief(story, basis)
+    refused = hold.step.model_copy(
+        update={"request_no": "W-666:refuse", "status": "refused", "bases": (), "document": {"account_id": "A-C1"}}
+    )
+    await thief.runs(thief.activities.payments.record_withdrawal, refused)
+
+    for is_first in (True, False):
+        step = hold.step.model_copy(update={"is_first": is_first})
+        with pytest.raises(Refused):
+            await thief.runs(
+                thief.activities.payments.hold_money, hold.model_copy(update={"step": step, "account_id": "A-C1"})
+            )
+
+    assert await story.balances() == {"C-1/withdrawable": "20,000.00"}
+
+
+async def test_a_members_money_is_not_held_as_if_it_came_from_somebody_else(story: Story) -> None:
+    await story.payee_has("20,000.00")
+    credit_no = await story.transfer_arrives("1.00", "6222020000000000000")
+    await story.bank_lines_are_booked()
+    basis = await story.consents_to_withdraw("20,000.00", withdrawal_no="W-666")
+    thief, hold = _worker_of_the_thief(story, basis)
+    forged = hold.step.document | {"credit_no": credit_no, "cnaps_code": "", "payee_is_named": False}
+    step = hold.step.model_copy(update={"document": forged})
+
+    await thief.runs(thief.activities.payments.hold_money, hold.model_copy(update={"step": step}))
+
+    assert (await story.in_the_books("withdrawal", "W-666")).body["credit_no"] == ""
+
+
+def _worker_of_the_thief(story: Story, basis: Basis) -> tuple[Accomplice, HoldMoney]:
+    """A worker that acts for W-666, and how it asks for 20,000.00 of the contractor to be held."""
+    step = Step(
+        platform_no=story.platform_no,
+        object_kind="withdrawal",
+        object_no="W-666",
+        request_no="W-666:hold",
+        event_type="withdrawal.held",
+        status="held",
+        document={"attempts": [], "route": [], "opens_at": None, "attention": "", "order_no": ""},
+        occurred_at=datetime.now(UTC),
+        bases=(basis,),
+        is_first=True,
+    )
+    hold = HoldMoney(
+        step=step, started_as="a thief", member_no="C-1", account_id="", principal_fen=2_000_000, fee_fen=0, order_no=""
+    )
+    return Accomplice(story.stage, withdrawal_workflow_id(story.platform_no, "W-666")), hold
