@@ -13,15 +13,13 @@ from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, Request
 from api.waiting import until
 from escrow.domain.authorisations import AuthorisedOperation
 from escrow.domain.errors import Refused
-from escrow.domain.mandates import MandateStatus, mandate_terms
+from escrow.domain.mandates import REVOKE, SIGN, MandateStatus, mandate_terms
 from escrow.domain.requests import derived
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.mandates import Mandate
 from workflows.mandate_messages import MandateInput
 
 router = APIRouter(prefix="/members/{member_no}/mandates", tags=["mandates"])
-
-REVOKE = "revoke_mandate"
 
 
 class MandateOpening(Body):
@@ -138,7 +136,7 @@ async def sign(
         consent_no=derived("", "mandate", body.mandate_no, "sign"),
         object_kind="mandate",
         object_no=body.mandate_no,
-        operation=AuthorisedOperation.SIGN_MANDATE.value,
+        operation=SIGN,
         given_by=member_no,
         terms=mandate_terms(
             account_id=body.account_id,

@@ -20,6 +20,7 @@ router = APIRouter()
 
 _SENDING = problems(
     "not_found",
+    "request_no_reused",
     "sms_codes_on_page",
     "sms_code_limit",
     "code_not_awaited",
@@ -83,7 +84,7 @@ async def send_direct_payment_code(
     platform_no: CallerPlatform,
     services: UsedServices,
 ) -> TopUpView:
-    """As for a top-up."""
+    """Have the bank send the owner another code for a quick payment; the one before is void. At most five in all."""
     return await _relayed_sending(services, platform_no, direct_pay_in_no(order_no, payment_request_no), body)
 
 
@@ -95,7 +96,7 @@ async def confirm_direct_payment(
     platform_no: CallerPlatform,
     services: UsedServices,
 ) -> PayerCodeView:
-    """As for a top-up."""
+    """Try the code of a quick payment, valid for 120 s. The third wrong one ends the payment, not the order."""
     return await _relayed_try(services, platform_no, direct_pay_in_no(order_no, payment_request_no), body)
 
 
@@ -103,7 +104,7 @@ async def send_again(services: Services, pay_in: BusinessObject, request_no: str
     """Have the bank send the payer another code, once for a request.
 
     Raises:
-        Refused: `code_not_awaited` or `sms_code_limit`.
+        Refused: `code_not_awaited`, `sms_code_limit` or `request_no_reused`.
         OrderBusy, TemporalUnavailable, LedgerUnavailable: nobody answers.
     """
     platform_no, pay_in_no = pay_in.platform_no, pay_in.object_no

@@ -9,7 +9,7 @@ from temporalio.client import WorkflowHandle
 from escrow.domain.calendars import SHANGHAI
 from escrow.domain.collections import CollectionMethod
 from escrow.domain.journal import Basis
-from escrow.domain.mandates import MandateStatus, mandate_terms
+from escrow.domain.mandates import REVOKE, SIGN, MandateStatus, mandate_terms
 from escrow.domain.money import yuan
 from escrow.domain.order_states import OrderCommand as Operation
 from escrow.domain.pay_ins import COLLECT, TOP_UP, pay_in_terms
@@ -66,9 +66,7 @@ class Debtors(Cashier):
             "last_day": datetime.now(SHANGHAI).date() + timedelta(days=365),
             **changes,
         }
-        consent = await self._consent(
-            f"{number}-sign", "mandate", number, "sign_mandate", member_no, mandate_terms(**terms)
-        )
+        consent = await self._consent(f"{number}-sign", "mandate", number, SIGN, member_no, mandate_terms(**terms))
         await self.story.stage.registry.mandates.sign(consent)
         await self.looked_after(number)
         return await self.mandate_is(MandateStatus.ACTIVE, number)
@@ -84,7 +82,7 @@ class Debtors(Cashier):
 
     async def revokes(self, number: str = MANDATE) -> None:
         """The member revokes its mandate; the bank is not told yet."""
-        consent = await self._consent(f"{number}-revoke", "mandate", number, "revoke_mandate", OWNER, {})
+        consent = await self._consent(f"{number}-revoke", "mandate", number, REVOKE, OWNER, {})
         await self.story.stage.registry.mandates.revoke(consent)
 
     async def mandate_is(self, status: MandateStatus, number: str = MANDATE) -> Mandate:

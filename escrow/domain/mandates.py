@@ -16,6 +16,9 @@ from escrow.domain.requests import operation_hash
 #: Version of the text that a member agrees to when it signs a mandate; a new text gets a new version.
 MANDATE_TEXT_VERSION = "mandate-1"
 
+#: What a member consents to about a mandate.
+SIGN, REVOKE = "sign_mandate", "revoke_mandate"
+
 
 class MandateStatus(StrEnum):
     """Where a mandate stands.
@@ -53,7 +56,7 @@ def mandate_terms(*, account_id: str, per_debit_fen: int, per_day_fen: int, last
 def mandate_operation_hash(
     *, platform_no: str, mandate_no: str, operation: str, by: str, terms: Mapping[str, Any]
 ) -> str:
-    """Hash of signing (`sign_mandate`, with `mandate_terms`) or revoking (`revoke_mandate`, no terms) a mandate.
+    """Hash of signing (`SIGN`, with `mandate_terms`) or revoking (`REVOKE`, no terms) a mandate.
 
     Args:
         by: member whose account it is.

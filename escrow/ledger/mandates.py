@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from escrow.domain.collections import MandateAnswer
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis, Change, Posting
-from escrow.domain.mandates import MandateStatus, ends_at
+from escrow.domain.mandates import REVOKE, SIGN, MandateStatus, ends_at, mandate_operation_hash, mandate_terms
 from escrow.domain.requests import derived
 from escrow.ledger.card_holders import CardHolder, CardHolders
 from escrow.ledger.consents import Consent
@@ -59,8 +59,14 @@ class Mandates:
             Refused: the card cannot be debited (as `CardHolders.holder_of`), `mandate_not_in_force` when its last
                 day is over already, or the consent does not hold.
         """
-        platform_no, mandate_no, terms = consent.platform_no, consent.object_no, consent.terms
-        now = datetime.now(UTC)
+        platform_no, mandate_no, agreed = consent.platform_no, consent.object_no, consent.terms
+        now, last_day = datetime.now(UTC), date.fromisoformat(agreed["last_day"])
+        terms = mandate_terms(
+            account_id=agreed["account_id"],
+            per_debit_fen=agreed["per_debit_fen"],
+            per_day_fen=agreed["per_day_fen"],
+            last_day=last_day,
+        )
         row = MandateRow(
             platform_no=platform_no,
             mandate_no=mandate_no,
@@ -68,7 +74,7 @@ class Mandates:
             account_id=terms["account_id"],
             per_debit_fen=terms["per_debit_fen"],
             per_day_fen=terms["per_day_fen"],
-            last_day=date.fromisoformat(terms["last_day"]),
+            last_day=last_day,
             text_version=terms["text_version"],
             status=MandateStatus.SIGNED.value,
             reason="",
@@ -79,10 +85,10 @@ class Mandates:
         known = await self.find(platform_no, mandate_no)
         if known is not None:
             return known, False
-        if now >= ends_at(row.last_day):
+        if now >= ends_at(last_day):
             raise Refused("mandate_not_in_force", "The mandate's last day is over.", {"last_day": terms["last_day"]})
         await self._holders.holder_of(platform_no, consent.given_by, terms["account_id"])
-        basis = Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash)
+        basis = _basis(consent, row, SIGN, terms)
         async with transaction(self._reader) as session:
             await one_at_a_time(session, _lock(platform_no, mandate_no))
             before = await self._row(session, platform_no, mandate_no)
@@ -98,10 +104,10 @@ class Mandates:
         Raises:
             Refused: `not_found`, or the consent does not hold.
         """
-        basis = Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash)
         async with transaction(self._reader) as session:
             row = await self.locked(session, consent.platform_no, consent.object_no)
             if not MandateStatus(row.status).has_ended:
+                basis = _basis(consent, row, REVOKE, {})
                 await self._end(session, row, MandateStatus.REVOKED, occurred_at=datetime.now(UTC), on=basis)
         return _mandate(row)
 
@@ -238,6 +244,14 @@ async def _tell(
             bases=() if on is None else (on,),
         ),
     )
+
+
+def _basis(consent: Consent, row: MandateRow, operation: str, terms: dict[str, Any]) -> Basis:
+    """The consent as what it must be about: this very mandate, by its own member."""
+    expected = mandate_operation_hash(
+        platform_no=row.platform_no, mandate_no=row.mandate_no, operation=operation, by=row.member_no, terms=terms
+    )
+    return Basis(kind="consent", reference=consent.consent_no, operation_hash=expected)
 
 
 def _mandate(row: MandateRow) -> Mandate:

@@ -4,7 +4,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlmodel import col, select
+from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.code_checks import CodeCheck
@@ -49,16 +49,21 @@ class PayInCodes:
             is_awaited: whether the payment waits for a code now.
 
         Raises:
-            Refused: `code_not_awaited`, or `sms_code_limit`: with the first one at most five are sent.
+            Refused: `code_not_awaited`, `request_no_reused`, or `sms_code_limit`: with the first one at most five are
+                sent.
         """
         async with transaction(self._reader) as session:
             await one_at_a_time(session, _lock(platform_no, pay_in_no))
             query = select(PayInCodeSendingRow).where(
-                PayInCodeSendingRow.platform_no == platform_no, PayInCodeSendingRow.pay_in_no == pay_in_no
+                PayInCodeSendingRow.platform_no == platform_no,
+                or_(col(PayInCodeSendingRow.pay_in_no) == pay_in_no, col(PayInCodeSendingRow.request_no) == request_no),
             )
-            sent = (await session.exec(query)).all()
+            found = (await session.exec(query)).all()
+            sent = [sending for sending in found if sending.pay_in_no == pay_in_no]
             if any(sending.request_no == request_no for sending in sent):
                 return False
+            if len(found) > len(sent):
+                raise Refused("request_no_reused", f"{request_no} had a code sent for another payment.")
             _require_awaited(pay_in_no, is_awaited)
             if len(sent) + 1 >= CODE_SENDINGS:
                 raise Refused("sms_code_limit", "No more codes are sent for this payment.", {"per": "payment"})
