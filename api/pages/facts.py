@@ -44,6 +44,8 @@ async def facts_of(services: Services, link: PageLink, texts: Texts) -> Facts:
             return await _of_withdrawal(services, link, texts, first)
         case "payment":
             return await _of_payment(services, link, texts, first, platform.name)
+        case "batch_payment":
+            return await _of_batch(services, link, texts, first, platform.name)
         case "mandate":
             return await _of_mandate(services, link, texts, first)
         case "bank_account":
@@ -78,6 +80,38 @@ async def _of_order(
         clause=texts["silence_clause"].format(days=days) if days is not None else "",
         amount=amount,
         payee=payee,
+    )
+
+
+async def _of_batch(
+    services: Services, link: PageLink, texts: Texts, first: tuple[str, str], platform_name: str
+) -> Facts:
+    """The total first, then every order of the list with its payee and amount."""
+    terms = link.content["terms"]
+    orders = terms["orders"]
+    payees = dict.fromkeys({order["payee_no"] for order in orders}, platform_name)
+    for number in payees.keys() - {""}:
+        payees[number] = await _shown_name(services, link.platform_no, number)
+    total = format_fen(terms["total_fen"])
+    rows = [
+        first,
+        (texts["batch"], link.content["object_no"]),
+        (texts["amount"], texts["yuan"].format(amount=total)),
+        (texts["batch_orders"], str(len(orders))),
+        (texts["batch_payees"], str(len(payees))),
+    ]
+    if terms["paid_by"] != "balance":
+        rows.append((texts["method"], texts[f"method_{terms['paid_by']}"]))
+    for order in orders:
+        amount = texts["yuan"].format(amount=format_fen(order["amount_fen"]))
+        rows.append((f"{texts['order']} {order['order_no']}", f"{amount} · {payees[order['payee_no']]}"))
+    days = sorted({order["silence_is_acceptance_after_days"] for order in orders})
+    return Facts(
+        title=texts["pay_batch"],
+        rows=tuple(rows),
+        clause=texts["silence_clause"].format(days=str(days[0]) if len(days) == 1 else f"{days[0]}-{days[-1]}"),
+        amount=total,
+        payee=texts["batch_to"].format(orders=len(orders), payees=len(payees)),
     )
 
 
