@@ -112,7 +112,7 @@ class Activities:
             accounts,
             members,
             platforms,
-            Settlements(writer, reader, bank.collections),
+            Settlements(writer, reader, bank.collections, platforms),
             self.registry.verification_sendings,
         )
         self.direct = DirectPaymentActivities(writer, reader, members, bank.collections)

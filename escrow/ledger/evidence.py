@@ -166,6 +166,26 @@ EVIDENCE = (
         """,
     ),
     Invariant(
+        "business_model",
+        "A marketplace's orders pay their contractors less commission, a self-operated platform's pay itself in full.",
+        """
+        SELECT e.platform_no, e.id AS entry_id, e.recipe, o.object_no AS order_no, m.to_platform_fen, m.commission_fen,
+            c.document ->> 'business_model' AS model
+        FROM entry e
+        JOIN (SELECT l.entry_id, max(a.ref) FILTER (WHERE a.purpose = 'escrow' AND l.amount_fen < 0) AS order_no,
+                sum(l.amount_fen) FILTER (WHERE a.purpose = 'own') AS to_platform_fen,
+                sum(l.amount_fen) FILTER (WHERE a.purpose = 'fees') AS commission_fen
+              FROM entry_line l JOIN account a ON a.id = l.account_id GROUP BY 1) m ON m.entry_id = e.id
+        JOIN business_object o ON o.platform_no = e.platform_no AND o.kind = 'order' AND o.object_no = m.order_no
+        JOIN platform_config c ON c.platform_no = o.platform_no
+            AND c.version = (o.body -> 'contract' ->> 'config_version')::int
+        WHERE e.recipe IN ('deposit_released', 'milestone_released', 'retention_released')
+            AND ($1::text IS NULL OR e.platform_no = $1)
+            AND CASE c.document ->> 'business_model' WHEN 'marketplace' THEN m.to_platform_fen IS NOT NULL
+                ELSE m.to_platform_fen IS NULL OR m.commission_fen IS NOT NULL END
+        """,
+    ),
+    Invariant(
         "refund_to_source",
         "No more of an order goes back to a bucket than was drawn from it.",
         """

@@ -40,6 +40,7 @@ FAULTS = {
         WHERE object_no = 'D-3'""",
     "held_for_somebody": "UPDATE account SET ref = 'W-2' WHERE purpose = 'payout' AND ref = 'W-1'",
     "own_money": "UPDATE account SET member_no = 'O-2' WHERE purpose = 'pending' AND member_no = 'O-1'",
+    "business_model": """UPDATE platform_config SET document = '{"business_model": "self_operated"}'""",
     "refund_to_source": """UPDATE entry_line SET account_id = (SELECT min(id) FROM account WHERE purpose = 'pending')
         WHERE amount_fen = 100 AND entry_id = (SELECT min(id) FROM entry WHERE recipe = 'order_refunded')""",
     "batch_legs": """UPDATE event SET body = jsonb_set(body, '{funding,0,amount_fen}', '61')
@@ -112,7 +113,7 @@ async def an_order(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
             recipes.order_frozen(platform_no=HOME, owner_no="O-1", order_no="D-2", legs=legs),
             {
                 "paid_fen": 200,
-                "contract": {"commission_basis_points": 333},
+                "contract": {"commission_basis_points": 333, "config_version": 1},
                 "funding": [{"source": "withdrawable", "amount_fen": 200, "refunded_fen": 0}],
             },
         ),
