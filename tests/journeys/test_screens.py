@@ -36,7 +36,8 @@ _COLUMNS = json.dumps(
 _BYTES_AT_MOST = 300_000
 _WIDTH = 1440
 _DRAWN_MILLISECONDS = 1_500
-_PATIENCE_MILLISECONDS = 20_000
+#: With other stacks on the same two cores the UI may take half a minute to draw a timeline.
+_PATIENCE_MILLISECONDS = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,7 @@ async def test_an_operator_sees_orders_filtered_their_timeline_and_their_details
         "M2 水电验收",
         "This has no basis that holds",
     ):
-        await eventually(partial(is_told, page, text), within_seconds=20)
+        await eventually(partial(is_told, page, text), within_seconds=_PATIENCE_MILLISECONDS / 1000)
     await picture(page, folder / "order-details.png")
 
 
