@@ -163,6 +163,7 @@ class Activities:
             payments.settle_withdrawal,
             payments.return_money,
             self.notices.announce_large_withdrawal,
+            self.notices.tell_refund_credited,
             self.bank_lines.fetch_bank_lines,
             self.bank_lines.book_bank_line,
             self.identities.check_identity,

@@ -175,7 +175,7 @@ class DirectPaymentActivities:
                     "request_no": derived(request.refund_no, "end"),
                     "status": status.value,
                     "event_type": f"refund.{status}",
-                    "document": {"reason": answer.reason},
+                    "document": {"reason": answer.reason, "amount_fen": request.amount_fen},
                 }
             )
             await self._writer.post(ended.posting(entry=entry, content={"refund_no": request.refund_no}))
