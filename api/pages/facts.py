@@ -66,7 +66,7 @@ async def _of_order(
     payee_no = "" if contract.contractor_no == PLATFORM_ITSELF else contract.contractor_no
     payee = await _shown_name(services, link.platform_no, payee_no) if payee_no else platform_name
     if "method" in terms:
-        rows.append((texts["method"], texts[f"method_{terms['method']}"]))
+        rows += [(texts["method"], texts[f"method_{terms['method']}"]), *await _debited(services, link, texts)]
     if "milestone" in terms:
         number = terms["milestone"]
         rows.append((texts["milestone"], f"{number} · {contract.milestones[number - 1].name}"))
@@ -129,6 +129,17 @@ async def _of_withdrawal(services: Services, link: PageLink, texts: Texts, first
         (texts["to_account"], to),
     )
     return Facts(title=texts["withdraw"], rows=rows, amount=amount, payee=to)
+
+
+async def _debited(services: Services, link: PageLink, texts: Texts) -> list[tuple[str, str]]:
+    """From which card, or under which mandate, an order is paid; nothing where the payer acts elsewhere."""
+    how = link.content["carry_out"]
+    if how.get("mandate_no"):
+        return [(texts["mandate"], how["mandate_no"])]
+    if how.get("account_id"):
+        account = await services.registry.bank_accounts.to_pay(link.platform_no, link.member_no, how["account_id"])
+        return [(texts["bank_account"], f"{account.bank_name} {mask(account.account_no)}".strip())]
+    return []
 
 
 async def _of_mandate(services: Services, link: PageLink, texts: Texts, first: tuple[str, str]) -> Facts:
