@@ -7,6 +7,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.notices import RefundCredited
+from escrow.domain.collections import RefundStatus
 from escrow.domain.errors import Refused
 from tests.stage import TUESDAY_MORNING, settings_for
 from tests.story import Story
@@ -40,7 +41,14 @@ async def paid_order(story: Story, price: str = "186,000.00") -> Cashier:
 
 
 async def refund_ends(story: Story) -> str:
-    """The refund's workflow ends so."""
+    """The channel, whose clock is real, has done with the refund, and its workflow ends so."""
+    refund_no = f"{story.platform_no}/D-1001:refund:1"
+
+    async def has_ended() -> bool:
+        answer = await story.stage.sandbox.bank.collections.query_refund(refund_no)
+        return answer.status in (RefundStatus.SUCCEEDED, RefundStatus.FAILED) or answer.final
+
+    await story.until(has_ended, "the channel ends the refund")
     handle = story.stage.client.get_workflow_handle(direct_refund_workflow_id(story.platform_no, "D-1001"))
     return str(await story.ending_of(handle))
 
