@@ -96,7 +96,9 @@ class Activities:
         self.registry = Registry(reader, box)
         platforms, accounts = self.registry.platforms, self.registry.bank_accounts
         members = self.registry.members
-        self.orders = OrderActivities(writer, reader, members, platforms.configurations)
+        self.orders = OrderActivities(
+            writer, reader, members, platforms.configurations, time_may_be_skipped=settings.time_may_be_skipped
+        )
         self.notices = NoticeActivities(reader, bank, members, platforms)
         lines = BankLines(reader, box)
         bank_book = BankBook(lines, platforms, bank)

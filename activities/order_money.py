@@ -1,6 +1,6 @@
 """Activities of an order: each is one ledger transaction under one request number."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
@@ -114,7 +114,16 @@ class FreezeReceipt(BaseModel):
 class OrderActivities:
     """Ledger activities of orders."""
 
-    def __init__(self, writer: LedgerWriter, reader: Reader, members: Members, configurations: Configurations) -> None:
+    def __init__(
+        self,
+        writer: LedgerWriter,
+        reader: Reader,
+        members: Members,
+        configurations: Configurations,
+        *,
+        time_may_be_skipped: bool,
+    ) -> None:
+        self._time_may_be_skipped = time_may_be_skipped
         self._writer = writer
         self._reader = reader
         self._members = members
@@ -215,6 +224,8 @@ class OrderActivities:
             commission_fen=request.commission_fen,
         )
         order.require_clocks(step)
+        if not self._time_may_be_skipped:
+            order.require_elapsed(step, now=datetime.now(UTC))
         if request.payee_no not in ("", request.contractor_no):
             raise Refused("contract_differs", "An order pays its contractor, or the platform itself.")
         pending_day = await self._pending_day(order, settles_next_day=request.settles_next_day)

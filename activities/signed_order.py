@@ -37,20 +37,24 @@ _KIND_OF_RECIPE = {
 PAID = "order.paid"
 _INSPECTION = re.compile(r"M(\d+):inspection:(\d+)")
 _PERIOD = TypeAdapter(timedelta)
+#: How much later than it happened a step may have been recorded: the ledger may have been away.
+_RECORDED_LATE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedOrder:
     """One order in the books.
 
-    `taken_at` has the business time of every step by its request number, `moved_money` the numbers of those that
-    posted an entry; `funding` is what paid the order, `direct` the channel's payment where one did.
+    `taken_at` has the business time of every step by its request number, `recorded_at` the database's own time, and
+    `moved_money` the numbers of those that posted an entry; `funding` is what paid the order, `direct` the channel's
+    payment where one did.
     """
 
     platform_no: str
     order_no: str
     contract: Mapping[str, Any]
     taken_at: Mapping[str, datetime]
+    recorded_at: Mapping[str, datetime]
     moved_money: frozenset[str]
     funding: tuple[FundingLeg, ...]
     direct: DirectPaid | None
@@ -157,7 +161,7 @@ class SignedOrder:
                 continue
             inspection = _INSPECTION.fullmatch(clock.name)
             if inspection is not None:
-                left = self._inspection_left(int(inspection[1]), rounds=int(inspection[2]) - 1)
+                left = self._inspection_left(int(inspection[1]), rounds=int(inspection[2]) - 1, times=self.taken_at)
                 self._require_due(clock, step.occurred_at + left)
             elif clock.name == "warranty":
                 self._require_due(clock, step.occurred_at + self._period("retention_period"))
@@ -165,6 +169,37 @@ class SignedOrder:
                     ends_with_this = step.request_no == self.release_no(item)
                     if item["kind"] == MilestoneKind.ACCEPTANCE and not (self._is_released(item) or ends_with_this):
                         raise self._differs("the milestones before the warranty")
+
+    def require_elapsed(self, step: Step, *, now: datetime) -> None:
+        """Silence is an answer, and the warranty over, only after the signed time by the database's own clock.
+
+        A workflow's clock may be moved by whoever may write to Temporal.
+
+        Args:
+            now: of this machine, timezone-aware.
+
+        Raises:
+            Refused: `basis_not_due`.
+        """
+        if step.request_no in self.taken_at:
+            return
+        for basis in step.bases:
+            name = basis.reference.removeprefix(f"order/{self.order_no}/")
+            inspection = _INSPECTION.fullmatch(name)
+            if basis.kind != "deadline" or (inspection is None and name != "warranty"):
+                continue
+            if inspection is not None:
+                milestone, number = int(inspection[1]), int(inspection[2])
+                began = [self.recorded_at.get(derived(self.order_no, f"M{milestone}", "complete", number))]
+                lasts = self._inspection_left(milestone, rounds=number - 1, times=self.recorded_at)
+            else:
+                stages = [item for item in self.contract["milestones"] if item["kind"] == MilestoneKind.ACCEPTANCE]
+                began = [
+                    self.recorded_at[self.release_no(item)] if self._is_released(item) else None for item in stages
+                ]
+                lasts = self._period("retention_period")
+            if any(moment is None or now < moment + lasts - _RECORDED_LATE for moment in began):
+                raise Refused("basis_not_due", f"The time that was signed for {basis.reference} is not over.")
 
     async def require_end(self, reader: Reader, step: Step) -> None:
         """A step without money may end the order only when no money is in it.
@@ -215,12 +250,12 @@ class SignedOrder:
         released = any(self._is_released(item) for item in self.contract["milestones"])
         return released or derived(self.order_no, "start") in self.taken_at
 
-    def _inspection_left(self, milestone: int, *, rounds: int) -> timedelta:
+    def _inspection_left(self, milestone: int, *, rounds: int, times: Mapping[str, datetime]) -> timedelta:
         """What is left of the signed inspection period after so many rounds that ended in a rectification."""
         left = self._period("inspection_period")
         for number in range(1, rounds + 1):
-            began = self.taken_at.get(derived(self.order_no, f"M{milestone}", "complete", number))
-            paused = self.taken_at.get(derived(self.order_no, f"M{milestone}", "rectify", number))
+            began = times.get(derived(self.order_no, f"M{milestone}", "complete", number))
+            paused = times.get(derived(self.order_no, f"M{milestone}", "rectify", number))
             if began is not None and paused is not None:
                 left = max(left - (paused - began), timedelta(0))
         return left
@@ -265,6 +300,7 @@ async def signed_order(reader: Reader, platform_no: str, order_no: str) -> Signe
         order_no=order_no,
         contract=steps[0].facts["contract"],
         taken_at={step.request_no: step.occurred_at for step in steps},
+        recorded_at={step.request_no: step.recorded_at for step in steps},
         moved_money=frozenset(step.request_no for step in steps if step.moved_money),
         funding=tuple(FundingLeg(**leg) for leg in paid.get("funding", ())),
         direct=DirectPaid(**paid["direct"]) if paid.get("direct") else None,

@@ -61,6 +61,7 @@ class Settings(BaseSettings):
         command_answer_seconds: how long the API waits for a workflow to answer a command.
         shutdown_grace_seconds: how long a worker may finish what it has begun after SIGTERM.
         working_days: days on which the working calendar is overridden, as JSON: {"2028-01-03": true}.
+        time_may_be_skipped: whether an order's time may be skipped, as for demonstrations; never where money is real.
         worker_deployment_name: name of the workers' deployment, when their versions are told apart.
         worker_build_id: version of this worker's code in its deployment; None for workers without versions.
     """
@@ -89,6 +90,7 @@ class Settings(BaseSettings):
     command_answer_seconds: float = Field(default=10, gt=0)
     shutdown_grace_seconds: float = Field(default=30, gt=0)
     working_days: dict[date, bool] = Field(default_factory=dict)
+    time_may_be_skipped: bool = False
     worker_deployment_name: str = "escrow"
     worker_build_id: str | None = None
 

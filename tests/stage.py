@@ -65,6 +65,7 @@ def settings_for(database: Database, sandbox: Sandbox) -> Settings:
             "bank_key": sandbox.key,
             "data_key": DATA_KEY,
             "index_key": INDEX_KEY,
+            "time_may_be_skipped": True,
         }
     )
 

@@ -52,12 +52,13 @@ class Event:
 class RecordedStep:
     """One change of an object in short: when it happened, under which request number, and some of its facts.
 
-    `moved_money`: whether its transaction posted an entry.
+    `recorded_at` is the database's own time; `moved_money`: whether its transaction posted an entry.
     """
 
     request_no: str
     event_type: str
     occurred_at: datetime
+    recorded_at: datetime
     moved_money: bool
     facts: dict[str, Any]
 
@@ -118,7 +119,7 @@ async def recorded_steps(
         facts: top-level keys of each change to be read along; None where the change says nothing of it.
     """
     rows = await reader.rows(
-        "SELECT request_no, event_type, occurred_at, entry_id IS NOT NULL AS moved_money,"
+        "SELECT request_no, event_type, occurred_at, event.recorded_at, entry_id IS NOT NULL AS moved_money,"
         " (SELECT coalesce(jsonb_object_agg(key, body -> key), '{}') FROM unnest($4::text[]) AS key) AS facts"
         " FROM event JOIN request USING (platform_no, request_no)"
         " WHERE platform_no = $1 AND kind = $2 AND object_no = $3 ORDER BY sequence_no",

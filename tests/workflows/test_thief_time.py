@@ -1,0 +1,99 @@
+"""A thief who moves the clock of a workflow: silence is acceptance only when the signed time has really passed."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.order_money import OrderActivities, ReleaseMilestone
+from activities.signed_order import signed_order
+from activities.steps import Step
+from escrow.domain.errors import Refused
+from escrow.domain.journal import Basis
+from tests.story import Story
+from tests.story_ground import CONTRACTOR, OWNER
+from tests.workflows.test_thief_collections import Accomplice
+
+
+def honest_clock(story: Story) -> tuple[ActivityEnvironment, OrderActivities]:
+    """A worker as it runs where money is real: there nobody skips time."""
+    worker = Accomplice(story.stage, story.order.id)
+    registry = worker.activities.registry
+    orders = OrderActivities(
+        story.stage.writer,
+        story.stage.reader,
+        registry.members,
+        registry.platforms.configurations,
+        time_may_be_skipped=False,
+    )
+    return worker.environment, orders
+
+
+def by_silence(story: Story, clock: str, milestone: int, gross_fen: int, commission_fen: int) -> ReleaseMilestone:
+    """A release on a clock that has run off, as the workflow says by its own."""
+    step = Step(
+        platform_no=story.platform_no,
+        object_kind="order",
+        object_no="D-1001",
+        request_no=f"D-1001:M{milestone}:release:1",
+        event_type="order.released",
+        status="in_progress",
+        document={},
+        occurred_at=datetime.now(UTC) + timedelta(days=400),
+        bases=(Basis(kind="deadline", reference=f"order/D-1001/{clock}"),),
+    )
+    return ReleaseMilestone(
+        step=step,
+        recipe="retention_released" if clock == "warranty" else "milestone_released",
+        owner_no=OWNER,
+        contractor_no=CONTRACTOR,
+        payee_no=CONTRACTOR,
+        milestone=milestone,
+        gross_fen=gross_fen,
+        commission_fen=commission_fen,
+        settles_next_day=False,
+    )
+
+
+async def test_days_that_a_workflow_has_skipped_are_no_silence(story: Story) -> None:
+    await story.paid_order()
+    await story.starts()
+    await story.completes(2)
+    before = await story.balances()
+    environment, orders = honest_clock(story)
+
+    with pytest.raises(Refused) as refusal:
+        await environment.run(orders.release_milestone, by_silence(story, "M2:inspection:1", 2, 5_580_000, 279_000))
+
+    assert refusal.value.code == "basis_not_due"
+    assert await story.balances() == before
+
+
+async def test_a_warranty_that_a_workflow_has_skipped_is_not_over(story: Story) -> None:
+    await story.paid_order()
+    await story.starts()
+    for milestone in (2, 3, 4):
+        await story.completes(milestone)
+        await story.accepts(milestone)
+    before, terms = await story.balances(), story.signed.milestones[-1]
+    environment, orders = honest_clock(story)
+    forged = by_silence(story, "warranty", terms.number, terms.amount_fen, terms.amount_fen // 20)
+
+    with pytest.raises(Refused) as refusal:
+        await environment.run(orders.release_milestone, forged)
+
+    assert refusal.value.code == "basis_not_due"
+    assert await story.balances() == before
+
+
+async def test_a_signed_time_that_has_passed_is_silence(story: Story) -> None:
+    await story.paid_order()
+    await story.starts()
+    await story.completes(2)
+    step = by_silence(story, "M2:inspection:1", 2, 5_580_000, 279_000).step
+    order = await signed_order(story.stage.reader, story.platform_no, "D-1001")
+    now = datetime.now(UTC)
+
+    order.require_elapsed(step, now=now + timedelta(days=7))
+    with pytest.raises(Refused):
+        order.require_elapsed(step, now=now + timedelta(days=6.9))
