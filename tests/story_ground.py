@@ -211,9 +211,10 @@ class Ground:
         """No invariant of the ledger is broken."""
         connection = await asyncpg.connect(self.stage.database.dsn)
         try:
-            assert await check_invariants(connection, self.platform_no) == []
+            broken = [str(violation) for violation in await check_invariants(connection, self.platform_no)]
         finally:
             await connection.close()
+        assert not broken, broken
 
     async def unposted_lines(self) -> list[StoredBankLine]:
         """Lines of the bank that no entry of ours has posted."""

@@ -173,7 +173,8 @@ EVIDENCE = (
             c.document ->> 'business_model' AS model
         FROM entry e
         JOIN (SELECT l.entry_id, max(a.ref) FILTER (WHERE a.purpose = 'escrow' AND l.amount_fen < 0) AS order_no,
-                sum(l.amount_fen) FILTER (WHERE a.purpose = 'own') AS to_platform_fen,
+                sum(l.amount_fen) FILTER (WHERE a.purpose = 'own' OR a.purpose = 'pending' AND a.member_no = '')
+                    AS to_platform_fen,
                 sum(l.amount_fen) FILTER (WHERE a.purpose = 'fees') AS commission_fen
               FROM entry_line l JOIN account a ON a.id = l.account_id GROUP BY 1) m ON m.entry_id = e.id
         JOIN business_object o ON o.platform_no = e.platform_no AND o.kind = 'order' AND o.object_no = m.order_no
