@@ -76,10 +76,12 @@ class Browser:
         wallet = await self._page.context.new_page()
         await wallet.goto(read)
         await wallet.locator("button").click()
+        await wallet.locator("[data-state=PAID]").wait_for()
         await wallet.close()
-        while await code.count():
-            await asyncio.sleep(_AGAIN_AFTER_SECONDS)
-            await self._page.reload()
+        async with asyncio.timeout(PROGRAM_SECONDS):
+            while await code.count():
+                await asyncio.sleep(_AGAIN_AFTER_SECONDS)
+                await self._page.reload()
         return "the QR code was read from the picture of the cashier page, and the page shows that it is paid"
 
     async def _press(self, action: str) -> None:
