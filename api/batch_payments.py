@@ -139,6 +139,8 @@ async def pay_together(
         refusal = Refused(told["code"], told["message"], told["details"])
         await keep_refusal(services, platform_no, consent.consent_no, refusal)
         raise refusal
+    if batch.status == BatchStatus.AWAITING_PAYMENT:
+        await appeared(services, platform_no, "pay_in", batch_pay_in_no(body.batch_no))
     return batch, is_new
 
 

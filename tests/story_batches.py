@@ -146,6 +146,13 @@ class Batches:
         )
         await environment.run(activities.batches.freeze_batch, request)
 
+    @property
+    def workflow(self) -> WorkflowHandle[Any, Any]:
+        """The workflow of the batch."""
+        return self.story.stage.client.get_workflow_handle_for(
+            BatchPayment.run, batch_payment_workflow_id(self.story.platform_no, BATCH)
+        )
+
     def order(self, order_no: str) -> WorkflowHandle[Any, Any]:
         """The workflow of one order."""
         return self.story.stage.client.get_workflow_handle(order_workflow_id(self.story.platform_no, order_no))
@@ -171,3 +178,12 @@ class Batches:
         """The story, whose next sentences are about this order."""
         self.story.contract = self.contracts[order_no]
         return self.story
+
+
+async def batches_of(story: Story, money: str = "60,000.00") -> Batches:
+    """Three orders of one owner that has this much money."""
+    await story.members_open()
+    await story.owner_transfers(money)
+    batches = Batches(story)
+    await batches.orders_open()
+    return batches

@@ -16,6 +16,7 @@ from api.pages.facts import facts_of
 from api.pages.rendering import rendered
 from api.pages.texts import TEXTS, language_of
 from escrow.domain.authorisations import AuthorisationMethod
+from escrow.domain.batch_payments import BATCH_PAYMENT, batch_pay_in_no
 from escrow.domain.errors import EscrowError, Refused
 from escrow.domain.hosted_pages import LinkOutcome, PageLanguage, PagePurpose
 from escrow.domain.pay_ins import PayInStatus
@@ -132,15 +133,24 @@ async def _ended(
 
 
 async def _cashier_of(services: Services, link: PageLink, outcome: str) -> str | None:
-    """Where a direct payment that was authorised is now paid; None when nothing waits to be paid."""
-    asked = link.content
-    if outcome != LinkOutcome.USED or asked.get("object_kind") != "order" or "method" not in asked["terms"]:
+    """Where a direct or batch payment that was authorised is now paid; None when nothing waits to be paid."""
+    pay_in_no = _collected_by(link) if outcome == LinkOutcome.USED else ""
+    if not pay_in_no:
         return None
-    pay_in_no = direct_pay_in_no(asked["object_no"], link.link_no)
     pay_in = await get_object(services.reader, link.platform_no, "pay_in", pay_in_no)
     if pay_in is None or pay_in.status not in (PayInStatus.OPENED, PayInStatus.AWAITING_PAYER):
         return None
     return services.registry.cashier_links.path(link.platform_no, pay_in_no)
+
+
+def _collected_by(link: PageLink) -> str:
+    """Number of what collects the payment that a link authorises, empty where nothing is collected."""
+    kind, terms = link.content.get("object_kind"), link.content.get("terms", {})
+    if kind == "order" and "method" in terms:
+        return direct_pay_in_no(link.content["object_no"], link.link_no)
+    if kind == BATCH_PAYMENT and terms["paid_by"] != "balance":
+        return batch_pay_in_no(link.content["object_no"])
+    return ""
 
 
 def _outcome(

@@ -9,7 +9,7 @@ from escrow.domain.direct_payments import DirectPaid
 from escrow.domain.errors import Refused
 from escrow.domain.platform_config import PlatformConfig, Settlement
 from tests.story import Story
-from tests.story_batches import BATCH, Batches
+from tests.story_batches import BATCH, Batches, batches_of
 from tests.story_collections import QR
 from tests.story_ground import CONTRACTOR, OWNER, details_of
 from tests.workflows.conftest import StoryUnder
@@ -18,15 +18,6 @@ from workflows.batch_messages import BatchPaymentState, PaidInBatch, batch_payme
 ALL_FROZEN = {"O-1/escrow:D-1": "30,000.00", "O-1/escrow:D-2": "20,000.00", "O-1/escrow:D-3": "10,000.00"}
 WAITING = dict.fromkeys(("D-1", "D-2", "D-3"), "awaiting_payment")
 PAID = dict.fromkeys(WAITING, "awaiting_start")
-
-
-async def batches_of(story: Story, money: str = "60,000.00") -> Batches:
-    """Three orders of one owner that has this much money."""
-    await story.members_open()
-    await story.owner_transfers(money)
-    batches = Batches(story)
-    await batches.orders_open()
-    return batches
 
 
 async def test_one_consent_pays_all_orders_by_one_posting_and_each_goes_on_alone(story: Story) -> None:

@@ -1,0 +1,113 @@
+"""SIGKILL of the worker around a batch's posting, and between it and the word to the orders: all are paid, once."""
+
+import asyncio
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.api.platforms import Platform, eventually
+from tests.faults import callers
+from tests.faults.gates import KeptStatement
+from tests.faults.house import House
+from tests.faults.matrix import Point
+
+#: All activity types of batches: they stand around the postings below.
+OF_BATCHES = frozenset(
+    {"open_batch", "freeze_batch", "freeze_batch_direct", "record_batch", "payment_in_books", "suspended_fen"}
+)
+ORDERS = ("D-1", "D-2", "D-3")
+_PRICES_FEN = len(ORDERS) * callers.PRICE_FEN
+
+
+@dataclass(frozen=True)
+class Paying:
+    """A way to pay a batch, and the postings around which the worker dies, by part of their request number."""
+
+    name: str
+    postings: tuple[str, ...]
+    collection: dict[str, str] | None = None
+
+
+FROM_BALANCE = Paying("balance", (":batch_payment:B-1:pay", ":batch_payment:B-1:told"))
+COLLECTED = Paying(
+    "collected",
+    (":batch_payment:B-1:open", ":channel-payment:", ":batch_payment:B-1:told"),
+    collection={"method": "qr_alipay"},
+)
+CASES = [
+    (way, posting, point)
+    for way in (FROM_BALANCE, COLLECTED)
+    for posting in way.postings
+    for point in (Point.BEFORE, Point.AFTER)
+]
+_ACCOUNTS = itertools.count(1)
+
+
+async def kept_posting(house: House, part: str) -> KeptStatement:
+    """The first posting whose request number has this part, kept at the gate; all others pass."""
+    async with asyncio.timeout(30):
+        while True:
+            kept = await house.ledger_gate.kept.get()
+            if any(part in number for _, number in kept.numbers):
+                return kept
+            kept.forward(keep_answer=False)
+
+
+async def pays(platform: Platform, way: Paying) -> dict[str, Any]:
+    """The platform has the batch paid, insisting."""
+    orders = [{"order_no": number, "amount_fen": callers.PRICE_FEN} for number in ORDERS]
+    body = {"batch_no": "B-1", "payer_no": "O-1", "orders": orders, "collection": way.collection}
+    return await callers.insist(platform, "/batch-payments", **body)
+
+
+async def payer_pays(house: House, platform: Platform) -> None:
+    """The payer pays what the channel shows, as soon as it shows it."""
+
+    async def is_shown() -> bool:
+        batch = await platform.get("/batch-payments/B-1")
+        collection = batch.json()["collection"] if batch.is_success else None
+        return bool(collection and collection["status"] == "awaiting_payer")
+
+    await eventually(is_shown, within_seconds=40)
+    await house.steer.pay(f"{platform.number}/B-1:batch-pay:collect:1")
+
+
+@pytest.mark.parametrize(("way", "posting", "point"), CASES, ids=lambda value: getattr(value, "name", str(value)))
+async def test_a_worker_killed_around_a_batch_pays_every_order_once_and_tells_it(
+    house: House, way: Paying, posting: str, point: Point
+) -> None:
+    platform = await house.platforms.open()
+    card = await platform.open_owner()
+    await callers.open_contractor(platform, f"7559{next(_ACCOUNTS):012d}")
+    if way.collection is None:
+        await platform.top_up(card, _PRICES_FEN)
+    for order_no in ORDERS:
+        await callers.open_order(platform, order_no)
+    house.ledger_gate.keeping = True
+    paying: list[asyncio.Task[Any]] = [asyncio.create_task(pays(platform, way))]
+    if way.collection is not None and "open" not in posting:
+        paying.append(asyncio.create_task(payer_pays(house, platform)))
+    kept = await kept_posting(house, posting)
+    if point is Point.AFTER:
+        kept.forward(keep_answer=True)
+        await asyncio.wait_for(kept.answered.wait(), 10)
+    await house.kill_worker()
+    await house.worker.start()
+    if way.collection is not None and "open" in posting:
+        paying.append(asyncio.create_task(payer_pays(house, platform)))
+    await asyncio.gather(*paying)
+
+    async def is_paid() -> bool:
+        return bool((await platform.get("/batch-payments/B-1")).json()["status"] == "paid")
+
+    await eventually(is_paid, within_seconds=60)
+    shown = (await platform.get("/batch-payments/B-1")).json()
+    assert {order["outcome"] for order in shown["orders"]} == {"frozen"}
+    balances = await platform.balances("O-1")
+    assert (balances["in_escrow_fen"], balances["available_fen"]) == (_PRICES_FEN, 0)
+    for order_no in ORDERS:
+        await callers.command(platform, order_no, "start")
+    assert (await platform.balances("C-1"))["available_fen"] == len(ORDERS) * callers.DEPOSIT_FEN * 95 // 100
+    await house.require_sound_books(platform)
