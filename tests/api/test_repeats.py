@@ -94,6 +94,11 @@ CREATIONS: Mapping[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"assignment_no": "AS-9", "member_no": "O-1", "amount_fen": 4_000},
         {"amount_fen": 4_001},
     ),
+    "/v1/suspense/{credit_no}/returns": (
+        "/suspense/{credit_no}/returns",
+        {"return_no": "SR-9", "amount_fen": 1_000},
+        {"amount_fen": 1_001},
+    ),
     "/v1/suspense/assignments/{assignment_no}/reversals": (
         "/suspense/assignments/AS-9/reversals",
         {"reversal_no": "RV-9", "amount_fen": 3_000},
