@@ -164,17 +164,27 @@ class Collecting:
         return self._consented(number, entry, "reversal", number, by="platform", body=facts, more=(back,))
 
     def _pay_out(self) -> Wanted:
+        number, credit_no = f"SR-{self.payment}", f"U-{self.payment}"
         entry = suspense_returns.suspense_payout_requested(
-            platform_no=self.platform_no, credit_no=f"U-{self.payment}", return_no=f"SR-{self.payment}", amount_fen=30
+            platform_no=self.platform_no, credit_no=credit_no, return_no=number, amount_fen=30
         )
-        number = f"SR-{self.payment}"
-        return self._consented(number, entry, "withdrawal", number, by="platform")
+        return self._consented(
+            f"{number}:hold",
+            entry,
+            "withdrawal",
+            number,
+            by="platform",
+            operation=suspense_returns.RETURN_SUSPENSE,
+            body={"credit_no": credit_no},
+            credit_no=credit_no,
+            principal_fen=30,
+        )
 
     def _pay_out_fails(self) -> Wanted:
         entry = suspense_returns.suspense_payout_failed(
             platform_no=self.platform_no, credit_no=f"U-{self.payment}", return_no=f"SR-{self.payment}", amount_fen=30
         )
-        return self._made(f"SR-{self.payment}:back", entry, _change("withdrawal", f"SR-{self.payment}"))
+        return self._made(f"SR-{self.payment}:return", entry, _change("withdrawal", f"SR-{self.payment}"))
 
     def _settle(self) -> Wanted:
         serial_no = f"S-{self.payment}"
@@ -276,14 +286,14 @@ class Collecting:
         object_no: str,
         *,
         by: str = "M-1",
+        operation: str = "",
         body: dict[str, Any] | None = None,
         more: tuple[Change, ...] = (),
         **terms: Any,
     ) -> Wanted:
-        consent = {"platform_no": self.platform_no, "by": by, "consent_no": f"c-{request_no}", **terms}
-        digest = operation_hash(
-            platform_no=self.platform_no, object_kind=kind, object_no=object_no, operation=kind, by=by, terms=terms
-        )
+        given = {"platform_no": self.platform_no, "by": by, "operation": operation or kind}
+        digest = operation_hash(object_kind=kind, object_no=object_no, terms=terms, **given)
+        consent = {**given, "consent_no": f"c-{request_no}", **terms}
         basis = Basis(kind="consent", reference=f"c-{request_no}", operation_hash=digest)
         return self._made(request_no, entry, _change(kind, object_no, body), *more, basis=basis, consent=consent)
 
