@@ -17,6 +17,7 @@ from temporalio.client import WorkflowHandle
 
 from escrow.domain.rails import Rail
 from escrow.leave import leave
+from tests.histories import money_in
 from tests.postgres import new_database, running_server
 from tests.sandbox import running_sandbox
 from tests.stage import TUESDAY_MORNING
@@ -145,6 +146,7 @@ RECORDINGS: dict[str, Recording] = {
         withdrawal_returned,
         withdrawal_queued,
         bank_watch,
+        *money_in.RECORDINGS,
     )
 }
 
