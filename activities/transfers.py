@@ -22,7 +22,7 @@ from escrow.ledger.balances import member_balances
 from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
-from escrow.ledger.members import PLATFORM_ITSELF, Members
+from escrow.ledger.members import PLATFORM_ITSELF, Members, same_name
 from escrow.ledger.objects import get_object
 from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
@@ -69,7 +69,7 @@ class TransferActivities:
 
         Raises:
             Refused: `insufficient_balance`, `member_state`, `member_unknown`, `business_model_forbids`, `not_found`,
-                `reversal_exceeds_assignment`, `object_exists`, or the consent does not hold.
+                `reversal_exceeds_assignment`, `two_operators_required`, `object_exists`, or the consent does not hold.
         """
         make = {
             TransferKind.PAYMENT: self._pay,
@@ -122,6 +122,7 @@ class TransferActivities:
     async def _assign(self, request: MakeTransfer) -> Receipt:
         platform_no = request.step.platform_no
         await self._require(platform_no, {request.member_no: Deed.RECEIVE})
+        await self._require_payee_of_payout(request)
         entry = transfers.suspense_assigned(
             platform_no=platform_no,
             credit_no=request.subject_no,
@@ -209,6 +210,22 @@ class TransferActivities:
             return max(today, request.step.occurred_at.astimezone(SHANGHAI).date()) + timedelta(days=1)
         config = (await self._platforms.get(platform_no)).config
         return today if config.top_up_settlement == "T+1" else None
+
+    async def _require_payee_of_payout(self, request: MakeTransfer) -> None:
+        """What a bank gave back of a payout is its payee's: nobody else of another name is assigned it.
+
+        Raises:
+            Refused: `two_operators_required`; they alone pay it out otherwise.
+        """
+        platform_no = request.step.platform_no
+        try:
+            line = await self._lines.get(platform_no, request.subject_no)
+        except Refused:
+            return  # a channel collected it
+        if line.kind == "return":
+            member = await self._members.get(platform_no, request.member_no)
+            if same_name(line.counterparty_name) != same_name(member.name):
+                raise Refused("two_operators_required", "This was paid to somebody of another name and came back.")
 
     async def _require(self, platform_no: str, deeds: Mapping[str, Deed]) -> None:
         statuses = await self._members.statuses(platform_no, *deeds)

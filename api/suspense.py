@@ -111,6 +111,7 @@ async def list_suspense(
         "insufficient_balance",
         "member_unknown",
         "member_state",
+        "two_operators_required",
         "order_busy",
         "temporal_unavailable",
         repeated=AssignmentView,
@@ -124,7 +125,10 @@ async def assign(
     platform_no: CallerPlatform,
     services: UsedServices,
 ) -> AssignmentView:
-    """Give money in suspense, or a part of it, to the member that it belongs to, at most what is still there."""
+    """Give money in suspense, or a part of it, to the member that it belongs to, at most what is still there.
+
+    What a bank gave back of a payout goes to a member of the payee's name only; else two operators pay it out.
+    """
     assignment = transfer_of(
         platform_no,
         TransferKind.ASSIGNMENT,

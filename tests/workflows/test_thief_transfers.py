@@ -11,14 +11,20 @@ from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis
 from escrow.domain.transfers import TransferKind, transfer_terms
 from escrow.ledger.consents import NewConsent, record_consent
+from escrow.ledger.members import MemberKind
+from tests.stage import TUESDAY_MORNING
 from tests.story import Story
-from tests.story_ground import CONTRACTOR, OWNER
+from tests.story_ground import CONTRACTOR, OWNER, OWNERS_CARD
+from tests.workflows.conftest import StoryAt
+from tests.workflows.test_suspense_return import returned_remittance
 from tests.workflows.test_thief_collections import Accomplice
 from workflows.transfer_messages import transfer_workflow_id
 
 
-def transfer(story: Story, kind: TransferKind, basis: Basis, *, subject_no: str, fen: int, **told: Any) -> MakeTransfer:
-    """A transfer of the owner's as a worker might ask for it; `told` is what it wants the books to say of it."""
+def transfer(
+    story: Story, kind: TransferKind, basis: Basis, *, subject_no: str, fen: int, member_no: str = OWNER, **told: Any
+) -> MakeTransfer:
+    """A transfer as a worker might ask for it; `told` is what it wants the books to say of it."""
     step = Step(
         platform_no=story.platform_no,
         object_kind=kind.value,
@@ -26,13 +32,13 @@ def transfer(story: Story, kind: TransferKind, basis: Basis, *, subject_no: str,
         request_no=f":{kind}:X-1:make",
         event_type=f"{kind}.done",
         status="done",
-        document={"subject_no": subject_no, "member_no": OWNER, "amount_fen": fen} | told,
+        document={"subject_no": subject_no, "member_no": member_no, "amount_fen": fen} | told,
         occurred_at=datetime.now(UTC),
         bases=(basis,),
         is_first=True,
     )
     return MakeTransfer(
-        step=step, kind=kind, started_as="a thief", subject_no=subject_no, member_no=OWNER, amount_fen=fen
+        step=step, kind=kind, started_as="a thief", subject_no=subject_no, member_no=member_no, amount_fen=fen
     )
 
 
@@ -41,16 +47,16 @@ def thief_of(story: Story, kind: TransferKind) -> Accomplice:
     return Accomplice(story.stage, transfer_workflow_id(story.platform_no, kind, "X-1"))
 
 
-async def instructed(story: Story, kind: TransferKind, *, subject_no: str, fen: int) -> Basis:
+async def instructed(story: Story, kind: TransferKind, *, subject_no: str, fen: int, member_no: str = OWNER) -> Basis:
     """The platform instructs exactly this."""
     consent = NewConsent(
         platform_no=story.platform_no,
-        consent_no=f"{kind}-consent",
+        consent_no=f"{kind}-{member_no}",
         object_kind=kind.value,
         object_no="X-1",
         operation=kind.value,
         given_by="platform",
-        terms=transfer_terms(subject_no=subject_no, member_no=OWNER, amount_fen=fen),
+        terms=transfer_terms(subject_no=subject_no, member_no=member_no, amount_fen=fen),
         expires_at=datetime.now(UTC) + timedelta(hours=1),
     )
     await record_consent(story.stage.reader, consent)
@@ -94,7 +100,7 @@ async def test_no_more_can_be_taken_back_than_was_assigned(story: Story) -> None
     basis = await instructed(story, TransferKind.ASSIGNMENT, subject_no=credit_no, fen=100)
     thief = thief_of(story, TransferKind.ASSIGNMENT)
     forged = transfer(
-        story, TransferKind.ASSIGNMENT, basis, subject_no=credit_no, fen=100, amount_fen=10_000, member_no=CONTRACTOR
+        story, TransferKind.ASSIGNMENT, basis, subject_no=credit_no, fen=100, amount_fen=10_000, reversed_fen=-1
     )
 
     await thief.runs(thief.activities.transfers.make_transfer, forged)
@@ -114,3 +120,24 @@ async def test_what_moved_nothing_is_entered_as_refused_and_only_once(story: Sto
 
     assert refusal.value.code == "basis_missing"
     assert not await story.is_entered("assignment", "X-1")
+
+
+async def test_what_a_bank_gave_back_of_a_payout_is_assigned_to_its_payee_and_to_nobody_else(story_at: StoryAt) -> None:
+    async with story_at(TUESDAY_MORNING) as story:
+        credit_no = await returned_remittance(story)
+        await story.member_opens(OWNER, MemberKind.PERSON, OWNERS_CARD)
+        thief, fen = thief_of(story, TransferKind.ASSIGNMENT), 190_005
+        asked = {}
+        for member_no in (OWNER, CONTRACTOR):
+            basis = await instructed(story, TransferKind.ASSIGNMENT, subject_no=credit_no, fen=fen, member_no=member_no)
+            asked[member_no] = transfer(
+                story, TransferKind.ASSIGNMENT, basis, subject_no=credit_no, fen=fen, member_no=member_no
+            )
+
+        with pytest.raises(Refused) as refusal:
+            await thief.runs(thief.activities.transfers.make_transfer, asked[OWNER])
+        assert refusal.value.code == "two_operators_required"
+        assert (await story.balances())[f"suspense:{credit_no}"] == "1,900.05"
+
+        await thief.runs(thief.activities.transfers.make_transfer, asked[CONTRACTOR])
+        assert (await story.balances())["C-1/withdrawable"] == "20,000.00"
