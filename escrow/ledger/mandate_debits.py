@@ -12,7 +12,7 @@ from escrow.domain.mandates import MandateStatus, require_in_force, require_with
 from escrow.ledger.engine import Reader
 from escrow.ledger.mandates import Mandates
 from escrow.ledger.registry_posting import run, transaction
-from escrow.ledger.registry_tables import BankAccountRow, MandateDebitRow, MandateRow
+from escrow.ledger.registry_tables import MandateDebitRow, MandateRow
 
 _SENT, _FAILED = "sent", "failed"
 _OF_DAY = """
@@ -54,6 +54,7 @@ class MandateDebits:
 
     async def require_allowed(self, debit: Debit) -> None:
         """Refuse a debit that could not be kept now; raises as `open`."""
+        await self._require_holder(debit)
         async with transaction(self._reader) as session:
             await self._allowed(session, debit, now=datetime.now(UTC))
 
@@ -62,10 +63,11 @@ class MandateDebits:
 
         Raises:
             Refused: `mandate_unknown` for a mandate of somebody else too, `mandate_not_in_force`,
-                `mandate_cap_exceeded`, `account_not_bound`, or `debit_under_way` when another debit for the same
-                money has not definitely failed.
+                `mandate_cap_exceeded`, `debit_under_way` when another debit for the same money has not definitely
+                failed; or the card's holder may not pay any more, as `CardHolders.holder_of`.
         """
         now = datetime.now(UTC)
+        await self._require_holder(debit)
         async with transaction(self._reader) as session:
             await self._mandate(session, debit)
             for before in await self._of_pay_in(session, debit.platform_no, debit.pay_in_no):
@@ -111,9 +113,6 @@ class MandateDebits:
         """The day on which an allowed debit counts."""
         mandate = await self._mandate(session, debit)
         require_in_force(MandateStatus(mandate.status), mandate.last_day, mandate_no=mandate.mandate_no, now=now)
-        account = await session.get(BankAccountRow, (mandate.platform_no, mandate.account_id))
-        if account is None or account.unbound_at is not None:
-            raise Refused("account_not_bound", f"Account {mandate.account_id} is no longer bound.")
         day = now.astimezone(SHANGHAI).date()
         used = await run(session, _OF_DAY, platform_no=debit.platform_no, mandate_no=debit.mandate_no, day=day)
         require_within_caps(
@@ -124,6 +123,13 @@ class MandateDebits:
             debited_today_fen=int(used[0].fen),
         )
         return day
+
+    async def _require_holder(self, debit: Debit) -> None:
+        """Whoever signed may still pay, from a card that is still bound."""
+        mandate = await self._mandates.find(debit.platform_no, debit.mandate_no)
+        if mandate is None or mandate.member_no != debit.member_no:
+            raise _unknown(debit)
+        await self._mandates.holder(mandate)
 
     async def _mandate(self, session: AsyncSession, debit: Debit) -> MandateRow:
         """The mandate, locked, when it is this member's."""

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from escrow.domain.platform_config import PlatformConfig, Settlement
-from tests.api.payers import debit_body, mandate_body, open_payer, sign_mandate
+from tests.api.payers import NAME, debit_body, mandate_body, open_payer, sign_mandate
 from tests.api.platforms import Platform, PlatformMaker, created, eventually
+from tests.channels.numbers import card_of as card_with
 
 PRICE_FEN = 100_000
 _PLAN = [
@@ -26,6 +27,16 @@ async def top_up_is(platform: Platform, status: str, number: str = "T-1") -> dic
 
     await eventually(does)
     return shown
+
+
+async def mandate_is(platform: Platform, path: str, status: str, reason: str = "") -> None:
+    """The mandate gets into a status; an answer of the bank may be lost and asked for again meanwhile."""
+
+    async def does() -> bool:
+        shown = (await platform.get(path)).json()
+        return (shown["status"], shown["reason"]) == (status, reason)
+
+    await eventually(does, within_seconds=30)
 
 
 async def test_a_member_is_debited_under_its_mandate_and_nobody_has_to_do_anything(platform: Platform) -> None:
@@ -123,6 +134,19 @@ async def test_the_bank_can_refuse_a_mandate_and_no_one_signs_for_a_business_or_
     await platform.open_contractor()
     refused = await created(platform.post("/members/O-2/mandates", **mandate_body(account_id="A-O-2")))
     assert (refused["status"], refused["reason"]) == ("refused", "card_bank_not_supported")
+    for suffix, status, reason in (("9003", "refused", "payer_declined"), ("9001", "active", "")):
+        await created(
+            platform.post(
+                "/members/O-2/bank-accounts",
+                account_id=f"A-{suffix}",
+                account_no=card_with("622202", suffix),
+                account_name=NAME,
+                is_corporate=False,
+            )
+        )
+        body = mandate_body(f"M-{suffix}", account_id=f"A-{suffix}")
+        await created(platform.post("/members/O-2/mandates", **body))
+        await mandate_is(platform, f"/members/O-2/mandates/M-{suffix}", status, reason)
     wrong: list[tuple[str, dict[str, Any], tuple[int, str]]] = [
         ("C-1", {"account_id": "A-C-1"}, (422, "card_required")),
         ("O-2", {"account_id": "A-C-1"}, (409, "account_not_bound")),

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,9 +17,11 @@ from activities.pay_ins import BookPayment, CollectionRef
 from activities.steps import Step
 from escrow.domain.collections import payment_booking_no
 from escrow.domain.journal import Basis
+from escrow.domain.member_states import MemberEvent
 from escrow.domain.money import yuan
 from escrow.domain.pay_ins import pay_in_operation_hash, pay_in_terms
 from escrow.ledger.members import MemberKind
+from tests.identities import asked, subject_of
 from tests.story import Story
 from tests.story_debits import DEBIT, MANDATE, MOBILE, QUICK, Debtors, card
 from tests.story_ground import CONTRACTOR, OWNER
@@ -131,6 +133,23 @@ async def test_a_revoked_mandate_is_not_debited_though_the_bank_was_not_told(sto
     await members.asks("1.00", mandate_no=MANDATE)
     await members.stands("T-1", "failed")
     assert (await members.state()).reason_code == "mandate_not_in_force"
+
+
+async def test_a_member_whom_the_register_no_longer_knows_is_debited_no_more(story: Story) -> None:
+    members = await two_debtors(story)
+    registry = story.stage.registry
+    check_no = await asked(registry, story.platform_no, OWNER, subject_of(MemberKind.PERSON))
+    await registry.identity_checks.answered(
+        story.platform_no,
+        check_no,
+        event=MemberEvent.IDENTITY_NOT_MATCHED,
+        outcome={"result": "mismatch", "source": "test", "as_of": "2026-03-03"},
+        occurred_at=datetime.now(UTC),
+    )
+    await members.asks("1.00", mandate_no=MANDATE)
+    await members.stands("T-1", "failed")
+    assert (await members.state()).reason_code == "identity_required"
+    await nothing_at_bank(story, members, "T-1")
 
 
 async def test_the_same_money_is_not_debited_a_second_time_by_another_workflow(story: Story) -> None:
