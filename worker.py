@@ -22,6 +22,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.bank_book import BankBook
 from activities.bank_lines import BankLineActivities
+from activities.batch_payments import BatchPaymentActivities
 from activities.debits import DebitActivities
 from activities.direct_payments import DirectPaymentActivities
 from activities.failures import FailureMapping
@@ -55,6 +56,7 @@ from escrow.stack.temporal_client import connect_temporal
 from escrow.stack.workflow_runner import ContextFreeSandbox
 from workflows.account_verification import AccountVerification
 from workflows.bank_watch import BankWatch
+from workflows.batch_payment import BatchPayment
 from workflows.direct_refund import DirectRefundProcess
 from workflows.identity_check import IdentityCheck
 from workflows.mandate import MandateProcess
@@ -110,10 +112,11 @@ class Activities:
             accounts,
             members,
             platforms,
-            Settlements(writer, reader, bank.collections),
+            Settlements(writer, reader, bank.collections, platforms),
             self.registry.verification_sendings,
         )
         self.direct = DirectPaymentActivities(writer, reader, members, bank.collections)
+        self.batches = BatchPaymentActivities(writer, reader, members, bank.collections)
         self.transfers = TransferActivities(writer, reader, members, platforms, lines)
         self.pay_ins = PayInActivities(writer, reader, members, platforms, bank.collections)
         self.returns = ReturnActivities(writer, reader, bank.collections)
@@ -140,6 +143,7 @@ class Activities:
             orders.open_order,
             orders.record_order,
             orders.record_proposal,
+            orders.payment_in_books,
             orders.freeze_price,
             orders.release_milestone,
             orders.refund_rest,
@@ -159,6 +163,7 @@ class Activities:
             payments.settle_withdrawal,
             payments.return_money,
             self.notices.announce_large_withdrawal,
+            self.notices.tell_refund_credited,
             self.bank_lines.fetch_bank_lines,
             self.bank_lines.book_bank_line,
             self.identities.check_identity,
@@ -173,6 +178,7 @@ class Activities:
             pay_ins.query_collection,
             pay_ins.close_collection,
             pay_ins.book_payment,
+            pay_ins.suspended_fen,
             self.returns.hold_return,
             self.returns.refund_payment,
             self.returns.query_refund,
@@ -190,6 +196,10 @@ class Activities:
             self.direct.refund_direct,
             self.direct.query_direct_refund,
             self.direct.settle_direct_refund,
+            self.batches.open_batch,
+            self.batches.freeze_batch,
+            self.batches.freeze_batch_direct,
+            self.batches.record_batch,
             self.transfers.make_transfer,
             self.transfers.record_refused_transfer,
         ]
@@ -260,6 +270,7 @@ def workers(
                 MemberClosing,
                 PayIn,
                 Transfer,
+                BatchPayment,
                 DirectRefundProcess,
                 AccountVerification,
                 MandateProcess,

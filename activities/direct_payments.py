@@ -13,14 +13,15 @@ from activities.signed_order import signed_order
 from activities.steps import Step
 from escrow.channels.collections import CollectionRefundOrder, Collections
 from escrow.domain import collection_recipes
-from escrow.domain.accounts import refund
+from escrow.domain.accounts import escrow, refund
 from escrow.domain.collections import RefundAnswer, RefundStatus, payment_booking_no
 from escrow.domain.direct_payments import DirectPaid, DirectRefundStatus, direct_refund_no
 from escrow.domain.errors import BankUnreachable, Refused
 from escrow.domain.funding import direct_leg
 from escrow.domain.journal import Receipt
+from escrow.domain.order_operations import unpaid_claim
 from escrow.domain.requests import derived
-from escrow.ledger.balances import account_balance_fen, moved_into_fen
+from escrow.ledger.balances import account_balance_fen, moved_fen
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members
@@ -65,8 +66,8 @@ class DirectPaymentActivities:
         """Freeze what the channel says was paid, under the payment's own number: once, for this order or not at all.
 
         Raises:
-            Refused: `payment_differs`, `member_state`, `request_no_reused` when it is booked already, or the basis
-                does not hold.
+            Refused: `payment_differs`, `member_state`, `request_no_reused` when it is booked already, `claim_taken`
+                when the order waits for no payment any more, or the basis does not hold.
             BankUnreachable: ask again.
         """
         step, direct = request.step, request.direct
@@ -101,6 +102,7 @@ class DirectPaymentActivities:
                         price_fen=request.total_fen,
                     ),
                     content={"payment_no": payment.payment_no, "paid_fen": payment.amount_fen},
+                    claims=(unpaid_claim(step.object_no),),
                     document={
                         "direct": direct.model_dump(mode="json"),
                         "funding": [{"source": leg.source, "amount_fen": leg.amount_fen, "refunded_fen": 0}],
@@ -173,7 +175,7 @@ class DirectPaymentActivities:
                     "request_no": derived(request.refund_no, "end"),
                     "status": status.value,
                     "event_type": f"refund.{status}",
-                    "document": {"reason": answer.reason},
+                    "document": {"reason": answer.reason, "amount_fen": request.amount_fen},
                 }
             )
             await self._writer.post(ended.posting(entry=entry, content={"refund_no": request.refund_no}))
@@ -197,8 +199,10 @@ class DirectPaymentActivities:
             Refused: `payment_differs`.
         """
         order = await signed_order(self._reader, request.platform_no, request.order_no)
-        let_go_fen = await moved_into_fen(
-            self._reader, refund(request.platform_no, request.direct.payment_no), recipe="order_refunded"
+        let_go_fen = await moved_fen(
+            self._reader,
+            out_of=escrow(request.platform_no, request.owner_no, request.order_no),
+            into=refund(request.platform_no, request.direct.payment_no),
         )
         facts = (order.direct, str(order.contract["owner_no"]), direct_refund_no(request.order_no), let_go_fen)
         if facts != (request.direct, request.owner_no, request.refund_no, request.amount_fen):

@@ -10,6 +10,7 @@ from activities.recorded_withdrawal import recorded_withdrawal
 from activities.signed_order import signed_order
 from escrow.channels.protocols import Sms
 from escrow.domain.calendars import SHANGHAI
+from escrow.domain.direct_payments import DirectRefundStatus
 from escrow.domain.errors import Refused
 from escrow.domain.money import format_fen
 from escrow.domain.platform_config import PlatformConfig, SmsContact
@@ -17,6 +18,7 @@ from escrow.domain.requests import derived
 from escrow.domain.sms_texts import SmsText
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members
+from escrow.ledger.objects import get_object
 from escrow.ledger.platforms import Platforms
 
 
@@ -49,6 +51,15 @@ class LargeWithdrawal(BaseModel):
     principal_fen: int
     requested_at: AwareDatetime
     config_version: int = 0
+
+
+class RefundCredited(BaseModel):
+    """A refund of an order could not go back through its channel; the owner has it in its sub-account."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    platform_no: str
+    order_no: str
 
 
 class NoticeActivities:
@@ -100,6 +111,24 @@ class NoticeActivities:
         )
         member_no = "" if config.sms_contact is SmsContact.PLATFORM else withdrawal.member_no
         await self._send(withdrawal.platform_no, member_no, derived(withdrawal.withdrawal_no, "sms"), text)
+
+    @activity.defn
+    async def tell_refund_credited(self, notice: RefundCredited) -> None:
+        """Tell the owner that its refund is in its sub-account, as the books have it, once.
+
+        Raises:
+            Refused: `no_mobile`, or `refund_differs`: the books know of no such refund.
+        """
+        order = await signed_order(self._reader, notice.platform_no, notice.order_no)
+        refund = await get_object(self._reader, notice.platform_no, "refund", notice.order_no)
+        if refund is None or refund.status != DirectRefundStatus.CREDITED:
+            raise Refused("refund_differs", f"No refund of {notice.order_no} was credited to its owner.")
+        config = await self._config(notice.platform_no, int(order.contract["config_version"]))
+        text = config.sms_texts.render(
+            SmsText.REFUND_CREDITED, order_no=notice.order_no, amount=format_fen(refund.body["amount_fen"])
+        )
+        request_no = derived(notice.order_no, "refund-credited")
+        await self._send(notice.platform_no, str(order.contract["owner_no"]), request_no, text)
 
     async def _config(self, platform_no: str, version: int) -> PlatformConfig:
         """What was begun keeps the texts of the configuration it was begun under."""

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
 from activities.guards import require_consent, require_parties
@@ -11,9 +11,12 @@ from activities.steps import Step, used_before
 from activities.telemetry import RELEASES
 from escrow.domain import recipes
 from escrow.domain.accounts import pending
+from escrow.domain.direct_payments import DirectPaid
 from escrow.domain.errors import Refused
 from escrow.domain.funding import FundingLeg, draw
 from escrow.domain.journal import Basis, Receipt
+from escrow.domain.order_operations import unpaid_claim
+from escrow.domain.order_states import OrderStatus
 from escrow.domain.platform_rules import require_business_model
 from escrow.ledger.balances import brought_otherwise, member_balances
 from escrow.ledger.configurations import Configurations
@@ -84,6 +87,24 @@ class RefundRest(OrderRequest):
     parts: tuple[FundingLeg, ...]
 
 
+class OrderRef(BaseModel):
+    """Names one order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    platform_no: str
+    order_no: str
+
+
+class PaymentInBooks(BaseModel):
+    """How an order was paid: from what, with which batch if any, and until when it waits for the start of work."""
+
+    funding: tuple[FundingLeg, ...]
+    direct: DirectPaid | None
+    batch_no: str
+    start_due_at: AwareDatetime
+
+
 class FreezeReceipt(BaseModel):
     """From where the price was drawn."""
 
@@ -130,7 +151,19 @@ class OrderActivities:
         order = await signed_order(self._reader, step.platform_no, step.object_no)
         order.require_clocks(step)
         await order.require_end(self._reader, step)
-        return await self._writer.post(step.posting(content={}))
+        ends_unpaid = OrderStatus(step.status).is_final  # with money inside it ends by a release or a refund
+        claims = (unpaid_claim(step.object_no),) if ends_unpaid else ()
+        return await self._writer.post(step.posting(content={}, claims=claims))
+
+    @activity.defn
+    async def payment_in_books(self, order: OrderRef) -> PaymentInBooks | None:
+        """How the order was paid, None when it was not; a batch pays it past its own workflow."""
+        signed = await signed_order(self._reader, order.platform_no, order.order_no)
+        if not signed.funding or signed.start_due_at is None:
+            return None
+        return PaymentInBooks(
+            funding=signed.funding, direct=signed.direct, batch_no=signed.batch_no, start_due_at=signed.start_due_at
+        )
 
     @activity.defn
     async def record_proposal(self, request: ProposeCancel) -> Receipt:
@@ -147,7 +180,8 @@ class OrderActivities:
         """Freeze the full price, pending money first.
 
         Raises:
-            Refused: `insufficient_balance`, `contract_differs`, `member_state`, or the basis does not hold.
+            Refused: `insufficient_balance`, `contract_differs`, `member_state`, `claim_taken` when the order waits for
+                no payment any more, or the basis does not hold.
         """
         for _ in range(_DRAW_ATTEMPTS):
             try:
@@ -248,6 +282,7 @@ class OrderActivities:
                     legs=funding,
                 ),
                 content={"owner_no": request.owner_no, "total_fen": request.total_fen},
+                claims=(unpaid_claim(step.object_no),),
                 document={
                     "direct": None,
                     "funding": [

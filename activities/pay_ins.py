@@ -16,11 +16,13 @@ from activities.payments import bank_request_no
 from activities.steps import Step, used_before
 from escrow.channels.collections import CollectionOrder, Collections
 from escrow.domain import collection_recipes
+from escrow.domain.accounts import suspense
 from escrow.domain.collections import ChannelPayment, CollectionAnswer, CollectionMethod, payment_booking_no
 from escrow.domain.errors import BankDeclined, Refused
 from escrow.domain.journal import Receipt
 from escrow.domain.member_states import Deed, require_may
 from escrow.domain.pay_ins import DEBITS_A_MEMBER, TOP_UP
+from escrow.ledger.balances import account_balance_fen
 from escrow.ledger.consents import get_consent
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
@@ -75,6 +77,13 @@ class BookPayment(PayInRequest):
     payment: ChannelPayment
     member_no: str = ""
     asked_fen: int = 0
+
+
+class PaymentRef(PayInRequest):
+    """Names one payment of a channel, by the channel's number."""
+
+    platform_no: str
+    payment_no: str
 
 
 class PayInActivities:
@@ -210,6 +219,11 @@ class PayInActivities:
                 )
             content = {"payment_no": payment.payment_no, "paid_fen": payment.amount_fen}
             return await self._writer.post(step.posting(entry=entry, content=content))
+
+    @activity.defn
+    async def suspended_fen(self, payment: PaymentRef) -> int:
+        """What of a payment waits in suspense, in fen."""
+        return await account_balance_fen(self._reader, suspense(payment.platform_no, payment.payment_no))
 
     async def _pending_day(self, platform_no: str, payment: ChannelPayment, *, settled: bool) -> date | None:
         """Money that its channel has not settled stays pending until its settlement day is closed."""

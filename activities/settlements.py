@@ -9,20 +9,23 @@ from escrow.domain import collection_recipes
 from escrow.domain.collections import Settlement, SettlementItem
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis, Change, JournalEntry, Posting
+from escrow.domain.platform_config import BusinessModel
 from escrow.domain.requests import derived
 from escrow.ledger.bank_lines import StoredBankLine
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import get_object
+from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
 
 
 class Settlements:
     """Reads settlements from the channel."""
 
-    def __init__(self, writer: LedgerWriter, reader: Reader, channel: Collections) -> None:
+    def __init__(self, writer: LedgerWriter, reader: Reader, channel: Collections, platforms: Platforms) -> None:
         self._writer = writer
         self._reader = reader
         self._channel = channel
+        self._platforms = platforms
 
     async def entry_of(self, line: StoredBankLine, occurred_at: datetime) -> tuple[JournalEntry, dict[str, Any]]:
         """The entry of a settlement line, and what the channel says of it.
@@ -32,8 +35,10 @@ class Settlements:
         Raises:
             BankUnreachable: look again later.
             BankDeclined: the channel knows no such settlement.
-            Refused: `unbalanced` when the line is not what the settlement adds up to.
+            Refused: `unbalanced` when the line is not what the settlement adds up to; `settlement_from_elsewhere` when
+                a marketplace's did not pass the bank's transit account.
         """
+        await self._require_from_transit(line)
         settlement = await self._channel.settlement(line.request_no)
         for item in settlement.items:
             if item.kind == "payment":
@@ -54,6 +59,21 @@ class Settlements:
             "fee_fen": settlement.fee_fen,
             "net_of_fees": settlement.net_of_fees,
         }
+
+    async def _require_from_transit(self, line: StoredBankLine) -> None:
+        """On a marketplace collected money comes from the bank's own transit account, and from nobody else's.
+
+        Raises:
+            Refused: `settlement_from_elsewhere`; the line stays unposted, for an operator.
+        """
+        config = (await self._platforms.get(line.platform_no)).config
+        if config.business_model is not BusinessModel.MARKETPLACE:
+            return
+        if line.counterparty_account_no != (await self._channel.capabilities()).transit_account_no:
+            raise Refused(
+                "settlement_from_elsewhere",
+                f"The settlement {line.bank_serial_no} did not pass the bank's transit account; ask the bank.",
+            )
 
     async def _suspend_unknown(
         self, platform_no: str, settlement: Settlement, item: SettlementItem, occurred_at: datetime

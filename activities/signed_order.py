@@ -54,6 +54,20 @@ class SignedOrder:
     moved_money: frozenset[str]
     funding: tuple[FundingLeg, ...]
     direct: DirectPaid | None
+    #: The batch that it was paid with, empty when it was paid alone.
+    batch_no: str
+    #: Until when a paid order waits for the start of work.
+    start_due_at: datetime | None
+
+    @property
+    def inspection_days(self) -> int:
+        """Silence of so many days is acceptance."""
+        return self._period("inspection_period") // timedelta(days=1)
+
+    @property
+    def start_period(self) -> timedelta:
+        """How long a paid order waits for the start of work."""
+        return self._period("start_deadline")
 
     @property
     def payee_no(self) -> str:
@@ -240,7 +254,9 @@ async def signed_order(reader: Reader, platform_no: str, order_no: str) -> Signe
     Raises:
         Refused: `not_found` when it was never opened.
     """
-    steps = await recorded_steps(reader, platform_no, "order", order_no, facts=("contract", "funding", "direct"))
+    steps = await recorded_steps(
+        reader, platform_no, "order", order_no, facts=("contract", "funding", "direct", "batch_no", "step_due_at")
+    )
     if not steps:
         raise Refused("not_found", f"There is no order {order_no}.")
     paid = next((step.facts for step in steps if step.moved_money and step.event_type == PAID), {})
@@ -252,6 +268,8 @@ async def signed_order(reader: Reader, platform_no: str, order_no: str) -> Signe
         moved_money=frozenset(step.request_no for step in steps if step.moved_money),
         funding=tuple(FundingLeg(**leg) for leg in paid.get("funding", ())),
         direct=DirectPaid(**paid["direct"]) if paid.get("direct") else None,
+        batch_no=paid.get("batch_no") or "",
+        start_due_at=datetime.fromisoformat(paid["step_due_at"]) if paid.get("step_due_at") else None,
     )
 
 

@@ -40,12 +40,14 @@ class Step(BaseModel):
         entry: JournalEntry | None = None,
         content: Mapping[str, Any],
         document: Mapping[str, Any] | None = None,
+        claims: tuple[str, ...] = (),
     ) -> Posting:
         """The posting of this step.
 
         Args:
             content: what makes this request number's content, without dates and computed splits.
             document: further keys of the object's document that only the activity knows.
+            claims: what this step makes true, and no other can again.
 
         Raises:
             Refused: `wrong_workflow` when another workflow than the object's own asks for it, or for a clock of
@@ -77,6 +79,7 @@ class Step(BaseModel):
             ),
             deadlines=self.deadlines,
             bases=self.bases,
+            claims=claims,
         )
 
 

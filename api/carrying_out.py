@@ -1,8 +1,11 @@
 """What happens when a member authorises: the consent is recorded with the link's use, then the command is given."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from api import account_consents, commands
+from api.batch_bodies import BatchOpening, BatchOrder
+from api.batch_payments import pay_together
 from api.collecting import Collecting
 from api.dependencies import Services
 from api.direct_payments import DirectPaymentOpening, collect
@@ -86,6 +89,17 @@ async def carry_out(services: Services, link: PageLink, *, remote_address: str) 
                 amount_fen=asked["terms"]["amount_fen"],
             )
             await pay(services, link.platform_no, payment, remote_address=remote_address)
+        case "batch_payment":
+            batch = BatchOpening(
+                batch_no=asked["object_no"],
+                payer_no=link.member_no,
+                orders=[
+                    BatchOrder(order_no=order["order_no"], amount_fen=order["amount_fen"])
+                    for order in asked["terms"]["orders"]
+                ],
+                collection=_collection(asked["carry_out"]),
+            )
+            await pay_together(services, link.platform_no, batch, remote_address=remote_address)
         case "mandate":
             terms = {name: value for name, value in asked["terms"].items() if name in MandateOpening.model_fields}
             mandate = MandateOpening(mandate_no=asked["object_no"], **terms)
@@ -96,3 +110,9 @@ async def carry_out(services: Services, link: PageLink, *, remote_address: str) 
             await close(services, link.platform_no, link.member_no, link.link_no, remote_address=remote_address)
         case kind:
             raise RuntimeError(f"nothing carries out what concerns a {kind}")
+
+
+def _collection(carry_out: dict[str, Any]) -> Collecting | None:
+    """How a batch is collected, None from the balance; which of them is part of what was consented to."""
+    how = {name: value for name, value in carry_out.items() if name in Collecting.model_fields}
+    return Collecting.model_validate(how) if how else None

@@ -14,7 +14,7 @@ from api.dependencies import Services
 from api.member_consents import consent_of
 from api.order_bodies import CommandAnswer
 from api.order_views import contract_of, order_view, terms_of
-from api.problems import TemporalUnavailable
+from api.problems import OrderBusy, TemporalUnavailable
 from api.temporal_calls import WorkflowEnded
 from api.waiting import appeared
 from escrow.domain.authorisations import AuthorisedOperation
@@ -181,6 +181,8 @@ async def give(
             update_id=f"{command.request_no}-{consent.operation_hash[:16]}",
         )
     except Refused as refusal:
+        if _has_not_heard(refusal, order):
+            raise OrderBusy("order_busy", "The order is just being paid; repeat the call.") from refusal
         if await keep_refusal(services, platform_no, command.request_no, refusal):
             raise
         result = await _what_became_of(services, order, command)
@@ -189,6 +191,12 @@ async def give(
     told = result.model_dump(mode="json")
     services.later.run(store_outcome(services.reader, platform_no, command.request_no, {"result": told}))
     return CommandAnswer(result=told, order=order_view(await known_order(services, platform_no, order_no)))
+
+
+def _has_not_heard(refusal: Refused, order: BusinessObject) -> bool:
+    """Whether an order refused because it does not know yet that a batch has paid it, as the books do."""
+    waits = OrderStatus.AWAITING_PAYMENT
+    return refusal.code == "order_state" and refusal.details.get("status") == waits and order.status != waits
 
 
 async def keep_refusal(services: Services, platform_no: str, consent_no: str, refusal: Refused) -> bool:

@@ -18,6 +18,7 @@ Endpoint = tuple[str, str]
 NOW: Mapping[Function, tuple[Endpoint, ...]] = {
     Function.GUARANTEED_PAYMENT: (("POST", "/v1/orders"),),
     Function.UNGUARANTEED_PAYMENT: (("POST", "/v1/payments"),),
+    Function.BATCH_PAYMENT: (("POST", "/v1/batch-payments"),),
     Function.DIRECT_DEBIT: (("POST", "/v1/members/{member_no}/mandates"),),
     Function.WITHDRAWAL: (("POST", "/v1/withdrawals"),),
     Function.IDENTITY_CHECK: (("POST", "/v1/members/{member_no}/identity-checks"),),

@@ -90,6 +90,9 @@ CATALOGUE: dict[str, Entry] = {
     "insufficient_balance": Entry(
         _CONFLICT, "Not enough money on the account", "Top up, or ask for less; `details.account` names the account."
     ),
+    "batch_differs": Entry(
+        _CONFLICT, "An order costs another amount", "Name each order with its full price, as `details` says."
+    ),
     "reversal_exceeds_assignment": Entry(_CONFLICT, "More than was assigned", "Take back at most `details.left_fen`."),
     "suspense_source_unknown": Entry(
         _CONFLICT, "Nobody knows the account it came from", "Only what came by transfer can be sent back so."

@@ -6,9 +6,16 @@ from activities.verification import Standing
 from api.temporal_calls import TemporalCalls
 from escrow.domain.money import format_fen
 from escrow.domain.order_states import OrderStatus
-from workflows import mandate_messages, messages, pay_in_messages, transfer_messages, verification_messages
+from workflows import (
+    batch_messages,
+    mandate_messages,
+    messages,
+    pay_in_messages,
+    transfer_messages,
+    verification_messages,
+)
 from workflows.patience import WORKFLOW_TASK
-from workflows.search_attributes import of_member, of_order, of_withdrawal
+from workflows.search_attributes import of_batch, of_member, of_order, of_withdrawal
 
 
 class Processes(TemporalCalls):
@@ -67,6 +74,21 @@ class Processes(TemporalCalls):
             attributes=of_withdrawal(
                 platform_no=request.platform_no, member_no=request.member_no, principal_fen=request.amount_fen
             ),
+        )
+
+    async def start_batch_payment(self, batch: batch_messages.BatchPaymentInput, *, total_fen: int) -> None:
+        """Start the workflow of a batch payment; one that runs or ran under this number is left as it is.
+
+        Raises:
+            TemporalUnavailable: nobody answers.
+        """
+        await self._start(
+            "BatchPayment",
+            batch,
+            workflow_id=batch_messages.batch_payment_workflow_id(batch.platform_no, batch.batch_no),
+            task_queue=messages.PAYMENTS_TASK_QUEUE,
+            summary=f"{format_fen(total_fen)} yuan for {len(batch.order_nos)} orders by {batch.paid_by}",
+            attributes=of_batch(platform_no=batch.platform_no, owner_no=batch.payer_no, total_fen=total_fen),
         )
 
     async def start_transfer(self, transfer: transfer_messages.TransferInput) -> None:

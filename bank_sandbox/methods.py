@@ -12,6 +12,8 @@ from bank_sandbox.money import yuan
 from bank_sandbox.refusals import Refusal
 from bank_sandbox.workdays import SHANGHAI
 
+#: The bank's own account that all collected money passes on its way to a custody account.
+TRANSIT_ACCOUNT = "2600000000000307"
 #: When the batch of a day reaches the custody account, on the day after, working day or not.
 _BATCH_TIME = time(6, 0)
 _BASIS_POINTS = 10_000
@@ -165,6 +167,7 @@ def capabilities(desk: Desk) -> dict[str, object]:
     """Wire form of all methods and debit channels as they are now."""
     return {
         "at": desk.now.isoformat(timespec="milliseconds"),
+        "transitAcct": TRANSIT_ACCOUNT,
         "methods": [_method(desk, method) for method in Method],
         "debitChannels": [_debit_channel(desk, channel) for channel in DebitChannel],
     }

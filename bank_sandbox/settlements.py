@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from bank_sandbox import custody, notices, refusals
 from bank_sandbox.books import Desk, moment
 from bank_sandbox.custody import LineKind
-from bank_sandbox.methods import Method, terms
+from bank_sandbox.methods import TRANSIT_ACCOUNT, Method, terms
 from bank_sandbox.money import yuan
 from bank_sandbox.refusals import Refusal
 from bank_sandbox.scenarios import Scenario
 
-#: The bank's account through which collected money passes, and its title.
-TRANSIT_ACCOUNT = "2600000000000307"
+#: Title of the bank's account through which collected money passes.
 TRANSIT_TITLE = "网络收单专属过渡户"
 
 _TO_SETTLE = (

@@ -31,11 +31,13 @@ class Letter:
         *,
         notified_only: bool,
         direct: DirectPaid | None = None,
+        batch_no: str = "",
     ) -> None:
         self.operation = operation
         self.command = command
         self.notified_only = notified_only
         self.direct = direct
+        self.batch_no = batch_no
         self.answer: CommandResult | ApplicationError | None = None
 
 
@@ -120,6 +122,10 @@ class Correspondence:
             self.refuse(letter, refusal)
             return None
         return letter
+
+    def put_back(self, letter: Letter) -> None:
+        """Put an opened letter back as the next one: the order has moved on since it was opened."""
+        self._letters.appendleft(letter)
 
     def done(self, letter: Letter, result: CommandResult) -> None:
         """Answer a letter whose command took effect, and remember the answer for repeats."""

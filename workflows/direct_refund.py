@@ -9,6 +9,7 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from activities.direct_payments import DirectPaymentActivities, DirectRefund
     from activities.failures import from_temporal, to_temporal
+    from activities.notices import NoticeActivities, RefundCredited
     from activities.steps import Step
     from escrow.domain.direct_payments import DirectRefundStatus, direct_refund_no
     from escrow.domain.errors import Refused
@@ -16,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.requests import derived
     from workflows.desk import Desk
     from workflows.messages import DirectRefundInput, OperatorCommand
-    from workflows.patience import BANK_SUBMISSION, CHANNEL_BOOKING, COLLECTION_ASKED_AT_MOST_EVERY
+    from workflows.patience import BANK_SUBMISSION, CHANNEL_BOOKING, COLLECTION_ASKED_AT_MOST_EVERY, SMS
     from workflows.steadfast import steadfast, wait_until, why_unfinished
     from workflows.transfer_messages import TransferState
 
@@ -58,6 +59,8 @@ class DirectRefundProcess(Desk):
             self.note("refund", known.message if known is not None else why_unfinished(error))
         await self.ended_at_channel()
         status = await self.book()
+        if status == DirectRefundStatus.CREDITED:
+            await self.tell_owner()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return status
 
@@ -103,6 +106,19 @@ class DirectRefundProcess(Desk):
                 )
             except Refused as refusal:
                 await self.wait_for_operator(f"the refund could not be booked: {refusal.message}")
+
+    async def tell_owner(self) -> None:
+        """The owner has the refund otherwise than it paid: say so. What cannot be said holds nothing up."""
+        notice = RefundCredited(platform_no=self.refund.platform_no, order_no=self.refund.order_no)
+        try:
+            await steadfast(
+                workflow.execute_activity_method(
+                    NoticeActivities.tell_refund_credited, notice, summary="SMS: refund in the sub-account", **SMS
+                ),
+                on_cancel=self.note_cancel,
+            )
+        except ActivityError as error:
+            self.note("sms", f"the owner could not be told: {why_unfinished(error)}")
 
     async def call(self, activity: Any, patience: Any, summary: str) -> Any:
         """Run an activity of this refund to its end."""

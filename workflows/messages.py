@@ -80,7 +80,7 @@ class OrderCommand(Message):
         note: free text shown to operators (what is to be rectified, why cancelled); no personal data.
     """
 
-    request_no: str = Field(min_length=1, max_length=64)
+    request_no: str = Field(min_length=1, max_length=128)
     by: str = Field(min_length=1, max_length=64)
     milestone: int | None = Field(default=None, ge=1)
     note: str = Field(default="", max_length=500)
@@ -146,6 +146,7 @@ class OrderState(BaseModel):
     milestones: list[MilestoneState]
     funding: list[FundingLeg] = []
     direct: DirectPaid | None = None
+    batch_no: str = ""
     paid_fen: int = 0
     released_fen: int = 0
     commission_fen: int = 0

@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.order_states import MilestoneStatus, OrderStatus
     from escrow.domain.order_states import OrderCommand as Operation
     from workflows import order_state as states
+    from workflows.batch_messages import PaidInBatch
     from workflows.correspondence import Letter
     from workflows.messages import (
         CommandResult,
@@ -32,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
         as_document,
     )
     from workflows.order_actions import Acceptance, OrderActions, OrderEnded
+    from workflows.order_payment import PaidElsewhere
 
 
 @workflow.defn(name="DecorationOrder")
@@ -96,12 +98,15 @@ class DecorationOrder(OrderActions):
 
     async def payment(self) -> None:
         """Wait for the owner to pay in full; close unpaid at the deadline."""
-        while self.state.status is OrderStatus.AWAITING_PAYMENT:
-            letter = await self.next_command(awaited="payment by the owner")
-            if letter is None:
-                await self.close_unpaid()
-            else:
-                await self.freeze_price(letter)
+        try:
+            while self.state.status is OrderStatus.AWAITING_PAYMENT:
+                letter = await self.next_command(awaited="payment by the owner")
+                if letter is None:
+                    await self.close_unpaid()
+                else:
+                    await self.freeze_price(letter)
+        except PaidElsewhere:
+            pass  # with a batch, of which this order had not heard yet
 
     async def start_of_work(self) -> None:
         """Wait for the contractor to start, which releases the deposit; refund in full at the deadline."""
@@ -216,6 +221,11 @@ class DecorationOrder(OrderActions):
     async def paid_directly(self, direct: DirectPaid) -> None:
         """A channel took a payment for this order; what the channel says of it is asked before it is frozen."""
         await self.take_direct_payment(direct)
+
+    @workflow.signal
+    async def paid_in_batch(self, batch: PaidInBatch) -> None:
+        """A batch says that this order is paid with it; the books are asked before that is believed."""
+        await self.take_batch_payment(batch.batch_no)
 
     @workflow.signal(dynamic=True)
     async def notified(self, name: str, payloads: Sequence[RawValue]) -> None:

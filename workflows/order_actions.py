@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
         WithdrawalInput,
         withdrawal_workflow_id,
     )
-    from workflows.order_payment import OrderPayment
+    from workflows.order_payment import OrderPayment, PaidElsewhere, told_of_end
     from workflows.order_reminders import OrderReminders
     from workflows.patience import WORKFLOW_TASK
     from workflows.search_attributes import of_withdrawal
@@ -56,12 +56,23 @@ class OrderActions(OrderPayment, OrderReminders):
     """The steps of a decoration order."""
 
     async def close_unpaid(self) -> None:
-        """The payment deadline has passed: close, nothing was paid."""
+        """The payment deadline has passed: close, nothing was paid.
+
+        Raises:
+            OrderEnded: the order is closed.
+            PaidElsewhere: it was paid in the last moment.
+        """
         after = states.moved(self.state, OrderDeadline.PAYMENT_DEADLINE_PASSED)
         step = self.step(
             "close", event_type="order.closed_unpaid", after=after, deadlines=[self.deadline("payment", None)]
         )
-        await self.recorded(step, summary="close the unpaid order")
+        try:
+            await self.recorded(step, summary="close the unpaid order")
+        except Refused as refusal:
+            await self.if_paid_elsewhere(refusal)
+            await self.flag(f"the unpaid order could not be closed: {refusal.message}")
+            await self.wait_for_operator(self.state.attention)
+            return
         self.adopt(after)
         raise OrderEnded
 
@@ -273,15 +284,29 @@ class OrderActions(OrderPayment, OrderReminders):
                 )
                 await self.posted(OrderActivities.refund_rest, request, summary=f"{reason}: refund the rest")
         except Refused as refusal:
+            if letter is not None:
+                await self.cancel_as_paid(letter, refusal)
             if letter is None:
                 await self.flag(f"the refund was refused: {refusal.message}")
                 await self.wait_for_operator(self.state.attention)
             else:
-                self.mail.refuse(letter, refusal)
+                self.mail.refuse(letter, told_of_end(refusal))
             return
         await self.refund_through_channel(states.refund_parts(self.state)[0])
         self.adopt(after, letter, refunded_fen=refund_fen)
         raise OrderEnded
+
+    async def cancel_as_paid(self, letter: Letter, refusal: Refused) -> None:
+        """The order was paid before it could be cancelled unpaid: the wish to cancel comes up again, with a refund.
+
+        Raises:
+            PaidElsewhere: it was paid so.
+        """
+        try:
+            await self.if_paid_elsewhere(refusal)
+        except PaidElsewhere:
+            self.mail.put_back(letter)
+            raise
 
     async def overdue(self, reason: str) -> None:
         """A stage is not reported in time: show it to an operator and go on waiting without a deadline."""

@@ -8,13 +8,16 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.direct_payments import DirectPaymentActivities, FreezeDirect
-    from activities.order_money import FreezePrice, OrderActivities
+    from activities.order_money import FreezePrice, OrderActivities, OrderRef
+    from escrow.domain.batch_payments import batch_consent_no
     from escrow.domain.collections import payment_booking_no
     from escrow.domain.direct_payments import DirectPaid
     from escrow.domain.errors import Refused
     from escrow.domain.funding import FundingLeg, direct_leg
     from escrow.domain.order_states import OrderCommand as Operation
+    from escrow.domain.order_states import OrderStatus
     from workflows import order_state as states
+    from workflows.batch_messages import ORDER_KNOWS, PAID_IN_BATCH, OrderKnows, batch_payment_workflow_id
     from workflows.correspondence import Letter
     from workflows.direct_refund import DirectRefundProcess
     from workflows.messages import (
@@ -28,11 +31,33 @@ with workflow.unsafe.imports_passed_through():
     from workflows.pay_in_messages import ORDER_HAS_ANSWERED, OrderAnswer, pay_in_workflow_id
 
 
+#: Why a step that ends the wait for the payment may be refused: it ended before.
+_ENDED_OTHERWISE = frozenset({"claim_taken", "money_inside"})
+
+
+class PaidElsewhere(Exception):
+    """The books say that the order is paid, though not by its own doing."""
+
+
+def told_of_end(refusal: Refused) -> Refused:
+    """The refusal of a step that would end the wait for the payment, in the words of one who asked for it."""
+    if refusal.code not in _ENDED_OTHERWISE:
+        return refusal
+    return Refused("order_state", "The order waits for its payment no more; look at it and decide anew.")
+
+
 class OrderPayment(OrderDesk):
     """Payment of an order."""
 
     async def freeze_price(self, letter: Letter) -> None:
-        """Freeze the full price; refused while the owner's available balance does not cover it."""
+        """Freeze the full price; refused while the owner's available balance does not cover it.
+
+        Raises:
+            PaidElsewhere: the order is paid already, and goes on so.
+        """
+        if letter.batch_no:
+            await self.adopt_payment(letter)
+            return
         if letter.direct is not None:
             await self.freeze_direct(letter, letter.direct)
             return
@@ -51,7 +76,7 @@ class OrderPayment(OrderDesk):
         try:
             receipt = await self.posted(OrderActivities.freeze_price, request, summary="freeze the full price")
         except Refused as refusal:
-            self.mail.refuse(letter, refusal)
+            await self.not_taken(letter, refusal)
             return
         after.funding = list(receipt.funding)
         self.adopt(after, letter)
@@ -85,9 +110,55 @@ class OrderPayment(OrderDesk):
                 )
             )
         except Refused as refusal:
-            self.mail.refuse(letter, refusal)
+            await self.not_taken(letter, refusal)
             return
         self.adopt(after, letter)
+
+    async def not_taken(self, letter: Letter, refusal: Refused) -> None:
+        """Answer who wants to pay with the refusal; the reason may be that the order is paid already.
+
+        Raises:
+            PaidElsewhere: it is.
+        """
+        self.mail.refuse(letter, told_of_end(refusal))
+        await self.if_paid_elsewhere(refusal)
+
+    async def if_paid_elsewhere(self, refusal: Refused) -> None:
+        """A step that ends the wait for the payment was refused: look whether it ended otherwise.
+
+        Raises:
+            PaidElsewhere: the order is paid, and goes on so.
+        """
+        waits = self.state.status is OrderStatus.AWAITING_PAYMENT
+        if waits and refusal.code in _ENDED_OTHERWISE and await self.adopt_payment(None):
+            raise PaidElsewhere
+
+    async def adopt_payment(self, letter: Letter | None) -> bool:
+        """Go on as the books say that the order is paid; False when they do not."""
+        ref = OrderRef(platform_no=self.contract.platform_no, order_no=self.contract.order_no)
+        paid = await self.locally(OrderActivities.payment_in_books, ref, summary="look whether the order is paid")
+        if paid is None or (letter is not None and paid.batch_no != letter.batch_no):
+            if letter is not None:
+                told = f"The books do not say that the order is paid with {letter.batch_no}."
+                self.mail.refuse(letter, Refused("order_state", told))
+                self.note(PAID_IN_BATCH, told)
+            return False
+        after = states.after_payment(self.state, self.contract, paid.start_due_at)
+        after.funding, after.direct, after.batch_no = list(paid.funding), paid.direct, paid.batch_no
+        self.adopt(after, letter)
+        return True
+
+    async def take_batch_payment(self, batch_no: str) -> None:
+        """A batch says that it has paid this order: look into the books, and answer whether it goes on so."""
+        if self.state.batch_no != batch_no:
+            command = OrderCommand(request_no=batch_consent_no(batch_no), by=self.contract.owner_no)
+            await self.mail.answer_to(Letter(Operation.PAY, command, notified_only=False, batch_no=batch_no))
+        answer = OrderKnows(order_no=self.contract.order_no, is_paid=self.state.batch_no == batch_no)
+        workflow_id = batch_payment_workflow_id(self.contract.platform_no, batch_no)
+        try:
+            await workflow.get_external_workflow_handle(workflow_id).signal(ORDER_KNOWS, answer)
+        except FailureError:
+            self.note(ORDER_KNOWS, f"{batch_no} could not be told")  # it has ended: nobody waits for it any more
 
     async def take_direct_payment(self, direct: DirectPaid) -> None:
         """A channel took a payment for this order: freeze it, or say that it must go back."""

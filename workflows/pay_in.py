@@ -117,9 +117,13 @@ class PayIn(PayInCodes):
         assert self.state.watched_until is not None  # noqa: S101 - set when the top-up was entered
         while (left := self.state.watched_until - workflow.now()) > timedelta(0):
             await self.wait_for_notice(min(left, LATE_PAYMENTS_ASKED_EVERY), summary="look for late payments")
-            answer = await self.ask_channel()
-            if answer is not None:
-                await self.take(answer)
+            last = self.state.request_no
+            for attempt in range(1, self.state.attempts + 1):  # also under numbers that failed before
+                self.state.request_no = self.collection_no(attempt)
+                answer = await self.ask_channel()
+                if answer is not None:
+                    await self.take(answer)
+            self.state.request_no = last
 
     async def take(self, answer: CollectionAnswer) -> None:
         """Book every payment that is new, and take over how the collection ended."""

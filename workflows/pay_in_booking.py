@@ -9,7 +9,7 @@ from temporalio.exceptions import ActivityError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.failures import from_temporal
-    from activities.pay_ins import BookPayment, PayInActivities
+    from activities.pay_ins import BookPayment, PayInActivities, PaymentRef
     from activities.returns import BookReturn, ReturnActivities, ReturnPayment
     from escrow.domain.collections import ChannelPayment, payment_booking_no
     from escrow.domain.direct_payments import DirectPaid
@@ -18,11 +18,13 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.pay_ins import PayInStatus as Status
     from escrow.domain.pay_ins import pay_in_operation_hash, pay_in_terms
     from escrow.domain.requests import derived
+    from workflows.batch_messages import batch_payment_workflow_id
     from workflows.messages import order_workflow_id
     from workflows.patience import (
         BANK_SUBMISSION,
         CHANNEL_BOOKING,
         COLLECTION_ASKED_AT_MOST_EVERY,
+        LEDGER_RECORD,
         ORDER_ANSWERS_WITHIN,
     )
     from workflows.pay_in_desk import PayInDesk
@@ -47,7 +49,7 @@ class PayInBooking(PayInDesk):
             self.state.reason = "less than asked was paid, and goes back"
         may_be_asked = not self.is_credited and excess_fen >= 0
         asked = booked.model_copy(update={"suspended_fen": excess_fen})
-        if may_be_asked and self.pay_in.order_no:
+        if may_be_asked and self.pays_orders:
             await self.offer_to_order(payment)
             await self.suspend(payment, booked)
         elif not (may_be_asked and await self.credit(payment, asked)):
@@ -69,7 +71,7 @@ class PayInBooking(PayInDesk):
             paid_fen=payment.amount_fen,
             settles_on=payment.settles_on,
         )
-        order = workflow.get_external_workflow_handle(order_workflow_id(self.pay_in.platform_no, self.pay_in.order_no))
+        order = workflow.get_external_workflow_handle(self.payee_workflow_id)
         try:
             await order.signal(ORDER_PAID_DIRECTLY, direct)
         except FailureError:
@@ -84,7 +86,18 @@ class PayInBooking(PayInDesk):
         self.state.reason = "the order did not take the payment"
 
     async def taken_by_order(self, booked: BookedPayment) -> None:
-        """The order has frozen the payment: the books of the collection say so."""
+        """The order has frozen the payment: the books of the collection say so.
+
+        Of what paid a batch, the shares of orders that waited for it no more wait in suspense.
+        """
+        if self.pay_in.batch_no:
+            ref = PaymentRef(platform_no=self.pay_in.platform_no, payment_no=booked.payment_no)
+            suspended_fen = await self.certain(
+                lambda: workflow.execute_local_activity_method(
+                    PayInActivities.suspended_fen, ref, summary="look what the batch did not take", **LEDGER_RECORD
+                )
+            )
+            booked = booked.model_copy(update={"suspended_fen": suspended_fen})
         self.state.payments.append(booked)
         self.end(Status.PAID, "")
         await self.record("paid", "pay_in.paid")
@@ -105,7 +118,7 @@ class PayInBooking(PayInDesk):
                     )
                 )
             except Refused as refusal:
-                if refusal.code == "request_no_reused" and self.pay_in.order_no and not self.is_credited:
+                if refusal.code == "request_no_reused" and self.pays_orders and not self.is_credited:
                     self.state.payments.pop()
                     excess_fen = payment.amount_fen - self.pay_in.amount_fen
                     await self.taken_by_order(booked.model_copy(update={"suspended_fen": excess_fen}))
@@ -228,9 +241,21 @@ class PayInBooking(PayInDesk):
         """Whether the asked amount was credited."""
         return self.state.status is Status.PAID
 
+    @property
+    def pays_orders(self) -> bool:
+        """Whether an order or a batch is paid, not a member topped up."""
+        return bool(self.pay_in.order_no or self.pay_in.batch_no)
+
+    @property
+    def payee_workflow_id(self) -> str:
+        """Workflow of the order or batch that is paid."""
+        if self.pay_in.batch_no:
+            return batch_payment_workflow_id(self.pay_in.platform_no, self.pay_in.batch_no)
+        return order_workflow_id(self.pay_in.platform_no, self.pay_in.order_no)
+
     def consent(self) -> Basis:
         """The member's consent; a top-up's hash is taken of this very top-up, an order's is checked by the order."""
-        if self.pay_in.order_no:
+        if self.pays_orders:
             return self.pay_in.consent
         expected = pay_in_operation_hash(
             platform_no=self.pay_in.platform_no,

@@ -106,6 +106,7 @@ class PayInDesk(Desk):
                 "amount_fen": self.pay_in.amount_fen,
                 "expires_at": as_document(self.pay_in.expires_at),
                 "order_no": self.pay_in.order_no,
+                "batch_no": self.pay_in.batch_no,
                 "account_id": self.pay_in.account_id,
                 "mandate_no": self.pay_in.mandate_no,
             }

@@ -22,6 +22,7 @@ class PayInInput(Message):
         return_url: where the payer's browser goes after paying, where the method has one.
         consent: the member's consent to this top-up, or to pay the order.
         order_no: the order that it pays; empty for a top-up.
+        batch_no: the batch of orders that it pays; empty for any other.
         account_id: the member's bound card that a quick payment is made from.
         mandate_no: the member's mandate under which a direct debit is made.
         collect_consent: number of the member's consent to debit it for the order; a top-up's consent is that already.
@@ -38,6 +39,7 @@ class PayInInput(Message):
     return_url: str = ""
     consent: Basis
     order_no: str = ""
+    batch_no: str = ""
     account_id: str = ""
     mandate_no: str = ""
     collect_consent: str = ""

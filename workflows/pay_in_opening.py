@@ -40,7 +40,7 @@ class PayInOpening(PayInBooking):
         try:
             while lost < _LOST_AT_MOST and await self.route():
                 self.state.attempts += 1
-                self.state.request_no = derived(self.pay_in.pay_in_no, "collect", self.state.attempts)
+                self.state.request_no = self.collection_no(self.state.attempts)
                 answer = await self.create()
                 if answer is not None and answer.status not in (CollectionStatus.NOT_FOUND, CollectionStatus.FAILED):
                     await self.opened(answer)
@@ -190,6 +190,10 @@ class PayInOpening(PayInBooking):
             workflow.execute_activity_method(activity, request, summary=summary, **patience),
             on_cancel=self.note_cancel,
         )
+
+    def collection_no(self, attempt: int) -> str:
+        """Our number at the channel of one attempt to collect."""
+        return derived(self.pay_in.pay_in_no, "collect", attempt)
 
     @property
     def collect_consent(self) -> str:

@@ -48,6 +48,19 @@ def of_withdrawal(*, platform_no: str, member_no: str, principal_fen: int) -> Ty
     )
 
 
+def of_batch(*, platform_no: str, owner_no: str, total_fen: int) -> TypedSearchAttributes:
+    """Attributes that a batch payment is started with."""
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(PLATFORM, platform_no),
+            SearchAttributePair(STAGE, "payment"),
+            SearchAttributePair(OWNER, owner_no),
+            SearchAttributePair(AMOUNT_FEN, total_fen),
+            SearchAttributePair(NEEDS_ATTENTION, False),
+        ]
+    )
+
+
 def of_member(*, platform_no: str) -> TypedSearchAttributes:
     """Attributes that what happens to a member is started with."""
     return TypedSearchAttributes([SearchAttributePair(PLATFORM, platform_no)])

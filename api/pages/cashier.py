@@ -129,7 +129,7 @@ async def _shown(
         alert=texts[alert].format_map(told or {}) if alert else "",
         platform=platform.name,
         amount=texts["yuan"].format(amount=format_fen(pay_in.body["amount_fen"])),
-        number=pay_in.body["order_no"] or pay_in.object_no,
+        number=pay_in.body["order_no"] or pay_in.body["batch_no"] or pay_in.object_no,
         method=texts[f"method_{pay_in.body['method']}"],
         waits=pay_in.status == PayInStatus.AWAITING_PAYER,
         asks_code=asks_code,

@@ -44,6 +44,8 @@ async def facts_of(services: Services, link: PageLink, texts: Texts) -> Facts:
             return await _of_withdrawal(services, link, texts, first)
         case "payment":
             return await _of_payment(services, link, texts, first, platform.name)
+        case "batch_payment":
+            return await _of_batch(services, link, texts, first, platform.name)
         case "mandate":
             return await _of_mandate(services, link, texts, first)
         case "bank_account":
@@ -64,7 +66,7 @@ async def _of_order(
     payee_no = "" if contract.contractor_no == PLATFORM_ITSELF else contract.contractor_no
     payee = await _shown_name(services, link.platform_no, payee_no) if payee_no else platform_name
     if "method" in terms:
-        rows.append((texts["method"], texts[f"method_{terms['method']}"]))
+        rows += [(texts["method"], texts[f"method_{terms['method']}"]), *await _debited(services, link, texts)]
     if "milestone" in terms:
         number = terms["milestone"]
         rows.append((texts["milestone"], f"{number} · {contract.milestones[number - 1].name}"))
@@ -78,6 +80,38 @@ async def _of_order(
         clause=texts["silence_clause"].format(days=days) if days is not None else "",
         amount=amount,
         payee=payee,
+    )
+
+
+async def _of_batch(
+    services: Services, link: PageLink, texts: Texts, first: tuple[str, str], platform_name: str
+) -> Facts:
+    """The total first, then every order of the list with its payee and amount."""
+    terms = link.content["terms"]
+    orders = terms["orders"]
+    payees = dict.fromkeys({order["payee_no"] for order in orders}, platform_name)
+    for number in payees.keys() - {""}:
+        payees[number] = await _shown_name(services, link.platform_no, number)
+    total = format_fen(terms["total_fen"])
+    rows = [
+        first,
+        (texts["batch"], link.content["object_no"]),
+        (texts["amount"], texts["yuan"].format(amount=total)),
+        (texts["batch_orders"], str(len(orders))),
+        (texts["batch_payees"], str(len(payees))),
+    ]
+    if terms["paid_by"] != "balance":
+        rows.append((texts["method"], texts[f"method_{terms['paid_by']}"]))
+    for order in orders:
+        amount = texts["yuan"].format(amount=format_fen(order["amount_fen"]))
+        rows.append((f"{texts['order']} {order['order_no']}", f"{amount} · {payees[order['payee_no']]}"))
+    days = sorted({order["silence_is_acceptance_after_days"] for order in orders})
+    return Facts(
+        title=texts["pay_batch"],
+        rows=tuple(rows),
+        clause=texts["silence_clause"].format(days=str(days[0]) if len(days) == 1 else f"{days[0]}-{days[-1]}"),
+        amount=total,
+        payee=texts["batch_to"].format(orders=len(orders), payees=len(payees)),
     )
 
 
@@ -95,6 +129,17 @@ async def _of_withdrawal(services: Services, link: PageLink, texts: Texts, first
         (texts["to_account"], to),
     )
     return Facts(title=texts["withdraw"], rows=rows, amount=amount, payee=to)
+
+
+async def _debited(services: Services, link: PageLink, texts: Texts) -> list[tuple[str, str]]:
+    """From which card, or under which mandate, an order is paid; nothing where the payer acts elsewhere."""
+    how = link.content["carry_out"]
+    if how.get("mandate_no"):
+        return [(texts["mandate"], how["mandate_no"])]
+    if how.get("account_id"):
+        account = await services.registry.bank_accounts.to_pay(link.platform_no, link.member_no, how["account_id"])
+        return [(texts["bank_account"], f"{account.bank_name} {mask(account.account_no)}".strip())]
+    return []
 
 
 async def _of_mandate(services: Services, link: PageLink, texts: Texts, first: tuple[str, str]) -> Facts:

@@ -30,7 +30,7 @@ LIMIT_SECONDS = 20.0
 _PATIENCE_SECONDS = 6.0
 #: A withdrawal that asks the bank again and again is moved by its longest pause.
 _PAUSE = timedelta(minutes=5)
-#: A deadline is passed by this much, so that its timer has certainly fired.
+#: Books and bank are this much past a timer of the order before it fires: it may fire so much late.
 _PAST_IT = timedelta(seconds=1)
 _POLL_SECONDS = 0.1
 
@@ -76,11 +76,13 @@ class OrderSkip:
             raise Refused("order_state", f"{self._order.workflow_id} has ended; there is nothing to wait for.")
         target = seen.now + span
         while seen.running and seen.now < target:
-            for child in seen.children:
-                await self.withdrawal_ends(child, before=target)
-            due_at = _time(await self._order.state(), "awaiting_until")
-            moment = target if due_at is None or due_at < seen.now else min(target, due_at + _PAST_IT)
-            await self._everybody_else_to(moment)
+            if seen.children:
+                for child in seen.children:
+                    await self.withdrawal_ends(child, before=target)
+                seen = await self._order.idle()
+                continue
+            moment = min(target, seen.next_timer_at or target)
+            await self._everybody_else_to(min(target, moment + _PAST_IT))
             await self._order.forward(moment - seen.now)
             seen = await self._order.idle()
         await self._everybody_else_to(target)

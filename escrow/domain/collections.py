@@ -215,8 +215,13 @@ class DebitChannelCapability:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionCapabilities:
-    """The bank's answer about its collection methods at its own time `as_of`."""
+    """The bank's answer about its collection methods at its own time `as_of`.
+
+    Args:
+        transit_account_no: the bank's own account that all it collects passes on the way to a custody account.
+    """
 
     as_of: datetime
+    transit_account_no: str
     methods: tuple[MethodCapability, ...]
     debit_channels: tuple[DebitChannelCapability, ...]

@@ -93,6 +93,8 @@ class Posting:
         content: what the content hash is taken of: JSON-compatible, without dates and computed splits.
         occurred_at: business time, timezone-aware (in a workflow `workflow.now()`).
         entry: money, or None when only objects change.
+        claims: names of what can come true once only, e.g. `order/D-1001/unpaid`; a posting that names what another
+            has claimed is refused with `claim_taken`.
     """
 
     platform_no: str
@@ -103,6 +105,7 @@ class Posting:
     changes: tuple[Change, ...] = ()
     deadlines: tuple[DeadlineChange, ...] = ()
     bases: tuple[Basis, ...] = ()
+    claims: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

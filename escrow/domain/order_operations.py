@@ -20,6 +20,11 @@ def order_operation_hash(*, platform_no: str, order_no: str, operation: str, by:
     )
 
 
+def unpaid_claim(order_no: str) -> str:
+    """What the end of an order's wait for its payment claims: paid, closed or cancelled, it ends once."""
+    return f"order/{order_no}/unpaid"
+
+
 def pay_terms(*, total_fen: int, inspection_days: int, method: str = "") -> dict[str, Any]:
     """Paying consents to the full price and to the clause that silence of so many days is acceptance.
 

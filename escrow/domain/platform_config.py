@@ -77,6 +77,7 @@ class Limits(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     payment_fen: FenLimit = Field(default=None, description="Highest price of one order or payment, in fen.")
+    batch_payment_fen: FenLimit = Field(default=None, description="Highest total of one batch payment, in fen.")
     payments_per_day_fen: FenLimit = Field(
         default=None, description="Highest sum that one member pays on one day (Asia/Shanghai), in fen."
     )

@@ -2,7 +2,7 @@
 
 Those of money that channels collect are made in `escrow.domain.collection_recipes`, those of transfers between
 sub-accounts in `escrow.domain.transfers`, those of micro-deposits in `escrow.domain.verification_recipes`, those of
-suspense money that is paid out in `escrow.domain.suspense_returns`.
+batches in `escrow.domain.batch_payments`, those of suspense money that is paid out in `escrow.domain.suspense_returns`.
 What is no recipe is refused: `RECIPES` says which purposes a recipe may add to or take from and which kinds of
 basis it may stand on, and the database holds the same list. All amounts are integer fen and greater than zero
 unless a parameter says that it may be zero.
@@ -70,6 +70,8 @@ RECIPES: Mapping[str, RecipeRule] = {
     "channel_refunded": _rule((_P.REFUND,), (_P.CHANNEL_DUE,), "none"),
     "suspense_return_failed": _rule((_P.REFUND,), (_P.SUSPENSE,), "none"),
     "order_paid_directly": _rule((_P.CHANNEL_DUE,), (_P.ESCROW, _P.SUSPENSE), "consent"),
+    "batch_frozen": _rule(_MEMBER_MONEY, (_P.ESCROW,), "consent"),
+    "batch_paid_directly": _rule((_P.CHANNEL_DUE,), (_P.ESCROW, _P.SUSPENSE), "consent"),
     "refund_credited": _rule((_P.REFUND,), _MEMBER_MONEY, "none"),
     "payment_made": _rule(_MEMBER_MONEY, (*_MEMBER_MONEY, _P.OWN), "consent"),
     "suspense_payout_requested": _rule((_P.SUSPENSE,), (_P.PAYOUT,), "consent"),

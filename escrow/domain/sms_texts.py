@@ -18,6 +18,7 @@ class SmsText(StrEnum):
     ORDER_REMINDER = "order_reminder"
     LARGE_WITHDRAWAL = "large_withdrawal"
     AUTHORISATION_CODE = "authorisation_code"
+    REFUND_CREDITED = "refund_credited"
 
 
 #: Fields that a text must carry, because it is useless or unsafe without them; and those it may carry.
@@ -27,6 +28,7 @@ _MUST: Mapping[SmsText, frozenset[str]] = MappingProxyType(
         SmsText.LARGE_WITHDRAWAL: frozenset({"amount"}),
         # Who enters a code must have been told what it authorises.
         SmsText.AUTHORISATION_CODE: frozenset({"code", "operation"}),
+        SmsText.REFUND_CREDITED: frozenset({"order_no", "amount"}),
     }
 )
 _MAY: Mapping[SmsText, frozenset[str]] = MappingProxyType(
@@ -34,6 +36,7 @@ _MAY: Mapping[SmsText, frozenset[str]] = MappingProxyType(
         SmsText.ORDER_REMINDER: frozenset({"milestone_name", "amount"}),
         SmsText.LARGE_WITHDRAWAL: frozenset({"withdrawal_no", "requested_at"}),
         SmsText.AUTHORISATION_CODE: frozenset({"amount", "payee", "valid_seconds"}),
+        SmsText.REFUND_CREDITED: frozenset(),
     }
 )
 
@@ -89,6 +92,12 @@ class SmsTexts(BaseModel):
     authorisation_code: Annotated[_Line, _checked(SmsText.AUTHORISATION_CODE)] = Field(
         default="验证码{code}，用于{operation}，金额{amount}元，收款方{payee}，{valid_seconds}秒内有效。请勿告知他人。",
         description="One-time code of an authorisation. Fields: code, operation (must), amount, payee, valid_seconds.",
+    )
+
+    refund_credited: Annotated[_Line, _checked(SmsText.REFUND_CREDITED)] = Field(
+        default="订单{order_no}的退款{amount}元无法原路退回，已记入您的子账户，可用于支付或提现。",
+        description="A refund could not go back the way it was paid and is in the owner's sub-account. "
+        "Fields: order_no, amount (must).",
     )
 
     def render(self, occasion: SmsText, **fields: str) -> str:

@@ -152,18 +152,18 @@ async def account_balance_fen(reader: Reader, account: AccountKey) -> int:
     return 0 if row is None else int(row["balance_fen"])
 
 
-async def moved_into_fen(reader: Reader, account: AccountKey, *, recipe: str) -> int:
-    """What entries of one recipe have brought to an account in all."""
+async def moved_fen(reader: Reader, *, out_of: AccountKey, into: AccountKey) -> int:
+    """What entries that took from the one account have brought to the other, of the same platform, in all."""
     row = await reader.row(
-        "SELECT coalesce(sum(line.amount_fen), 0)::bigint AS brought_fen FROM account"
-        " JOIN entry_line line ON line.account_id = account.id JOIN entry ON entry.id = line.entry_id"
-        " WHERE account.platform_no = $1 AND account.member_no = $2 AND account.purpose = $3 AND account.ref = $4"
-        " AND entry.recipe = $5",
-        account.platform_no,
-        account.member_no,
-        account.purpose.value,
-        account.ref,
-        recipe,
+        "SELECT coalesce(sum(brought.amount_fen), 0)::bigint AS brought_fen FROM account one"
+        " JOIN entry_line taken ON taken.account_id = one.id AND taken.amount_fen < 0"
+        " JOIN entry_line brought ON brought.entry_id = taken.entry_id AND brought.amount_fen > 0"
+        " JOIN account other ON other.id = brought.account_id AND other.platform_no = one.platform_no"
+        " WHERE one.platform_no = $1 AND (one.member_no, one.purpose, one.ref) = ($2, $3, $4)"
+        " AND (other.member_no, other.purpose, other.ref) = ($5, $6, $7)",
+        out_of.platform_no,
+        *(out_of.member_no, out_of.purpose.value, out_of.ref),
+        *(into.member_no, into.purpose.value, into.ref),
     )
     return 0 if row is None else int(row["brought_fen"])
 

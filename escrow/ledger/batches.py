@@ -42,7 +42,7 @@ class _Batch:
 
     def __init__(self) -> None:
         self.lists: dict[str, list[_Row]] = {
-            name: [] for name in ("postings", "accounts", "lines", "objects", "events", "deadlines", "bases")
+            name: [] for name in ("postings", "accounts", "lines", "objects", "events", "deadlines", "claims", "bases")
         }
         self._accounts: dict[AccountKey, int] = {}
         self._objects: dict[tuple[str, str, str], _Row] = {}
@@ -73,6 +73,7 @@ class _Batch:
                 self._deadlines[key] = row
                 self.lists["deadlines"].append(row)
             self._deadlines[key]["due_at"] = deadline.due_at.isoformat() if deadline.due_at else None
+        self.lists["claims"] += [{"posting": number, "name": name} for name in posting.claims]
         for basis in posting.bases:
             self.lists["bases"].append(
                 {

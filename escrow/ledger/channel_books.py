@@ -20,7 +20,7 @@ _PAYMENTS = text("""
     FROM entry e JOIN entry_line l ON l.entry_id = e.id JOIN account a ON a.id = l.account_id
     LEFT JOIN event v ON v.platform_no = e.platform_no AND v.request_no = e.request_no
     WHERE e.platform_no = :platform_no
-        AND e.recipe IN ('collection_credited', 'collection_suspended', 'order_paid_directly')
+        AND e.recipe IN ('collection_credited', 'collection_suspended', 'order_paid_directly', 'batch_paid_directly')
     GROUP BY e.id, v.id
 """)
 _REFUNDS = text("""

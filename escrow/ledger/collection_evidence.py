@@ -8,7 +8,7 @@ from escrow.domain.verification_rules import MICRO_DEPOSIT_MAX_FEN
 from escrow.ledger.evidence import Invariant
 
 #: Recipes that book what a channel took.
-_COLLECTS = ["collection_credited", "collection_suspended", "order_paid_directly"]
+_COLLECTS = ["collection_credited", "collection_suspended", "order_paid_directly", "batch_paid_directly"]
 #: Which recipes may post a line of which kind.
 _LINE_KINDS = [
     *(f"inbound {recipe}" for recipe in ("top_up_credited", "credit_suspended", "own_credited")),
@@ -26,7 +26,8 @@ _PAYMENTS = """
         -sum(l.amount_fen) FILTER (WHERE a.purpose = 'channel_due') AS paid_fen,
         max(a.member_no) FILTER (WHERE a.purpose = 'escrow') AS owner_no
     FROM entry e JOIN entry_line l ON l.entry_id = e.id JOIN account a ON a.id = l.account_id
-    WHERE e.recipe IN ('collection_credited', 'collection_suspended', 'order_paid_directly') GROUP BY e.id
+    WHERE e.recipe IN ('collection_credited', 'collection_suspended', 'order_paid_directly', 'batch_paid_directly')
+    GROUP BY e.id
 """
 
 COLLECTION_EVIDENCE = (
@@ -53,14 +54,16 @@ COLLECTION_EVIDENCE = (
         JOIN (SELECT l.entry_id, max(a.member_no) AS member_no, abs(sum(l.amount_fen)) AS amount_fen
               FROM entry_line l JOIN account a ON a.id = l.account_id JOIN entry e ON e.id = l.entry_id
               WHERE a.purpose IN ('pending', 'withdrawable', 'escrow')
-                  AND (e.recipe IN ('collection_credited', 'order_paid_directly') AND l.amount_fen > 0
-                      OR e.recipe = 'payment_made' AND l.amount_fen < 0)
+                  AND (e.recipe IN ('collection_credited', 'order_paid_directly', 'batch_paid_directly')
+                          AND l.amount_fen > 0
+                      OR e.recipe IN ('payment_made', 'batch_frozen') AND l.amount_fen < 0)
               GROUP BY 1) m ON m.entry_id = e.id
         LEFT JOIN basis_use u ON u.platform_no = e.platform_no AND u.request_no = e.request_no AND u.kind = 'consent'
         LEFT JOIN consent c ON c.platform_no = u.platform_no AND c.consent_no = u.reference
         WHERE ($1::text IS NULL OR e.platform_no = $1) AND (c.given_by IS DISTINCT FROM m.member_no
             OR c.object_kind IN ('pay_in', 'order', 'payment')
-                AND (c.terms ->> 'amount_fen')::bigint IS DISTINCT FROM m.amount_fen)
+                AND (c.terms ->> 'amount_fen')::bigint IS DISTINCT FROM m.amount_fen
+            OR e.recipe = 'batch_frozen' AND (c.terms ->> 'total_fen')::bigint IS DISTINCT FROM m.amount_fen)
         """,
     ),
     Invariant(

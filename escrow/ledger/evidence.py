@@ -27,11 +27,11 @@ _ALLOWED = [
     *(f"{name} stands on {kind}" for name, rule in RECIPES.items() for kind in rule.basis_kinds),
 ]
 
-#: Recipes whose money pays an order: from the owner's balance, or as a channel collected it.
-_PAYS_ORDER = ["order_frozen", "order_paid_directly"]
-#: Triggers of 0001_guards.sql, by table.
+#: Recipes whose money pays orders: from the owner's balance, or as a channel collected it.
+_PAYS_ORDER = ["order_frozen", "order_paid_directly", "batch_frozen", "batch_paid_directly"]
+#: Triggers of the migrations, by table.
 _GUARDS = [
-    *(f"{table}.append_only" for table in ("request", "entry", "entry_line", "event", "basis_use")),
+    *(f"{table}.append_only" for table in ("request", "entry", "entry_line", "event", "basis_use", "claim")),
     *(f"{table}.no_delete" for table in ("account", "business_object", "consent", "bank_line", "platform_day")),
     "entry.guard_entries",
     "entry_line.guard_lines",
@@ -157,11 +157,32 @@ EVIDENCE = (
         SELECT e.platform_no, e.id AS entry_id, e.recipe, min(a.member_no) AS member_no, max(a.member_no) AS other_no,
             e.accounting_day, max(a.ref) FILTER (WHERE a.purpose = 'pending') AS pending_day
         FROM entry e JOIN entry_line l ON l.entry_id = e.id JOIN account a ON a.id = l.account_id
-        WHERE ($1::text IS NULL OR e.platform_no = $1) AND e.recipe IN ('order_frozen', 'order_refunded',
-            'pending_matured', 'withdrawal_requested', 'withdrawal_returned_to_member') AND a.purpose <> 'refund'
+        WHERE ($1::text IS NULL OR e.platform_no = $1) AND e.recipe IN ('order_frozen', 'batch_frozen',
+            'order_refunded', 'pending_matured', 'withdrawal_requested', 'withdrawal_returned_to_member')
+            AND a.purpose <> 'refund'
         GROUP BY e.id HAVING min(a.member_no) <> max(a.member_no)
             OR (e.recipe = 'pending_matured'
                 AND max(a.ref) FILTER (WHERE a.purpose = 'pending') >= to_char(e.accounting_day, 'YYYY-MM-DD'))
+        """,
+    ),
+    Invariant(
+        "business_model",
+        "A marketplace's orders pay their contractors less commission, a self-operated platform's pay itself in full.",
+        """
+        SELECT e.platform_no, e.id AS entry_id, e.recipe, o.object_no AS order_no, m.to_platform_fen, m.commission_fen,
+            c.document ->> 'business_model' AS model
+        FROM entry e
+        JOIN (SELECT l.entry_id, max(a.ref) FILTER (WHERE a.purpose = 'escrow' AND l.amount_fen < 0) AS order_no,
+                sum(l.amount_fen) FILTER (WHERE a.purpose = 'own') AS to_platform_fen,
+                sum(l.amount_fen) FILTER (WHERE a.purpose = 'fees') AS commission_fen
+              FROM entry_line l JOIN account a ON a.id = l.account_id GROUP BY 1) m ON m.entry_id = e.id
+        JOIN business_object o ON o.platform_no = e.platform_no AND o.kind = 'order' AND o.object_no = m.order_no
+        JOIN platform_config c ON c.platform_no = o.platform_no
+            AND c.version = (o.body -> 'contract' ->> 'config_version')::int
+        WHERE e.recipe IN ('deposit_released', 'milestone_released', 'retention_released')
+            AND ($1::text IS NULL OR e.platform_no = $1)
+            AND CASE c.document ->> 'business_model' WHEN 'marketplace' THEN m.to_platform_fen IS NOT NULL
+                ELSE m.to_platform_fen IS NULL OR m.commission_fen IS NOT NULL END
         """,
     ),
     Invariant(
@@ -176,9 +197,35 @@ EVIDENCE = (
             WHERE l.entry_id = e.id AND a.id <> s.id AND e.recipe IN ('order_frozen', 'order_refunded')
             UNION ALL
             SELECT '/refund:' || split_part(e.request_no, ':channel-payment:', 2), -held.amount_fen
-            WHERE e.recipe = 'order_paid_directly') b
+            WHERE e.recipe IN ('order_paid_directly', 'batch_paid_directly')
+            UNION ALL
+            SELECT s.member_no || '/' || f.source || CASE f.source WHEN 'withdrawable' THEN ':' ELSE '' END,
+                -f.amount_fen
+            FROM event v
+            CROSS JOIN LATERAL jsonb_to_recordset(v.body -> 'funding') AS f(source text, amount_fen bigint)
+            WHERE e.recipe = 'batch_frozen' AND v.platform_no = e.platform_no AND v.kind = 'order'
+                AND v.object_no = s.ref AND v.request_no = e.request_no) b
         WHERE ($1::text IS NULL OR s.platform_no = $1) AND s.purpose = 'escrow'
         GROUP BY s.platform_no, s.ref, b.bucket HAVING sum(b.amount_fen) > 0
+        """,
+    ),
+    Invariant(
+        "batch_legs",
+        "What a batch drew from a bucket is what its orders say was drawn for them.",
+        """
+        SELECT coalesce(drawn.platform_no, told.platform_no) AS platform_no, entry_id, source,
+            drawn.fen AS drawn_fen, told.fen AS told_fen
+        FROM (SELECT e.platform_no, e.id AS entry_id,
+                a.purpose || CASE WHEN a.ref = '' THEN '' ELSE ':' || a.ref END AS source, -l.amount_fen AS fen
+              FROM entry e JOIN entry_line l ON l.entry_id = e.id JOIN account a ON a.id = l.account_id
+              WHERE e.recipe = 'batch_frozen' AND l.amount_fen < 0) drawn
+        FULL JOIN (SELECT e.platform_no, e.id AS entry_id, f.source, sum(f.amount_fen) AS fen
+              FROM entry e JOIN event v ON v.platform_no = e.platform_no AND v.request_no = e.request_no
+              CROSS JOIN LATERAL jsonb_to_recordset(v.body -> 'funding') AS f(source text, amount_fen bigint)
+              WHERE e.recipe = 'batch_frozen' AND v.kind = 'order'
+              GROUP BY e.id, f.source) told USING (entry_id, source)
+        WHERE ($1::text IS NULL OR coalesce(drawn.platform_no, told.platform_no) = $1)
+            AND drawn.fen IS DISTINCT FROM told.fen
         """,
     ),
     Invariant(

@@ -1,5 +1,6 @@
 """Limits of a day: what each payment or withdrawal uses is kept, one member's uses one at a time."""
 
+from collections.abc import Mapping
 from datetime import date
 
 from sqlalchemy.dialects.postgresql import insert
@@ -25,11 +26,40 @@ async def use_of_day(
     limit_fen: int | None,
     name: str,
 ) -> None:
-    """Count an amount against a member's limit of a day; the same object again is counted once, on its last day.
+    """Count one amount against a member's limit of a day, as `uses_of_day` counts many.
+
+    Raises:
+        Refused: `limit_exceeded`; nothing is counted.
+    """
+    await uses_of_day(
+        reader,
+        platform_no=platform_no,
+        member_no=member_no,
+        kind=kind,
+        day=day,
+        amounts_fen={object_no: amount_fen},
+        limit_fen=limit_fen,
+        name=name,
+    )
+
+
+async def uses_of_day(
+    reader: Reader,
+    *,
+    platform_no: str,
+    member_no: str,
+    kind: str,
+    day: date,
+    amounts_fen: Mapping[str, int],
+    limit_fen: int | None,
+    name: str,
+) -> None:
+    """Count amounts against a member's limit of a day, all or none; an object is counted once, on its last day.
 
     Args:
-        kind: kind of the object that uses it: `order`, `withdrawal` or another kind of payment.
+        kind: kind of the objects that use it: `order`, `withdrawal` or another kind of payment.
         day: the day in Shanghai.
+        amounts_fen: by the objects' numbers.
         limit_fen: the limit in fen, None for none: then nothing is kept.
         name: field of the configuration that sets it, e.g. `limits.withdrawals_per_day_fen`.
 
@@ -38,14 +68,17 @@ async def use_of_day(
     """
     if limit_fen is None:
         return
-    use = LimitUseRow(
-        platform_no=platform_no, kind=kind, object_no=object_no, member_no=member_no, day=day, amount_fen=amount_fen
-    )
+    uses = [
+        LimitUseRow(
+            platform_no=platform_no, kind=kind, object_no=object_no, member_no=member_no, day=day, amount_fen=amount_fen
+        )
+        for object_no, amount_fen in amounts_fen.items()
+    ]
     async with transaction(reader) as session:
         await one_at_a_time(session, f"limit/{platform_no}/{member_no}/{kind}")
         await session.exec(
             insert(LimitUseRow)
-            .values(use.model_dump())
+            .values([use.model_dump() for use in uses])
             .on_conflict_do_update(index_elements=["platform_no", "kind", "object_no"], set_={"day": day})
         )
         used = await run(

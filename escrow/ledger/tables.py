@@ -215,6 +215,16 @@ class BasisUse(SQLModel, table=True):
     request_no: str = _text()
 
 
+class Claim(SQLModel, table=True):
+    """Which request made come true what can come true once only."""
+
+    __tablename__ = "claim"
+
+    platform_no: str = _text(primary_key=True)
+    name: str = _text(primary_key=True)
+    request_no: str = _text()
+
+
 class BankLineRow(SQLModel, table=True):
     """A line of the custody account as the bank booked it, and the entry that posted it."""
 

@@ -168,7 +168,9 @@ class PlatformMaker:
             PlatformFile(
                 platform_no=number,
                 name=f"平台{number}",
-                own_bank_account=OwnBankAccount(account_id="OWN-1", account_no=f"7558{next(_CARD_NUMBERS):012d}"),
+                own_bank_account=OwnBankAccount(
+                    account_id="OWN-1", account_no=f"7558{next(_CARD_NUMBERS):012d}", cnaps_code="102100099996"
+                ),
                 config=config or PlatformConfig(top_up_settlement=Settlement.T_PLUS_0),
             ),
             custody_account_no=custody_account_no,

@@ -24,6 +24,11 @@ CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/orders/{order_no}/consents"): {"request_no": "F-2", "by": "O-1", "operation": "pay"},
     ("POST", "/v1/orders/{order_no}/direct-payments"): {"request_no": "F-5", "by": "O-1", "method": "qr_wechat"},
     ("POST", "/v1/payments"): {"payment_no": "P-1", "payer_no": "O-1", "payee_no": "C-1", "amount_fen": 100},
+    ("POST", "/v1/batch-payments"): {
+        "batch_no": "B-1",
+        "payer_no": "O-1",
+        "orders": [{"order_no": "D-1001", "amount_fen": PRICE_FEN}],
+    },
     ("POST", "/v1/members/{member_no}/mandates"): mandate_body(),
     ("POST", "/v1/withdrawals"): {"withdrawal_no": "W-1", "member_no": "O-1", "principal_fen": 100},
     ("POST", "/v1/members/{member_no}/identity-checks"): {"request_no": "F-3", **IDENTITY},

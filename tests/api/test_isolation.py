@@ -129,6 +129,10 @@ NAMED: Mapping[tuple[str, str], dict[str, Any]] = {
         "body": {"payment_no": "X-1", "payer_no": "O-1", "payee_no": "C-1", "amount_fen": 1},
     },
     ("GET", "/v1/payments/{payment_no}"): {"path": {"payment_no": "PAY-1"}},
+    ("POST", "/v1/batch-payments"): {
+        "body": {"batch_no": "X-1", "payer_no": "O-1", "orders": [{"order_no": "D-2001", "amount_fen": 1}]},
+    },
+    ("GET", "/v1/batch-payments/{batch_no}"): {"path": {"batch_no": "B-1"}},
     ("POST", "/v1/suspense/{credit_no}/assignments"): {
         "path": {"credit_no": "CR-1"},
         "body": {"assignment_no": "X-1", "member_no": "O-1", "amount_fen": 1},
@@ -202,6 +206,9 @@ async def _collect_and_assign(platform: Platform) -> None:
     await platform.open_order("D-2001")
     await created(platform.post("/orders/D-2001/direct-payments", request_no="R-direct", by="O-1", **method))
     await created(platform.post("/payments", payment_no="PAY-1", payer_no="O-2", payee_no="C-1", amount_fen=1))
+    paid = [{"order_no": "D-2002", "amount_fen": 10_000}]
+    await platform.open_order("D-2002", owner_no="O-2", total_fen=10_000)
+    await created(platform.post("/batch-payments", batch_no="B-1", payer_no="O-2", orders=paid))
     credit_no = await stranger_transfers(platform)
     assigned = {"assignment_no": "AS-1", "member_no": "C-1", "amount_fen": 1}
     await created(platform.post(f"/suspense/{credit_no}/assignments", **assigned))
@@ -250,7 +257,14 @@ async def test_anothers_objects_are_answered_like_objects_that_do_not_exist(
     present = {number: number for number in absent}
     asked = await rich.post("/orders/D-1001/cancel", request_no="R-cancel", by="O-1")
     present["AU-1"], absent["AU-1"] = asked.json()["authorization"]["authorization_id"], "0" * 32
-    more = {"D-2001": "D-404", "R-direct": "R-404", "T-1": "T-404", "PAY-1": "PAY-404", "AS-1": "AS-404"}
+    more = {
+        "D-2001": "D-404",
+        "R-direct": "R-404",
+        "T-1": "T-404",
+        "PAY-1": "PAY-404",
+        "B-1": "B-404",
+        "AS-1": "AS-404",
+    }
     present, absent = present | {number: number for number in more}, absent | more
     present["CR-1"], absent["CR-1"] = (await rich.get("/suspense")).json()["credits"][0]["credit_no"], "CR-404"
     for key in NAMED:
@@ -274,7 +288,7 @@ async def test_a_strangers_calls_changed_nothing(rich: Platform) -> None:
     order = (await rich.get("/orders/D-1001")).json()
     assert (order["status"], order["sequence_no"]) == ("awaiting_start", 2)
     assert (await rich.get("/members/O-1/bank-accounts/A-O-1")).json()["status"] == "bound"
-    assert (await rich.get("/members/O-2/balances")).json()["available_fen"] == 94_999
+    assert (await rich.get("/members/O-2/balances")).json()["available_fen"] == 84_999
 
 
 async def test_the_same_numbers_live_side_by_side_on_two_platforms(rich: Platform, platforms: PlatformMaker) -> None:
@@ -301,6 +315,7 @@ async def test_no_key_a_wrong_key_and_a_revoked_key_are_answered_alike(platform:
                 withdrawal_no="W",
                 top_up_no="T",
                 payment_no="P",
+                batch_no="B",
                 credit_no="CR",
                 assignment_no="AS",
                 request_no="R",

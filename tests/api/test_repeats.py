@@ -74,6 +74,16 @@ CREATIONS: Mapping[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"request_no": "R-10", "by": "O-1", "method": "qr_wechat"},
         {"method": "qr_alipay"},
     ),
+    "/v1/batch-payments": (
+        "/batch-payments",
+        {
+            "batch_no": "B-9",
+            "payer_no": "O-1",
+            "orders": [{"order_no": "D-1001", "amount_fen": PRICE_FEN}],
+            "collection": {"method": "qr_qq"},
+        },
+        {"collection": {"method": "qr_alipay"}},
+    ),
     "/v1/payments": (
         "/payments",
         {"payment_no": "P-9", "payer_no": "O-1", "payee_no": "C-1", "amount_fen": 100},

@@ -35,8 +35,10 @@ async def test_a_days_payments_come_the_morning_after_in_one_line_per_channel(tm
         settlement = await cashier.channel.settlement(qr.request_no)
         settled = await cashier.channel.query(collected[0].request_no)
         after_refund = await cashier.channel.query_refund(refund.request_no)
+        transit_account_no = (await cashier.channel.capabilities()).transit_account_no
 
     assert before == []
+    assert {line.counterparty_account_no for line in lines if line.kind == "settlement"} == {transit_account_no}
     # 0.38 % of 1,000.00 and of 2,000.00 is taken off; acquiring charges 0.20 % in a line of its own.
     assert sorted(_told(lines)) == [("charge", -200), ("settlement", 100_000), ("settlement", 270_000 - 380 - 760)]
     assert (qr.booked_at.isoformat(), qr.counterparty_name) == ("2026-03-04T06:00:00+08:00", "网络收单专属过渡户")

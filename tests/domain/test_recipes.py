@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.domain import collection_recipes, recipes, suspense_returns, transfers, verification_recipes
+from escrow.domain import batch_payments, collection_recipes, recipes, suspense_returns, transfers, verification_recipes
 from escrow.domain.accounts import WITHOUT_MINIMUM, Purpose
+from escrow.domain.batch_payments import Share
 from escrow.domain.collections import CollectionMethod, Settlement
 from escrow.domain.errors import Refused
 from escrow.domain.funding import FundingLeg
@@ -34,6 +35,13 @@ def _release(recipe: str, gross_fen: int, rest_fen: int, *, payee_no: str = "C")
         commission_fen=min(rest_fen, gross_fen - 1),
         pending_day=DAY if gross_fen % 2 else None,
     )
+
+
+def _shares(one_fen: int, other_fen: int) -> list[Share]:
+    return [
+        Share(order_no=f"D-{number}", payee_no="C", amount_fen=fen, inspection_days=7)
+        for number, fen in enumerate((one_fen, other_fen))
+    ]
 
 
 def _legs(one_fen: int, other_fen: int) -> list[FundingLeg]:
@@ -131,6 +139,12 @@ MADE: dict[str, Callable[[int, int], JournalEntry]] = {
         payment_no="X",
         paid_fen=max(a, b),
         price_fen=min(a, b),
+    ),
+    "batch_frozen": lambda a, b: batch_payments.batch_frozen(
+        platform_no="P", owner_no="O", legs=_legs(a, b), shares=_shares(a, b)
+    ),
+    "batch_paid_directly": lambda a, b: batch_payments.batch_paid_directly(
+        platform_no="P", channel="qr_qq", owner_no="O", payment_no="X", paid_fen=a + 2 * b, shares=_shares(a, b)
     ),
     "refund_credited": lambda a, b: collection_recipes.refund_credited(
         platform_no="P", owner_no="O", payment_no="X", amount_fen=a, pending_day=DAY if b % 2 else None

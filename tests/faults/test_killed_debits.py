@@ -28,6 +28,8 @@ CALLS = {
     "check_payer_code": ("POST", "/gateway/collections/confirm", "T-check:collect:1"),
     "send_payer_code": ("POST", "/gateway/collections/code", "T-send:collect:1"),
 }
+#: All activity types of top-ups and mandates: those without a call of their own are done around these.
+OF_DEBITS = frozenset({*CALLS, "look_at_mandate", "open_pay_in", "record_pay_in", "query_collection", "book_payment"})
 _AMOUNT_FEN = 10_000
 _ENDS_WITHIN_SECONDS = 60
 #: What ends paid, with the code typed where one is asked for.

@@ -10,6 +10,7 @@ from tests.faults import callers
 from tests.faults.cast import ORDERS, ROWS, WITHDRAWALS, Cast
 from tests.faults.house import House
 from tests.faults.matrix import LARGE_FEN, SMALL_FEN, Point, Round
+from tests.faults.test_killed_debits import OF_DEBITS
 
 _HISTORIES = Path(__file__).parents[1] / "histories"
 #: Rounds for one point, until each activity was there once: a busy machine may bring one too late.
@@ -70,7 +71,7 @@ async def test_a_worker_killed_at_any_point_of_any_activity_loses_nothing_and_re
             missing[point] -= play.reached
             await require_right_end(house, cast)
     await house.steer.send_notices_to(f"{house.stack.api_url}/bank/notices")
-    types = await recorded_types(temporal)
+    types = await recorded_types(temporal) - OF_DEBITS  # they have a test of their own in the same house
     tables.append(matrix_table(types, missing, seconds, rounds=len(casts)))
     assert types == ROWS, "an activity type has no row in the matrix, or a row has no such activity"
     assert missing == {point: set() for point in Point}

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Error, Page, async_playwright
 
 from tests.api.platforms import PRICE_FEN, eventually
 from tests.chromium import chromium_path
@@ -36,7 +36,8 @@ _COLUMNS = json.dumps(
 _BYTES_AT_MOST = 300_000
 _WIDTH = 1440
 _DRAWN_MILLISECONDS = 1_500
-_PATIENCE_MILLISECONDS = 20_000
+#: With other stacks on the same two cores the UI may take half a minute to draw a timeline.
+_PATIENCE_MILLISECONDS = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +65,12 @@ async def look_at(page: Page, url: str, *, height: int) -> None:
 async def is_told(page: Page, text: str) -> bool:
     """Whether a text stands on the page or in one of its frames, in which the UI shows what workflows say."""
     for frame in page.frames:
-        if await frame.get_by_text(text).count():
-            return True
+        try:
+            if await frame.get_by_text(text).count():
+                return True
+        except Error:
+            if not frame.is_detached():  # the UI replaces its frames whenever it refreshes
+                raise
     return False
 
 
@@ -108,7 +113,7 @@ async def test_an_operator_sees_orders_filtered_their_timeline_and_their_details
         "M2 水电验收",
         "This has no basis that holds",
     ):
-        await eventually(partial(is_told, page, text), within_seconds=20)
+        await eventually(partial(is_told, page, text), within_seconds=_PATIENCE_MILLISECONDS / 1000)
     await picture(page, folder / "order-details.png")
 
 

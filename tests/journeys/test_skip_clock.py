@@ -19,6 +19,7 @@ from escrow.stack.temporal import TemporalDevServer
 
 _QUEUE = "clocks"
 _WEEK = timedelta(days=7)
+_MOMENT = 0.2
 
 
 @activity.defn
@@ -42,6 +43,7 @@ class Patient:
     """Does something for so many seconds, waits a week, starts a child, and waits for ever."""
 
     def __init__(self) -> None:
+        self.week_began_at: datetime | None = None
         self.week_passed_at: datetime | None = None
 
     @workflow.run
@@ -51,6 +53,7 @@ class Patient:
             await workflow.execute_activity(
                 take_seconds, busy_seconds, start_to_close_timeout=timedelta(seconds=busy_seconds + 5)
             )
+        self.week_began_at = workflow.now()
         await workflow.sleep(_WEEK)
         self.week_passed_at = workflow.now()
         await workflow.start_child_workflow(
@@ -60,8 +63,23 @@ class Patient:
 
     @workflow.query
     def state(self) -> dict[str, str | None]:
-        """When the week was over."""
-        return {"week_passed_at": self.week_passed_at.isoformat() if self.week_passed_at else None}
+        """When the week began and was over."""
+        return {
+            "week_began_at": self.week_began_at.isoformat() if self.week_began_at else None,
+            "week_passed_at": self.week_passed_at.isoformat() if self.week_passed_at else None,
+        }
+
+
+@workflow.defn
+class Warranted:
+    """Waits a week, does something for a moment, and then waits ninety days, as an order does at its end."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Wait, work, wait."""
+        await workflow.sleep(_WEEK)
+        await workflow.execute_activity(take_seconds, _MOMENT, start_to_close_timeout=timedelta(seconds=5))
+        await workflow.sleep(timedelta(days=90))
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +93,7 @@ async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clie
         async with Worker(
             connected,
             task_queue=_QUEUE,
-            workflows=[Patient, Follower],
+            workflows=[Patient, Follower, Warranted],
             activities=[take_seconds],
             workflow_runner=UnsandboxedWorkflowRunner(),
         ):
@@ -98,11 +116,44 @@ async def test_a_week_passes_in_a_moment_and_stays_passed(client: Client) -> Non
     await clock.forward(_WEEK + timedelta(seconds=1))
     after = await clock.idle()
     assert _WEEK <= after.now - before < _WEEK + timedelta(minutes=1)
-    passed_at = (await clock.state())["week_passed_at"]
-    assert passed_at is not None
-    assert datetime.fromisoformat(passed_at) - before >= _WEEK
+    state = await clock.state()
+    assert state["week_passed_at"] is not None
+    assert datetime.fromisoformat(state["week_passed_at"]) - datetime.fromisoformat(state["week_began_at"]) >= _WEEK
     await asyncio.sleep(1.2)
     assert (await clock.look()).now - after.now >= timedelta(seconds=1), "time goes on at its normal speed"
+    await handle.terminate()
+
+
+async def test_no_skip_is_under_way_while_something_is_done_so_that_none_leaps_over_what_is_armed_then(
+    client: Client,
+) -> None:
+    handles = [
+        await client.start_workflow(Warranted.run, id=f"warranted-{uuid4().hex}", task_queue=_QUEUE) for _ in range(8)
+    ]
+    clocks = [WorkflowClock(client, handle.id, limit_seconds=10) for handle in handles]
+    before = [(await clock.idle()).now for clock in clocks]
+    # About as long as the week's timer may be late, and the activity and the steps around it take.
+    spans = [_WEEK + timedelta(seconds=1 + _MOMENT + 0.01 * number) for number in range(len(clocks))]
+    await asyncio.gather(*(clock.forward(span) for clock, span in zip(clocks, spans, strict=True)))
+    for clock, handle, began, span in zip(clocks, handles, before, spans, strict=True):
+        assert span <= (await clock.idle()).now - began < _WEEK + timedelta(minutes=1), "on into the ninety days"
+        skips = [
+            event.workflow_execution_time_skipping_transitioned_event_attributes
+            for event in (await handle.fetch_history()).events
+            if event.HasField("workflow_execution_time_skipping_transitioned_event_attributes")
+        ]
+        assert skips
+        assert all(skip.disabled_after_fast_forward for skip in skips), "under way beyond the time it went to"
+        await handle.terminate()
+
+
+async def test_a_clock_that_somebody_else_moves_too_is_noticed(client: Client) -> None:
+    handle = await started(client)
+    clocks = [WorkflowClock(client, handle.id, limit_seconds=10) for _ in range(6)]
+    ends = await asyncio.gather(*(clock.forward(timedelta(days=1)) for clock in clocks), return_exceptions=True)
+    refusals = [end for end in ends if isinstance(end, Refused)]
+    assert {refusal.code for refusal in refusals} == {"clock_overshot"}
+    assert handle.id in refusals[0].message
     await handle.terminate()
 
 

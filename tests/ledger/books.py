@@ -1,6 +1,7 @@
 """Postings for the ledger tests: a platform with its day, money in, and the rest of an order's life."""
 
 import itertools
+import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
@@ -54,18 +55,29 @@ async def booked_by_bank(
     return serial_no
 
 
-async def a_consent(owner: asyncpg.Connection, consent_no: str, *, object_no: str, platform_no: str = HOME) -> str:
-    """Record a consent about an order; gives the hash of its operation."""
+async def a_consent(
+    owner: asyncpg.Connection,
+    consent_no: str,
+    *,
+    object_no: str,
+    object_kind: str = "order",
+    terms: Mapping[str, Any] | None = None,
+    platform_no: str = HOME,
+) -> str:
+    """Record a consent about an order, or another object; gives the hash of its operation."""
     digest = operation_hash(
-        platform_no=platform_no, object_kind="order", object_no=object_no, operation="any", by="O-1", terms={}
-    )
+        platform_no=platform_no, object_kind=object_kind, object_no=object_no, operation="any", by="O-1",
+        terms=terms or {},
+    )  # fmt: skip
     await owner.execute(
         "INSERT INTO consent (platform_no, consent_no, content_hash, object_kind, object_no, operation, given_by,"
         " terms, operation_hash, method, text_version, expires_at) VALUES"
-        " ($1, $2, '', 'order', $3, 'any', 'O-1', '{}', $4, '', '', now() + interval '1 hour')",
+        " ($1, $2, '', $3, $4, 'any', 'O-1', $5::jsonb, $6, '', '', now() + interval '1 hour')",
         platform_no,
         consent_no,
+        object_kind,
         object_no,
+        json.dumps(terms or {}),
         digest,
     )
     return digest

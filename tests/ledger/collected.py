@@ -196,6 +196,11 @@ async def _micro_deposit(owner: asyncpg.Connection, writer: LedgerWriter) -> Non
         "INSERT INTO platform (platform_no, name, custody_account_no, opened_at) VALUES ($1, '', $1, now())", HOME
     )
     await owner.execute(
+        "INSERT INTO platform_config (platform_no, version, document, recorded_at)"
+        """ VALUES ($1, 1, '{"business_model": "marketplace"}', now())""",
+        HOME,
+    )
+    await owner.execute(
         "INSERT INTO verification_sending (platform_no, verification_no, number, request_no, bank_request_no,"
         " account_no_index, status, opened_at) VALUES ($1, 'V-1', 1, 'V-1', 'HOME/V-1:micro_deposit:1', '', 'sent',"
         " now())",

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from escrow.domain import recipes
+from escrow.domain.batch_payments import Share, batch_frozen
 from escrow.domain.funding import FundingLeg
 from escrow.domain.journal import Basis, Change, JournalEntry
 from escrow.ledger.connections import connect
@@ -39,8 +40,11 @@ FAULTS = {
         WHERE object_no = 'D-3'""",
     "held_for_somebody": "UPDATE account SET ref = 'W-2' WHERE purpose = 'payout' AND ref = 'W-1'",
     "own_money": "UPDATE account SET member_no = 'O-2' WHERE purpose = 'pending' AND member_no = 'O-1'",
+    "business_model": """UPDATE platform_config SET document = '{"business_model": "self_operated"}'""",
     "refund_to_source": """UPDATE entry_line SET account_id = (SELECT min(id) FROM account WHERE purpose = 'pending')
         WHERE amount_fen = 100 AND entry_id = (SELECT min(id) FROM entry WHERE recipe = 'order_refunded')""",
+    "batch_legs": """UPDATE event SET body = jsonb_set(body, '{funding,0,amount_fen}', '61')
+        WHERE event_type = 'order.paid' AND object_no = 'D-11'""",
     "body_is_events": "UPDATE business_object SET status = 'opened' WHERE status = 'closed'",
     "event_of_request": "DELETE FROM request WHERE entry_id IS NULL",
     "allow_list": "INSERT INTO recipe_rule VALUES ('pending_matured', 'fees', '+')",
@@ -86,6 +90,7 @@ async def some_business(owner: asyncpg.Connection, writer: LedgerWriter) -> None
     for status in ("opened", "closed"):
         await writer.post(posting(changes=(Change(kind="order", object_no="D-1", event_type="e", status=status),)))
     await an_order(owner, writer)
+    await a_batch(owner, writer)
     await collected_business(owner, writer)
 
 
@@ -108,7 +113,7 @@ async def an_order(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
             recipes.order_frozen(platform_no=HOME, owner_no="O-1", order_no="D-2", legs=legs),
             {
                 "paid_fen": 200,
-                "contract": {"commission_basis_points": 333},
+                "contract": {"commission_basis_points": 333, "config_version": 1},
                 "funding": [{"source": "withdrawable", "amount_fen": 200, "refunded_fen": 0}],
             },
         ),
@@ -123,6 +128,36 @@ async def an_order(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
         change = Change(kind="order", object_no="D-2", event_type="e", status="some", body=figures)
         basis = Basis(kind="consent", reference=f"consent-{number}", operation_hash=digest)
         await writer.post(posting(entry=entry, bases=(basis,), changes=(change,)))
+
+
+async def a_batch(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
+    """Two orders that are frozen by one entry."""
+    await top_up(owner, writer, "O-1", 110)
+    shares = [
+        Share(order_no=number, payee_no="C-1", amount_fen=fen, inspection_days=7)
+        for number, fen in (("D-11", 60), ("D-12", 50))
+    ]
+    legs = (FundingLeg(source="withdrawable", amount_fen=110),)
+    terms = {"total_fen": 110}
+    digest = await a_consent(owner, "consent-batch", object_no="B-1", object_kind="batch_payment", terms=terms)
+    changes = tuple(
+        Change(
+            kind="order",
+            object_no=share.order_no,
+            event_type="order.paid",
+            status="some",
+            body={
+                "paid_fen": share.amount_fen,
+                "funding": [{"source": "withdrawable", "amount_fen": share.amount_fen, "refunded_fen": 0}],
+                "contract": {"commission_basis_points": 0},
+            },
+        )
+        for share in shares
+    )
+    entry = batch_frozen(platform_no=HOME, owner_no="O-1", legs=legs, shares=shares)
+    basis = Basis(kind="consent", reference="consent-batch", operation_hash=digest)
+    batch = Change(kind="batch_payment", object_no="B-1", event_type="batch_payment.paid", status="paid")
+    await writer.post(posting(entry=entry, bases=(basis,), changes=(batch, *changes)))
 
 
 async def test_sound_books_break_nothing(database: Database, owner: asyncpg.Connection, writer: LedgerWriter) -> None:

@@ -57,7 +57,13 @@ async def newest_code(bank: SandboxSteering, mobile: str = "13800000001") -> str
     raise AssertionError("no code was sent")
 
 
-async def set_password(platform: Platform, visitor: Visitor, member_no: str = "O-1", password: str = PASSWORD) -> str:
+async def set_password(
+    platform: Platform,
+    visitor: Visitor,
+    member_no: str = "O-1",
+    password: str = PASSWORD,
+    mobile: str = "13800000001",
+) -> str:
     """The member sets its password by a link and a code; the link."""
     link = await created(
         platform.post(f"/members/{member_no}/payment-password-links", request_no=f"PL-{member_no}", purpose="set")
@@ -67,7 +73,7 @@ async def set_password(platform: Platform, visitor: Visitor, member_no: str = "O
     saved = await visitor.fill_in(
         link["url"],
         action="confirm",
-        code=await newest_code(platform.bank),
+        code=await newest_code(platform.bank, mobile),
         new_password=password,
         repeat_password=password,
     )

@@ -5,14 +5,16 @@ import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from escrow.domain import recipes
-from escrow.domain.journal import Basis, Posting
+from escrow.channels.collections import CollectionOrder
+from escrow.domain import collection_recipes, recipes
+from escrow.domain.collections import CollectionMethod, payment_booking_no
+from escrow.domain.journal import Basis, Change, Posting
 from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
@@ -81,6 +83,39 @@ class House:
         await writer.close()
         await reader.close()
 
+    async def collects(self, amount_fen: int, *, booked_fen: int) -> str:
+        """A channel takes a payment, and our books have it in suspense; answers the channel's number of it."""
+        number = "HOME/T-1:collect:1"
+        order = CollectionOrder(
+            request_no=number,
+            custody_account_no=self.custody_account_no,
+            method=CollectionMethod.QR_WECHAT,
+            amount_fen=amount_fen,
+            subject="装修款",
+            expires_at=datetime.now(UTC) + timedelta(minutes=30),
+        )
+        await self.sandbox.bank.collections.create(order)
+        await self.sandbox.steer.pay(number)
+        [payment] = (await self.sandbox.bank.collections.query(number)).payments
+        writer = await LedgerWriter.start(self.dsn)
+        entry = collection_recipes.collection_suspended(
+            platform_no="HOME", channel=order.method, payment_no=payment.payment_no, paid_fen=booked_fen
+        )
+        change = Change(kind="pay_in", object_no="T-1", event_type="pay_in.payment_suspended", status="closed")
+        await writer.post(
+            Posting(
+                platform_no="HOME",
+                request_no=payment_booking_no(payment.payment_no),
+                content={"payment_no": payment.payment_no},
+                occurred_at=datetime.now(UTC),
+                entry=entry,
+                changes=(change,),
+                bases=(Basis(kind="none"),),
+            )
+        )
+        await writer.close()
+        return payment.payment_no
+
 
 @pytest.fixture(scope="module")
 async def server() -> AsyncIterator[PostgresServer]:
@@ -139,6 +174,34 @@ async def test_a_balance_changed_behind_the_ledgers_back_is_named(house: House) 
     assert "platform_balanced" in said
     assert "balance_is_lines" in said
     assert "O-1" in said
+
+
+async def test_what_a_channel_has_not_settled_is_a_part_of_the_equation(house: House) -> None:
+    await house.top_up(18_600_000)
+    await house.collects(50_000, booked_fen=50_000)
+    code, said = await house.escrow("verify")
+    assert code == 0, said
+    told = "sub-accounts 186,500.00 = custody 186,000.00 + owed by channels 500.00 + bank charges owed 0.00"
+    assert f"HOME: {told}" in said
+
+
+async def test_a_payment_that_its_channel_took_otherwise_is_named(house: House) -> None:
+    payment_no = await house.collects(50_000, booked_fen=49_999)
+    code, said = await house.escrow("verify", "--wait", "0")
+    assert code == 1
+    assert f"HOME: payment {payment_no} of 499.99 by qr_wechat is 500.00 at its channel" in said
+    assert "1 violations" in said
+
+
+async def test_a_settlement_that_nobody_posted_is_named_with_its_line_and_its_payment(house: House) -> None:
+    payment_no = await house.collects(50_000, booked_fen=50_000)
+    await house.sandbox.steer.settle_now()
+    [line] = await house.sandbox.bank.lines_after(house.custody_account_no, 0)
+    code, said = await house.escrow("verify", "--wait", "0")
+    assert code == 1
+    assert f"({line.bank_serial_no}, settlement, 498.10) is not posted in our books" in said
+    assert f"payment {payment_no} of 500.00 by qr_wechat was settled by {line.request_no}" in said
+    assert "2 violations" in said
 
 
 async def test_a_bank_that_is_away_ends_with_1_and_a_sentence_and_hides_nothing(house: House) -> None:

@@ -68,6 +68,26 @@ async def test_the_next_channel_is_asked_after_a_definite_failure(story: Story, 
     assert (first.status, second.status, second.payments[0].fee_fen) == ("failed", "paid", 300)
 
 
+async def test_what_a_failed_debit_brings_all_the_same_goes_back(story: Story) -> None:
+    members = await debtors(story)
+    steer = story.stage.sandbox.steer
+    await story.transfer_arrives("50.00", PLATFORMS_ACCOUNT_NO, PLATFORM_NAME)
+    await steer.next_suffers("declined", "collection")
+    await members.asks("1,000.00", mandate_no=MANDATE)
+    await members.debited(attempt=2)
+    await members.stands("T-1", "paid")
+
+    await steer.pay(members.at_bank("T-1", 1), amount_fen=100_000)  # the bank books what it said had failed
+    outcome = await ends(members)
+
+    assert (outcome.status, outcome.credited_fen, outcome.suspended_fen) == ("paid", 100_000, 0)
+    first = await story.stage.sandbox.bank.collections.query(members.at_bank("T-1", 1))
+    assert (first.paid_fen, first.refunded_fen) == (100_000, 100_000)
+    await story.bank_lines_are_booked()
+    held = members_money(await story.balances())
+    assert sorted(held.values()) == ["1,000.00", "46.00"]  # less the charges of both debits
+
+
 async def test_a_debit_without_an_answer_is_asked_about_and_not_sent_to_another_channel(story: Story) -> None:
     members = await debtors(story)
     await members.asks(TIMEOUT_BOOKED, mandate_no=MANDATE)

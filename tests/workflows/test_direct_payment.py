@@ -1,12 +1,19 @@
 """Direct payment: a channel collects the price, the order freezes it once, and refunds go back through the channel."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.notices import RefundCredited
+from escrow.domain.errors import Refused
+from tests.stage import TUESDAY_MORNING, settings_for
 from tests.story import Story
 from tests.story_collections import QR, Cashier
 from tests.story_ground import CONTRACTOR
 from tests.workflows.conftest import StoryAt
+from worker import Activities
 from workflows.messages import direct_refund_workflow_id
 
 NUMBER = "D-1001:pay:1"
@@ -79,6 +86,47 @@ async def test_what_the_channel_does_not_give_back_is_the_owners(story: Story) -
     assert balances.pop("channel_due:qr_wechat") == f"-{REFUND_FAILS}"
     assert list(balances.values()) == [REFUND_FAILS]
     assert next(iter(balances)).startswith("O-1/")
+    (text,) = await story.texts()
+    assert "D-1001" in text
+    assert f"退款{REFUND_FAILS}元无法原路退回，已记入您的子账户" in text
+
+
+async def test_past_the_channels_refund_period_the_owner_has_it_in_its_sub_account_and_is_told(
+    story_at: StoryAt,
+) -> None:
+    async with story_at(TUESDAY_MORNING) as story:
+        cashier = await paid_order(story)
+        await cashier.channel_settles()
+        await story.stage.sandbox.steer.move_clock(by=timedelta(days=500))
+
+        await story.cancels(CONTRACTOR)
+        assert await refund_ends(story) == "credited"
+
+        assert await story.balances() == {"O-1/withdrawable": "186,000.00", "bank_charges": "-706.80"}
+        (text,) = await story.texts()
+        assert "订单D-1001的退款186,000.00元无法原路退回" in text
+
+
+async def test_an_owner_is_told_once_although_the_first_text_had_no_answer(story: Story) -> None:
+    await paid_order(story, REFUND_FAILS)
+    await story.stage.sandbox.steer.next_suffers("timeout_booked", "sms")
+
+    await story.cancels(CONTRACTOR)
+
+    assert await refund_ends(story) == "credited"
+    assert len(await story.texts()) == 1
+
+
+async def test_nobody_is_told_of_a_refund_that_the_books_do_not_have(story: Story) -> None:
+    await paid_order(story)
+    settings = settings_for(story.stage.database, story.stage.sandbox)
+    activities = Activities(settings, story.stage.writer, story.stage.reader, story.stage.sandbox.bank)
+    notice = RefundCredited(platform_no=story.platform_no, order_no="D-1001")
+
+    with pytest.raises(Refused, match="refund_differs"):
+        await ActivityEnvironment().run(activities.notices.tell_refund_credited, notice)
+
+    assert await story.texts() == []
 
 
 async def test_a_payment_for_an_order_that_was_cancelled_goes_back(story: Story) -> None:

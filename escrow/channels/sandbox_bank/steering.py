@@ -18,7 +18,7 @@ from escrow.domain.rails import Rail
 
 Health = Literal["UP", "SLOW", "DOWN"]
 Target = Literal["payout", "collection", "refund", "micro_deposit", "card_check", "mandate", "transfer", "sms", "read"]
-LineKind = Literal["CREDIT", "PAYOUT", "CHARGE", "RETURN", "ADJUSTMENT"]
+LineKind = Literal["CREDIT", "PAYOUT", "CHARGE", "RETURN", "ADJUSTMENT", "SETTLEMENT"]
 Service = Literal["REGISTER", "CARD_CHECK"]
 
 

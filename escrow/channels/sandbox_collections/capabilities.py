@@ -61,6 +61,7 @@ class CapabilitiesAnswer(Message):
     """The bank's answer about its methods."""
 
     at: AwareDatetime
+    transit_acct: str
     methods: tuple[MethodState, ...]
     debit_channels: tuple[DebitChannelState, ...]
 
@@ -68,6 +69,7 @@ class CapabilitiesAnswer(Message):
         """In our terms; methods we do not know are passed over."""
         return CollectionCapabilities(
             as_of=self.at,
+            transit_account_no=self.transit_acct,
             methods=tuple(state.as_capability() for state in self.methods if state.method in METHOD_OF_WIRE),
             debit_channels=tuple(state.as_capability() for state in self.debit_channels),
         )

@@ -6,6 +6,8 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -103,11 +105,24 @@ async def _last_page(stage: Stage, *, pause: bool) -> ClosingPage:
         stage.narrator.stop()
         console.print(f"\nPaused before the last page. `escrow --stack {stage.stack.folder} …` speaks to this stack.")
         console.print("Press Enter to go on.")
-        await asyncio.to_thread(sys.stdin.readline)
+        await _enter_pressed()
     page = await closing_page(stage)
     stage.narrator.stop()
     show_last_page(page, stage.narrator)
     return page
+
+
+async def _enter_pressed() -> None:
+    """Wait for a line on standard input; unlike an executor's thread, this one keeps nobody from ending the demo."""
+    loop, pressed = asyncio.get_running_loop(), asyncio.Event()
+
+    def read() -> None:
+        sys.stdin.readline()
+        with suppress(RuntimeError):  # the demo has ended meanwhile
+            loop.call_soon_threadsafe(pressed.set)
+
+    threading.Thread(target=read, daemon=True).start()
+    await pressed.wait()
 
 
 def _tell_where(stack: Stack) -> None:

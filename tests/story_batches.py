@@ -1,0 +1,173 @@
+"""Sentences about batches: an owner pays a list of its orders together."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from temporalio.client import WorkflowHandle
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.testing import ActivityEnvironment
+
+from activities.batch_payments import PayBatch
+from activities.steps import Step
+from escrow.domain.batch_payments import (
+    BATCH_PAYMENT,
+    PaidBy,
+    Share,
+    batch_consent_no,
+    batch_pay_in_no,
+    batch_terms,
+)
+from escrow.domain.collections import CollectionMethod
+from escrow.domain.requests import derived
+from escrow.ledger.consents import NewConsent, record_consent
+from tests.stage import settings_for
+from tests.story import Story
+from tests.story_collections import Cashier
+from tests.story_ground import OWNER
+from worker import Activities
+from workflows.batch_messages import BatchPaymentInput, BatchPaymentOutcome, batch_payment_workflow_id
+from workflows.batch_payment import BatchPayment
+from workflows.messages import PAYMENTS_TASK_QUEUE, OrderContract, OrderState, order_workflow_id
+
+BATCH = "B-1"
+#: What the orders of a batch cost, unless a story says otherwise.
+PRICES = {"D-1": "30,000.00", "D-2": "20,000.00", "D-3": "10,000.00"}
+
+
+class Batches:
+    """Orders of one owner that are paid together, in one story."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.contracts: dict[str, OrderContract] = {}
+
+    async def orders_open(self, prices: dict[str, str] | None = None, **terms: Any) -> None:
+        """Owner and contractor sign these orders."""
+        for order_no, price in (prices or PRICES).items():
+            self.contracts[order_no] = await self.story.order_opens(order_no=order_no, price=price, **terms)
+
+    async def owner_consents(
+        self, *order_nos: str, batch_no: str = BATCH, paid_by: PaidBy = "balance", **changed_fen: int
+    ) -> None:
+        """The owner consents to a batch.
+
+        Args:
+            changed_fen: what the consent says of an order's price, `D_1=5`, when it is something else.
+        """
+        contracts = [self.contracts[number] for number in order_nos or self.contracts]
+        shares = [
+            Share(
+                order_no=contract.order_no,
+                payee_no=contract.contractor_no,
+                amount_fen=changed_fen.get(contract.order_no.replace("-", "_"), contract.total_fen),
+                inspection_days=contract.periods.inspection_period // timedelta(days=1),
+            )
+            for contract in contracts
+        ]
+        await record_consent(
+            self.story.stage.reader,
+            NewConsent(
+                platform_no=self.story.platform_no,
+                consent_no=batch_consent_no(batch_no),
+                object_kind=BATCH_PAYMENT,
+                object_no=batch_no,
+                operation=BATCH_PAYMENT,
+                given_by=OWNER,
+                terms=batch_terms(shares, paid_by=paid_by),
+                expires_at=datetime.now(UTC) + timedelta(days=1),
+            ),
+        )
+
+    async def begins(
+        self,
+        *order_nos: str,
+        batch_no: str = BATCH,
+        paid_by: PaidBy = "balance",
+        payer_no: str = OWNER,
+        server_has_forgotten: bool = False,
+    ) -> WorkflowHandle[Any, BatchPaymentOutcome]:
+        """The batch's workflow is started, consented to or not."""
+        story = self.story
+        collected = isinstance(paid_by, CollectionMethod)
+        policy = WorkflowIDReusePolicy
+        return await story.stage.client.start_workflow(
+            BatchPayment.run,
+            BatchPaymentInput(
+                platform_no=story.platform_no,
+                batch_no=batch_no,
+                payer_no=payer_no,
+                order_nos=tuple(order_nos or self.contracts),
+                paid_by=paid_by,
+                expires_at=await story.now() + timedelta(minutes=30) if collected else None,
+            ),
+            id=batch_payment_workflow_id(story.platform_no, batch_no),
+            task_queue=PAYMENTS_TASK_QUEUE,
+            id_reuse_policy=policy.ALLOW_DUPLICATE if server_has_forgotten else policy.REJECT_DUPLICATE,
+        )
+
+    async def pays(self, *order_nos: str, batch_no: str = BATCH) -> BatchPaymentOutcome:
+        """The owner consents to a batch from its balance, which is carried out."""
+        await self.owner_consents(*order_nos, batch_no=batch_no)
+        handle = await self.begins(*order_nos, batch_no=batch_no)
+        outcome: BatchPaymentOutcome = await self.story.ending_of(handle)
+        return outcome
+
+    async def collects(self, *order_nos: str, method: CollectionMethod) -> Cashier:
+        """The owner consents to a batch that a channel collects, and the payer is shown what to do."""
+        await self.owner_consents(*order_nos, paid_by=method)
+        await self.begins(*order_nos, paid_by=method)
+        cashier = Cashier(self.story)
+        await cashier.awaits_payer(batch_pay_in_no(BATCH))
+        return cashier
+
+    async def is_posted(self, batch_no: str = BATCH) -> None:
+        """The batch is posted from the balance by a worker that then dies: nobody is told."""
+        story, stage = self.story, self.story.stage
+        activities = Activities(
+            settings_for(stage.database, stage.sandbox), stage.writer, stage.reader, stage.sandbox.bank
+        )
+        workflow_id = batch_payment_workflow_id(story.platform_no, batch_no)
+        environment = ActivityEnvironment()
+        environment.info = replace(environment.info, workflow_id=workflow_id)
+        step = Step(
+            platform_no=story.platform_no,
+            object_kind=BATCH_PAYMENT,
+            object_no=batch_no,
+            request_no=derived("", BATCH_PAYMENT, batch_no, "pay"),
+            event_type="batch_payment.opened",
+            status="awaiting_payment",
+            document={},
+            occurred_at=await story.now(),
+            is_first=True,
+        )
+        request = PayBatch(
+            step=step, payer_no=OWNER, order_nos=tuple(self.contracts), paid_by="balance", started_as="a dead run"
+        )
+        await environment.run(activities.batches.freeze_batch, request)
+
+    def order(self, order_no: str) -> WorkflowHandle[Any, Any]:
+        """The workflow of one order."""
+        return self.story.stage.client.get_workflow_handle(order_workflow_id(self.story.platform_no, order_no))
+
+    async def state(self, order_no: str) -> OrderState:
+        """What an order's workflow says."""
+        found: OrderState = await self.order(order_no).query("state", result_type=OrderState)
+        return found
+
+    async def statuses(self) -> dict[str, str]:
+        """Where each order stands in the books."""
+        return {number: (await self.story.in_the_books("order", number)).status for number in self.contracts}
+
+    async def knows(self, order_no: str) -> None:
+        """An order's workflow has heard that it is paid."""
+
+        async def does() -> bool:
+            return (await self.state(order_no)).status == "awaiting_start"
+
+        await self.story.until(does, f"{order_no} knows that it is paid")
+
+    def about(self, order_no: str) -> Story:
+        """The story, whose next sentences are about this order."""
+        self.story.contract = self.contracts[order_no]
+        return self.story

@@ -1,0 +1,286 @@
+"""Batches that overlap in their orders, single payments and closings, from many connections that are cut off meanwhile.
+
+Whatever comes first: no order is ever frozen twice, no batch partly, and no order both paid and closed.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import uvloop
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from temporalio.testing import ActivityEnvironment
+
+from activities.batch_payments import PayBatch
+from activities.order_money import FreezePrice, OpenOrder
+from activities.steps import Step
+from escrow.domain import recipes
+from escrow.domain.batch_payments import BATCH_PAYMENT, Share, batch_consent_no, batch_terms
+from escrow.domain.errors import LedgerUnavailable, Refused
+from escrow.domain.journal import Basis
+from escrow.domain.order_operations import order_operation_hash, pay_terms
+from escrow.domain.platform_config import PlatformConfig, Settlement
+from escrow.domain.requests import derived
+from escrow.ledger.balances import member_balances
+from escrow.ledger.claims import claimed
+from escrow.ledger.connections import connect
+from escrow.ledger.consents import NewConsent, record_consent
+from escrow.ledger.engine import Reader
+from escrow.ledger.invariants import check_invariants
+from escrow.ledger.members import MemberKind
+from escrow.ledger.objects import get_object
+from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
+from escrow.ledger.posting import LedgerWriter
+from tests.ledger.books import DAY, booked_by_bank, posting
+from tests.postgres import Database
+from tests.sandbox import Sandbox
+from tests.stage import settings_for
+from worker import Activities
+from workflows import order_state as states
+from workflows.messages import MilestoneTerms, OrderContract, as_document
+
+_WRITERS = 4
+#: How whoever comes too late is refused.
+_EXPECTED = {"order_state", "insufficient_balance", "claim_taken", "money_inside", "request_no_reused"}
+_PLATFORMS = itertools.count(1)
+_NOW = datetime.now(UTC)
+_PRICES_FEN = {f"D-{number}": 100 * number for number in range(1, 7)}
+_order_nos = st.sampled_from(sorted(_PRICES_FEN))
+
+
+@dataclass(frozen=True)
+class Rush:
+    """What happens at once: batches over these lists, single payments and closings of these orders."""
+
+    batches: list[set[str]]
+    singles: list[str]
+    closings: list[str]
+    money_fen: int
+    kills: int
+
+
+rushes = st.builds(
+    Rush,
+    batches=st.lists(st.sets(_order_nos, min_size=1, max_size=6), min_size=2, max_size=10),
+    singles=st.lists(_order_nos, max_size=3),
+    closings=st.lists(_order_nos, max_size=2),
+    money_fen=st.integers(min_value=300, max_value=2_500),
+    kills=st.integers(min_value=0, max_value=2),
+)
+
+
+class Race:
+    """One platform, six orders of one owner that wait for their payment, and activities on many connections."""
+
+    def __init__(self, database: Database, sandbox: Sandbox) -> None:
+        self.database = database
+        self.sandbox = sandbox
+        self.platform_no = f"RACE{next(_PLATFORMS)}"
+        self.frozen: list[str] = []
+
+    async def run(self, rush: Rush) -> None:
+        """Let everything happen at once, then look at what the books say."""
+        self.owner = await asyncpg.connect(self.database.superuser_dsn)
+        self.reader = Reader(self.database.dsn)
+        writers = [await LedgerWriter.start(self.database.dsn, patience_seconds=0) for _ in range(_WRITERS)]
+        configured = settings_for(self.database, self.sandbox)
+        self.rooms = [Activities(configured, writer, self.reader, self.sandbox.bank) for writer in writers]
+        try:
+            await self._prepare(rush.money_fen)
+            deeds = [self._batch(number, order_nos) for number, order_nos in enumerate(rush.batches)]
+            deeds += [self._single(number, order_no) for number, order_no in enumerate(rush.singles)]
+            deeds += [self._close(order_no) for order_no in set(rush.closings)]
+            await asyncio.gather(*deeds, self._cut_off(rush.kills))
+            await self._compare(rush)
+        finally:
+            for writer in writers:
+                await writer.close()
+            await self.reader.close()
+            await self.owner.close()
+
+    # ---- what happens ----
+
+    async def _batch(self, number: int, order_nos: set[str]) -> None:
+        batch_no = f"B-{number}"
+        shares = [
+            Share(order_no=order_no, payee_no="C-1", amount_fen=_PRICES_FEN[order_no], inspection_days=7)
+            for order_no in order_nos
+        ]
+        terms = batch_terms(shares, paid_by="balance")
+        await self._consent(batch_consent_no(batch_no), BATCH_PAYMENT, batch_no, BATCH_PAYMENT, terms)
+        step = self._step(BATCH_PAYMENT, batch_no, derived("", BATCH_PAYMENT, batch_no, "pay"), is_first=True)
+        request = PayBatch(
+            step=step, payer_no="O-1", order_nos=tuple(order_nos), paid_by="balance", started_as=batch_no
+        )
+        activity = self.rooms[number % _WRITERS].batches.freeze_batch
+        if await self._done(BATCH_PAYMENT, batch_no, activity, request):
+            self.frozen += order_nos
+
+    async def _single(self, number: int, order_no: str) -> None:
+        terms = pay_terms(total_fen=_PRICES_FEN[order_no], inspection_days=7)
+        hashed = order_operation_hash(
+            platform_no=self.platform_no, order_no=order_no, operation="pay", by="O-1", terms=terms
+        )
+        await self._consent(f"R-{number}", "order", order_no, "pay", terms)
+        state = states.after_payment(states.opening_state(self._contract(order_no)), self._contract(order_no), _NOW)
+        step = self._step("order", order_no, derived(order_no, "freeze"), event_type="order.paid").model_copy(
+            update={
+                "status": state.status.value,
+                "document": states.document(state),
+                "bases": (Basis(kind="consent", reference=f"R-{number}", operation_hash=hashed),),
+            }
+        )
+        request = FreezePrice(step=step, owner_no="O-1", total_fen=_PRICES_FEN[order_no])
+        activity = self.rooms[number % _WRITERS].orders.freeze_price
+        if await self._done("order", order_no, activity, request):
+            self.frozen.append(order_no)
+
+    async def _close(self, order_no: str) -> None:
+        step = self._step("order", order_no, derived(order_no, "close"), event_type="order.closed_unpaid")
+        activity = self.rooms[0].orders.record_order
+        await self._done("order", order_no, activity, step.model_copy(update={"status": "closed_unpaid"}))
+
+    async def _done(self, kind: str, object_no: str, activity: Any, request: Any) -> bool:
+        """Run an activity as its worker would, again after a lost connection; whether it was not refused."""
+        environment = ActivityEnvironment()
+        environment.info = replace(environment.info, workflow_id=f"{kind}/{self.platform_no}/{object_no}")
+        while True:
+            try:
+                await environment.run(activity, request)
+            except LedgerUnavailable:
+                continue
+            except Refused as refusal:
+                if refusal.code not in _EXPECTED:
+                    raise
+                return False
+            else:
+                return True
+
+    async def _cut_off(self, kills: int) -> None:
+        for _ in range(kills):
+            await asyncio.sleep(0.01)
+            await self.owner.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND query LIKE 'SELECT post_batch%'"
+            )
+
+    # ---- what it begins with ----
+
+    async def _prepare(self, money_fen: int) -> None:
+        registry = self.rooms[0].registry
+        own = OwnBankAccount(account_id="OWN-1", account_no="755900001234567890")
+        config = PlatformConfig(top_up_settlement=Settlement.T_PLUS_0)
+        file = PlatformFile(platform_no=self.platform_no, name="竞速", own_bank_account=own, config=config)
+        await registry.open_platform(file, custody_account_no=f"C-{self.platform_no}")
+        await registry.members.open(self.platform_no, member_no="O-1", kind=MemberKind.PERSON, name="王小明")
+        await registry.members.open(self.platform_no, member_no="C-1", kind=MemberKind.COMPANY, name="安居")
+        await self._top_up(money_fen)
+        for order_no in _PRICES_FEN:
+            contract = self._contract(order_no)
+            state = states.opening_state(contract)
+            step = self._step("order", order_no, derived(order_no, "open"), is_first=True).model_copy(
+                update={"document": {**states.document(state), "contract": as_document(contract)}}
+            )
+            assert await self._done(
+                "order", order_no, self.rooms[0].orders.open_order, OpenOrder(step=step, started_as="1")
+            )
+
+    async def _top_up(self, money_fen: int) -> None:
+        serial_no = await booked_by_bank(self.owner, money_fen, platform_no=self.platform_no)
+        entry = recipes.top_up_credited(
+            platform_no=self.platform_no,
+            member_no="O-1",
+            amount_fen=money_fen,
+            bank_serial_no=serial_no,
+            effective_date=DAY,
+        )
+        basis = Basis(kind="bank_line", reference=serial_no)
+        writer = await LedgerWriter.start(self.database.dsn)
+        await writer.post(posting(entry=entry, bases=(basis,), platform_no=self.platform_no))
+        await writer.close()
+
+    def _contract(self, order_no: str) -> OrderContract:
+        price_fen = _PRICES_FEN[order_no]
+        stage = MilestoneTerms.model_validate(
+            {"number": 1, "name": "竣工", "kind": "acceptance", "amount_fen": price_fen}
+        )
+        return OrderContract(
+            platform_no=self.platform_no,
+            order_no=order_no,
+            owner_no="O-1",
+            contractor_no="C-1",
+            total_fen=price_fen,
+            milestones=(stage,),
+            commission_basis_points=500,
+        )
+
+    def _step(
+        self, kind: str, object_no: str, request_no: str, *, event_type: str = "opened", is_first: bool = False
+    ) -> Step:
+        return Step(
+            platform_no=self.platform_no,
+            object_kind=kind,
+            object_no=object_no,
+            request_no=request_no,
+            event_type=event_type,
+            status="awaiting_payment",
+            document={},
+            occurred_at=_NOW,
+            is_first=is_first,
+        )
+
+    async def _consent(self, number: str, kind: str, object_no: str, operation: str, terms: dict[str, Any]) -> None:
+        await record_consent(
+            self.reader,
+            NewConsent(
+                platform_no=self.platform_no,
+                consent_no=number,
+                object_kind=kind,
+                object_no=object_no,
+                operation=operation,
+                given_by="O-1",
+                terms=terms,
+                expires_at=_NOW + timedelta(days=1),
+            ),
+        )
+
+    # ---- what the books say ----
+
+    async def _compare(self, rush: Rush) -> None:
+        assert len(self.frozen) == len(set(self.frozen)), "an order was paid twice"
+        balances = await member_balances(self.reader, self.platform_no, "O-1")
+        assert balances.in_escrow_fen_by_order == {number: _PRICES_FEN[number] for number in self.frozen}
+        assert balances.available_fen == rush.money_fen - sum(_PRICES_FEN[number] for number in self.frozen)
+        names = {f"order/{order_no}/unpaid": order_no for order_no in _PRICES_FEN}
+        ended_by = {names[name]: by for name, by in (await claimed(self.reader, self.platform_no, list(names))).items()}
+        for number, order_nos in enumerate(rush.batches):
+            paid = {order_no for order_no in order_nos if ended_by.get(order_no) == f":batch_payment:B-{number}:pay"}
+            assert paid in (set(), order_nos), "a batch was paid partly"
+        for order_no in _PRICES_FEN:
+            order = await get_object(self.reader, self.platform_no, "order", order_no)
+            assert order is not None
+            expected = "awaiting_start" if order_no in self.frozen else "closed_unpaid"
+            assert order.status == (expected if order_no in ended_by else "awaiting_payment")
+        connection = await connect(self.database.dsn)
+        try:
+            assert await check_invariants(connection, self.platform_no) == []
+        finally:
+            await connection.close()
+
+
+def test_overlapping_batches_freeze_no_order_twice_and_no_batch_partly(
+    database: Database, shared_bank: Sandbox
+) -> None:
+    @settings(max_examples=15, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @given(rushes)
+    def whatever_comes_first(rush: Rush) -> None:
+        work: Coroutine[Any, Any, None] = Race(database, shared_bank).run(rush)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(work)
+
+    whatever_comes_first()
