@@ -4,21 +4,26 @@ import sys
 
 import uvicorn
 
+from api.leased_line import ApiServer, leased_line_listener
 from api.main import create_app
 from escrow.leave import leave
 from escrow.logs import configure_logs
-from escrow.settings import SettingsError, load_settings
+from escrow.settings import SettingsError, load_settings, variable_of
 
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; calls under way are finished first."""
     try:
         settings = load_settings()
+        leased_line = leased_line_listener(settings)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    except OSError as error:
+        sys.stderr.write(f"{variable_of('leased_line_port')}: {error}\n")
+        return 2
     configure_logs(settings.log_format, settings.log_level)
-    server = uvicorn.Server(
+    server = ApiServer(
         uvicorn.Config(
             create_app(settings),
             host=settings.api_host,
@@ -27,7 +32,8 @@ def main() -> int:
             log_config=None,
             access_log=False,  # paths carry the numbers of objects; the metrics count calls by template
             timeout_graceful_shutdown=int(settings.command_answer_seconds) + 2,
-        )
+        ),
+        leased_line,
     )
     server.run()
     return 0 if server.started else 1

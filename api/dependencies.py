@@ -7,6 +7,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.later import Later
+from api.leased_line import require_line_open_to
 from api.problems import CATALOGUE, Unauthorized
 from api.processes import Processes
 from escrow.channels.protocols import Sms
@@ -39,16 +40,21 @@ UsedServices = Annotated[Services, Depends(used_services)]
 
 
 async def caller_platform(
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)], services: UsedServices
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    services: UsedServices,
 ) -> str:
     """Platform whose key the caller holds; all that the call sees and does is this platform's.
 
     Raises:
         Unauthorized: no key, an unknown or a revoked one.
+        Refused: the key came over a line, or with a certificate, that is not open to its platform.
     """
     platform_no = credentials and await services.registry.platforms.of_key(credentials.credentials)
     if not platform_no:
         raise Unauthorized("unauthorized", CATALOGUE["unauthorized"].advice)
+    access = await services.registry.accesses.of_caller(platform_no)
+    require_line_open_to(access, request.scope)
     return platform_no
 
 

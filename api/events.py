@@ -14,7 +14,15 @@ from escrow.ledger.objects import event_feed, get_object, object_events
 router = APIRouter(tags=["events"])
 
 ObjectKind = Literal[
-    "order", "withdrawal", "bank_credit", "member", "bank_account", "account_verification", "micro_deposit", "platform"
+    "order",
+    "withdrawal",
+    "bank_credit",
+    "member",
+    "bank_account",
+    "account_verification",
+    "micro_deposit",
+    "platform",
+    "sub_account",
 ]
 
 

@@ -56,7 +56,8 @@ Escrow for home decoration. An owner pays a decoration contract in full; the mon
 stage by stage as the work is accepted, and withdrawn to a bank account.
 
 **Keys.** Send `Authorization: Bearer <key>`. All you see and do is your own platform's; an object of another platform
-is answered like one that does not exist.
+is answered like one that does not exist. A key works over the lines that the operator opened for its platform: the
+public internet, or a leased line with a client certificate registered for it.
 
 **Numbers and repeats.** You name every object and every command by numbers of your own. The same call with the same
 content is answered as the first time and done once, however often it is sent; the same number with other content is

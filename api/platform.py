@@ -3,17 +3,20 @@
 from fastapi import APIRouter
 from pydantic import Field
 
+from api import sub_accounts
 from api.bank_accounts import BankAccountView, bank_account_view
 from api.dependencies import CallerPlatform, UsedServices
 from api.problems import problems
 from api.schemas import BalanceFen, Time, View
 from escrow.domain.accounts import Purpose
 from escrow.domain.identity_numbers import mask
+from escrow.domain.platform_access import PlatformAccess
 from escrow.domain.platform_config import PlatformConfig
 from escrow.ledger.balances import platform_balances
 from escrow.ledger.registry import PLATFORMS_OWN
 
 router = APIRouter(prefix="/platform", tags=["platform"])
+router.include_router(sub_accounts.router)
 
 
 class PlatformView(View):
@@ -28,6 +31,7 @@ class PlatformView(View):
     balances_fen: dict[Purpose, int] = Field(
         description="Sums over all sub-accounts by purpose; they add up to zero, `custody` carries the counter-sign."
     )
+    access: PlatformAccess = Field(description="Over which lines your keys work; an operator opens and closes them.")
     config: PlatformConfig
     config_version: int
     own_bank_accounts: list[BankAccountView] = Field(description="Where the platform withdraws its own money to.")
@@ -46,6 +50,7 @@ async def get_platform(platform_no: CallerPlatform, services: UsedServices) -> P
         custody_account_no_masked=mask(platform.custody_account_no),
         custody_at_bank_fen=balances.custody_at_bank_fen,
         balances_fen=balances.fen_by_purpose,
+        access=await services.registry.accesses.get(platform_no),
         config=platform.config,
         config_version=platform.config_version,
         own_bank_accounts=[bank_account_view(account) for account in own],

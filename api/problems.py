@@ -54,6 +54,13 @@ CATALOGUE: dict[str, Entry] = {
     "unauthorized": Entry(
         HTTPStatus.UNAUTHORIZED, "No valid key", "Send `Authorization: Bearer <key>` with a key of your platform."
     ),
+    "public_internet_closed": Entry(
+        HTTPStatus.FORBIDDEN, "Closed to the public internet", "Call over the leased line."
+    ),
+    "certificate_not_registered": Entry(
+        HTTPStatus.FORBIDDEN, "The certificate is not this platform's", "Connect with one that the operator registered."
+    ),
+    "certificate_expired": Entry(HTTPStatus.FORBIDDEN, "The certificate has expired", "Connect with a valid one."),
     "notice_signature_invalid": Entry(
         HTTPStatus.UNAUTHORIZED, "The notice is not the bank's", "Sign the notice with the connection's key."
     ),
@@ -259,8 +266,9 @@ CATALOGUE: dict[str, Entry] = {
     ),
 }
 
+_CLOSED_LINES = ("public_internet_closed", "certificate_not_registered", "certificate_expired")
 #: Codes that every authenticated endpoint can answer.
-ALWAYS = ("invalid_request", "unauthorized", "ledger_unavailable", "internal_error")
+ALWAYS = ("invalid_request", "unauthorized", *_CLOSED_LINES, "ledger_unavailable", "internal_error")
 
 
 class FieldError(BaseModel):

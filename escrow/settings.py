@@ -9,6 +9,7 @@ TEMPORAL_TLS…, see `escrow.stack.temporal_client`), so that Temporal Cloud or 
 
 import os
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -53,6 +54,11 @@ class Settings(BaseSettings):
         metrics_host: address of a process's metrics pages.
         metrics_port: port of our own Prometheus metrics in a worker; None for no page.
         sdk_metrics_port: port of the Temporal SDK's Prometheus metrics in a worker; None for no page.
+        leased_line_host: address of the API's second listener, which asks every client for a certificate.
+        leased_line_port: its port; None for no second listener.
+        leased_line_certificate_file: the listener's own certificate with its chain, PEM.
+        leased_line_key_file: the private key to it, PEM without a passphrase.
+        leased_line_client_ca_file: the authorities that sign the platforms' certificates, PEM.
         log_format: `json` for machines, `console` for people.
         log_level: lowest level written.
         bank_connect_seconds: how long a connection to the bank may take.
@@ -82,6 +88,11 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     sdk_metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    leased_line_host: str = "127.0.0.1"
+    leased_line_port: int | None = Field(default=None, ge=0, le=65535)
+    leased_line_certificate_file: Path | None = None
+    leased_line_key_file: Path | None = None
+    leased_line_client_ca_file: Path | None = None
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     bank_connect_seconds: float = Field(default=2, gt=0)

@@ -18,6 +18,11 @@ RAIL_CHARGES = {"in_bank": 0, "unionpay": 200, "shenzhen_local": 80}
 #: What the channel of a QR code keeps of what it collects.
 QR_FEE = Fraction("0.0038")
 
+#: What every platform has under its custody account besides its members.
+FUNCTIONAL = (
+    "escrow", "suspense", "fees", "interest", "top_up_in_transit", "withdrawal_in_transit", "own", "subsidy",
+)  # fmt: skip
+
 
 class Contract:
     """The few facts of a contract file that amounts follow from, found by reading its lines."""
@@ -160,6 +165,13 @@ class Recomputation:
         expected = {"own": max(self.left_fen, 0), "bank_charges": min(self.left_fen, 0), "custody": -self.left_fen}
         left = {name: account["balance_fen"] for name, account in self.accounts.items() if account["balance_fen"]}
         self.same("what is left on accounts", left, {name: fen for name, fen in expected.items() if fen})
+        tree = self.page["tree"]
+        functional_fen = {**dict.fromkeys(FUNCTIONAL, 0), "own": expected["own"]}
+        self.same("functional sub-accounts", tree["functional_fen"], functional_fen)
+        self.same("sub-accounts of members", tree["members_fen"], 0)
+        self.same("custody in the tree", tree["custody_fen"], self.left_fen)
+        self.same("what channels owe", tree["channels_owe_fen"], 0)
+        self.same("bank charges in the tree", tree["bank_charges_fen"], -expected["bank_charges"])
 
     def bank(self) -> None:
         """The bank's own lines and balance."""

@@ -7,16 +7,20 @@ from typing import Annotated
 import typer
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
+from escrow.commands import platform_access
 from escrow.commands.books import opened_books
+from escrow.commands.platform_access import tell_access
 from escrow.commands.running import out, run
 from escrow.domain.errors import LedgerUnavailable
+from escrow.domain.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS
 from escrow.ledger.connections import CONNECTION_LOST
 from escrow.ledger.migrate import migrate as migrate_database
 from escrow.ledger.platform_file import PlatformFile, read_platform_file
 from escrow.ledger.registry import Registry
 from escrow.settings import load_settings
 
-app = typer.Typer(help="Open platforms and issue their keys.")
+app = typer.Typer(help="Open platforms, issue their keys, open lines to them.")
+app.add_typer(platform_access.app, name="access")
 
 
 @app.command("open")
@@ -39,6 +43,8 @@ async def _open(path: Path) -> None:
         platform, created = await registry.open_platform(file, custody_account_no=custody_account_no)
         out.print(f"platform {platform.platform_no} {'opened' if created else 'is open'}: {platform.name}")
         out.print(f"custody account {platform.custody_account_no}, configuration version {platform.config_version}")
+        out.print(f"sub-accounts {', '.join(item.number for item in FUNCTIONAL_SUB_ACCOUNTS)}")
+        tell_access(platform.platform_no, await registry.accesses.get(platform.platform_no))
         if created:
             issued = await registry.platforms.issue_key(platform.platform_no)
             out.print(f"key {issued.key_id}, shown this once: {issued.key}")

@@ -15,6 +15,7 @@ from escrow.domain.accounts import WITHOUT_MINIMUM, Purpose
 from escrow.domain.bank_comparison import LineAtBank, differences
 from escrow.domain.errors import LedgerUnavailable
 from escrow.domain.money import format_fen
+from escrow.domain.sub_accounts import tree_of
 from escrow.ledger.balances import PlatformBalances, platform_balances
 from escrow.ledger.connections import CONNECTION_LOST, connect
 from escrow.ledger.custody_books import custody_books
@@ -84,6 +85,7 @@ async def _compared(books: Books, bank: SandboxBank, platform_no: str, wait_seco
     if not found:
         balance_fen = await bank.balance_fen(account_no)
         out.print(f"{platform_no}: the bank answers {format_fen(balance_fen)}, which is what the books expect")
+    await _tell_tree(books, platform_no)
     of_channels = await _remaining(
         lambda: channel_differences(books.reader, bank.collections, platform_no), wait_seconds=wait_seconds
     )
@@ -100,6 +102,13 @@ def _equation(balances: PlatformBalances) -> str:
         f"sub-accounts {format_fen(sub_accounts_fen)} = custody {format_fen(held[Purpose.CUSTODY])} + owed by channels "
         f"{format_fen(held[Purpose.CHANNEL_DUE])} + bank charges owed {format_fen(held[Purpose.BANK_CHARGES])}"
     )
+
+
+async def _tell_tree(books: Books, platform_no: str) -> None:
+    tree = tree_of((await platform_balances(books.reader, platform_no)).fen_by_purpose)
+    balances_fen = {"members": tree.members_fen, **tree.functional_fen, "bank charges": tree.bank_charges_fen}
+    said = ", ".join(f"{name} {format_fen(fen)}" for name, fen in balances_fen.items())
+    out.print(f"{platform_no}: under custody {format_fen(tree.custody_fen)}: {said}")
 
 
 async def settled_differences(

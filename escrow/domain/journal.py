@@ -56,7 +56,7 @@ class Change:
     """Change of one business object, recorded with an event that carries the object's next sequence number.
 
     Args:
-        kind: `order`, `withdrawal`, `bank_credit`, `member`, `bank_account`, `platform`.
+        kind: `order`, `withdrawal`, `bank_credit`, `member`, `bank_account`, `platform`, `sub_account`.
         object_no: the object's number, unique per platform and kind.
         event_type: e.g. `order.paid`.
         status: the object's status after the change.

@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from escrow.domain.errors import Refused
+from escrow.domain.platform_access import PlatformAccess
 from escrow.domain.platform_config import BusinessModel, PlatformConfig, Settlement
 from escrow.domain.requests import PLATFORM_NUMBER_PATTERN
+from escrow.ledger.yaml_lines import keys_standing_twice, line_of
 
 
 class _Part(BaseModel):
@@ -31,6 +33,7 @@ class PlatformFile(_Part):
         name: the platform's company name, as the bank knows it.
         custody_account_no: the custody account at the bank; absent when the bank opens one on request.
         contact_mobile: who is told by SMS where the configuration says `sms_contact: platform`; kept encrypted.
+        access: over which lines the platform may call; absent, what holds now stays, for a new platform the default.
     """
 
     platform_no: str = Field(pattern=PLATFORM_NUMBER_PATTERN)
@@ -38,6 +41,7 @@ class PlatformFile(_Part):
     custody_account_no: Annotated[str, Field(pattern=r"^[0-9]{9,32}$")] | None = None
     contact_mobile: Annotated[str, Field(pattern=r"^1[3-9][0-9]{9}$")] | None = None
     own_bank_account: OwnBankAccount | None = None
+    access: PlatformAccess | None = None
     config: PlatformConfig = PlatformConfig()
 
     @model_validator(mode="after")
@@ -48,23 +52,43 @@ class PlatformFile(_Part):
             raise ValueError("release_settlement must be T+0 for a self_operated platform: its own money never waits")
         return self
 
+    @field_validator("access")
+    @classmethod
+    def _can_call_at_all(cls, access: PlatformAccess | None) -> PlatformAccess | None:
+        # A command may take the last certificate away, since a stolen one must end at once; nobody writes that down.
+        if access is not None and not access.is_open:
+            raise ValueError("opens no line: allow public_internet, or register a certificate for leased_line")
+        return access
+
 
 def read_platform_file(path: Path) -> PlatformFile:
     """Read and check a platform's file.
 
     Raises:
-        Refused: `platform_file`; the message names each wrong field.
+        Refused: `platform_file`; the message names each wrong field with its line.
         OSError: the file cannot be read.
     """
+    text = path.read_text(encoding="utf-8")
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        root, document = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise Refused("platform_file", f"{path.name} is not YAML: {error}") from error
+    if root is None:
+        raise Refused("platform_file", f"{path.name} is empty")
+    wrong = [(line, f"{key} stands twice; keep one of them") for line, key in keys_standing_twice(root)]
     try:
-        return PlatformFile.model_validate(document)
+        file = PlatformFile.model_validate(document)
     except ValidationError as error:
-        wrong = [
-            f"{'.'.join(str(part) for part in item['loc']) or 'the file'}: {item['msg']}"
+        wrong += [
+            (line_of(root, item["loc"]), f"{'.'.join(map(str, item['loc'])) or 'the file'}: {item['msg']}")
             for item in error.errors(include_input=False, include_url=False)
         ]
-        raise Refused("platform_file", f"{path.name}: {'; '.join(wrong)}", {"wrong": wrong}) from error
+        raise _refusal(path, wrong) from error
+    if wrong:
+        raise _refusal(path, wrong)
+    return file
+
+
+def _refusal(path: Path, wrong: list[tuple[int, str]]) -> Refused:
+    sentences = [f"{path.name}:{line}: {sentence}" for line, sentence in sorted(wrong)]
+    return Refused("platform_file", "\n".join(sentences), {"wrong": sentences})

@@ -16,6 +16,7 @@ from escrow.domain.platform_config import PlatformConfig
 from escrow.domain.requests import derived
 from escrow.ledger.configurations import Configurations, config_row, config_version, current_row
 from escrow.ledger.engine import Reader
+from escrow.ledger.functional_sub_accounts import open_sub_accounts
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.platform_file import PlatformFile
 from escrow.ledger.registry_posting import post_within, run, transaction
@@ -65,6 +66,8 @@ class Platforms:
     async def open(self, file: PlatformFile, *, custody_account_no: str) -> tuple[Platform, bool]:
         """Open the platform that the file describes; the flag says whether it is new. Its first day is today.
 
+        Its functional sub-accounts open with it; one that was opened before gets those that it lacks.
+
         Raises:
             Refused: `request_no_reused`, the platform is open with another name, account or contact.
         """
@@ -77,6 +80,7 @@ class Platforms:
                 day=now.astimezone(SHANGHAI).date(),
             )
             receipt = await post_within(session, self._opening(file, custody_account_no, now))
+            await open_sub_accounts(session, file.platform_no, now)
             if not receipt.repeated:
                 session.add(self._sealed(file, custody_account_no, now))
                 await session.flush()

@@ -17,6 +17,7 @@ from escrow.ledger.page_links import PageLinks
 from escrow.ledger.pay_in_codes import PayInCodes
 from escrow.ledger.payment_passwords import PaymentPasswords
 from escrow.ledger.personal_data import PersonalDataBox
+from escrow.ledger.platform_accesses import PlatformAccesses
 from escrow.ledger.platform_file import PlatformFile
 from escrow.ledger.platforms import Platform, Platforms
 from escrow.ledger.sms_codes import SmsCodes
@@ -39,6 +40,7 @@ class Registry:
     def __init__(self, reader: Reader, box: PersonalDataBox) -> None:
         self.reader = reader
         self.platforms = Platforms(reader, box)
+        self.accesses = PlatformAccesses(reader)
         self.members = Members(reader, box)
         self.bank_accounts = BankAccounts(reader, box, self.members)
         self.identity_checks = IdentityChecks(reader, box, self.members)
@@ -58,7 +60,9 @@ class Registry:
         self.suspense_payouts = SuspensePayouts(reader, box, BankLines(reader, box))
 
     async def open_platform(self, file: PlatformFile, *, custody_account_no: str) -> tuple[Platform, bool]:
-        """Open a platform from its file, with its own bank account; of an open one only the configuration changes.
+        """Open a platform from its file, with its own bank account and the lines over which it may call.
+
+        Of an open one only the configuration changes, and the access where the file speaks of it.
 
         Args:
             custody_account_no: the custody account at the bank, from the file or as the bank just opened it.
@@ -69,6 +73,9 @@ class Registry:
         platform, created = await self.platforms.open(file, custody_account_no=custody_account_no)
         if not created:
             platform, _ = await self.platforms.configure(file.platform_no, file.config)
+        access = file.access
+        if access is not None:
+            await self.accesses.change(file.platform_no, lambda _: access)
         own = file.own_bank_account
         if own is not None:
             await self.bank_accounts.bind_under_name(

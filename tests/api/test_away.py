@@ -53,33 +53,35 @@ def assert_away(answer: httpx2.Response, code: str) -> None:
     assert int(answer.headers["retry-after"]) > 0
 
 
-async def how_much_slower_than_alone() -> float:
-    """How many times longer than its own work a program takes now, since others use the machine; 1 when alone."""
-    program = (
-        "import time; wall, work = time.perf_counter(), time.process_time(); import api.main; "
-        "print((time.perf_counter() - wall) / (time.process_time() - work))"
-    )
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
-    printed, _ = await process.communicate()
-    return max(1.0, float(printed))
+def waited_for_a_processor(pid: int) -> float:
+    """Seconds that a process was ready to go on while others had the processors, as Linux counts them."""
+    counted = Path(f"/proc/{pid}/schedstat")
+    return int(counted.read_text().split()[1]) / 1e9 if counted.exists() else 0.0
 
 
 async def test_it_starts_within_two_seconds_when_everything_is_away(
     platform: Platform, stack: Stack, tmp_path: Path
 ) -> None:
+    """Two seconds by the clock when nobody else wants the processors.
+
+    When others do, what the kernel counts as waiting for a turn is taken off, and the rest may be three seconds: a
+    processor that is shared also computes more slowly, since its caches are shared too.
+    """
     nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "TEMPORAL_ADDRESS": "127.0.0.1:1"}
-    slower = await how_much_slower_than_alone()
     began = time.perf_counter()
-    async with another_api(stack, tmp_path, **nowhere) as (_, url):
-        seconds = (time.perf_counter() - began) / slower
+    async with another_api(stack, tmp_path, **nowhere) as (process, url):
+        seconds = time.perf_counter() - began
+        waited_seconds = waited_for_a_processor(process.pid or 0)
         async with caller_of(platform, url) as http:
             assert (await http.get("/health")).json() == {"status": "ok"}
             assert_away(await http.get("/ready"), "ledger_unavailable")
             assert_away(await http.get("/v1/orders"), "ledger_unavailable")
             assert_away(await http.post("/v1/members", json={"member_no": "M"}), "ledger_unavailable")
-    assert seconds < 2, f"took {seconds:.2f} s of an undisturbed machine, which is {slower:.1f} times slower now"
+    said = f"took {seconds:.2f} s, {waited_seconds:.2f} s of it waiting for a processor"
+    if waited_seconds < 0.2:
+        assert seconds < 2, said
+    else:
+        assert seconds - waited_seconds < 3, said
 
 
 async def test_a_fault_of_ours_is_a_problem_that_tells_nothing(

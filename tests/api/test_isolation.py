@@ -159,6 +159,7 @@ NAMED: Mapping[tuple[str, str], dict[str, Any]] = {
 
 #: Lists and the caller's own platform: they name nothing of another's, and must show nothing of it.
 LISTS = {
+    ("GET", "/v1/platform/sub-accounts"),
     ("GET", "/v1/members"),
     ("GET", "/v1/orders"),
     ("GET", "/v1/withdrawals"),

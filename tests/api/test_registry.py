@@ -7,7 +7,9 @@ import asyncpg
 import pytest
 
 from escrow.domain.errors import Refused
+from escrow.domain.platform_access import PlatformAccess
 from escrow.domain.platform_config import PlatformConfig, SmsContact
+from escrow.domain.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS
 from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.members import MemberKind
 from escrow.ledger.personal_data import PersonalDataBox, PersonalDataUnreadable
@@ -72,13 +74,46 @@ async def test_the_example_file_opens_a_platform_with_its_own_bank_account(regis
     assert await registry.platforms.of_custody_account("755900000002") is None
 
 
-async def test_a_platform_file_names_every_wrong_field(tmp_path: Path) -> None:
+async def test_a_platform_file_names_every_wrong_field_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "platform.yaml"
-    path.write_text("platform_no: HOME\nname: x\nconfig:\n  inspection_days: 0.5\n  comission: 3\n")
+    path.write_text(
+        "platform_no: HOME\n"
+        "name: x\n"
+        "config:\n"
+        "  inspection_days: 0.5\n"
+        "  comission: 3\n"
+        "access:\n"
+        "  leased_line:\n"
+        "    client_certificates:\n"
+        "      - sha256: ab:cd\n"
+        "  public_internet: maybe\n"
+        "name: y\n"
+    )
     with pytest.raises(Refused) as refused:
         read_platform_file(path)
-    assert "config.inspection_days" in refused.value.message
-    assert "config.comission" in refused.value.message
+    assert [line.split(": ")[:2] for line in refused.value.message.splitlines()] == [
+        ["platform.yaml:4", "config.inspection_days"],
+        ["platform.yaml:5", "config.comission"],
+        ["platform.yaml:9", "access.leased_line.client_certificates.0.sha256"],
+        ["platform.yaml:10", "access.public_internet"],
+        ["platform.yaml:11", "name stands twice; keep one of them"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("a: [", "is not YAML"),
+        ("- HOME\n", "platform.yaml:1: the file"),
+        ("platform_no: HOME\nname: x\naccess:\n  public_internet: false\n", "platform.yaml:3: access: .*opens no line"),
+    ],
+)
+async def test_a_file_that_opens_nothing_is_told_why(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "platform.yaml"
+    path.write_text(text)
+    with pytest.raises(Refused, match=said):
+        read_platform_file(path)
 
 
 async def test_an_open_platform_is_not_opened_under_another_name(registry: Registry) -> None:
@@ -256,6 +291,8 @@ async def test_every_change_of_the_registry_is_an_event_without_a_gap(registry: 
     await registry.bank_accounts.bind("HOME", "O-1", card("A-2", other_card(2), make_default=True))
     await registry.bank_accounts.unbind("HOME", "O-1", "A-2")
     await registry.platforms.configure("HOME", PlatformConfig(inspection_days=9))
+    await registry.accesses.change("HOME", lambda _: PlatformAccess(public_internet=False))
+    sub_accounts = sorted(item.number for item in FUNCTIONAL_SUB_ACCOUNTS)
     connection = await asyncpg.connect(database.dsn)
     events = await connection.fetch(
         "SELECT kind, object_no, event_type FROM event ORDER BY kind, object_no, sequence_no"
@@ -270,6 +307,8 @@ async def test_every_change_of_the_registry_is_an_event_without_a_gap(registry: 
         ("member", "O-1", "member.opened"),
         ("platform", "HOME", "platform.opened"),
         ("platform", "HOME", "platform.configured"),
+        ("platform", "HOME", "platform.access_changed"),
+        *(("sub_account", number, "sub_account.opened") for number in sub_accounts),
     ]
 
 

@@ -150,6 +150,7 @@ async def test_books_that_say_what_the_bank_says_hold(house: House) -> None:
     code, said = await house.escrow("verify")
     assert code == 0, said
     assert "HOME: the bank answers 186,000.00, which is what the books expect" in said
+    assert "HOME: under custody 186,000.00: members 186,000.00, escrow 0.00, suspense 0.00, fees 0.00" in said
     assert "every invariant of the books holds" in said
 
 

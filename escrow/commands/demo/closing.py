@@ -10,6 +10,7 @@ from escrow.commands.verify import all_lines, broken_invariants, settled_differe
 from escrow.commands.verify_channels import channel_differences
 from escrow.domain.accounts import Purpose
 from escrow.domain.money import format_fen
+from escrow.domain.sub_accounts import SubAccountTree
 
 #: What is in flight gets this long to be posted before it counts as a difference.
 _SETTLES_WITHIN_SECONDS = 5.0
@@ -53,6 +54,7 @@ class ClosingPage:
     platform_no: str
     order_no: str
     statements: Sequence[Statement]
+    tree: SubAccountTree
     withdrawals: Sequence[Mapping[str, Any]]
     bank_balance_fen: int
     bank_lines: Sequence[Mapping[str, Any]]
@@ -90,6 +92,7 @@ async def closing_page(stage: Stage) -> ClosingPage:
         platform_no=stage.platform_no,
         order_no=stage.order_no,
         statements=_statements(stage, accounts),
+        tree=_tree(await stage.api.get("platform/sub-accounts")),
         withdrawals=[
             {"withdrawal_no": found["withdrawal_no"], "rail": found["rail"], "principal_fen": found["principal_fen"]}
             for found in (await stage.api.get("withdrawals", limit=200))["withdrawals"]
@@ -218,4 +221,14 @@ def _bank_says_the_same(accounts: Sequence[Account], bank_balance_fen: int, diff
         name="the bank's own balance = our custody account, no line unposted",
         figures={"bank": bank_balance_fen, "custody": custody_fen, "bank - custody": bank_balance_fen - custody_fen},
         problems=differences,
+    )
+
+
+def _tree(answer: Mapping[str, Any]) -> SubAccountTree:
+    return SubAccountTree(
+        functional_fen={item["sub_account_no"]: item["balance_fen"] for item in answer["functional"]},
+        members_fen=answer["members_fen"],
+        custody_fen=answer["custody_fen"],
+        channels_owe_fen=answer["channels_owe_fen"],
+        bank_charges_fen=answer["bank_charges_fen"],
     )

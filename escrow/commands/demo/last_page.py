@@ -12,6 +12,7 @@ from escrow.commands.demo.narrator import Narrator
 from escrow.domain.accounts import Purpose
 from escrow.domain.calendars import SHANGHAI
 from escrow.domain.money import format_fen
+from escrow.domain.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS, SubAccountTree
 
 
 def show_last_page(page: ClosingPage, narrator: Narrator) -> None:
@@ -21,6 +22,8 @@ def show_last_page(page: ClosingPage, narrator: Narrator) -> None:
         narrator.show(_statement_table(statement))
     narrator.show()
     narrator.show(_bank_table(page))
+    narrator.show()
+    narrator.show(_tree_table(page.tree))
     narrator.show("\n[bold]Does it all add up?[/]")
     for check in page.checks:
         narrator.show(_check_line(check))
@@ -65,13 +68,18 @@ def _statement_table(statement: Statement) -> Table:
 def _table(title: str, *columns: str, amounts_fen: Sequence[int]) -> Table:
     """A table that in a narrow terminal shortens anything but amounts."""
     widest = max((len(format_fen(fen)) for fen in amounts_fen), default=0)
+    table = _plain_table(title, *columns)
+    for column in ("amount", "balance"):
+        table.add_column(column, justify="right", no_wrap=True, min_width=widest)
+    return table
+
+
+def _plain_table(title: str, *columns: str) -> Table:
     table = Table(
         title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, show_edge=False, pad_edge=False
     )
     for column in columns:
         table.add_column(column, no_wrap=True, overflow="ellipsis")
-    for column in ("amount", "balance"):
-        table.add_column(column, justify="right", no_wrap=True, min_width=widest)
     return table
 
 
@@ -89,6 +97,17 @@ def _bank_table(page: ClosingPage) -> Table:
         )
     table.add_section()
     table.add_row("", "balance", "as the bank answers it", "", format_fen(page.bank_balance_fen), style="bold")
+    return table
+
+
+def _tree_table(tree: SubAccountTree) -> Table:
+    table = _plain_table("The tree of sub-accounts", "sub-account", "", "what for")
+    table.add_column("balance", justify="right", no_wrap=True)
+    table.add_row("custody", "资金汇总", "the platform's account at the bank", format_fen(tree.custody_fen))
+    table.add_row("  members", "会员", "one each, here together", format_fen(tree.members_fen))
+    for item in FUNCTIONAL_SUB_ACCOUNTS:
+        balance = format_fen(tree.functional_fen[item.number])
+        table.add_row(f"  {item.number}", item.chinese_name, item.name, balance)
     return table
 
 
