@@ -1,18 +1,24 @@
 """Check digits and masks, on published numbers."""
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from escrow.domain.identity_numbers import (
     bank_code,
+    birth_date,
     city_code,
+    is_citizen_id,
     is_cnaps_code,
     is_corporate_account_no,
+    is_credit_code,
     is_unionpay_card,
     mask,
 )
 
+TODAY = date(2026, 11, 23)
 HEAD_OFFICES = (
     *("102100099996", "103100000026", "104100000004", "105100000017", "301290000007", "302100011000"),
     *("303100000006", "304100040000", "305100000013", "306581000003", "307584007998", "308584000013"),
@@ -41,8 +47,9 @@ def test_what_is_not_twelve_plain_digits_is_no_cnaps_code(text: str) -> None:
     assert not is_cnaps_code(text)
 
 
-def test_the_card_of_the_public_unionpay_test_identity_is_accepted() -> None:
+def test_the_public_unionpay_test_identity_is_accepted() -> None:
     assert is_unionpay_card("6216261000000000018")
+    assert birth_date("341126197709218366", today=TODAY) == date(1977, 9, 21)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +65,34 @@ def test_corporate_accounts_are_nine_to_thirty_two_digits() -> None:
     assert is_corporate_account_no("1" * 32)
     for text in ("1" * 8, "1" * 33, "12345678a", ""):
         assert not is_corporate_account_no(text)
+
+
+def with_check_digit(first_seventeen: str) -> str:
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    total = sum(int(digit) * weight for digit, weight in zip(first_seventeen, weights, strict=True))
+    return first_seventeen + "10X98765432"[total % 11]
+
+
+def test_areas_missing_from_tables_are_real_people_too() -> None:
+    for area in ("330113", "330114", "999999"):
+        assert is_citizen_id(with_check_digit(area + "19900307" + "123"), today=TODAY)
+
+
+def test_nobody_is_born_tomorrow_or_on_a_day_that_is_none() -> None:
+    assert is_citizen_id(with_check_digit("110101" + "20261123" + "001"), today=TODAY)
+    assert not is_citizen_id(with_check_digit("110101" + "20261124" + "001"), today=TODAY)
+    assert not is_citizen_id(with_check_digit("110101" + "19900230" + "001"), today=TODAY)
+
+
+@pytest.mark.parametrize("text", ["341126197709218367", "34112619770921836x", "34112619770921836", "", "a" * 18])
+def test_a_wrong_citizen_id_is_refused(text: str) -> None:
+    assert not is_citizen_id(text, today=TODAY)
+
+
+def test_credit_codes_carry_their_check_digit() -> None:
+    assert is_credit_code("91110000600037341L")
+    for text in ("91110000600037342L", "91110000600037341l", "91110000600037341", ""):
+        assert not is_credit_code(text)
 
 
 @given(st.text(alphabet="0123456789", max_size=40))
