@@ -4,8 +4,6 @@ Whose orders they are, whom they pay and what they cost is read from their contr
 hash is taken of that: another order or amount than was consented to pays nothing.
 """
 
-from datetime import datetime
-
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
@@ -39,6 +37,8 @@ from escrow.ledger.members import Members
 from escrow.ledger.objects import BusinessObject, get_object
 from escrow.ledger.posting import LedgerWriter
 
+#: What may be said of a batch after it was entered.
+_TOLD_LATER = frozenset({"told", "reason"})
 #: How often a freeze looks at the balances again when somebody else moved them meanwhile.
 _DRAW_ATTEMPTS = 5
 
@@ -67,7 +67,7 @@ class BatchOpened(BaseModel):
     total_fen: int
     consent_no: str
     operation_hash: str
-    waits_until: AwareDatetime | None
+    waits_until: AwareDatetime
 
 
 class BatchPaid(BaseModel):
@@ -112,7 +112,7 @@ class BatchPaymentActivities:
             total_fen=sum(share.amount_fen for share in batch.shares),
             consent_no=consent.reference,
             operation_hash=consent.operation_hash,
-            waits_until=await self._waits_until(batch),
+            waits_until=min(order.payment_due_at for order in batch.orders),
         )
 
     @activity.defn
@@ -162,17 +162,21 @@ class BatchPaymentActivities:
 
     @activity.defn
     async def record_batch(self, step: Step) -> Receipt:
-        """Record a change of the batch that moves no money; the first one enters a refused one.
+        """Record a change of the batch that moves no money: that it was refused, that its orders know, or its closing.
 
         Raises:
-            Refused: `object_exists`, `not_found` for a batch that was never entered, or `order_state` for one that is
-                paid and stays so.
+            Refused: `object_exists`, `not_found` for a batch that was never entered, or `order_state` for what only
+                money makes true or undoes.
         """
         known = await get_object(self._reader, step.platform_no, BATCH_PAYMENT, step.object_no)
         if known is None and not step.is_first:
             raise Refused("not_found", f"There is no batch {step.object_no}.")
-        if known is not None and known.status == BatchStatus.PAID != step.status:
-            raise Refused("order_state", f"The batch {step.object_no} is paid and stays so.")
+        status = BatchStatus.REFUSED if known is None else BatchStatus(known.status)
+        ends = status is BatchStatus.AWAITING_PAYMENT and step.status == BatchStatus.CLOSED
+        if not step.is_first and ((step.status != status and not ends) or not step.document.keys() <= _TOLD_LATER):
+            raise Refused("order_state", f"The batch {step.object_no} is {status}; only its money changes that.")
+        if step.is_first and step.status != BatchStatus.REFUSED:
+            raise Refused("order_state", "A batch is entered with its consent, or as refused.")
         try:
             return await self._writer.post(step.posting(content={}))
         except Refused as refusal:
@@ -307,15 +311,6 @@ class BatchPaymentActivities:
             or payment.amount_fen < total_fen
         ):
             raise Refused("payment_differs", f"The channel says otherwise about {direct.payment_no}.")
-
-    async def _waits_until(self, batch: BatchOrders) -> datetime | None:
-        """When the first of the orders closes unpaid."""
-        due: list[datetime] = []
-        for order in batch.orders:
-            found = await get_object(self._reader, batch.platform_no, "order", order.order_no)
-            if found is not None and found.body["step_due_at"] is not None:
-                due.append(datetime.fromisoformat(found.body["step_due_at"]))
-        return min(due, default=None)
 
 
 def _document(request: PayBatch, batch: BatchOrders, outcomes: dict[str, ShareOutcome]) -> dict[str, object]:

@@ -69,6 +69,11 @@ class SignedOrder:
         return self._period("inspection_period") // timedelta(days=1)
 
     @property
+    def payment_due_at(self) -> datetime:
+        """Until when the order waits for its payment."""
+        return self.taken_at[derived(self.order_no, "open")] + self._period("payment_deadline")
+
+    @property
     def start_period(self) -> timedelta:
         """How long a paid order waits for the start of work."""
         return self._period("start_deadline")

@@ -1,5 +1,6 @@
 """Sentences about batches: an owner pays a list of its orders together."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,7 +9,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.testing import ActivityEnvironment
 
-from activities.batch_payments import PayBatch
+from activities.batch_payments import BatchPaymentActivities, PayBatch
 from activities.steps import Step
 from escrow.domain.batch_payments import (
     BATCH_PAYMENT,
@@ -121,30 +122,44 @@ class Batches:
         await cashier.awaits_payer(batch_pay_in_no(BATCH))
         return cashier
 
-    async def is_posted(self, batch_no: str = BATCH) -> None:
+    async def is_posted(self) -> None:
         """The batch is posted from the balance by a worker that then dies: nobody is told."""
-        story, stage = self.story, self.story.stage
-        activities = Activities(
-            settings_for(stage.database, stage.sandbox), stage.writer, stage.reader, stage.sandbox.bank
-        )
-        workflow_id = batch_payment_workflow_id(story.platform_no, batch_no)
-        environment = ActivityEnvironment()
-        environment.info = replace(environment.info, workflow_id=workflow_id)
-        step = Step(
-            platform_no=story.platform_no,
-            object_kind=BATCH_PAYMENT,
-            object_no=batch_no,
-            request_no=derived("", BATCH_PAYMENT, batch_no, "pay"),
-            event_type="batch_payment.opened",
-            status="awaiting_payment",
-            document={},
-            occurred_at=await story.now(),
-            is_first=True,
-        )
         request = PayBatch(
-            step=step, payer_no=OWNER, order_nos=tuple(self.contracts), paid_by="balance", started_as="a dead run"
+            step=await self._step("pay", "awaiting_payment", is_first=True),
+            payer_no=OWNER,
+            order_nos=tuple(self.contracts),
+            paid_by="balance",
+            started_as="a dead run",
         )
-        await environment.run(activities.batches.freeze_batch, request)
+        await self._run(lambda batches: batches.freeze_batch, request)
+
+    async def is_recorded(self, status: str, *, is_first: bool, **document: Any) -> None:
+        """Somebody who may write to Temporal has something recorded about the batch."""
+        step = await self._step("invented", status, is_first=is_first)
+        await self._run(lambda batches: batches.record_batch, step.model_copy(update={"document": document}))
+
+    async def _run(self, activity: Callable[[BatchPaymentActivities], Callable[..., Any]], request: Any) -> None:
+        """Run one activity as the worker would for the batch's own workflow."""
+        stage = self.story.stage
+        settings = settings_for(stage.database, stage.sandbox)
+        activities = Activities(settings, stage.writer, stage.reader, stage.sandbox.bank)
+        environment = ActivityEnvironment()
+        workflow_id = batch_payment_workflow_id(self.story.platform_no, BATCH)
+        environment.info = replace(environment.info, workflow_id=workflow_id)
+        await environment.run(activity(activities.batches), request)
+
+    async def _step(self, part: str, status: str, *, is_first: bool) -> Step:
+        return Step(
+            platform_no=self.story.platform_no,
+            object_kind=BATCH_PAYMENT,
+            object_no=BATCH,
+            request_no=derived("", BATCH_PAYMENT, BATCH, part),
+            event_type="batch_payment.opened",
+            status=status,
+            document={},
+            occurred_at=await self.story.now(),
+            is_first=is_first,
+        )
 
     @property
     def workflow(self) -> WorkflowHandle[Any, Any]:

@@ -126,7 +126,6 @@ class BatchPayment(Desk):
         """Have the total collected, and stay until no payment can come any more."""
         assert isinstance(self.batch.paid_by, CollectionMethod)  # noqa: S101 - narrows the type
         assert self.batch.expires_at is not None  # noqa: S101 - the API sets it wherever a channel collects
-        ends = [self.batch.expires_at, *([opened.waits_until] if opened.waits_until is not None else [])]
         number = batch_pay_in_no(self.batch.batch_no)
         try:
             collecting = await workflow.start_child_workflow(
@@ -138,7 +137,7 @@ class BatchPayment(Desk):
                     method=self.batch.paid_by,
                     amount_fen=opened.total_fen,
                     subject=self.batch.batch_no,
-                    expires_at=min(ends),
+                    expires_at=min(self.batch.expires_at, opened.waits_until),
                     return_url=self.batch.return_url,
                     consent=Basis(kind="consent", reference=opened.consent_no, operation_hash=opened.operation_hash),
                     batch_no=self.batch.batch_no,

@@ -4,11 +4,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, get_type_hints
 
+import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.testing import ActivityEnvironment
 
+from escrow.domain.batch_payments import batch_pay_in_no
 from tests.stage import settings_for
 from tests.story import Story
+from tests.story_batches import BATCH, batches_of
+from tests.story_collections import QR
 from worker import Activities
 
 #: A payment order is attempted once, and what the bank answers about it may change.
@@ -34,6 +38,26 @@ async def test_what_is_asked_again_after_it_was_done_is_answered_as_the_first_ti
     assert asked_again >= {
         "open_order", "freeze_price", "release_milestone", "refund_rest", "hold_money", "settle_withdrawal"
     }  # fmt: skip
+    assert await story.balances() == before
+
+
+@pytest.mark.parametrize("collected", [False, True])
+async def test_a_batch_that_is_asked_again_pays_nothing_a_second_time(story: Story, collected: bool) -> None:
+    batches = await batches_of(story, "120,000.00")
+    if collected:
+        cashier = await batches.collects(method=QR)
+        await batches.about("D-2").cancels("O-1")
+        await cashier.payer_pays(number=batch_pay_in_no(BATCH))
+        await batches.knows("D-3")
+    else:
+        await batches.pays()
+    await story.ending_of(batches.workflow)
+    await batches.about("D-1").starts()
+    before = await story.balances()
+
+    asked_again = await _asked_again(story, batches.workflow)
+
+    assert asked_again == ({"open_batch", "freeze_batch_direct"} if collected else {"freeze_batch"})
     assert await story.balances() == before
 
 

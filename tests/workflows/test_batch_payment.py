@@ -1,6 +1,7 @@
 """Batch payment from the balance: one consent, one posting, all orders or none; then each order lives alone."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 from temporalio.client import WorkflowExecutionStatus
@@ -218,6 +219,29 @@ async def test_one_consent_pays_one_batch(story: Story) -> None:
     assert (await story.ending_of(again)).status == "refused"
     assert await story.balances() == before
     assert (await story.in_the_books("batch_payment", BATCH)).status == "paid"
+
+
+@pytest.mark.parametrize(
+    ("status", "is_first", "document"),
+    [
+        ("paid", True, {"orders": [{"order_no": "D-1", "outcome": "frozen"}]}),
+        ("awaiting_payment", True, {}),
+        ("refused", False, {}),
+        ("closed", False, {}),
+        ("paid", False, {"frozen_fen": 1}),
+    ],
+)
+async def test_the_books_say_of_a_batch_what_its_money_did(
+    story: Story, status: str, is_first: bool, document: dict[str, Any]
+) -> None:
+    batches = await batches_of(story)
+    if not is_first:
+        await batches.pays()
+
+    with pytest.raises(Refused) as refusal:
+        await batches.is_recorded(status, is_first=is_first, **document)
+
+    assert refusal.value.code == "order_state"
 
 
 async def test_an_order_believes_no_batch_that_the_books_do_not_know(story: Story) -> None:
