@@ -16,10 +16,11 @@ DEPOSIT_FEN = PRICE_FEN * 30 // 100
 COMMISSION_FEN = DEPOSIT_FEN * 5 // 100
 
 
-async def balance_fen(platform: Platform, purpose: str) -> int:
-    """Sum of the platform's accounts of one purpose."""
-    balances: dict[str, int] = (await platform.get("/platform")).json()["balances_fen"]
-    return balances.get(purpose, 0)
+async def balance_fen(platform: Platform, sub_account_no: str) -> int:
+    """What is on a functional sub-account of the platform."""
+    functional = (await platform.get("/platform/sub-accounts")).json()["functional"]
+    (found_fen,) = [item["balance_fen"] for item in functional if item["sub_account_no"] == sub_account_no]
+    return int(found_fen)
 
 
 async def broken(stack: Stack, platform: Platform) -> set[str]:
@@ -58,11 +59,11 @@ async def test_on_a_marketplace_money_comes_through_the_banks_transit_account_an
         return bool((await platform.get("/orders/D-1001")).json()["status"] == "awaiting_start")
 
     await eventually(paid)
-    assert await balance_fen(platform, "channel_due") == -PRICE_FEN  # at the bank, on its transit account
+    assert await balance_fen(platform, "top_up_in_transit") == PRICE_FEN  # on the bank's transit account
     await platform.bank.settle_now(CollectionMethod.ACQUIRING)
 
     async def settled() -> bool:
-        return await balance_fen(platform, "channel_due") == 0
+        return await balance_fen(platform, "top_up_in_transit") == 0
 
     await eventually(settled)
     await platform.command("D-1001/start", "R-start", "C-1")
