@@ -22,7 +22,9 @@ from tests.postgres import new_database, running_server
 from tests.sandbox import running_sandbox
 from tests.stage import TUESDAY_MORNING
 from tests.story import Story, told
+from tests.story_batches import BATCH, batches_of
 from tests.story_ground import CONTRACTOR, OWNER
+from workflows.batch_messages import PaidInBatch
 from workflows.messages import bank_watch_workflow_id
 
 FOLDER = Path(__file__).parent
@@ -134,6 +136,19 @@ async def bank_watch(story: Story) -> WorkflowHandle[Any, Any]:
     return story.stage.client.get_workflow_handle(bank_watch_workflow_id(story.platform_no))
 
 
+async def order_paid_in_batch(story: Story) -> WorkflowHandle[Any, Any]:
+    """Paid with a batch, of which it hears at its payment deadline only; told again; cancelled with a refund."""
+    batches = await batches_of(story)
+    await batches.owner_consents()
+    await batches.is_posted()
+    await story.hours_pass(24.1)
+    await batches.knows("D-1")
+    await batches.order("D-1").signal("paid_in_batch", PaidInBatch(batch_no=BATCH))
+    await batches.about("D-1").cancels(CONTRACTOR)
+    await story.order_ends()
+    return story.order
+
+
 RECORDINGS: dict[str, Recording] = {
     recording.__name__: recording
     for recording in (
@@ -146,6 +161,7 @@ RECORDINGS: dict[str, Recording] = {
         withdrawal_returned,
         withdrawal_queued,
         bank_watch,
+        order_paid_in_batch,
         *money_in.RECORDINGS,
     )
 }
