@@ -72,18 +72,24 @@ async def test_links_to_hosted_pages_lead_to_what_they_say_and_can_be_made_again
         pages = [(await http.get(link, params={"lang": "en"})).raise_for_status().text for link in sorted(second)]
     for sign in ("<svg", 'id="pay"', "Set your payment password", "Accept the stage"):
         assert sum(sign in page for page in pages) == 1, sign
+    assert "every invariant of the books holds" in await said_by(stack, "verify", "TRY")
 
 
 async def links_of(stack: Stack) -> set[str]:
     """The links that `escrow links` shows."""
-    command = ["-c", "from escrow.cli import main; main()", "--stack", str(stack.folder), "links"]
+    return set(re.findall(r"http://\S+", await said_by(stack, "links")))
+
+
+async def said_by(stack: Stack, *arguments: str) -> str:
+    """What a command says that must succeed."""
+    command = ["-c", "from escrow.cli import main; main()", "--stack", str(stack.folder), *arguments]
     ours = {name: value for name, value in os.environ.items() if not name.startswith("ESCROW_")}
-    shown = await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         sys.executable, *command, cwd=ROOT, env=ours, stdout=asyncio.subprocess.PIPE
     )
-    said, _ = await asyncio.wait_for(shown.communicate(), 60)
-    assert shown.returncode == 0, said.decode()
-    return set(re.findall(r"http://\S+", said.decode()))
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, said.decode()
+    return said.decode()
 
 
 async def test_no_log_shows_a_key(stack: Stack) -> None:
