@@ -113,7 +113,7 @@ class DebitActivities:
             try:
                 return await self._channel.create(await self._order(request))
             except BankDeclined:
-                await self._debits.failed(ref.platform_no, ref.request_no)
+                await self._debits.rule_out(ref.platform_no, ref.request_no)
                 raise
 
     @activity.defn
@@ -130,11 +130,11 @@ class DebitActivities:
 
     async def _rule_out(self, platform_no: str, collection_no: str) -> bool:
         answer = await self._channel.query(bank_request_no(platform_no, collection_no))
-        lost = answer.status is CollectionStatus.NOT_FOUND and answer.final
-        has_failed = lost or answer.status is CollectionStatus.FAILED
-        if has_failed:
-            await self._debits.failed(platform_no, collection_no)
-        return has_failed
+        is_lost = answer.status is CollectionStatus.NOT_FOUND and answer.final
+        is_ruled_out = is_lost or answer.status is CollectionStatus.FAILED
+        if is_ruled_out:
+            await self._debits.rule_out(platform_no, collection_no, is_lost=is_lost)
+        return is_ruled_out
 
     async def _order(self, request: DebitOrder) -> CollectionOrder:
         ref = request.collection

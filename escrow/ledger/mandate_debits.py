@@ -14,10 +14,10 @@ from escrow.ledger.mandates import Mandates
 from escrow.ledger.registry_posting import run, transaction
 from escrow.ledger.registry_tables import MandateDebitRow, MandateRow
 
-_SENT, _FAILED = "sent", "failed"
+_SENT, _FAILED, _LOST = "sent", "failed", "lost"
 _OF_DAY = """
 SELECT coalesce(sum(amount_fen), 0)::numeric AS fen FROM mandate_debit
-WHERE platform_no = :platform_no AND mandate_no = :mandate_no AND day = :day AND status <> 'failed'
+WHERE platform_no = :platform_no AND mandate_no = :mandate_no AND day = :day AND status = 'sent'
 """
 
 
@@ -71,9 +71,9 @@ class MandateDebits:
         async with transaction(self._reader) as session:
             await self._mandate(session, debit)
             for before in await self._of_pay_in(session, debit.platform_no, debit.pay_in_no):
-                if before.status != _FAILED and _same(before, debit):
+                if before.status == _SENT and _same(before, debit):
                     return
-                if before.status != _FAILED or before.collection_no == debit.collection_no:
+                if before.status == _SENT or before.collection_no == debit.collection_no:
                     raise Refused("debit_under_way", f"Another debit for {debit.pay_in_no} has not definitely failed.")
             day = await self._allowed(session, debit, now=now)
             session.add(
@@ -90,12 +90,16 @@ class MandateDebits:
                 )
             )
 
-    async def failed(self, platform_no: str, collection_no: str) -> None:
-        """Record that the bank says for good that nothing is debited under this number; repeatable."""
+    async def rule_out(self, platform_no: str, collection_no: str, *, is_lost: bool = False) -> None:
+        """Record that the bank says for good that nothing is debited under this number; repeatable.
+
+        Args:
+            is_lost: the bank never saw it, so that its channel may be asked again.
+        """
         async with transaction(self._reader) as session:
             row = await session.get(MandateDebitRow, (platform_no, collection_no), with_for_update=True)
             if row is not None:
-                row.status = _FAILED
+                row.status = _LOST if is_lost else _FAILED
 
     async def failed_channels(self, platform_no: str, pay_in_no: str) -> frozenset[str]:
         """Channels on which debits for this money have definitely failed."""
@@ -104,10 +108,10 @@ class MandateDebits:
         return frozenset(debit.channel for debit in debits if debit.status == _FAILED)
 
     async def open_numbers(self, platform_no: str, pay_in_no: str) -> list[str]:
-        """Our numbers of debits for this money of which it is not recorded that they failed."""
+        """Our numbers of debits for this money that are not ruled out."""
         async with self._reader.session() as session:
             debits = await self._of_pay_in(session, platform_no, pay_in_no)
-        return [debit.collection_no for debit in debits if debit.status != _FAILED]
+        return [debit.collection_no for debit in debits if debit.status == _SENT]
 
     async def _allowed(self, session: AsyncSession, debit: Debit, *, now: datetime) -> date:
         """The day on which an allowed debit counts."""

@@ -300,7 +300,7 @@ class MandateRow(SQLModel, table=True):
 
 
 class MandateDebitRow(SQLModel, table=True):
-    """One debit order to the bank, kept before it is sent; `status` is `sent` until it has definitely `failed`."""
+    """One debit order to the bank, kept before it is sent; `sent` until it has definitely `failed` or is `lost`."""
 
     __tablename__ = "mandate_debit"
     __table_args__ = (

@@ -12,6 +12,7 @@ import asyncpg
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
 
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.channels.sandbox_bank.steering import SandboxSteering
@@ -100,9 +101,13 @@ class House:
         return await Client.connect(self.stack.temporal.address, data_converter=pydantic_data_converter)
 
     async def wake_withdrawal(self, platform: Platform, withdrawal_no: str) -> None:
-        """A notice of the bank reaches a withdrawal."""
+        """A notice of the bank reaches a withdrawal; one that has just ended needs none."""
         handle = (await self.temporal()).get_workflow_handle(withdrawal_workflow_id(platform.number, withdrawal_no))
-        await handle.signal("bank_notice", _notice("payout"))
+        try:
+            await handle.signal("bank_notice", _notice("payout"))
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
 
     async def wake_bank_watch(self, platform: Platform) -> None:
         """A notice of the bank reaches the watch over the custody account."""

@@ -108,7 +108,7 @@ async def test_a_debit_that_never_arrived_is_made_over_the_same_channel(story: S
 
     assert outcome.status == "paid"
     state = await members.state()
-    assert state.request_no == "T-1:collect:2"
+    assert (state.request_no, state.debit_channel) == ("T-1:collect:2", _UNIONPAY)
     await owner_has(story, "1,000.00")
 
 
