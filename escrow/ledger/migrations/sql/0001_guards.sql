@@ -62,7 +62,7 @@ CREATE TRIGGER guard_entries AFTER INSERT ON entry REFERENCING NEW TABLE AS new_
     FOR EACH STATEMENT EXECUTE FUNCTION guard_entries();
 
 -- Lines sum to zero per entry, do only what the entry's recipe allows, stay above the account's minimum after each
--- line, and end at the account's balance. Pending money matures only after its day was closed.
+-- line, and end at the account's balance. Pending money matures only after its day was closed, and stays whose it is.
 CREATE FUNCTION guard_lines() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -76,6 +76,8 @@ BEGIN
             WHEN r.recipe IS NULL THEN 'recipe_forbidden'
             WHEN e.recipe = 'pending_matured' AND a.purpose = 'pending' AND a.ref >= to_char(l.accounting_day, 'YYYY-MM-DD')
                 THEN 'basis_not_due'
+            WHEN e.recipe = 'pending_matured' AND EXISTS (SELECT FROM new_lines o JOIN account b ON b.id = o.account_id
+                WHERE o.entry_id = l.entry_id AND b.member_no <> a.member_no) THEN 'recipe_forbidden'
             WHEN l.balance_after_fen < a.min_balance_fen THEN 'insufficient_balance'
             ELSE 'unbalanced'
         END AS code
@@ -90,6 +92,8 @@ BEGIN
         OR a.platform_no <> e.platform_no
         OR e.accounting_day <> l.accounting_day
         OR (e.recipe = 'pending_matured' AND a.purpose = 'pending' AND a.ref >= to_char(l.accounting_day, 'YYYY-MM-DD'))
+        OR (e.recipe = 'pending_matured' AND EXISTS (SELECT FROM new_lines o JOIN account b ON b.id = o.account_id
+            WHERE o.entry_id = l.entry_id AND b.member_no <> a.member_no))
         OR l.balance_after_fen < a.min_balance_fen
         OR l.version > a.version
         OR (l.version = a.version AND l.balance_after_fen <> a.balance_fen)
