@@ -59,3 +59,28 @@ async def test_the_database_allows_exactly_the_recipes_of_the_code(server: Postg
     await connection.close()
     assert rules == {(name, *move) for name, rule in RECIPES.items() for move in rule.moves}
     assert kinds == {name: set(rule.basis_kinds) for name, rule in RECIPES.items()}
+
+
+async def test_orders_that_were_paid_before_claims_were_known_are_claimed_by_what_ended_their_wait(
+    server: PostgresServer,
+) -> None:
+    database = await new_database(server, migrated=False)
+    await migrate(database.dsn, revision="0006")
+    connection = await asyncpg.connect(database.dsn)
+    lives = {"D-1": ["awaiting_payment", "awaiting_start", "cancelled"], "D-2": ["awaiting_payment"]}
+    for order_no, statuses in lives.items():
+        for number, status in enumerate(statuses, start=1):
+            await connection.execute(
+                "INSERT INTO event (platform_no, kind, object_no, sequence_no, event_type, status, body, occurred_at,"
+                " request_no) VALUES ('HOME', 'order', $1, $2, 'e', $3, '{}', now(), $4)",
+                order_no,
+                number,
+                status,
+                f"{order_no}:{number}",
+            )
+
+    await migrate(database.dsn)
+
+    claims = [tuple(row) for row in await connection.fetch("SELECT name, request_no FROM claim")]
+    await connection.close()
+    assert claims == [("order/D-1/unpaid", "D-1:2")]
