@@ -46,7 +46,7 @@ async def test_the_page_shows_orders_payees_total_and_the_list_and_the_password_
     assert set((await statuses(platform)).values()) == {"awaiting_payment"}
 
     await phone.goto(authorization["url"])
-    await picture(phone, folder / "page-batch-phone.png")
+    await picture(phone, folder, "batch")
     await phone.fill("#password", PASSWORD)
     await phone.click("button[value=confirm]")
     await phone.get_by_text("已完成").wait_for()

@@ -9,11 +9,13 @@ import pytest
 import pytest_asyncio
 import zxingcpp
 from PIL import Image
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, ViewportSize, expect
 
 from escrow.domain.platform_config import PlatformConfig
 from tests.api.platforms import Platform, PlatformMaker, created
-from tests.pages.test_in_a_browser import DESKTOP, PHONE, picture
+from tests.pages.test_in_a_browser import DESKTOP, PHONE, folder, picture
+
+__all__ = ["folder"]
 
 
 @pytest_asyncio.fixture
@@ -33,18 +35,20 @@ async def top_up(platform: Platform, method: str = "qr_wechat") -> tuple[str, st
 
 @pytest.mark.parametrize(("size", "locale", "paid"), [(PHONE, "zh-CN", "付款成功"), (DESKTOP, "en-GB", "Paid")])
 async def test_the_code_in_the_picture_leads_to_the_payment(
-    platforms: PlatformMaker, browser: Browser, tmp_path: Path, size: dict[str, int], locale: str, paid: str
+    platforms: PlatformMaker, browser: Browser, folder: Path, size: ViewportSize, locale: str, paid: str
 ) -> None:
     platform = await platforms.open()
     url, content = await top_up(platform)
-    context = await browser.new_context(viewport=size, locale=locale, color_scheme="light")  # type: ignore[arg-type]  # a dict of the two sizes
+    context = await browser.new_context(viewport=size, locale=locale, color_scheme="light")
     page = await context.new_page()
     await page.goto(url)
     await expect(page.locator("dd").first).to_contain_text("1,234.56")
-    await picture(page, tmp_path / "cashier.png")
+    await picture(page, folder, f"cashier-{locale[:2]}")
 
-    seen = await asyncio.to_thread(lambda: zxingcpp.read_barcodes(Image.open(tmp_path / "cashier.png")))
-    assert [code.text for code in seen] == [content]
+    for device in ("phone", "desktop"):
+        shown = folder / f"page-cashier-{locale[:2]}-{device}.png"
+        seen = await asyncio.to_thread(zxingcpp.read_barcodes, await asyncio.to_thread(Image.open, shown))
+        assert [code.text for code in seen] == [content]
     wallet = await context.new_page()
     await wallet.goto(seen[0].text)
     await wallet.locator("button").click()

@@ -60,18 +60,23 @@ async def desktop(browser: Browser) -> AsyncIterator[Page]:
     await context.close()
 
 
-async def picture(page: Page, path: Path) -> None:
-    """A picture of the window, once it was found to be usable: nothing sticks out, everything can be touched."""
-    width = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert width == 0, "the page is wider than the screen"
-    for control in await page.locator("input:not([type=hidden]), button").all():
-        box = await control.bounding_box()
-        assert box is not None
-        assert box["height"] >= _SMALLEST_TARGET
-    for field in await page.locator("input:not([type=hidden])").all():
-        name = await field.get_attribute("id")
-        assert await page.locator(f"label[for={name}]").count() == 1
-    await page.screenshot(path=path, full_page=True)
+async def picture(page: Page, folder: Path, name: str) -> None:
+    """Pictures on a phone and on a desktop, once found to be usable: nothing sticks out, everything can be touched."""
+    before = page.viewport_size
+    for device, size in (("phone", PHONE), ("desktop", DESKTOP)):
+        await page.set_viewport_size(size)
+        width = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert width == 0, "the page is wider than the screen"
+        for control in await page.locator("input:not([type=hidden]), button").all():
+            box = await control.bounding_box()
+            assert box is not None
+            assert box["height"] >= _SMALLEST_TARGET
+        for field in await page.locator("input:not([type=hidden])").all():
+            label = await field.get_attribute("id")
+            assert await page.locator(f"label[for={label}]").count() == 1
+        await page.screenshot(path=folder / f"page-{name}-{device}.png", full_page=True)
+    if before is not None:
+        await page.set_viewport_size(before)
 
 
 async def test_a_password_is_set_and_an_acceptance_authorised_on_a_phone_in_chinese(
@@ -88,21 +93,21 @@ async def test_a_password_is_set_and_an_acceptance_authorised_on_a_phone_in_chin
     await phone.get_by_label("短信验证码").fill(await newest_code(platform.bank))
     await phone.get_by_label("新支付密码").fill(PASSWORD)
     await phone.get_by_label("再次输入新密码").fill(PASSWORD)
-    await picture(phone, folder / "page-password-phone.png")
+    await picture(phone, folder, "password")
     await phone.get_by_role("button", name="保存").click()
     await phone.get_by_text("支付密码已保存").wait_for()
 
     asked = await ask_acceptance(platform)
     await phone.goto(asked["url"])
     await phone.get_by_text("55,800.00 元").wait_for()
-    await picture(phone, folder / "page-accept-phone.png")
+    await picture(phone, folder, "accept")
     await phone.get_by_label("支付密码").fill("wrong-one")
     await phone.get_by_role("button", name="确认授权").click()
     await phone.get_by_role("alert").get_by_text("还可以试 4 次").wait_for()
     await phone.get_by_label("支付密码").fill(PASSWORD)
     await phone.get_by_role("button", name="确认授权").click()
     await phone.get_by_text("操作已执行").wait_for()
-    await picture(phone, folder / "page-done-phone.png")
+    await picture(phone, folder, "done")
     back = await phone.get_by_role("link", name="返回平台").get_attribute("href")
     assert back == f"{return_url}?authorization_id={asked['authorization_id']}&outcome=done"
     await phone.route(f"{SHOP}/**", _shop_page)
@@ -122,7 +127,7 @@ async def test_paying_is_authorised_on_a_desktop_in_english_with_the_clause_of_s
     await desktop.get_by_role("button", name="Send me a code").click()
     await desktop.get_by_text("you do not object within 7 days").wait_for()
     await desktop.get_by_label("SMS code").fill(await newest_code(platform.bank))
-    await picture(desktop, folder / "page-pay-desktop.png")
+    await picture(desktop, folder, "pay")
     await desktop.get_by_role("button", name="Authorise").click()
     await desktop.get_by_text("The operation was carried out").wait_for()
     await desktop.get_by_role("link", name="中文").click()
@@ -143,7 +148,7 @@ async def test_an_account_is_bound_on_a_phone_in_chinese(
     await phone.goto(asked.json()["authorization"]["url"])
     await phone.get_by_text("****").wait_for()
     await phone.get_by_label("支付密码").fill(PASSWORD)
-    await picture(phone, folder / "page-bind-phone.png")
+    await picture(phone, folder, "bind")
     await phone.get_by_role("button", name="确认授权").click()
     await phone.get_by_text("操作已执行").wait_for()
     assert (await platform.get("/members/O-1/bank-accounts/A-1")).json()["status"] == "bound"
@@ -162,10 +167,10 @@ async def test_a_direct_payment_is_authorised_on_a_desktop_in_english_and_goes_o
     await desktop.goto(asked.json()["authorization"]["url"])
     await desktop.get_by_text("WeChat code").wait_for()
     await desktop.get_by_label("Payment password").fill(PASSWORD)
-    await picture(desktop, folder / "page-direct-desktop.png")
+    await picture(desktop, folder, "direct")
     await desktop.get_by_role("button", name="Authorise").click()
     await desktop.get_by_text("Go on to pay").wait_for()
-    await picture(desktop, folder / "page-go-on-desktop.png")
+    await picture(desktop, folder, "go-on")
     await desktop.get_by_role("link", name="Go and pay").click()
     await desktop.get_by_role("img", name="Code to scan for payment").wait_for()
     await platform.bank.pay(f"{platform.number}/D-1001:pay:R-1:collect:1")
