@@ -4,6 +4,8 @@ Whose orders they are, whom they pay and what they cost is read from their contr
 hash is taken of that: another order or amount than was consented to pays nothing.
 """
 
+from dataclasses import replace
+
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
@@ -36,6 +38,7 @@ from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members
 from escrow.ledger.objects import BusinessObject, get_object
 from escrow.ledger.posting import LedgerWriter
+from escrow.ledger.suspense_credits import suspended_credit
 
 #: What may be said of a batch after it was entered.
 _TOLD_LATER = frozenset({"told", "reason"})
@@ -233,6 +236,12 @@ class BatchPaymentActivities:
                 document={**_document(request, batch, outcomes), "direct": direct.model_dump(mode="json")},
             )
         )
+        suspended_fen = direct.paid_fen - sum(share.amount_fen for share in shares)
+        if suspended_fen:
+            credit = suspended_credit(
+                payment_no=direct.payment_no, amount_fen=suspended_fen, collected_for=batch.payer_no
+            )
+            posting = replace(posting, changes=(*posting.changes, credit))
         await self._writer.post(batch.paid(posting, funding=funding, direct=direct))
         return _all_paid(shares)
 

@@ -1,5 +1,6 @@
 """Activities of what a channel collected for an order: frozen for it, and given back through the channel."""
 
+from dataclasses import replace
 from datetime import date
 
 from pydantic import BaseModel, ConfigDict
@@ -26,6 +27,7 @@ from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members
 from escrow.ledger.posting import LedgerWriter
+from escrow.ledger.suspense_credits import suspended_credit
 
 
 class FreezeDirect(BaseModel):
@@ -90,25 +92,30 @@ class DirectPaymentActivities:
             ):
                 raise Refused("payment_differs", f"The channel says otherwise about {direct.payment_no}.")
             leg = direct_leg(payment_no=payment.payment_no, amount_fen=request.total_fen)
-            return await self._writer.post(
-                step.posting(
-                    entry=collection_recipes.order_paid_directly(
-                        platform_no=step.platform_no,
-                        channel=direct.method,
-                        owner_no=request.owner_no,
-                        order_no=step.object_no,
-                        payment_no=payment.payment_no,
-                        paid_fen=payment.amount_fen,
-                        price_fen=request.total_fen,
-                    ),
-                    content={"payment_no": payment.payment_no, "paid_fen": payment.amount_fen},
-                    claims=(unpaid_claim(step.object_no),),
-                    document={
-                        "direct": direct.model_dump(mode="json"),
-                        "funding": [{"source": leg.source, "amount_fen": leg.amount_fen, "refunded_fen": 0}],
-                    },
-                )
+            posting = step.posting(
+                entry=collection_recipes.order_paid_directly(
+                    platform_no=step.platform_no,
+                    channel=direct.method,
+                    owner_no=request.owner_no,
+                    order_no=step.object_no,
+                    payment_no=payment.payment_no,
+                    paid_fen=payment.amount_fen,
+                    price_fen=request.total_fen,
+                ),
+                content={"payment_no": payment.payment_no, "paid_fen": payment.amount_fen},
+                claims=(unpaid_claim(step.object_no),),
+                document={
+                    "direct": direct.model_dump(mode="json"),
+                    "funding": [{"source": leg.source, "amount_fen": leg.amount_fen, "refunded_fen": 0}],
+                },
             )
+            excess_fen = payment.amount_fen - request.total_fen
+            if excess_fen:
+                credit = suspended_credit(
+                    payment_no=payment.payment_no, amount_fen=excess_fen, collected_for=request.owner_no
+                )
+                posting = replace(posting, changes=(*posting.changes, credit))
+            return await self._writer.post(posting)
 
     @activity.defn
     async def refund_direct(self, request: DirectRefund) -> RefundAnswer:

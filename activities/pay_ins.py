@@ -10,6 +10,7 @@ from datetime import date
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
+from activities.collected_for import member_behind
 from activities.guards import require_consent, require_entered, require_own_workflow
 from activities.heartbeat import heartbeating
 from activities.payments import bank_request_no
@@ -29,6 +30,7 @@ from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members
 from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
+from escrow.ledger.suspense_credits import suspended_credit
 
 
 class PayInRequest(BaseModel):
@@ -218,7 +220,16 @@ class PayInActivities:
                     pending_day=await self._pending_day(step.platform_no, payment, settled=settled),
                 )
             content = {"payment_no": payment.payment_no, "paid_fen": payment.amount_fen}
-            return await self._writer.post(step.posting(entry=entry, content=content))
+            posting = step.posting(entry=entry, content=content)
+            suspended_fen = payment.amount_fen - (request.asked_fen if request.member_no else 0)
+            if suspended_fen > 0:
+                credit = suspended_credit(
+                    payment_no=payment.payment_no,
+                    amount_fen=suspended_fen,
+                    collected_for=await member_behind(self._reader, step.platform_no, step.object_no),
+                )
+                posting = replace(posting, changes=(*posting.changes, credit))
+            return await self._writer.post(posting)
 
     @activity.defn
     async def suspended_fen(self, payment: PaymentRef) -> int:

@@ -3,19 +3,20 @@
 from datetime import datetime
 from typing import Any
 
+from activities.collected_for import member_behind
 from activities.payments import bank_request_no
 from escrow.channels.collections import Collections
 from escrow.domain import collection_recipes
-from escrow.domain.collections import Settlement, SettlementItem
+from escrow.domain.collections import Settlement, SettlementItem, payment_booking_no
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis, Change, JournalEntry, Posting
+from escrow.domain.journal import Basis, JournalEntry, Posting
 from escrow.domain.platform_config import BusinessModel
-from escrow.domain.requests import derived
 from escrow.ledger.bank_lines import StoredBankLine
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import get_object
 from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
+from escrow.ledger.suspense_credits import suspended_credit
 
 
 class Settlements:
@@ -85,7 +86,7 @@ class Settlements:
             return  # its workflow books it, or has booked it
         posting = Posting(
             platform_no=platform_no,
-            request_no=derived("", "channel-payment", item.payment_no),
+            request_no=payment_booking_no(item.payment_no),
             content={"payment_no": item.payment_no, "paid_fen": item.amount_fen},
             occurred_at=occurred_at,
             entry=collection_recipes.collection_suspended(
@@ -95,13 +96,10 @@ class Settlements:
                 paid_fen=item.amount_fen,
             ),
             changes=(
-                Change(
-                    kind="bank_credit",
-                    object_no=item.payment_no,
-                    event_type="bank_credit.suspended",
-                    status="suspended",
-                    body={"amount_fen": item.amount_fen, "line_kind": "settlement", "member_no": None},
-                    must_be_new=True,
+                suspended_credit(
+                    payment_no=item.payment_no,
+                    amount_fen=item.amount_fen,
+                    collected_for=await member_behind(self._reader, platform_no, pay_in_no) if pay_in_no else "",
                 ),
             ),
             bases=(Basis(kind="none"),),

@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.steps import Step, used_before
 from escrow.domain import transfers
+from escrow.domain.accounts import suspense
 from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.funding import FundingLeg, draw
@@ -18,7 +19,7 @@ from escrow.domain.member_states import Deed, require_may
 from escrow.domain.platform_rules import require_business_model
 from escrow.domain.requests import derived
 from escrow.domain.transfers import TransferKind
-from escrow.ledger.balances import member_balances
+from escrow.ledger.balances import account_balance_fen, member_balances
 from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
@@ -26,6 +27,7 @@ from escrow.ledger.members import PLATFORM_ITSELF, Members, same_name
 from escrow.ledger.objects import get_object
 from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
+from escrow.ledger.suspense_credits import collected_for
 
 #: How often a transfer looks again when somebody else moved the same money meanwhile.
 _ATTEMPTS = 5
@@ -122,7 +124,7 @@ class TransferActivities:
     async def _assign(self, request: MakeTransfer) -> Receipt:
         platform_no = request.step.platform_no
         await self._require(platform_no, {request.member_no: Deed.RECEIVE})
-        await self._require_payee_of_payout(request)
+        await self._require_belongs(request)
         entry = transfers.suspense_assigned(
             platform_no=platform_no,
             credit_no=request.subject_no,
@@ -211,8 +213,8 @@ class TransferActivities:
         config = (await self._platforms.get(platform_no)).config
         return today if config.top_up_settlement == "T+1" else None
 
-    async def _require_payee_of_payout(self, request: MakeTransfer) -> None:
-        """What a bank gave back of a payout is its payee's: nobody else of another name is assigned it.
+    async def _require_belongs(self, request: MakeTransfer) -> None:
+        """What a bank gave back of a payout is its payee's, what a channel collected its member's: nobody else's.
 
         Raises:
             Refused: `two_operators_required`; they alone pay it out otherwise.
@@ -221,7 +223,11 @@ class TransferActivities:
         try:
             line = await self._lines.get(platform_no, request.subject_no)
         except Refused:
-            return  # a channel collected it
+            if not await account_balance_fen(self._reader, suspense(platform_no, request.subject_no)):
+                return  # nothing is there, and nothing can be given
+            if await collected_for(self._reader, platform_no, request.subject_no) != request.member_no:
+                raise Refused("two_operators_required", "A channel did not collect this for that member.") from None
+            return
         if line.kind == "return":
             member = await self._members.get(platform_no, request.member_no)
             if same_name(line.counterparty_name) != same_name(member.name):

@@ -1,5 +1,6 @@
 """Whether a withdrawal may begin, and to which bound account its money then goes."""
 
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -17,10 +18,12 @@ from escrow.domain.suspense_returns import suspense_return_operation_hash
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.consents import get_consent
+from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import PLATFORM_ITSELF, Members
 from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
+from escrow.ledger.suspense_credits import collected
 from escrow.ledger.suspense_payouts import SuspensePayouts
 
 
@@ -88,7 +91,7 @@ class WithdrawalPermits:
         """What is known of a return besides its amount, as the consent that it stands on says.
 
         Raises:
-            Refused: `basis_missing`, `basis_mismatch`, or `suspense_source_unknown`.
+            Refused: `basis_missing`, `basis_mismatch`, `suspense_source_unknown`, or `suspense_unsettled`.
         """
         step = request.step
         for basis in step.bases:
@@ -102,10 +105,24 @@ class WithdrawalPermits:
             holds = basis.operation_hash == expected and said["credit_no"] == request.credit_no
             if not holds or (request.principal_fen, request.fee_fen) != (said["principal_fen"], 0) or request.member_no:
                 raise _not_about_this(basis)
+            await self._require_settled(step.platform_no, request.credit_no)
             facts = {"cnaps_code": said["cnaps_code"], "payee_is_named": bool(said["payee_digest"])}
             await self._payees.payee(step.platform_no, step.object_no, credit_no=request.credit_no, **facts)
             return {"credit_no": request.credit_no, **facts}
         raise Refused("basis_missing", f"Nobody consented to the return {step.object_no}.")
+
+    async def _require_settled(self, platform_no: str, credit_no: str) -> None:
+        """What a channel collected leaves when the day after its booking is closed: it has settled by then.
+
+        Raises:
+            Refused: `suspense_unsettled`.
+        """
+        payment = await collected(self._reader, platform_no, credit_no)
+        if payment is None:
+            return
+        settles_on = payment.booked_on + timedelta(days=1)
+        if await accounting_day(self._reader, platform_no) <= settles_on:
+            raise Refused("suspense_unsettled", f"Its channel settles this first; ask when {settles_on} is closed.")
 
     async def _deciding_config(self, request: HoldMoney) -> PlatformConfig:
         """Only what an order does by itself keeps the order's configuration; whoever asks now is asked for now."""

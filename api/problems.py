@@ -97,6 +97,9 @@ CATALOGUE: dict[str, Entry] = {
     "suspense_source_unknown": Entry(
         _CONFLICT, "Nobody knows the account it came from", "Only what came by transfer can be sent back so."
     ),
+    "suspense_unsettled": Entry(
+        _CONFLICT, "Its channel has not settled it", "Pay it out when the day that the message names is closed."
+    ),
     "two_operators_required": Entry(
         HTTPStatus.FORBIDDEN, "Two operators decide this", "Ask the institution to pay this money out."
     ),

@@ -127,7 +127,8 @@ async def assign(
 ) -> AssignmentView:
     """Give money in suspense, or a part of it, to the member that it belongs to, at most what is still there.
 
-    What a bank gave back of a payout goes to a member of the payee's name only; else two operators pay it out.
+    What a bank gave back of a payout goes to a member of the payee's name only, what a channel collected to the member
+    that it was collected for; else two operators pay it out.
     """
     assignment = transfer_of(
         platform_no,

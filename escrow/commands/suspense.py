@@ -79,14 +79,20 @@ def propose(
         bool,
         typer.Option(
             "--name-account",
-            help="Ask for the account that money given back of a payout goes to now; it must bear the same name.",
+            help="Ask for the account that money given back of a payout, or collected by a channel, goes to now; it "
+            "must bear the payee's or the member's name.",
         ),
+    ] = False,
+    name_holder: Annotated[
+        bool,
+        typer.Option("--name-holder", help="Ask for its holder's name too, where no member is known."),
     ] = False,
     cnaps_code: Annotated[str, typer.Option(help="CNAPS code of that account's branch, where known.")] = "",
 ) -> None:
     """Propose to pay money in suspense out: to where it came from, or with --name-account where it belongs now."""
     account_no = typer.prompt("Account number", hide_input=True) if name_account else ""
-    run(_propose(platform_no, return_no, credit_no, yuan(amount), operator_key, account_no, cnaps_code))
+    account_name = typer.prompt("Account holder's name") if name_holder else ""
+    run(_propose(platform_no, return_no, credit_no, yuan(amount), operator_key, (account_no, account_name), cnaps_code))
 
 
 async def _propose(
@@ -95,9 +101,10 @@ async def _propose(
     credit_no: str,
     amount_fen: int,
     operator_key: str,
-    account_no: str,
+    account: tuple[str, str],
     cnaps_code: str,
 ) -> None:
+    account_no, account_name = account
     async with opened_books() as books:
         proposal = await books.registry.suspense_payouts.propose(
             platform_no,
@@ -106,6 +113,7 @@ async def _propose(
             amount_fen=amount_fen,
             operator_no=await books.registry.operators.of_key(operator_key),
             account_no=account_no,
+            account_name=account_name,
             cnaps_code=cnaps_code,
         )
     out.print(f"{proposal.proposed_by} proposed {return_no}: {format_fen(amount_fen)} of {credit_no}")

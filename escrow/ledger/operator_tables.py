@@ -21,8 +21,8 @@ class OperatorKeyRow(SQLModel, table=True):
 class SuspensePayoutRow(SQLModel, table=True):
     """A payout of suspense money that one operator proposed and another decides; the account is sealed.
 
-    `account_no_sealed` and `payee_digest` are empty when the money goes to where it came from; `decided_by` is empty
-    until it is decided.
+    `account_no_sealed` and `payee_digest` are empty when the money goes to where it came from; `account_name_sealed` is
+    too when the bank told the name with the line. `decided_by` is empty until it is decided.
     """
 
     __tablename__ = "suspense_payout"
@@ -38,6 +38,7 @@ class SuspensePayoutRow(SQLModel, table=True):
     amount_fen: int = Field(sa_type=BigInteger)
     cnaps_code: str
     account_no_sealed: bytes = Field(sa_type=LargeBinary)
+    account_name_sealed: bytes = Field(default=b"", sa_type=LargeBinary, sa_column_kwargs={"server_default": ""})
     payee_digest: str
     proposed_by: str
     proposed_at: datetime = Field(sa_type=DateTime(timezone=True))

@@ -57,7 +57,7 @@ class Registry:
         self.sms_codes = SmsCodes(reader, box, self.page_links)
         self.closings = MemberClosings(reader, self.bank_accounts)
         self.operators = Operators(reader)
-        self.suspense_payouts = SuspensePayouts(reader, box, BankLines(reader, box))
+        self.suspense_payouts = SuspensePayouts(reader, box, BankLines(reader, box), self.members)
 
     async def open_platform(self, file: PlatformFile, *, custody_account_no: str) -> tuple[Platform, bool]:
         """Open a platform from its file, with its own bank account and the lines over which it may call.

@@ -1,7 +1,9 @@
 """Payouts of suspense money that two operators decide: one proposes, another confirms.
 
 The money goes to the account that it came from. What a bank gave back of a payout has no account to go back to: then
-the operators name one, and it must bear the name that the bank told with the line.
+the operators name one, and it must bear the name that the bank told with the line. What a channel collected came from
+no account either: the one that they name bears the name of the member that it was collected for, or, where the books
+know none, the name that they name too.
 """
 
 from dataclasses import dataclass
@@ -17,9 +19,11 @@ from escrow.domain.suspense_returns import OPERATORS, RETURN_SUSPENSE, suspense_
 from escrow.ledger.bank_lines import BankLines, StoredBankLine
 from escrow.ledger.consents import Consent, NewConsent, record_within
 from escrow.ledger.engine import Reader
+from escrow.ledger.members import Members, same_name
 from escrow.ledger.operator_tables import SuspensePayoutRow
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.registry_posting import transaction
+from escrow.ledger.suspense_credits import collected_for
 
 _CONSENT_VALIDITY = timedelta(hours=24)
 
@@ -53,12 +57,14 @@ class SuspensePayouts:
         reader: the ledger's connections.
         box: seals the accounts that operators name.
         lines: the bank's lines, which say where money came from.
+        members: whose names accounts bear that money goes to which was collected for them.
     """
 
-    def __init__(self, reader: Reader, box: PersonalDataBox, lines: BankLines) -> None:
+    def __init__(self, reader: Reader, box: PersonalDataBox, lines: BankLines, members: Members) -> None:
         self._reader = reader
         self._box = box
         self._lines = lines
+        self._members = members
 
     async def source(self, platform_no: str, credit_no: str) -> StoredBankLine:
         """The bank's line that brought money into suspense, with the account that it came from.
@@ -87,21 +93,22 @@ class SuspensePayouts:
         amount_fen: int,
         operator_no: str,
         account_no: str = "",
+        account_name: str = "",
         cnaps_code: str = "",
     ) -> Proposal:
         """Propose a payout; the same again changes nothing.
 
         Args:
-            account_no: where money that a bank gave back goes now; empty for the account that money came from.
+            account_no: where money goes now that a bank gave back or a channel collected; empty for the account that
+                money came from.
+            account_name: whose account that is, where neither the bank nor the books know; else empty.
             cnaps_code: of the payee's branch, empty when unknown.
 
         Raises:
             Refused: `suspense_source_unknown`, `suspense_payee_fixed`, `account_no_invalid`, `cnaps_code_invalid`, or
                 `request_no_reused`.
         """
-        line = await self.source(platform_no, credit_no)
-        if account_no and line.kind != "return":
-            raise Refused("suspense_payee_fixed", "This money goes back to the account it came from, to no other.")
+        name = await self._payees_name(platform_no, credit_no, account_no=account_no, account_name=account_name)
         if account_no and not (is_unionpay_card(account_no) or is_corporate_account_no(account_no)):
             raise Refused("account_no_invalid", "The account number is mistyped.")
         if cnaps_code and not is_cnaps_code(cnaps_code):
@@ -112,8 +119,9 @@ class SuspensePayouts:
             credit_no=credit_no,
             amount_fen=amount_fen,
             cnaps_code=cnaps_code,
-            account_no_sealed=self._box.seal(account_no, place=_place(platform_no, return_no)) if account_no else b"",
-            payee_digest=self._digest(platform_no, account_no),
+            account_no_sealed=self._sealed(account_no, _place(platform_no, return_no, "account_no")),
+            account_name_sealed=self._sealed(name, _place(platform_no, return_no, "account_name")),
+            payee_digest=self._digest(platform_no, " ".join(filter(None, (account_no, name)))),
             proposed_by=operator_no,
             proposed_at=datetime.now(UTC),
         )
@@ -158,23 +166,54 @@ class SuspensePayouts:
         Raises:
             Refused: `suspense_source_unknown`, or `not_found`.
         """
-        line = await self.source(platform_no, credit_no)
-        account_no = line.counterparty_account_no
+        account_no, account_name = "", ""
         if payee_is_named:
             async with self._reader.session() as session:
                 row = await session.get(SuspensePayoutRow, (platform_no, return_no))
             if row is None or not row.decided_by or not row.account_no_sealed:
                 raise Refused("not_found", f"No account was named for {return_no}.")
-            account_no = self._box.open(row.account_no_sealed, place=_place(platform_no, return_no))
+            account_no = self._box.open(row.account_no_sealed, place=_place(platform_no, return_no, "account_no"))
+            if row.account_name_sealed:
+                place = _place(platform_no, return_no, "account_name")
+                account_name = self._box.open(row.account_name_sealed, place=place)
+        if not account_name:
+            line = await self.source(platform_no, credit_no)
+            account_no, account_name = account_no or line.counterparty_account_no, line.counterparty_name
         return SuspensePayee(
             account_no=account_no,
-            account_name=line.counterparty_name,
+            account_name=account_name,
             is_corporate=not is_unionpay_card(account_no),
             cnaps_code=cnaps_code,
         )
 
-    def _digest(self, platform_no: str, account_no: str) -> str:
-        return self._box.blind_index(account_no, field=f"{platform_no}/suspense_payee").hex() if account_no else ""
+    async def _payees_name(self, platform_no: str, credit_no: str, *, account_no: str, account_name: str) -> str:
+        """Whose the named account must be, where the bank's line does not say it; else empty.
+
+        Raises:
+            Refused: `suspense_source_unknown` or `suspense_payee_fixed`.
+        """
+        try:
+            line = await self.source(platform_no, credit_no)
+        except Refused:
+            if not account_no:
+                raise
+            member_no = await collected_for(self._reader, platform_no, credit_no)
+            name = (await self._members.get(platform_no, member_no)).name if member_no else account_name
+            if not name:
+                raise
+        else:
+            name = ""
+            if account_no and line.kind != "return":
+                raise Refused("suspense_payee_fixed", "This money goes back to the account it came from, to no other.")
+        if account_name and same_name(account_name) != same_name(name):
+            raise Refused("suspense_payee_fixed", "The bank or the books say whose money this is: name no other.")
+        return name
+
+    def _digest(self, platform_no: str, payee: str) -> str:
+        return self._box.blind_index(payee, field=f"{platform_no}/suspense_payee").hex() if payee else ""
+
+    def _sealed(self, text: str, place: str) -> bytes:
+        return self._box.seal(text, place=place) if text else b""
 
     async def _locked(self, session: AsyncSession, platform_no: str, return_no: str) -> SuspensePayoutRow:
         row = await session.get(SuspensePayoutRow, (platform_no, return_no), with_for_update=True)
@@ -213,5 +252,5 @@ def _proposal(row: SuspensePayoutRow) -> Proposal:
     )
 
 
-def _place(platform_no: str, return_no: str) -> str:
-    return f"{platform_no}/suspense_payout/{return_no}/account_no"
+def _place(platform_no: str, return_no: str, field: str) -> str:
+    return f"{platform_no}/suspense_payout/{return_no}/{field}"

@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -48,6 +50,14 @@ StoryUnder = Callable[[PlatformConfig], AbstractAsyncContextManager[Story]]
 def story_under(database: Database, shared_bank: Sandbox) -> StoryUnder:
     """Begins a story on a platform with another configuration than the default."""
     return lambda config: told(database, shared_bank, config)
+
+
+@pytest.fixture
+async def todays_bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
+    """A bank whose day is that of the books."""
+    now = datetime.now(ZoneInfo("Asia/Shanghai")).isoformat(timespec="seconds")
+    async with running_sandbox(tmp_path_factory.mktemp("bank"), "--start-at", now) as running:
+        yield running
 
 
 class StoryAt(Protocol):

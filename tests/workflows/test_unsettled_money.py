@@ -2,8 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
 
 import pytest
 
@@ -15,7 +14,7 @@ from escrow.domain.transfers import TransferKind
 from escrow.ledger.days import accounting_day
 from escrow.stack.postgres import PostgresServer
 from tests.postgres import new_database
-from tests.sandbox import Sandbox, running_sandbox
+from tests.sandbox import Sandbox
 from tests.story import Story, told
 from tests.story_collections import Cashier
 from tests.story_ground import OWNER
@@ -23,14 +22,6 @@ from tests.workflows.test_direct_payment import paid_order
 from tests.workflows.test_whole_day import transferred
 
 PRICE = "186,000.00"
-
-
-@pytest.fixture
-async def todays_bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
-    """A bank whose day is that of the books."""
-    now = datetime.now(ZoneInfo("Asia/Shanghai")).isoformat(timespec="seconds")
-    async with running_sandbox(tmp_path_factory.mktemp("bank"), "--start-at", now) as running:
-        yield running
 
 
 @asynccontextmanager

@@ -1,0 +1,73 @@
+"""What a channel collected and waits in suspense: for which member, as the booking of the payment says."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from escrow.domain.calendars import SHANGHAI
+from escrow.domain.collections import payment_booking_no
+from escrow.domain.journal import Change
+from escrow.domain.pay_ins import COLLECT, TOP_UP
+from escrow.ledger.engine import Reader
+from escrow.ledger.objects import recorded_steps
+
+_KIND, _COLLECTED_FOR = "bank_credit", "collected_for"
+
+
+def suspended_credit(*, payment_no: str, amount_fen: int, collected_for: str) -> Change:
+    """The credit that a booking leaves in suspense.
+
+    Args:
+        amount_fen: what of the payment waits.
+        collected_for: member number; empty where the books know nobody.
+    """
+    body = {"amount_fen": amount_fen, "line_kind": "settlement", "member_no": None}
+    return Change(
+        kind=_KIND,
+        object_no=payment_no,
+        event_type="bank_credit.suspended",
+        status="suspended",
+        body={**body, _COLLECTED_FOR: collected_for} if collected_for else body,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A payment in suspense: its member, empty where none is known, and the day it was booked, in Shanghai."""
+
+    member_no: str
+    booked_on: date
+
+
+async def collected(reader: Reader, platform_no: str, credit_no: str) -> Collected | None:
+    """For whom a channel collected what waits in suspense, as its own booking says; None where that says nothing.
+
+    What is said of the credit under any other number is not believed: a workflow may have said it.
+    """
+    steps = await recorded_steps(reader, platform_no, _KIND, credit_no, facts=(_COLLECTED_FOR,))
+    booked_as = payment_booking_no(credit_no)
+    return next(
+        (
+            Collected(step.facts[_COLLECTED_FOR] or "", step.recorded_at.astimezone(SHANGHAI).date())
+            for step in steps
+            if step.request_no == booked_as and step.moved_money
+        ),
+        None,
+    )
+
+
+async def collected_for(reader: Reader, platform_no: str, credit_no: str) -> str:
+    """Member that a payment in suspense was collected for; empty where nobody is known."""
+    found = await collected(reader, platform_no, credit_no)
+    return "" if found is None else found.member_no
+
+
+async def consented_payers(reader: Reader, platform_no: str, pay_in_no: str) -> list[str]:
+    """Members who consented to what is collected under this number, each once."""
+    rows = await reader.rows(
+        "SELECT DISTINCT given_by FROM consent WHERE platform_no = $1 AND object_kind = 'pay_in' AND object_no = $2"
+        " AND operation = ANY ($3) ORDER BY given_by",
+        platform_no,
+        pay_in_no,
+        [TOP_UP, COLLECT],
+    )
+    return [row["given_by"] for row in rows]
