@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from api.functions import NOW, OF_THE_ORDER
+from escrow.domain.collections import CollectionMethod
 from escrow.domain.platform_config import PlatformConfig
 from escrow.domain.platform_functions import Function
 from tests.api.documented import OPERATIONS, codes_of
@@ -48,6 +49,15 @@ SWITCHED = [(function, endpoint) for table in (NOW, OF_THE_ORDER) for function i
 #: `auto_withdraw_allowed` is no function of its own: it is a term that an order asks for. Which function a top-up
 #: belongs to is said by its method.
 TERMS = {("POST", "/v1/orders"), ("POST", "/v1/top-ups")}
+
+#: Governs what a call's method says: see `test_collection_methods`.
+OF_THE_METHOD = {Function(method.value) for method in CollectionMethod}
+#: Off, it refuses no call: transfers of the payers' own wait in suspense.
+WITHOUT_ENDPOINT = {Function.OFFLINE_TRANSFER}
+
+
+def test_every_function_has_a_row() -> None:
+    assert {function for function, _ in SWITCHED} | OF_THE_METHOD | WITHOUT_ENDPOINT == set(Function)
 
 
 def test_the_table_is_what_the_endpoints_describe() -> None:
