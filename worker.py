@@ -23,6 +23,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from activities.bank_book import BankBook
 from activities.bank_lines import BankLineActivities
 from activities.batch_payments import BatchPaymentActivities
+from activities.clocks import Clock
 from activities.debits import DebitActivities
 from activities.direct_payments import DirectPaymentActivities
 from activities.failures import FailureMapping
@@ -96,6 +97,7 @@ class Activities:
         self.registry = Registry(reader, box)
         platforms, accounts = self.registry.platforms, self.registry.bank_accounts
         members = self.registry.members
+        clock = Clock(time_may_be_skipped=settings.time_may_be_skipped)
         self.orders = OrderActivities(
             writer, reader, members, platforms.configurations, time_may_be_skipped=settings.time_may_be_skipped
         )
@@ -123,19 +125,20 @@ class Activities:
         self.pay_ins = PayInActivities(writer, reader, members, platforms, bank.collections)
         self.returns = ReturnActivities(writer, reader, bank.collections)
         registry = self.registry
-        self.mandates = MandateActivities(registry.mandates, platforms, bank.collections)
+        self.mandates = MandateActivities(registry.mandates, platforms, bank.collections, clock)
         self.debits = DebitActivities(reader, platforms, registry.mandates, registry.mandate_debits, bank.collections)
         self.quick_payments = QuickPaymentActivities(
             reader, platforms, registry.card_holders, registry.pay_in_codes, bank.collections
         )
         self.identities = IdentityActivities(bank.registry, self.registry.identity_checks)
-        self.closings = MemberClosingActivities(self.registry.closings)
+        self.closings = MemberClosingActivities(self.registry.closings, clock)
         self.verifications = VerificationActivities(
             bank.verification,
             platforms,
             self.registry.verifications,
             self.registry.verification_sendings,
             self.registry.verification_tries,
+            clock,
         )
 
     def on_orders_queue(self) -> Sequence[Callable[..., Any]]:

@@ -6,6 +6,7 @@ A mandate is signed and revoked in the books alone, by the API on a recorded con
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
+from activities.clocks import Clock
 from activities.guards import require_own_workflow
 from activities.heartbeat import heartbeating
 from activities.payers import payer_of
@@ -40,7 +41,8 @@ class MandateStanding(BaseModel):
 class MandateActivities:
     """Bank and ledger activities of mandates."""
 
-    def __init__(self, mandates: Mandates, platforms: Platforms, channel: Collections) -> None:
+    def __init__(self, mandates: Mandates, platforms: Platforms, channel: Collections, clock: Clock) -> None:
+        self._clock = clock
         self._mandates = mandates
         self._platforms = platforms
         self._channel = channel
@@ -87,7 +89,8 @@ class MandateActivities:
             Refused: `wrong_workflow`, `too_early`.
         """
         _require_own(ref)
-        return _standing(await self._mandates.expire(ref.platform_no, ref.mandate_no, occurred_at=occurred_at))
+        now = self._clock.moment(occurred_at)
+        return _standing(await self._mandates.expire(ref.platform_no, ref.mandate_no, occurred_at=now))
 
     @activity.defn
     async def deregister_mandate(self, ref: MandateRef, occurred_at: AwareDatetime) -> MandateStanding:

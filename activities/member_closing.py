@@ -3,6 +3,7 @@
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
+from activities.clocks import Clock
 from escrow.ledger.member_closing import MemberClosings
 
 
@@ -19,8 +20,9 @@ class ClosingRef(BaseModel):
 class MemberClosingActivities:
     """Activities of closings."""
 
-    def __init__(self, closings: MemberClosings) -> None:
+    def __init__(self, closings: MemberClosings, clock: Clock) -> None:
         self._closings = closings
+        self._clock = clock
 
     @activity.defn
     async def complete_closing(self, ref: ClosingRef, occurred_at: AwareDatetime) -> str:
@@ -29,4 +31,5 @@ class MemberClosingActivities:
         Raises:
             Refused: `too_early`.
         """
-        return await self._closings.complete(ref.platform_no, ref.member_no, ref.request_no, occurred_at=occurred_at)
+        now = self._clock.moment(occurred_at)
+        return await self._closings.complete(ref.platform_no, ref.member_no, ref.request_no, occurred_at=now)

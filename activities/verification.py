@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
+from activities.clocks import Clock
 from activities.guards import require_own_workflow
 from activities.heartbeat import heartbeating
 from escrow.channels.verification import AccountVerification, CardCheckOrder, MicroDepositOrder
@@ -53,7 +54,9 @@ class VerificationActivities:
         verifications: AccountVerifications,
         sendings: VerificationSendings,
         tries: VerificationTries,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._channel = channel
         self._platforms = platforms
         self._verifications = verifications
@@ -70,6 +73,7 @@ class VerificationActivities:
             BankUnreachable: not known to be sent; run this again.
         """
         _require_own(ref)
+        occurred_at = self._clock.moment(occurred_at)
         is_first = request_no == ref.verification_no
         try:
             number, bank_request_no = await self._sendings.open(
@@ -105,6 +109,7 @@ class VerificationActivities:
             BankUnreachable: no answer; run this again.
         """
         _require_own(ref)
+        occurred_at = self._clock.moment(occurred_at)
         typed = await self._tries.typed(ref.platform_no, ref.verification_no, number)
         outcome = typed.outcome
         if outcome is None:
@@ -126,7 +131,7 @@ class VerificationActivities:
         _require_own(ref)
         if status not in (VerificationStatus.EXPIRED, VerificationStatus.FAILED):
             raise Refused("verification_state", f"A verification does not become {status} by itself.")
-        return await self._end(ref, status, reason, occurred_at)
+        return await self._end(ref, status, reason, self._clock.moment(occurred_at))
 
     async def _sent(self, ref: VerificationRef, number: int, bank_request_no: str) -> Answer:
         kept = await self._verifications.get(ref.platform_no, ref.verification_no)
