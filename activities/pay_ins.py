@@ -6,6 +6,7 @@ Whatever credits money asks the channel itself first, so that an invented input 
 import re
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
@@ -23,11 +24,13 @@ from escrow.domain.errors import BankDeclined, Refused
 from escrow.domain.journal import Receipt
 from escrow.domain.member_states import Deed, require_may
 from escrow.domain.pay_ins import DEBITS_A_MEMBER, TOP_UP
+from escrow.domain.requests import derived
 from escrow.ledger.balances import account_balance_fen
 from escrow.ledger.consents import get_consent
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members
+from escrow.ledger.objects import recorded_steps
 from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.suspense_credits import suspended_credit
@@ -127,14 +130,18 @@ class PayInActivities:
     async def record_pay_in(self, step: Step) -> Receipt:
         """Record a change of the top-up that moves no money; the first one enters a refused one.
 
+        What the payer is shown is what the channel itself answers now, whatever the step says.
+
         Raises:
             Refused: `not_found` for a top-up that was never entered.
+            BankUnreachable: ask again.
         """
         if not step.is_first:
             await require_entered(
                 self._reader, platform_no=step.platform_no, object_kind=step.object_kind, object_no=step.object_no
             )
-        return await self._writer.post(step.posting(content={}))
+        shown = {"interaction": await self._interaction(step)} if step.document.get("interaction") else {}
+        return await self._writer.post(step.posting(content={}, document=shown))
 
     @activity.defn
     async def create_collection(self, request: CreateCollection) -> CollectionAnswer:
@@ -243,6 +250,18 @@ class PayInActivities:
         if not settled:
             return max(today, payment.settles_on)
         return today if platform.config.top_up_settlement == "T+1" else None
+
+    async def _interaction(self, step: Step) -> dict[str, Any] | None:
+        """What the channel has the payer do, by its answer about the last collection that was asked for."""
+        asked_as = derived(step.object_no, "asked", "")
+        steps = await recorded_steps(self._reader, step.platform_no, step.object_kind, step.object_no, facts=())
+        asked = [
+            number for number in (step.request_no, *(it.request_no for it in steps)) if number.startswith(asked_as)
+        ]
+        attempt = max((int(number.removeprefix(asked_as)) for number in asked), default=1)
+        ref = derived(step.object_no, "collect", attempt)
+        answer = await self._channel.query(bank_request_no(step.platform_no, ref))
+        return None if answer.interaction is None else answer.interaction.document()
 
     async def _require_receives(self, platform_no: str, member_no: str) -> None:
         statuses = await self._members.statuses(platform_no, member_no)

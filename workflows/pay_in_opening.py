@@ -62,14 +62,7 @@ class PayInOpening(PayInBooking):
     async def opened(self, answer: CollectionAnswer) -> None:
         """The channel collects: show the payer what to do, where there is something."""
         if answer.interaction is not None:
-            expires_at = answer.interaction.code_expires_at
-            self.state.interaction = {
-                "kind": answer.interaction.kind,
-                "url": answer.interaction.url,
-                "qr_content": answer.interaction.qr_content,
-                "app_parameters": dict(answer.interaction.app_parameters or {}),
-                "code_expires_at": None if expires_at is None else expires_at.isoformat(),
-            }
+            self.state.interaction = answer.interaction.document()
         self.state.status = Status.PROCESSING if self.is_debit else Status.AWAITING_PAYER
         await self.record(derived("asked", self.state.attempts), f"pay_in.{self.state.status}")
 

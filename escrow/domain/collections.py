@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from escrow.domain.code_checks import CodeCheck
 from escrow.domain.requests import derived
@@ -49,6 +49,16 @@ class Interaction:
     app_parameters: Mapping[str, str] | None = None
     code_sent_to: str = ""
     code_expires_at: datetime | None = None
+
+    def document(self) -> dict[str, Any]:
+        """What the books keep of it, for the payer's page."""
+        return {
+            "kind": self.kind,
+            "url": self.url,
+            "qr_content": self.qr_content,
+            "app_parameters": dict(self.app_parameters or {}),
+            "code_expires_at": None if self.code_expires_at is None else self.code_expires_at.isoformat(),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

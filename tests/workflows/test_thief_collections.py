@@ -196,6 +196,31 @@ async def _is_given_back(story: Story, amount_fen: int) -> bool:
     return answer.status == "succeeded"
 
 
+async def test_a_payer_is_shown_what_the_channel_says_and_no_address_of_a_thiefs(story: Story) -> None:
+    await story.members_open()
+    cashier = Cashier(story)
+    await cashier.opens("900.00")
+    await cashier.awaits_payer()
+    shown = (await story.in_the_books("pay_in", "T-1")).body["interaction"]
+    await cashier.handle().terminate("a thief")
+    thief = Accomplice(story.stage, pay_in_workflow_id(story.platform_no, "T-1"))
+    phishing = {"interaction": {**shown, "kind": "redirect", "url": "https://thief.example", "qr_content": "thief"}}
+
+    for number in ("T-1:asked:2", "T-1:again"):
+        step = step_of(story, number).model_copy(update={"status": "awaiting_payer", "document": phishing})
+        await thief.runs(thief.activities.pay_ins.record_pay_in, step)
+        assert (await story.in_the_books("pay_in", "T-1")).body["interaction"] in (shown, None)
+
+
+async def test_no_other_step_says_what_a_payer_is_shown(story: Story) -> None:
+    thief = Accomplice(story.stage, pay_in_workflow_id(story.platform_no, "T-1"))
+    step = step_of(story, "T-1:x").model_copy(update={"document": {"interaction": {"url": "https://thief.example"}}})
+
+    posting = thief.environment.run(step.posting, content={})
+
+    assert posting.changes[0].body == {}
+
+
 async def test_an_object_arms_no_clock_of_another(story: Story) -> None:
     thief = await paid_top_up(story)
     await story.order_opens()
