@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from activities.guards import require_fee
 from activities.signed_order import require_standing_order
 from activities.steps import Step
+from escrow.domain.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis
 from escrow.domain.member_states import Deed, require_may
@@ -74,13 +75,14 @@ class WithdrawalPermits:
 
         Raises:
             Refused: `account_not_bound`, `account_not_verified`, `identity_required`, `member_state`,
-                `contract_differs`, `fee_differs`, or `bank_charges_owed`.
+                `contract_differs`, `fee_differs`, `basis_mismatch`, `authorisation_required`, or `bank_charges_owed`.
         """
         step = request.step
         config = await self._deciding_config(request)
         if request.member_no:
             await self._require_holder(request, config)
         else:
+            await self._require_contact_person(step)
             await self._require_charges_paid(step)
         account = await self._accounts.to_pay(
             step.platform_no, request.member_no, request.account_id, verified=config.verified_account_required
@@ -153,6 +155,17 @@ class WithdrawalPermits:
             member_no=request.member_no,
             identity_required_for_withdrawal=config.identity_required_for_withdrawal,
         )
+
+    async def _require_contact_person(self, step: Step) -> None:
+        """The platform's own money leaves on its contact person's code alone, never by key or by an order itself."""
+        for basis in step.bases or (Basis(kind="none"),):
+            consent = await get_consent(self._reader, step.platform_no, basis.reference)
+            if basis.kind != "consent" or consent is None or consent.method != AuthorisationMethod.SMS_CODE:
+                raise Refused(
+                    "authorisation_required",
+                    "The platform's own money is withdrawn only by a code to its contact mobile, on the hosted page.",
+                    {"operation": AuthorisedOperation.PLATFORM_WITHDRAW, "method": AuthorisationMethod.SMS_CODE},
+                )
 
     async def _require_charges_paid(self, step: Step) -> None:
         """The platform's own money pays the bank's charges before it leaves."""

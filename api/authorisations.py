@@ -8,12 +8,11 @@ from pydantic import Field
 from api.carrying_out import authorise, carry_out
 from api.code_sending import send_code
 from api.dependencies import CallerPlatform, Services, UsedServices
-from api.member_consents import AuthorisationView, authorisation_view
+from api.member_consents import AuthorisationView, authorisation_view, may_be_relayed
 from api.pages.facts import facts_of
 from api.pages.texts import TEXTS
 from api.problems import problems
 from api.schemas import Body, RequestNumber
-from escrow.domain.authorisations import AuthorisationMethod
 from escrow.domain.errors import Refused
 from escrow.domain.hosted_pages import LinkOutcome, PageLanguage, PagePurpose
 from escrow.ledger.page_links import PageLink
@@ -44,7 +43,7 @@ async def _link(services: Services, platform_no: str, authorization_id: str) -> 
 
 async def _require_relayed(services: Services, link: PageLink) -> None:
     config = (await services.registry.platforms.configurations.current(link.platform_no)).config
-    if link.method != AuthorisationMethod.SMS_CODE or not config.sms_codes_by_api:
+    if not may_be_relayed(config, link):
         raise Refused("sms_codes_on_page", "This is authorised on the hosted page, not through the API.")
 
 

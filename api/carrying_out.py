@@ -19,6 +19,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.hosted_pages import LinkOutcome
 from escrow.domain.order_states import OrderCommand
 from escrow.ledger.consents import NewConsent, record_within
+from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.page_links import PageLink
 
 
@@ -36,7 +37,7 @@ async def authorise(services: Services, link: PageLink, *, remote_address: str) 
         object_kind=asked["object_kind"],
         object_no=asked["object_no"],
         operation=asked["operation"],
-        given_by=link.member_no,
+        given_by=link.member_no or PLATFORM_ITSELF,
         terms=asked["terms"],
         expires_at=datetime.now(UTC) + timedelta(minutes=asked["carry_out"]["valid_minutes"]),
         method=link.method,
@@ -76,7 +77,7 @@ async def carry_out(services: Services, link: PageLink, *, remote_address: str) 
         case "withdrawal":
             body = WithdrawalOpening(
                 withdrawal_no=asked["object_no"],
-                member_no=link.member_no,
+                member_no=link.member_no or None,
                 account_id=asked["terms"]["account_id"] or None,
                 principal_fen=asked["terms"]["principal_fen"],
             )

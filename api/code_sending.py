@@ -1,8 +1,8 @@
 """Sending a one-time code to a member's mobile, past the platform and past Temporal."""
 
 from api.dependencies import Services
+from api.mobiles import require_mobile
 from api.pages.facts import Facts
-from escrow.domain.errors import Refused
 from escrow.domain.hosted_pages import CODE_VALID_FOR, PLAIN_CODE_TEXT
 from escrow.domain.requests import derived
 from escrow.domain.sms_texts import SmsText
@@ -16,9 +16,7 @@ async def send_code(services: Services, link: PageLink, facts: Facts, *, request
         Refused: `sms_code_limit` or `no_mobile`.
         BankUnreachable, OutcomeUnknown: nobody sends text messages now.
     """
-    mobile = (await services.registry.members.get(link.platform_no, link.member_no)).mobile
-    if mobile is None:
-        raise Refused("no_mobile", f"Member {link.member_no} has no mobile number for SMS codes.")
+    mobile = await require_mobile(services.registry, link.platform_no, link.member_no)
     made = await services.registry.sms_codes.make(link, request_no=request_no)
     if made is None:
         return

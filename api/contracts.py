@@ -28,6 +28,11 @@ async def contract_of_opening(registry: Registry, platform_no: str, opening: Ord
         raise Refused("member_unknown", "Owner and contractor are the same member; an order needs two parties.")
     if opening.withdraw_automatically and not config.auto_withdraw_allowed:
         raise Refused("function_off", "This platform's orders do not withdraw by themselves.")
+    if opening.withdraw_automatically and contractor_no == PLATFORM_ITSELF:
+        raise Refused(
+            "business_model_forbids",
+            "An order does not withdraw the platform's own money: your contact person authorises each withdrawal.",
+        )
     require_limit(config.limits.payment_fen, opening.total_fen, name="limits.payment_fen")
     if opening.withdraw_automatically and config.release_settlement is Settlement.T_PLUS_1:
         raise Refused("function_off", "Released money waits until its day is closed (T+1): it is withdrawn by request.")

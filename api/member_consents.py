@@ -1,5 +1,6 @@
 """A party's consent: the platform vouches for it, or the member gives it on a hosted page, as the platform configured.
 
+The platform's own withdrawals are authorised like that by its contact person, always on the page.
 The second takes time. A call that has to wait for its member ends here with `AwaitsMember`, which is answered with
 202 and the link; the same call later finds the consent that the member gave meanwhile, and goes on.
 """
@@ -13,11 +14,13 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from api.dependencies import Services
+from api.mobiles import require_mobile
 from api.schemas import Time, View
 from escrow.domain.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.errors import Refused
 from escrow.domain.hosted_pages import LinkOutcome, PagePurpose
 from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platform_functions import Function
 from escrow.domain.platform_rules import require_vouched
 from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent
 from escrow.ledger.members import PLATFORM_ITSELF
@@ -35,7 +38,7 @@ class AuthorisationView(View):
         description="`pending` · `done`: authorised and carried out · `used`: authorised, repeat your call for what "
         "came of it · `refused`: authorised, but a rule said no · `declined` by the member · `expired`"
     )
-    member_no: str
+    member_no: str | None = Field(description="Null: your own contact person authorises.")
     object_kind: str
     object_no: str
     operation: str
@@ -99,15 +102,18 @@ async def consent_of(
     Raises:
         AwaitsMember: the member was asked and has not answered yet.
         Refused: `request_no_reused`, `authorisation_required`, `authorisation_declined`, `payment_password_not_set`,
-            `no_mobile` or `member_unknown`.
+            `no_mobile`, `member_unknown`, or `function_off`: the platform's own page would have to be opened.
     """
     method = config.authorisation.method_of(operation)
     if method is AuthorisationMethod.NONE:
         return await record_consent(services.reader, new)
-    if carry_out is None or new.given_by == PLATFORM_ITSELF:
+    by_contact = operation is AuthorisedOperation.PLATFORM_WITHDRAW
+    if carry_out is None or (new.given_by == PLATFORM_ITSELF and not by_contact):
         require_vouched(config, operation)
     given = await _given(services, new)
     if given is None:
+        if by_contact:
+            _require_pages(config)
         link = await _ask(services, new, method, carry_out or {})
         if link.outcome is LinkOutcome.DECLINED:
             raise Refused("authorisation_declined", "The member declined to authorise this.")
@@ -124,7 +130,7 @@ async def authorisation_view(services: Services, link: PageLink) -> Authorisatio
     return AuthorisationView(
         authorization_id=link.link_id,
         status=await outcome_of(services, link),
-        member_no=link.member_no,
+        member_no=link.member_no or None,
         object_kind=link.content["object_kind"],
         object_no=link.content["object_no"],
         operation=link.content["operation"],
@@ -139,8 +145,13 @@ def has_page(config: PlatformConfig, link: PageLink) -> bool:
 
     With pages switched off otherwise, orders that began with them keep theirs.
     """
-    by_api = config.sms_codes_by_api and link.method == AuthorisationMethod.SMS_CODE
+    by_api = may_be_relayed(config, link)
     return config.functions.hosted_pages or not by_api
+
+
+def may_be_relayed(config: PlatformConfig, link: PageLink) -> bool:
+    """Whether the platform may relay the code of a link: never that of its own contact person."""
+    return config.sms_codes_by_api and link.method == AuthorisationMethod.SMS_CODE and bool(link.member_no)
 
 
 async def outcome_of(services: Services, link: PageLink) -> str:
@@ -166,6 +177,21 @@ def public_base(services: Services) -> str:
     return settings.public_url or f"http://{settings.api_host}:{settings.api_port}"
 
 
+def _require_pages(config: PlatformConfig) -> None:
+    """The platform's own withdrawals are authorised on a page and nowhere else.
+
+    Raises:
+        Refused: `function_off`.
+    """
+    if not config.functions.is_on(Function.HOSTED_PAGES):
+        raise Refused(
+            "function_off",
+            "Your own withdrawals are authorised by your contact person on a hosted page, and hosted pages are off: "
+            "set functions.hosted_pages to true in your configuration, then repeat this call.",
+            {"function": Function.HOSTED_PAGES.value},
+        )
+
+
 async def _given(services: Services, new: NewConsent) -> Consent | None:
     known = await get_consent(services.reader, new.platform_no, new.consent_no)
     if known is not None and known.operation_hash != new.operation_hash:
@@ -181,18 +207,19 @@ async def _ask(
     services: Services, new: NewConsent, method: AuthorisationMethod, carry_out: Mapping[str, Any]
 ) -> PageLink:
     registry = services.registry
-    await registry.members.statuses(new.platform_no, new.given_by)
-    member = await registry.members.get(new.platform_no, new.given_by)
+    member_no = "" if new.given_by == PLATFORM_ITSELF else new.given_by
+    if member_no:
+        await registry.members.statuses(new.platform_no, member_no)
     if method is AuthorisationMethod.PAYMENT_PASSWORD:
-        if not await registry.payment_passwords.is_set(new.platform_no, new.given_by):
-            raise Refused("payment_password_not_set", f"Member {new.given_by} has not set a payment password.")
-    elif member.mobile is None:
-        raise Refused("no_mobile", f"Member {new.given_by} has no mobile number for SMS codes.")
+        if not await registry.payment_passwords.is_set(new.platform_no, member_no):
+            raise Refused("payment_password_not_set", f"Member {member_no} has not set a payment password.")
+    else:
+        await require_mobile(registry, new.platform_no, member_no)
     valid_minutes = round((new.expires_at - datetime.now(UTC)).total_seconds() / 60)
     link, _ = await registry.page_links.ask(
         new.platform_no,
         new.consent_no,
-        member_no=new.given_by,
+        member_no=member_no,
         purpose=PagePurpose.AUTHORISE,
         method=method.value,
         content={

@@ -182,7 +182,9 @@ CATALOGUE: dict[str, Entry] = {
         HTTPStatus.FORBIDDEN, "Only an operator may set this", "Leave the fields in `details.fields` as they are."
     ),
     "authorisation_required": Entry(
-        HTTPStatus.FORBIDDEN, "The platform's key alone does not authorise this", "Have the member authorise it."
+        HTTPStatus.FORBIDDEN,
+        "The platform's key alone does not authorise this",
+        "Have the member, or your contact person, authorise it.",
     ),
     "authorisation_declined": Entry(_CONFLICT, "The member declined", "Ask again under a new number, if at all."),
     "authorisation_ended": Entry(
@@ -194,7 +196,9 @@ CATALOGUE: dict[str, Entry] = {
     "payment_password_set": Entry(
         _CONFLICT, "The member has a payment password", "Send a link to change or to reset it."
     ),
-    "no_mobile": Entry(_CONFLICT, "The member has no mobile number", "Only a member with a mobile can get SMS codes."),
+    "no_mobile": Entry(
+        _CONFLICT, "There is no mobile number", "Only who has a mobile can get SMS codes; yours is set by an operator."
+    ),
     "sms_codes_on_page": Entry(
         HTTPStatus.FORBIDDEN, "SMS codes are entered on the hosted page", "Send the member to the page."
     ),

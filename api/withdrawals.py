@@ -99,6 +99,7 @@ async def open_withdrawal(
 ) -> WithdrawalView:
     """Withdraw a member's withdrawable money to a bound account, or the platform's own money to its own account.
 
+    Your own withdrawal is always authorised by your contact person, by a code to its mobile on a hosted page.
     Answers as soon as the money is held. It then travels by itself: over the best rail that is open, queued until
     one opens, and back to the sub-account when none can carry it. A large one is announced by SMS.
     """
@@ -121,13 +122,12 @@ async def withdraw(
     """
     current = await services.registry.platforms.configurations.current(platform_no)
     config = current.config
-    operation = AuthorisedOperation.WITHDRAW if body.member_no else AuthorisedOperation.PLATFORM_WITHDRAW
     terms = await _terms(services, platform_no, body, config)
     consent, is_new = await consent_of(
         services,
         _consent(platform_no, body, terms, remote_address),
         config,
-        operation,
+        _operation_of(body),
         carry_out={},
     )
     if consent.outcome is not None:
@@ -212,7 +212,7 @@ async def _terms(
 ) -> dict[str, Any]:
     """What is consented to. Fee and default account are those of the first call: both can change before a repeat.
 
-    A member that authorises is shown an account, so it consents to that one, not to whichever is the default later.
+    Who authorises is shown an account, so it consents to that one, not to whichever is the default later.
 
     Raises:
         Refused: `account_not_bound`, there is none to be shown.
@@ -221,9 +221,13 @@ async def _terms(
     account_id, fee_fen = body.account_id or "", config.withdrawal_fee_fen
     if known is not None:
         account_id, fee_fen = account_id or known.terms["account_id"], known.terms.get("fee_fen", 0)
-    elif body.member_no and not account_id and config.authorisation.withdraw is not AuthorisationMethod.NONE:
-        account_id = (await services.registry.bank_accounts.to_pay(platform_no, body.member_no)).account_id
+    elif not account_id and config.authorisation.method_of(_operation_of(body)) is not AuthorisationMethod.NONE:
+        account_id = (await services.registry.bank_accounts.to_pay(platform_no, body.member_no or "")).account_id
     return withdrawal_terms(account_id=account_id, principal_fen=body.principal_fen, fee_fen=fee_fen)
+
+
+def _operation_of(body: WithdrawalOpening) -> AuthorisedOperation:
+    return AuthorisedOperation.WITHDRAW if body.member_no else AuthorisedOperation.PLATFORM_WITHDRAW
 
 
 def _consent_no(body: WithdrawalOpening) -> str:

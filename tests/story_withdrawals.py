@@ -61,9 +61,20 @@ class Withdrawing(Ground):
         )
 
     async def consents_to_withdraw(
-        self, amount: str, *, withdrawal_no: str, member_no: str = CONTRACTOR, account_id: str = "", fee_fen: int = 0
+        self,
+        amount: str,
+        *,
+        withdrawal_no: str,
+        member_no: str = CONTRACTOR,
+        account_id: str = "",
+        fee_fen: int = 0,
+        method: str = "",
     ) -> Basis:
-        """Record the consent to a withdrawal."""
+        """Record the consent to a withdrawal; the platform's contact person gives its own by a code, as the page does.
+
+        Args:
+            method: how the party was recognised, when otherwise.
+        """
         consent = NewConsent(
             platform_no=self.platform_no,
             consent_no=f"R-{next(REQUESTS)}",
@@ -73,6 +84,7 @@ class Withdrawing(Ground):
             given_by=member_no or "platform",
             terms=withdrawal_terms(account_id=account_id, principal_fen=yuan(amount), fee_fen=fee_fen),
             expires_at=datetime.now(UTC) + timedelta(days=1),
+            method=method or ("platform_key" if member_no else "sms_code"),
         )
         await record_consent(self.stage.reader, consent)
         return Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash)

@@ -128,7 +128,8 @@ async def _of_withdrawal(services: Services, link: PageLink, texts: Texts, first
         *fee,
         (texts["to_account"], to),
     )
-    return Facts(title=texts["withdraw"], rows=rows, amount=amount, payee=to)
+    title = texts["withdraw" if link.member_no else "platform_withdraw"]
+    return Facts(title=title, rows=rows, amount=amount, payee=to)
 
 
 async def _debited(services: Services, link: PageLink, texts: Texts) -> list[tuple[str, str]]:

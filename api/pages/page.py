@@ -10,6 +10,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from api.dependencies import Services, UsedServices
 from api.direct_payments import direct_pay_in_no
 from api.member_consents import has_page, outcome_of
+from api.mobiles import mobile_of
 from api.pages import security
 from api.pages.deeds import Mistake, do_what_was_asked
 from api.pages.facts import facts_of
@@ -90,7 +91,7 @@ async def _page(
     texts = TEXTS[language]
     asks_new = link.purpose is not PagePurpose.AUTHORISE
     asks_password = link.purpose is PagePurpose.CHANGE_PASSWORD or link.method == AuthorisationMethod.PAYMENT_PASSWORD
-    mobile = (await services.registry.members.get(link.platform_no, link.member_no)).mobile or ""
+    mobile = await mobile_of(services.registry, link.platform_no, link.member_no) or ""
     facts = await facts_of(services, link, texts)
     body = rendered(
         "form.html",

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class AuthorisationMethod(StrEnum):
@@ -42,7 +42,11 @@ _NONE = AuthorisationMethod.NONE
 
 
 class Authorisation(BaseModel):
-    """The method that each operation needs; `none` everywhere by default."""
+    """The method that each operation needs; `none` by default, but for the platform's own money.
+
+    Raises:
+        pydantic.ValidationError: `platform_withdraw` is anything but `sms_code`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,11 +60,21 @@ class Authorisation(BaseModel):
     unguaranteed_payment: AuthorisationMethod = Field(default=_NONE, description="Payer pays a payee at once.")
     batch_payment: AuthorisationMethod = Field(default=_NONE, description="Payer pays a list of orders.")
     withdraw: AuthorisationMethod = Field(default=_NONE, description="Member withdraws.")
-    platform_withdraw: AuthorisationMethod = Field(default=_NONE, description="The platform withdraws its own money.")
+    platform_withdraw: AuthorisationMethod = Field(
+        default=AuthorisationMethod.SMS_CODE,
+        description="The platform withdraws its own money: always by a code to its contact mobile, on a hosted page.",
+    )
     bind_account: AuthorisationMethod = Field(default=_NONE, description="Member binds a bank account.")
     unbind_account: AuthorisationMethod = Field(default=_NONE, description="Member unbinds a bank account.")
     sign_mandate: AuthorisationMethod = Field(default=_NONE, description="Member signs a direct-debit mandate.")
     close_member: AuthorisationMethod = Field(default=_NONE, description="Member closes its wallet.")
+
+    @field_validator("platform_withdraw")
+    @classmethod
+    def _never_by_key_alone(cls, method: AuthorisationMethod) -> AuthorisationMethod:
+        if method is not AuthorisationMethod.SMS_CODE:
+            raise ValueError("must be sms_code: a platform's key alone never takes the platform's own money out")
+        return method
 
     def method_of(self, operation: AuthorisedOperation) -> AuthorisationMethod:
         """The method that an operation needs."""

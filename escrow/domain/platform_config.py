@@ -216,7 +216,8 @@ class PlatformConfig(BaseModel):
     @model_validator(mode="after")
     def _can_be_authorised(self) -> Self:
         pages = self.functions.hosted_pages
-        for operation in AuthorisedOperation:
+        # Without pages the platform's own money stays where it is; nothing else has to wait for that.
+        for operation in (known for known in AuthorisedOperation if known is not AuthorisedOperation.PLATFORM_WITHDRAW):
             method = self.authorisation.method_of(operation)
             if method is AuthorisationMethod.PAYMENT_PASSWORD and not pages:
                 raise ValueError(f"authorisation.{operation}: payment_password needs functions.hosted_pages")

@@ -1,5 +1,6 @@
 """Configurations of platforms: versions that are added and never changed, each with who asked for it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from escrow.domain.authorisations import AuthorisedOperation
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis, Change, Posting
 from escrow.domain.platform_config import PlatformConfig
@@ -18,6 +20,8 @@ from escrow.ledger.registry_tables import PlatformConfigRow
 
 #: Versions never change, so those that running orders keep are read once; some bound must be.
 _VERSIONS_KNOWN_AT_MOST = 1_000
+#: Its method is nobody's to choose any more.
+_FIXED_OPERATION = AuthorisedOperation.PLATFORM_WITHDRAW.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,15 +164,23 @@ def config_row(
 
 
 def config_version(row: PlatformConfigRow) -> ConfigVersion:
-    """A stored version; what did not exist yet when it was stored has its default."""
+    """A stored version; what did not exist yet when it was stored has its default.
+
+    So has how the platform's own withdrawals are authorised: older versions may say that nobody has to.
+    """
     return ConfigVersion(
         platform_no=row.platform_no,
         version=row.version,
-        config=PlatformConfig.model_validate(row.document),
+        config=PlatformConfig.model_validate(_as_read_now(row.document)),
         recorded_at=row.recorded_at,
         recorded_by=row.recorded_by,
         request_no=row.request_no,
     )
+
+
+def _as_read_now(document: Mapping[str, Any]) -> dict[str, Any]:
+    methods = {name: method for name, method in document.get("authorisation", {}).items() if name != _FIXED_OPERATION}
+    return {**document, "authorisation": methods}
 
 
 def _document(config: PlatformConfig) -> dict[str, Any]:

@@ -60,7 +60,11 @@ class NewConsent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """A recorded consent; `outcome` is what came of it, None while that is open; `used_by` the request it allowed."""
+    """A recorded consent.
+
+    `method` is how the party was recognised, `outcome` what came of it, None while that is open; `used_by` the request
+    it allowed.
+    """
 
     platform_no: str
     consent_no: str
@@ -70,6 +74,7 @@ class Consent:
     given_by: str
     terms: dict[str, Any]
     operation_hash: str
+    method: str
     recorded_at: datetime
     expires_at: datetime
     voided_at: datetime | None
@@ -210,6 +215,7 @@ def _consent(row: ConsentRow, *, used_by: str | None) -> Consent:
         given_by=row.given_by,
         terms=row.terms,
         operation_hash=row.operation_hash,
+        method=row.method,
         recorded_at=row.recorded_at,
         expires_at=row.expires_at,
         voided_at=row.voided_at,

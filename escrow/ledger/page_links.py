@@ -19,12 +19,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
 from escrow.domain.hosted_pages import LINK_VALID_FOR, LinkOutcome, PagePurpose
+from escrow.domain.journal import Change, Posting
 from escrow.domain.member_states import MemberStatus
 from escrow.domain.requests import content_hash, derived
 from escrow.ledger.engine import Reader
 from escrow.ledger.member_changes import change_member, locked_member
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.registry_posting import run, transaction
+from escrow.ledger.registry_posting import post_within, run, transaction
 from escrow.ledger.registry_tables import PageLinkRow
 
 _CLAIM = """
@@ -42,7 +43,10 @@ RETURNING link_id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageLink:
-    """A link. `link_no` names it by what it is for, `link_id` to the outside; `content` is what is asked for."""
+    """A link. `link_no` names it by what it is for, `link_id` to the outside; `content` is what is asked for.
+
+    `member_no` is empty for the platform's own contact person.
+    """
 
     platform_no: str
     link_no: str
@@ -181,20 +185,24 @@ class PageLinks:
             await self.tell(session, link, did)
 
     async def tell(self, session: AsyncSession, link: PageLink, did: str, *, number: int = 0) -> None:
-        """Record what happened with a link as an event of its member, in the caller's transaction.
+        """Record what happened with a link as an event of its member, or platform, in the caller's transaction.
 
         Args:
             number: tells events of one kind of the same link apart.
         """
         subject = "authorisation" if link.purpose is PagePurpose.AUTHORISE else "payment_password"
-        member = await locked_member(session, link.platform_no, link.member_no)
         told = {"purpose": link.purpose.value, "did": did, "authorization_id": link.link_id}
         if link.purpose is PagePurpose.AUTHORISE:
             told |= {key: link.content[key] for key in ("operation", "object_kind", "object_no")}
+        request_no = derived("", "page", link.link_id, did, number)
+        if not link.member_no:
+            await post_within(session, _of_platform(link, request_no, f"platform.{subject}_{did}", {subject: told}))
+            return
+        member = await locked_member(session, link.platform_no, link.member_no)
         await change_member(
             session,
             member,
-            request_no=derived("", "page", link.link_id, did, number),
+            request_no=request_no,
             event_type=f"member.{subject}_{did}",
             status=MemberStatus(member.status),
             body={subject: told},
@@ -204,6 +212,17 @@ class PageLinks:
 
     def _token(self, link_id: str) -> str:
         return base64.urlsafe_b64encode(self._box.blind_index(link_id, field="page_link")).decode().rstrip("=")
+
+
+def _of_platform(link: PageLink, request_no: str, event_type: str, body: Mapping[str, Any]) -> Posting:
+    change = Change(kind="platform", object_no=link.platform_no, event_type=event_type, status="open", body=body)
+    return Posting(
+        platform_no=link.platform_no,
+        request_no=request_no,
+        content={"link_id": link.link_id},
+        occurred_at=datetime.now(UTC),
+        changes=(change,),
+    )
 
 
 def _link(row: PageLinkRow) -> PageLink:

@@ -32,7 +32,8 @@ class PlatformFile(_Part):
     Args:
         name: the platform's company name, as the bank knows it.
         custody_account_no: the custody account at the bank; absent when the bank opens one on request.
-        contact_mobile: who is told by SMS where the configuration says `sms_contact: platform`; kept encrypted.
+        contact_mobile: who authorises withdrawals of the platform's own money, and is told by SMS where the
+            configuration says `sms_contact: platform`; kept encrypted.
         access: over which lines the platform may call; absent, what holds now stays, for a new platform the default.
     """
 

@@ -19,6 +19,8 @@ from tests.api.documented import check_documented
 from tests.identities import verify
 
 PRICE_FEN = 18_600_000
+#: Of the person who authorises the platforms' own withdrawals.
+CONTACT_MOBILE = "13900000001"
 _NUMBERS = itertools.count(1)
 _CARD_NUMBERS = itertools.count(1)
 
@@ -46,6 +48,7 @@ class Platform:
     http: httpx2.AsyncClient
     registry: Registry
     bank: SandboxSteering
+    own_account_no: str
 
     async def post(self, path: str, **body: Any) -> httpx2.Response:
         return await self.http.post(f"/v1{path}", json=body)
@@ -95,6 +98,26 @@ class Platform:
             return int((await self.balances(member_no))["available_fen"]) >= amount_fen
 
         await eventually(arrived)
+
+    async def own_money_comes(self, amount_fen: int) -> None:
+        """A transfer from the platform's own bank account, booked as its own money."""
+        await self.bank.transfer(
+            custody_account_no=self.custody_account_no,
+            amount_fen=amount_fen,
+            account_no=self.own_account_no,
+            account_name=f"平台{self.number}",
+        )
+
+        async def arrived() -> bool:
+            return await self.own_fen() >= amount_fen
+
+        await eventually(arrived)
+
+    async def own_fen(self) -> int:
+        """The platform's own money."""
+        functional = (await self.get("/platform/sub-accounts")).json()["functional"]
+        (own_fen,) = [item["balance_fen"] for item in functional if item["sub_account_no"] == "own"]
+        return int(own_fen)
 
     async def balances(self, member_no: str) -> dict[str, Any]:
         answer: dict[str, Any] = (await self.get(f"/members/{member_no}/balances")).json()
@@ -160,16 +183,20 @@ class PlatformMaker:
         self._bank = SandboxSteering(stack.bank_url)
         self._clients: list[httpx2.AsyncClient] = []
 
-    async def open(self, config: PlatformConfig | None = None) -> Platform:
+    async def open(
+        self, config: PlatformConfig | None = None, *, contact_mobile: str | None = CONTACT_MOBILE
+    ) -> Platform:
         """A fresh platform with a custody account at the bank, an own bank account and a key."""
         number = f"P{next(_NUMBERS)}"
+        own_account_no = f"7558{next(_CARD_NUMBERS):012d}"
         custody_account_no = await self._bank.open_custody_account(reference=number, title=f"平台{number}")
         await self._registry.open_platform(
             PlatformFile(
                 platform_no=number,
                 name=f"平台{number}",
+                contact_mobile=contact_mobile,
                 own_bank_account=OwnBankAccount(
-                    account_id="OWN-1", account_no=f"7558{next(_CARD_NUMBERS):012d}", cnaps_code="102100099996"
+                    account_id="OWN-1", account_no=own_account_no, cnaps_code="102100099996"
                 ),
                 config=config or PlatformConfig(top_up_settlement=Settlement.T_PLUS_0),
             ),
@@ -184,7 +211,7 @@ class PlatformMaker:
             event_hooks={"response": [check_documented]},
         )
         self._clients.append(client)
-        return Platform(number, custody_account_no, client, self._registry, self._bank)
+        return Platform(number, custody_account_no, client, self._registry, self._bank, own_account_no)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -10,6 +10,7 @@ from escrow.ledger.invariants import check_invariants
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.stack.up import Stack
 from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, created, eventually, order_body
+from tests.pages.member import withdraw_own
 
 SELF_OPERATED = {"business_model": "self_operated", "commission_basis_points": 0, "top_up_settlement": "T+0"}
 DEPOSIT_FEN = PRICE_FEN * 30 // 100
@@ -105,7 +106,9 @@ async def test_a_self_operated_platform_is_paid_in_full_and_withdraws_to_its_own
     answer = await platform.http.put("/v1/platform/configuration", json=with_commission)
     assert (answer.status_code, "commission_basis_points" in answer.text) == (422, True)
 
-    await created(platform.post("/withdrawals", withdrawal_no="W-1", principal_fen=DEPOSIT_FEN))
+    by_itself = await platform.post("/orders", **order_body("D-3", contractor_no=None, withdraw_automatically=True))
+    assert (by_itself.status_code, by_itself.json()["code"]) == (409, "business_model_forbids")
+    await withdraw_own(platform, DEPOSIT_FEN)
 
     async def arrived() -> bool:
         return bool((await platform.get("/withdrawals/W-1")).json()["status"] == "paid")

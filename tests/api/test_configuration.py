@@ -3,9 +3,11 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 
 from escrow.domain.platform_config import PlatformConfig
+from escrow.stack.up import Stack
 from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, order_body
 
 PATH = "/v1/platform/configuration"
@@ -60,6 +62,8 @@ async def test_the_same_request_from_many_connections_makes_one_version(platform
         ({"functions": {"qr_wechat": 0}}, "body.config.functions.qr_wechat"),
         ({"sms_texts": {"large_withdrawal": "{password}"}}, "body.config.sms_texts.large_withdrawal"),
         ({"comission": 3}, "body.config.comission"),
+        ({"authorisation": {"platform_withdraw": "none"}}, "body.config.authorisation.platform_withdraw"),
+        ({"authorisation": {"platform_withdraw": "payment_password"}}, "body.config.authorisation.platform_withdraw"),
     ],
 )
 async def test_a_wrong_document_is_refused_and_the_field_named(
@@ -72,10 +76,10 @@ async def test_a_wrong_document_is_refused_and_the_field_named(
 
 
 async def test_the_platforms_key_requires_authorisations_but_does_not_drop_them(platform: Platform) -> None:
-    assert (await put(platform, "CF-1", authorisation={"platform_withdraw": "sms_code"}))[0] == 201
+    assert (await put(platform, "CF-1", authorisation={"withdraw": "sms_code"}))[0] == 201
     status, problem = await put(platform, "CF-2")
     assert (status, problem["code"]) == (403, "operator_only")
-    assert problem["details"]["fields"] == ["authorisation.platform_withdraw"]
+    assert problem["details"]["fields"] == ["authorisation.withdraw"]
     assert await put(platform, "CF-2") == (status, problem)
     assert (await platform.http.get(PATH)).json()["version"] == 2
 
@@ -136,22 +140,21 @@ async def test_an_order_of_the_new_configuration_needs_the_authorisation(platfor
     assert answer.json()["details"] == {"operation": "pay", "method": "payment_password"}
 
 
-async def test_a_platform_withdraws_its_own_money_never_by_key_alone_once_that_is_configured(
-    platforms: PlatformMaker,
+async def test_a_configuration_of_the_time_when_the_key_alone_withdrew_is_read_as_it_must_be_now(
+    platform: Platform, stack: Stack
 ) -> None:
-    config = {"business_model": "self_operated", "commission_basis_points": 0}
-    platform = await platforms.open(PlatformConfig.model_validate(config))
-    card = await platform.open_owner()
-    await platform.top_up(card, PRICE_FEN)
-    await platform.open_order(contractor_no=None)
-    await platform.command("D-1001/pay", "R-1", "O-1")
-    await platform.command("D-1001/start", "R-2", "platform")
-    assert (await platform.post("/withdrawals", withdrawal_no="W-1", principal_fen=100)).status_code == 201
-    own = (await platform.get("/platform")).json()["own_bank_accounts"][0]
-    assert own["verification"] == "operator"
-    await put(platform, "CF-1", **config, authorisation={"platform_withdraw": "sms_code"})
-    answer = await platform.post("/withdrawals", withdrawal_no="W-2", principal_fen=100)
-    assert (answer.status_code, answer.json()["code"]) == (403, "authorisation_required")
+    connection = await asyncpg.connect(stack.postgres.dsn)
+    try:
+        await connection.execute(
+            "INSERT INTO platform_config (platform_no, version, document, recorded_at, recorded_by, request_no)"
+            " SELECT platform_no, 2, jsonb_set(document, '{authorisation,platform_withdraw}', '\"none\"'), recorded_at,"
+            " recorded_by, '' FROM platform_config WHERE platform_no = $1",
+            platform.number,
+        )
+    finally:
+        await connection.close()
+    found = (await platform.http.get(PATH)).json()
+    assert (found["version"], found["config"]["authorisation"]["platform_withdraw"]) == (2, "sms_code")
 
 
 async def test_each_business_model_forbids_the_others_payee(platforms: PlatformMaker) -> None:

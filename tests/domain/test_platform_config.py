@@ -38,6 +38,11 @@ def told(document: dict[str, Any]) -> str:
         ({"functions": {"qr_code": False}}, "functions.qr_code"),
         ({"authorisation": {"accept": "fingerprint"}}, "authorisation.accept"),
         ({"authorisation": {"marry": "none"}}, "authorisation.marry"),
+        (
+            {"authorisation": {"platform_withdraw": "none"}},
+            "authorisation.platform_withdraw: Value error, must be sms_code",
+        ),
+        ({"authorisation": {"platform_withdraw": "payment_password"}}, "authorisation.platform_withdraw"),
         ({"payment_methods": ["cash"]}, "payment_methods.0"),
         ({"payment_methods": ["gateway", "gateway"]}, "payment_methods"),
         ({"embedding_origins": ["https://shop.example/path"]}, "embedding_origins.0"),
@@ -161,7 +166,7 @@ def test_a_limit_is_the_highest_amount_allowed_and_none_is_no_limit() -> None:
 
 
 def test_a_key_alone_does_not_do_what_is_to_be_authorised() -> None:
-    config = PlatformConfig.model_validate({"authorisation": {"platform_withdraw": "sms_code"}})
+    config = PlatformConfig()
     require_vouched(config, AuthorisedOperation.WITHDRAW)
     with pytest.raises(Refused, match="authorisation_required"):
         require_vouched(config, AuthorisedOperation.PLATFORM_WITHDRAW)

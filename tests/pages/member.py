@@ -8,7 +8,7 @@ import httpx2
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.domain.platform_config import PlatformConfig, Settlement
-from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, created
+from tests.api.platforms import CONTACT_MOBILE, PRICE_FEN, Platform, PlatformMaker, created
 
 PASSWORD = "canary-7Qx!29"
 _FORM_TOKEN = re.compile(r'name="form_token" value="([0-9a-f]{64})"')
@@ -80,6 +80,27 @@ async def set_password(
     assert "支付密码已保存" in saved.text, saved.text
     url: str = link["url"]
     return url
+
+
+async def contact_authorises(platform: Platform, url: str) -> httpx2.Response:
+    """The platform's contact person reads its text message and gives the code on the page; what the page then says."""
+    async with httpx2.AsyncClient(trust_env=False, timeout=60, follow_redirects=True) as http:
+        contact = Visitor(http)
+        await contact.fill_in(url, action="send")
+        return await contact.fill_in(url, action="confirm", code=await newest_code(platform.bank, CONTACT_MOBILE))
+
+
+async def withdraw_own(platform: Platform, principal_fen: int, *, withdrawal_no: str = "W-1") -> dict[str, Any]:
+    """The platform withdraws its own money, which its contact person authorises; the withdrawal."""
+    asked = {"withdrawal_no": withdrawal_no, "principal_fen": principal_fen}
+    waits = await platform.post("/withdrawals", **asked)
+    assert waits.status_code == 202, waits.text
+    page = await contact_authorises(platform, waits.json()["authorization"]["url"])
+    assert "已完成" in page.text, page.text
+    done = await platform.post("/withdrawals", **asked)
+    assert done.status_code == 200, done.text
+    withdrawal: dict[str, Any] = done.json()
+    return withdrawal
 
 
 async def order_to_accept(platforms: PlatformMaker, visitor: Visitor, *, method: str, **more: Any) -> Platform:

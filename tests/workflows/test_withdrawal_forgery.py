@@ -1,5 +1,6 @@
 """A withdrawal that somebody starts by hand in the Temporal UI moves nothing, whatever its input claims."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,8 +9,10 @@ from activities.steps import Step
 from activities.withdrawal_permits import HoldMoney
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis
+from escrow.domain.platform_config import BusinessModel
 from escrow.domain.rails import Rail
-from tests.story import Story
+from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO
+from tests.story import TOP_UPS_AT_ONCE, Story
 from tests.workflows.test_thief_collections import Accomplice
 from workflows.messages import PayoutAttempt, WithdrawalInput, WithdrawalState, withdrawal_workflow_id
 
@@ -154,6 +157,67 @@ async def test_a_members_money_is_not_held_as_if_it_came_from_somebody_else(stor
     await thief.runs(thief.activities.payments.hold_money, hold.model_copy(update={"step": step}))
 
     assert (await story.in_the_books("withdrawal", "W-666")).body["credit_no"] == ""
+
+
+async def test_the_platforms_own_money_is_not_held_on_its_key_alone(story: Story) -> None:
+    await _own_money(story, "20,000.00")
+    basis = await story.consents_to_withdraw(
+        "20,000.00", withdrawal_no="W-666", member_no="", account_id="OWN-1", method="platform_key"
+    )
+
+    thief, hold = _worker_of_the_thief(story, basis)
+    with pytest.raises(Refused, match="authorisation_required"):
+        await thief.runs(
+            thief.activities.payments.hold_money,
+            hold.model_copy(update={"member_no": "", "account_id": "OWN-1"}),
+        )
+    await story.start_withdrawal(forged(story, basis, member_no="", account_id="OWN-1"))
+
+    assert (await story.withdrawal_ends("W-666")).status == "refused"
+    assert (await story.in_the_books("withdrawal", "W-666")).body["refusal"] == "authorisation_required"
+    assert await story.balances() == {"own": "20,000.00"}
+    assert await story.payouts_at_bank() == []
+
+
+async def test_a_contact_persons_code_for_one_withdrawal_of_the_platform_takes_no_other_money(story: Story) -> None:
+    await _own_money(story, "20,000.00")
+    small = await story.consents_to_withdraw("100.00", withdrawal_no="W-666", member_no="")
+    other = await story.consents_to_withdraw("20,000.00", withdrawal_no="W-1", member_no="")
+    by_key = await story.consents_to_withdraw("20,000.00", withdrawal_no="W-666", member_no="", method="platform_key")
+    pretended = replace(small, operation_hash=by_key.operation_hash)
+
+    for basis in (small, other, pretended, Basis(kind="none")):
+        thief, hold = _worker_of_the_thief(story, basis)
+        with pytest.raises(Refused, match="basis_m"):
+            await thief.runs(thief.activities.payments.hold_money, hold.model_copy(update={"member_no": ""}))
+
+    assert await story.balances() == {"own": "20,000.00"}
+
+
+async def test_a_release_does_not_take_the_platforms_own_money_out(story: Story) -> None:
+    config = TOP_UPS_AT_ONCE.model_copy(
+        update={"business_model": BusinessModel.SELF_OPERATED, "commission_basis_points": 0}
+    )
+    platform, _ = await story.stage.registry.platforms.configure(story.platform_no, config)
+    terms = {
+        "contractor_no": "platform",
+        "commission_basis_points": 0,
+        "payee_is_platform": True,
+        "config_version": platform.config_version,
+    }
+    await story.paid_order(withdraw_automatically=True, **terms)
+    await story.starts()
+
+    assert (await story.withdrawal_ends("D-1001:M1:withdrawal:1")).status == "refused"
+    refused = await story.in_the_books("withdrawal", "D-1001:M1:withdrawal:1")
+    assert refused.body["refusal"] == "authorisation_required"
+    assert await story.payouts_at_bank() == []
+
+
+async def _own_money(story: Story, amount: str) -> None:
+    """The platform has transferred this much of its own to the custody account."""
+    await story.transfer_arrives(amount, PLATFORMS_ACCOUNT_NO, PLATFORM_NAME)
+    await story.bank_lines_are_booked()
 
 
 def _worker_of_the_thief(story: Story, basis: Basis) -> tuple[Accomplice, HoldMoney]:
