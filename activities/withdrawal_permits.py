@@ -15,7 +15,7 @@ from escrow.domain.member_states import Deed, require_may
 from escrow.domain.money import format_fen
 from escrow.domain.order_operations import withdrawal_operation_hash, withdrawal_terms
 from escrow.domain.platform_config import PlatformConfig
-from escrow.domain.suspense_returns import suspense_return_operation_hash
+from escrow.domain.suspense_returns import OPERATORS, suspense_return_operation_hash
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.consents import get_consent
@@ -93,7 +93,8 @@ class WithdrawalPermits:
         """What is known of a return besides its amount, as the consent that it stands on says.
 
         Raises:
-            Refused: `basis_missing`, `basis_mismatch`, `suspense_source_unknown`, or `suspense_unsettled`.
+            Refused: `basis_missing`, `basis_mismatch`, `suspense_source_unknown`, `suspense_unsettled`, or
+                `two_operators_required`.
         """
         step = request.step
         for basis in step.bases:
@@ -107,11 +108,24 @@ class WithdrawalPermits:
             holds = basis.operation_hash == expected and said["credit_no"] == request.credit_no
             if not holds or (request.principal_fen, request.fee_fen) != (said["principal_fen"], 0) or request.member_no:
                 raise _not_about_this(basis)
+            if consent.given_by != OPERATORS:
+                await self._require_returned_by_platform(step.platform_no, request.credit_no)
             await self._require_settled(step.platform_no, request.credit_no)
             facts = {"cnaps_code": said["cnaps_code"], "payee_is_named": bool(said["payee_digest"])}
             await self._payees.payee(step.platform_no, step.object_no, credit_no=request.credit_no, **facts)
             return {"credit_no": request.credit_no, **facts}
         raise Refused("basis_missing", f"Nobody consented to the return {step.object_no}.")
+
+    async def _require_returned_by_platform(self, platform_no: str, credit_no: str) -> None:
+        """A platform's key sends back what somebody sent, where it may; never what a bank gave back of a payout.
+
+        Raises:
+            Refused: `two_operators_required` or `suspense_source_unknown`.
+        """
+        config = (await self._platforms.configurations.current(platform_no)).config
+        line = await self._payees.source(platform_no, credit_no)
+        if line.kind == "return" or not config.suspense_returned_by_platform:
+            raise Refused("two_operators_required", "Two operators pay this money out; ask the institution.")
 
     async def _require_settled(self, platform_no: str, credit_no: str) -> None:
         """What a channel collected leaves when the day after its booking is closed: it has settled by then.

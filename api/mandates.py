@@ -14,6 +14,8 @@ from api.waiting import until
 from escrow.domain.authorisations import AuthorisedOperation
 from escrow.domain.errors import Refused
 from escrow.domain.mandates import REVOKE, SIGN, MandateStatus, mandate_terms
+from escrow.domain.platform_functions import Function
+from escrow.domain.platform_rules import require_function
 from escrow.domain.requests import derived
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.mandates import Mandate
@@ -151,6 +153,8 @@ async def sign(
     if consent.outcome is not None:
         raise_kept_refusal(consent.outcome)
     try:
+        if await services.registry.mandates.find(platform_no, body.mandate_no) is None:
+            require_function(config, Function.DIRECT_DEBIT)  # the page signs too, and perhaps later
         mandate, is_new = await services.registry.mandates.sign(consent)
     except Refused as refusal:
         await keep_refusal(services, platform_no, consent.consent_no, refusal)

@@ -13,7 +13,7 @@ from tests.story import Story
 from tests.story_collections import Cashier
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER, OWNERS_CARD
 from tests.workflows.test_direct_payment import NUMBER, paid_order
-from tests.workflows.test_suspense_return import STRANGERS_CARD, basis_of, sends_back
+from tests.workflows.test_suspense_return import STRANGERS_CARD, basis_of, consents, sends_back, stranger_sends
 from tests.workflows.test_thief_collections import Accomplice, step_of
 from tests.workflows.test_unsettled_money import story_of
 from tests.workflows.test_whole_day import transferred
@@ -154,3 +154,13 @@ async def test_where_the_books_know_nobody_two_operators_name_the_holder_too(sto
     payee = await payouts.payee(story.platform_no, "SR-1", credit_no=number, cnaps_code="", payee_is_named=True)
 
     assert payee.account_name == "王小明"
+
+
+@pytest.mark.parametrize("may", [True, False])
+async def test_a_platforms_key_sends_back_only_what_it_may(
+    server: PostgresServer, todays_bank: Sandbox, may: bool
+) -> None:
+    async with story_of(server, todays_bank, suspense_returned_by_platform=may) as story:
+        number = await stranger_sends(story, "500.00")
+        await sends_back(story, number, "400.00", await consents(story, number, "400.00"))
+        assert (await story.withdrawal_ends("SR-1")).status == ("paid" if may else "refused")
