@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from escrow.commands import days, operators, platform, sandbox, suspense, verify
+from escrow.commands import assigning, days, operators, platform, sandbox, suspense, verify
 from escrow.commands.demo.command import demo
 from escrow.commands.links import links
 from escrow.commands.skip import skip
@@ -35,6 +35,7 @@ app.command()(days.sweep)
 app.command()(states)
 app.add_typer(platform.app, name="platform")
 app.add_typer(operators.app, name="operator")
+suspense.app.command()(assigning.assign)
 app.add_typer(suspense.app, name="suspense")
 app.add_typer(sandbox.app, name="sandbox")
 

@@ -1,27 +1,21 @@
 """`escrow suspense …`: money in suspense that two operators pay out; one proposes, another confirms."""
 
-import asyncio
 from typing import Annotated
 
 import typer
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
 
 from escrow.commands.books import Books, opened_books
 from escrow.commands.running import out, run
+from escrow.commands.starting import entered, start_once
 from escrow.domain.accounts import Purpose
 from escrow.domain.errors import Refused
 from escrow.domain.identity_numbers import mask
 from escrow.domain.money import format_fen, yuan
 from escrow.ledger.balances import AccountBalance, list_accounts
 from escrow.ledger.consents import Consent
-from escrow.ledger.objects import BusinessObject, get_object
 from escrow.ledger.suspense_payouts import Proposal
-from escrow.stack.processes import StackError
-from escrow.stack.temporal_client import connect_temporal
 
-app = typer.Typer(help="Pay out money in suspense, by two operators.")
+app = typer.Typer(help="Assign money in suspense, or pay it out by two operators.")
 
 PlatformNo = Annotated[str, typer.Argument(help="The platform's number.")]
 ReturnNo = Annotated[str, typer.Argument(help="A number of your own among the platform's withdrawals.")]
@@ -32,10 +26,7 @@ OperatorKey = Annotated[
     ),
 ]
 
-#: Contract with the worker: names under which it takes withdrawals.
-_WORKFLOW, _TASK_QUEUE = "Withdrawal", "payments"
 _PAGE = 200
-_PATIENCE_SECONDS, _PAUSE_SECONDS = 20.0, 0.2
 
 
 @app.command("list")
@@ -133,7 +124,7 @@ async def _confirm(platform_no: str, return_no: str, operator_key: str) -> None:
             platform_no, return_no, operator_no=operator_no
         )
         await _send(books, proposal, consent)
-        withdrawal = await _entered(books, proposal)
+        withdrawal = await entered(books.reader, platform_no, "withdrawal", return_no)
     reason = f": {' '.join(withdrawal.body['route'])}" if withdrawal.status == "refused" else ""
     out.print(f"{proposal.proposed_by} and {proposal.decided_by} decided {return_no}: {withdrawal.status}{reason}")
     if withdrawal.status == "refused":
@@ -155,31 +146,9 @@ async def _send(books: Books, proposal: Proposal, consent: Consent) -> None:
         "config_version": current.version,
         "credit_no": proposal.credit_no,
     }
-    try:
-        client = await connect_temporal()
-        await client.start_workflow(
-            _WORKFLOW,
-            request,
-            id=f"withdrawal/{platform_no}/{proposal.return_no}",
-            task_queue=_TASK_QUEUE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            static_summary=f"{format_fen(proposal.amount_fen)} yuan of suspense, by two operators",
-        )
-    except WorkflowAlreadyStartedError:
-        return
-    except (RPCError, RuntimeError) as error:
-        raise StackError("Temporal cannot be reached; what was decided is kept. Confirm again.") from error
-
-
-async def _entered(books: Books, proposal: Proposal) -> BusinessObject:
-    """The withdrawal, once its workflow entered it in the books."""
-    try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            while True:
-                found = await get_object(books.reader, proposal.platform_no, "withdrawal", proposal.return_no)
-                if found is not None:
-                    return found
-                await asyncio.sleep(_PAUSE_SECONDS)
-    except TimeoutError as error:
-        raise StackError("No worker takes it now; it is sent as soon as one does.") from error
+    await start_once(
+        "Withdrawal",
+        request,
+        workflow_id=f"withdrawal/{platform_no}/{proposal.return_no}",
+        summary=f"{format_fen(proposal.amount_fen)} yuan of suspense, by two operators",
+    )
