@@ -68,8 +68,12 @@ class PayIn(PayInCodes):
         """
         self.state.watched_until = self.pay_in.expires_at + self.pay_in.watch_late_payments_for
         request = OpenPayIn(
+            # Not `X:open`: a platform may have an order of the same number.
             step=self.step(
-                derived(self.pay_in.pay_in_no, "open"), "pay_in.opened", bases=[self.consent()], is_first=True
+                derived("", "pay_in", self.pay_in.pay_in_no, "open"),
+                "pay_in.opened",
+                bases=[self.consent()],
+                is_first=True,
             ),
             started_as=workflow.info().first_execution_run_id,
             member_no=self.pay_in.member_no,

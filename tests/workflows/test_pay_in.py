@@ -267,3 +267,13 @@ async def test_a_payment_that_no_top_up_looks_after_waits_in_suspense_from_its_s
 
     assert members_money(await story.balances()) == {"suspense": "500.00"}
     assert "channel_due:qr_alipay" not in await story.balances()
+
+
+async def test_a_top_up_may_bear_the_number_of_an_order(story: Story) -> None:
+    await story.members_open()
+    await story.order_opens()
+    cashier = Cashier(story)
+
+    await cashier.opens("100.00", number="D-1001")
+
+    await cashier.awaits_payer("D-1001")
