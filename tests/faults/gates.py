@@ -110,7 +110,8 @@ class Gate:
 class LedgerGate(Gate):
     """A Unix socket before PostgreSQL's, where messages of its protocol pass one by one.
 
-    While `keeping`, every statement with the words `keeps` is kept; these are postings unless told otherwise.
+    While `keeping`, every statement with the words `keeps` is kept; these are postings unless told otherwise. With
+    `keeps_commits` so is the commit of a transaction that posted on a connection that was kept from posting before.
 
     Args:
         far_folder: folder of the server's own socket.
@@ -124,6 +125,7 @@ class LedgerGate(Gate):
         self.dsn = f"{dsn.split('?')[0]}?host={quote(self._folder.name)}"
         self.keeping = False
         self.keeps = POSTS
+        self.keeps_commits = False
         self.kept: asyncio.Queue[KeptStatement] = asyncio.Queue()
 
     async def open(self) -> None:
@@ -142,7 +144,7 @@ class LedgerGate(Gate):
 
     async def cut(self) -> None:
         """Cut every connection, and keep nothing any more."""
-        self.keeping, self.keeps = False, POSTS
+        self.keeping, self.keeps, self.keeps_commits = False, POSTS, False
         self.kept = asyncio.Queue()
         await super().cut()
 
@@ -167,6 +169,7 @@ class LedgerGate(Gate):
         # The first message of a connection has no type byte.
         far_writer.write(await _message(reader, b""))
         prepared: dict[bytes, bytes] = {}
+        posted: list[tuple[str, str]] = []
         while True:
             message = await _message(reader, await reader.readexactly(1))
             if message[:1] == b"P":  # Parse: name, statement
@@ -175,12 +178,18 @@ class LedgerGate(Gate):
             if message[:1] == b"B" and self.keeping:  # Bind: portal, name, parameters
                 _, name, _ = message[5:].split(b"\0", 2)
                 if self.keeps in prepared.get(name, b""):
-                    kept = KeptStatement(_numbers(message))
-                    self.kept.put_nowait(kept)
-                    await kept.before_leaving()
-                    under_way.append(kept)
+                    posted = _numbers(message)
+                    await self._keep(posted, under_way)
+            if message[:1] == b"Q" and self.keeps_commits and posted and b"COMMIT" in message:  # simple query
+                await self._keep(posted, under_way)
             far_writer.write(message)
             await far_writer.drain()
+
+    async def _keep(self, numbers: list[tuple[str, str]], under_way: list[KeptStatement]) -> None:
+        kept = KeptStatement(numbers)
+        self.kept.put_nowait(kept)
+        await kept.before_leaving()
+        under_way.append(kept)
 
     async def _answers(
         self, far_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, under_way: list[KeptStatement]

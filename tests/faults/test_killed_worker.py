@@ -1,21 +1,26 @@
 """SIGKILL of the worker's process at every point of every activity type: nothing is lost, nothing happens twice."""
 
+import importlib
 import json
+import pkgutil
 from pathlib import Path
 
+from temporalio.activity import _Definition
 from temporalio.client import Client, WorkflowHistory
 
+from activities import __path__ as activity_modules
 from tests.api.platforms import Platform
-from tests.faults import callers
+from tests.faults import callers, money_in
 from tests.faults.cast import ORDERS, ROWS, WITHDRAWALS, Cast
 from tests.faults.house import House
 from tests.faults.matrix import LARGE_FEN, SMALL_FEN, Point, Round
-from tests.faults.test_killed_batches import OF_BATCHES
-from tests.faults.test_killed_debits import OF_DEBITS
+from tests.faults.test_killed_debits import CALLS as CALLS_OF_DEBITS
 
 _HISTORIES = Path(__file__).parents[1] / "histories"
 #: Rounds for one point, until each activity was there once: a busy machine may bring one too late.
 _ROUNDS_AT_MOST = 4
+#: Nothing leaves the first ones; the last one posts what another one posts.
+WITHOUT_A_POINT = money_in.READ_ONLY | money_in.SAME_POSTING
 _FUNDS_FEN = 100_000_000
 
 
@@ -30,6 +35,22 @@ def activity_types(history: WorkflowHistory) -> set[str]:
             if marker.marker_name == "core_local_activity":
                 types.add(json.loads(marker.details["data"].payloads[0].data)["activity_type"])
     return types
+
+
+def defined_types() -> set[str]:
+    """Types of all activities that there are."""
+    return {
+        definition.name
+        for module in pkgutil.iter_modules(activity_modules)
+        for value in vars(importlib.import_module(f"activities.{module.name}")).values()
+        if isinstance(value, type)
+        for function in vars(value).values()
+        if (definition := _Definition.from_callable(function)) is not None and definition.name
+    }
+
+
+def test_every_activity_has_a_row_in_a_matrix_and_every_row_an_activity() -> None:
+    assert defined_types() == ROWS | money_in.ROWS | {*CALLS_OF_DEBITS} | WITHOUT_A_POINT
 
 
 async def recorded_types(temporal: Client) -> set[str]:
@@ -72,9 +93,10 @@ async def test_a_worker_killed_at_any_point_of_any_activity_loses_nothing_and_re
             missing[point] -= play.reached
             await require_right_end(house, cast)
     await house.steer.send_notices_to(f"{house.stack.api_url}/bank/notices")
-    types = await recorded_types(temporal) - OF_DEBITS - OF_BATCHES  # they have a test of their own in the same house
-    tables.append(matrix_table(types, missing, seconds, rounds=len(casts)))
-    assert types == ROWS, "an activity type has no row in the matrix, or a row has no such activity"
+    types = await recorded_types(temporal)
+    elsewhere = {*CALLS_OF_DEBITS, *money_in.ROWS}  # each has its own test with the same three points
+    tables.append(matrix_table(types - elsewhere - WITHOUT_A_POINT, missing, seconds, rounds=len(casts)))
+    assert types - WITHOUT_A_POINT <= ROWS | elsewhere, "an activity type has no row in a matrix"
     assert missing == {point: set() for point in Point}
     await house.require_sound_books(trade, *(platform for cast in casts for platform in (cast.reading, cast.booking)))
     await require_right_balances(trade, rounds=len(casts))

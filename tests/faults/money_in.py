@@ -1,0 +1,461 @@
+"""One round of the second matrix: members, money in and what it pays; every activity type at one point, then a kill.
+
+Calls of the bank are kept at its gate, each at the occurrence that belongs to the activity; postings wait in one
+batch behind a first one, or each on a connection of its own where the registry posts in a transaction.
+"""
+
+import asyncio
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import unquote
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.testing import TimeSkipper
+
+from escrow.domain.collections import payment_booking_no
+from tests.api.payers import NAME, card_of, mandate_body, open_payer
+from tests.api.platforms import Platform, eventually
+from tests.channels.numbers import citizen_id
+from tests.faults import callers
+from tests.faults.gates import KeptCall, KeptStatement
+from tests.faults.house import House
+from tests.faults.matrix import Point
+from workflows.mandate_messages import mandate_workflow_id
+from workflows.messages import member_closing_workflow_id
+from workflows.pay_in_messages import PayInState, pay_in_workflow_id
+from workflows.verification_messages import account_verification_workflow_id
+
+ASKED_FEN, TOO_MUCH_FEN = 10_000, 10_700
+METHOD = {"method": "qr_wechat"}
+COLLECTED = {"collection": METHOD}
+CONSENT = {"text_version": "1", "address": "203.0.113.7"}
+
+#: Bank activities: method and path of the call, and the rest of the number that it carries.
+CALLS: dict[str, tuple[str, str, str, int]] = {
+    "create_collection": ("POST", "/gateway/collections", "create:collect:1", 1),
+    "query_collection": ("GET", "/gateway/collections", "query:collect:1", 1),
+    "close_collection": ("POST", "/gateway/collections/close", "close:collect:1", 1),
+    "refund_payment": ("POST", "/gateway/collection-refunds", "refund:return:1", 1),
+    "query_refund": ("GET", "/gateway/collection-refunds", "asked:return:1", 1),
+    "refund_direct": ("POST", "/gateway/collection-refunds", "back:refund:1", 1),
+    "query_direct_refund": ("GET", "/gateway/collection-refunds", "asked-back:refund:1", 1),
+    "tell_refund_credited": ("POST", "/gateway/sms", "told:refund-credited", 1),
+    "send_verification": ("POST", "/gateway/card-checks", "send:unionpay:1", 1),
+    "check_try": ("POST", "/gateway/card-checks/confirm", "try:unionpay:1", 1),
+    "check_identity": ("POST", "/gateway/identity/person", "", 1),
+}
+#: Ledger activities that ask the bank first: which of these questions, counted from when the payer has paid, is the
+#: last thing before they post.
+_BEFORE_POSTING: dict[str, tuple[str, str, str, int]] = {
+    "record_pay_in": ("POST", "/gateway/collections", "record:collect:1", 1),
+    "book_payment": ("GET", "/gateway/collections", "book:collect:1", 1),
+    "hold_return": ("GET", "/gateway/collections", "hold:collect:1", 3),
+    "settle_return": ("GET", "/gateway/collection-refunds", "settle:return:1", 1),
+    "settle_direct_refund": ("GET", "/gateway/collection-refunds", "settle-back:refund:1", 1),
+    "freeze_direct": ("GET", "/gateway/collections", "direct:pay:R-{name}-direct:collect:1", 1),
+    "freeze_batch_direct": ("GET", "/gateway/collections", "batch-direct:batch-pay:collect:1", 1),
+}
+#: What ledger activities post. `{paid}` is the number of the payment that was collected.
+_POSTINGS = {
+    "open_pay_in": ":pay_in:{name}-open:open",
+    "record_pay_in": "{name}-record:.*",
+    "book_payment": "{paid[book:collect:1]}",
+    "hold_return": "{name}-hold:return:1:hold",
+    "settle_return": "{name}-settle:return:1:end",
+    "settle_direct_refund": "{name}-settle-back:refund:1:end",
+    "freeze_direct": "{paid[direct:pay:R-{name}-direct:collect:1]}",
+    "freeze_batch_direct": "{paid[batch-direct:batch-pay:collect:1]}",
+    "open_batch": ":batch_payment:{name}-batch-open:open",
+    "freeze_batch": ":batch_payment:{name}-batch:pay",
+    "record_batch": ":batch_payment:{name}-batch-poor:.*",
+    "make_transfer": ":payment:{name}-pay:make",
+    "record_refused_transfer": ":payment:{name}-poor:refuse",
+    "complete_closing": ":member:{name}-M:closed:{name}-CL",
+    "end_verification": ":account_verification:{name}-expire:.*",
+    "expire_mandate": ":mandate:{name}-mandate:.*",
+}
+#: Nothing leaves them, so nothing can be lost or done twice.
+READ_ONLY = frozenset({"look_at_mandate", "suspended_fen", "payment_in_books"})
+#: Posts what `check_identity` posts, after it has asked in vain a hundred and fifty times; nobody waits for that here.
+SAME_POSTING = frozenset({"leave_unanswered"})
+ROWS = frozenset({*CALLS, *_POSTINGS})
+
+_GATHER_SECONDS = 3.5
+#: What was triggered last may take so long to get to the gate; after 5 s an attempt is given up and made again, and a
+#: batch with both is refused.
+_ARRIVE_SECONDS = 2.5
+_COMMIT_SECONDS = 4.0
+_WAIT_SECONDS = 30.0
+
+
+class MoneyInRound:
+    """Everything of one platform is brought to its point at once; the worker is killed, another leads all to its end.
+
+    Args:
+        name: begins every number, which tells what it is there for.
+    """
+
+    def __init__(self, house: House, temporal: Client, platform: Platform, name: str) -> None:
+        self.house = house
+        self.temporal = temporal
+        self.platform = platform
+        self.name = name
+        self.reached: set[str] = set()
+        self.calling: list[asyncio.Task[Any]] = []
+        self.calls: list[KeptCall] = []
+        self.paid: dict[str, str] = {}
+        self.citizen = citizen_id("345", born="19830407")
+        self._seen: Counter[str] = Counter()
+
+    # ---- up to the point ----
+
+    async def prepare(self) -> None:
+        """Bring every object to the step before the one it is there for."""
+        platform = self.platform
+        await open_payer(platform)
+        await open_payer(platform, "O-2", prefix="621700")
+        await platform.open_contractor()
+        for number, part in enumerate(("send", "try", "expire"), start=11):
+            binding = {"account_id": f"A-{part}", "account_no": card_of("622202", number), "account_name": NAME}
+            await self._insist("/members/O-1/bank-accounts", **binding, is_corporate=False)
+        await self._transfer(callers.PRICE_FEN + ASKED_FEN)
+        for part in ("I", "M"):
+            await self._insist("/members", member_no=self.no(part), kind="person", name="李雷", mobile="13800000009")
+        await self._insist("/members/O-1/mandates", **mandate_body(self.no("mandate"), last_day=_tomorrow()))
+        for part in ("try", "expire"):
+            await self._verify(part)
+        waiting = ("query", "close", "refund", "asked", "book", "hold", "settle")
+        await asyncio.gather(*(self._top_up(part) for part in waiting))
+        orders = ("direct", "back", "asked-back", "told", "settle-back", "B1", "B2", "B4")
+        await asyncio.gather(*(callers.open_order(platform, self.no(part)) for part in orders))
+        await callers.open_order(platform, self.no("B3"), owner_no="O-2")
+        await asyncio.gather(*(self._direct(part) for part in ("direct", "back", "asked-back", "told", "settle-back")))
+        for part in ("back", "asked-back", "told", "settle-back"):
+            await self._pay(f"{part}:pay:{self._direct_no(part)}", callers.PRICE_FEN)
+        for part in ("back", "asked-back", "told", "settle-back"):
+            await self._order_is(part, "awaiting_start")
+        batch = {"batch_no": self.no("batch-direct"), "payer_no": "O-1"}
+        await self._insist("/batch-payments", **batch, **self._orders("B4"), **COLLECTED)
+        await TimeSkipper(self.temporal).fast_forward(self._collecting("close"), timedelta(minutes=29))
+
+    async def keep_calls(self) -> None:
+        """The calls of the bank activities wait at the gate, and those after which the others post."""
+        gate = self.house.bank_gate
+        self._seen.clear()
+        gate.trap = self._is_kept
+        self._forward_time("pay_in", "close", timedelta(minutes=2))
+        await self.house.steer.next_suffers("failed_later", "refund")
+        self._call(callers.command(self.platform, self.no("told"), "cancel"))
+        await self._as_far_as_it_goes(lambda: "tell_refund_credited" in self._kept_calls())
+        self._seen["hold_return"] = 0  # before the payer paid it was only asked whether anything came
+        for part in ("hold", "book", "settle", "refund", "asked"):
+            await self._pay(part, TOO_MUCH_FEN if part != "book" else ASKED_FEN)
+        await self._pay(f"direct:pay:{self._direct_no('direct')}", callers.PRICE_FEN)
+        await self._pay("batch-direct:batch-pay", callers.PRICE_FEN)
+        self._call(callers.command(self.platform, self.no("settle-back"), "cancel"))
+        self._call(self._insist("/top-ups", **self._top_up_body("record")))
+        self._call(self._insist(self._confirm_path("try"), request_no=self.no("TC"), code="111111"))
+        self._call(self._verify("send"))
+        self._call(self._ask_identity("I", self.citizen, "identity"))
+        for part in ("back", "asked-back"):
+            self._call(callers.command(self.platform, self.no(part), "cancel"))
+        await self._wake("query")
+        self._call(self._insist("/top-ups", **self._top_up_body("create")))
+        await self._as_far_as_it_goes(lambda: self._kept_calls() >= {*CALLS, *_BEFORE_POSTING})
+
+    async def keep_postings(self) -> list[KeptStatement]:
+        """The postings of all ledger activities wait at the gate: one batch, and those on connections of their own."""
+        ledger, platform = self.house.ledger_gate, self.platform
+        ledger.keeping = True
+        self._call(callers.open_order(platform, self.no("first")))
+        first = await asyncio.wait_for(ledger.kept.get(), _WAIT_SECONDS)
+        self.calls = [call for call in self.house.bank_gate.kept if self._activity_of(call) in CALLS]
+        for call in self.house.bank_gate.kept:
+            if call not in self.calls:
+                call.forward(keep_answer=False)
+        self.house.bank_gate.trap = lambda call: self._activity_of(call, counted=False) in CALLS
+        self._call(self._insist("/top-ups", **self._top_up_body("open")))
+        batches = {"batch": ("O-1", "B1", {}), "batch-open": ("O-1", "B2", COLLECTED), "batch-poor": ("O-2", "B3", {})}
+        for part, (payer_no, order, how) in batches.items():
+            orders = [{"order_no": self.no(order), "amount_fen": callers.PRICE_FEN}]
+            self._call(
+                platform.post("/batch-payments", batch_no=self.no(part), payer_no=payer_no, orders=orders, **how)
+            )
+        for part, payer_no in (("pay", "O-1"), ("poor", "O-2")):
+            transfer = {"payment_no": self.no(part), "payer_no": payer_no, "payee_no": "C-1", "amount_fen": 100}
+            self._call(platform.post("/payments", **transfer))
+        await self._insist(f"/members/{self.no('M')}/close", request_no=self.no("CL"))
+        self._forward_time("closing", "CL", timedelta(seconds=11))
+        self._forward_time("verification", "expire", timedelta(hours=49))
+        self._forward_time("mandate", "mandate", timedelta(days=3))
+        await asyncio.sleep(_ARRIVE_SECONDS)
+        kept = [ledger.kept.get_nowait() for _ in range(ledger.kept.qsize())]
+        first.forward(keep_answer=False)
+        with suppress(TimeoutError):
+            kept.append(await asyncio.wait_for(ledger.kept.get(), _GATHER_SECONDS))
+        return kept
+
+    # ---- the kill ----
+
+    async def kill_at(self, point: Point) -> None:
+        """Bring everybody to the point, kill, and check what the ledger has."""
+        await self.prepare()
+        await self.keep_calls()
+        statements = await self.keep_postings()
+        numbers = [pair for kept in statements for pair in kept.numbers]
+        self.reached = {self._activity_of(call, counted=False) for call in self.calls} | self._posted(numbers)
+        if point is Point.BEFORE:
+            await self.house.kill_worker()
+            assert await self.house.taken(numbers) == set()
+        elif point is Point.UNDER_WAY:
+            await self._kill_under_way(statements)
+        else:
+            with suppress(TimeoutError):  # a batch with a repeat is refused as a whole: then another round is played
+                await self._commit(statements)
+            taken = await self.house.taken(numbers)
+            self.reached -= self._posted([pair for pair in numbers if pair not in taken])
+            for call in self.calls:
+                call.forward(keep_answer=True)
+            await asyncio.wait_for(asyncio.gather(*(call.answered.wait() for call in self.calls)), _WAIT_SECONDS)
+            await self.house.kill_worker()
+
+    async def _commit(self, statements: list[KeptStatement]) -> None:
+        """All statements are done and committed, and no answer to that comes back."""
+        gate = self.house.ledger_gate
+        gate.keeps_commits = True
+        numbers = {pair for kept in statements for pair in kept.numbers}
+        for kept in statements:
+            kept.forward(keep_answer=len(kept.numbers) > 1)
+        async with asyncio.timeout(_COMMIT_SECONDS):
+            while await self.house.taken(sorted(numbers)) != numbers:
+                with suppress(TimeoutError):
+                    (await asyncio.wait_for(gate.kept.get(), 0.2)).forward(keep_answer=True)
+
+    async def _kill_under_way(self, statements: list[KeptStatement]) -> None:
+        """The ledger is made to wait in the middle of each statement, the bank before it looks at the calls."""
+        await self.house.steer.set_bank_health("SLOW")
+        async with AsyncExitStack() as opened:
+            connection = await opened.enter_async_context(self.house.superuser())
+            taking = connection.transaction()
+            await taking.start()
+            for kept in statements:
+                await connection.execute(
+                    "INSERT INTO request (platform_no, request_no, content_hash, accounting_day)"
+                    " VALUES ($1, $2, '', now())",
+                    *kept.numbers[-1],
+                )
+            for call in (*statements, *self.calls):
+                call.forward(keep_answer=True)
+            try:
+                await eventually(lambda: self._all_wait(len(statements)), within_seconds=_COMMIT_SECONDS)
+            except TimeoutError:  # as with a commit
+                self.reached -= ROWS - CALLS.keys()
+            await self.house.kill_worker()
+            assert await self.house.taken([pair for kept in statements for pair in kept.numbers]) == set()
+            await taking.rollback()
+        await self.house.steer.set_bank_health("UP")
+
+    async def _all_wait(self, count: int) -> bool:
+        async with self.house.superuser() as connection:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%post_batch%'"
+            return bool(await connection.fetchval(query) >= count)
+
+    # ---- to the end ----
+
+    async def go_on(self) -> float:
+        """Start another worker; everything goes on to its end. Seconds from its start to the last answer."""
+        began = time.monotonic()
+        await self.house.worker.start()
+        await asyncio.gather(*self.calling)
+        answered = time.monotonic() - began
+        for part in ("create", "query", "record", "open"):
+            await self._is_open(part)
+            await self._pay(part, ASKED_FEN)
+        self._call(self._insist(self._confirm_path("send"), request_no=self.no("SC"), code="111111"))
+        for part in ("create", "query", "record", "open", "book", "hold", "settle", "refund", "asked"):
+            await self._ends(f"/top-ups/{self.no(part)}", "paid")
+        await self._ends(f"/top-ups/{self.no('close')}", "closed")
+        for part in ("direct", "B1", "B4"):
+            await self._order_is(part, "awaiting_start")
+        for part in ("back", "asked-back", "told", "settle-back"):
+            await self._order_is(part, "cancelled")
+        for part in ("send", "try"):
+            await self._ends(f"/members/O-1/bank-accounts/A-{part}/verify/{self.no(part)}", "verified")
+        await self._ends(f"/members/O-1/bank-accounts/A-expire/verify/{self.no('expire')}", "expired")
+        await self._ends(f"/members/O-1/mandates/{self.no('mandate')}", "expired")
+        await self._ends(f"/members/{self.no('M')}", "closed")
+        await self._ends(f"/members/{self.no('I')}/identity-checks/{self.no('identity')}", "verified")
+        return answered
+
+    async def at_channel(self) -> dict[str, tuple[list[int], int]]:
+        """What the channel says of each collection: its payments, and what it gave back."""
+        found: dict[str, tuple[list[int], int]] = {}
+        top_ups = ("create", "query", "record", "open", "book", "close", "hold", "settle", "refund", "asked")
+        orders = ("direct", "back", "asked-back", "told", "settle-back")
+        pay_ins = dict(zip(top_ups, top_ups, strict=True))
+        pay_ins |= {part: f"{part}:pay:{self._direct_no(part)}" for part in orders}
+        pay_ins |= {part: f"{part}:batch-pay" for part in ("batch-open", "batch-direct")}
+        for part, pay_in in pay_ins.items():
+            paid, refunded_fen = [], 0
+            for attempt in range(1, (await self._state(pay_in)).attempts + 1):
+                number = f"{self.platform.number}/{self.no(pay_in)}:collect:{attempt}"
+                answer = await self.house.at_bank.collections.query(number)
+                paid += [payment.amount_fen for payment in answer.payments]
+                refunded_fen += answer.refunded_fen
+            found[part] = (paid, refunded_fen)
+        return found
+
+    # ---- parts ----
+
+    def no(self, part: str) -> str:
+        """Number of an object, or a request number that begins with it."""
+        return f"{self.name}-{part}"
+
+    def _direct_no(self, part: str) -> str:
+        return f"R-{self.no(part)}"
+
+    def _orders(self, part: str) -> dict[str, Any]:
+        return {"orders": [{"order_no": self.no(part), "amount_fen": callers.PRICE_FEN}]}
+
+    def _top_up_body(self, part: str) -> dict[str, Any]:
+        return {"top_up_no": self.no(part), "member_no": "O-1", "amount_fen": ASKED_FEN, **METHOD}
+
+    async def _transfer(self, amount_fen: int) -> None:
+        """Money from the owner's card, of which the watch is told by hand, since the bank tells nobody anything."""
+        custody_account_no = self.platform.custody_account_no
+        payer = {"account_no": card_of("622202", 1), "account_name": NAME}
+        await self.house.steer.transfer(custody_account_no=custody_account_no, amount_fen=amount_fen, **payer)
+        await self.house.wake_bank_watch(self.platform)
+
+        async def arrived() -> bool:
+            return bool((await self.platform.balances("O-1"))["available_fen"] == amount_fen)
+
+        await eventually(arrived, within_seconds=_WAIT_SECONDS)
+
+    async def _top_up(self, part: str) -> None:
+        await self._insist("/top-ups", **self._top_up_body(part))
+        await self._is_open(part)
+
+    async def _is_open(self, part: str) -> None:
+        await self._ends(f"/top-ups/{self.no(part)}", "awaiting_payer")
+
+    async def _direct(self, part: str) -> None:
+        path = f"/orders/{self.no(part)}/direct-payments"
+        await self._insist(path, request_no=self._direct_no(part), by="O-1", **METHOD)
+        await self._ends(f"{path}/{self._direct_no(part)}", "awaiting_payer")
+
+    async def _pay(self, pay_in: str, amount_fen: int) -> None:
+        """The payer pays, and the collection's workflow is told."""
+        number = (await self._state(pay_in)).request_no  # another one where the first was never taken in
+        answer = await self.house.steer.pay(f"{self.platform.number}/{number}", amount_fen=amount_fen)
+        self.paid[f"{pay_in}:collect:1"] = payment_booking_no(answer.payments[-1].payment_no)
+        await self._wake(pay_in)
+
+    def _collecting(self, pay_in: str) -> WorkflowHandle[Any, Any]:
+        return self.temporal.get_workflow_handle(pay_in_workflow_id(self.platform.number, self.no(pay_in)))
+
+    async def _state(self, pay_in: str) -> PayInState:
+        found: PayInState = await self._collecting(pay_in).query("state", result_type=PayInState)
+        return found
+
+    async def _wake(self, pay_in: str) -> None:
+        await self._collecting(pay_in).signal("bank_notice", {"notice_id": self.no(pay_in), "kind": "collection"})
+
+    async def _verify(self, part: str) -> None:
+        path = f"/members/O-1/bank-accounts/A-{part}/verify/unionpay"
+        await self._insist(path, request_no=self.no(part), consent=CONSENT, mobile="13552535506")
+
+    def _confirm_path(self, part: str) -> str:
+        return f"/members/O-1/bank-accounts/A-{part}/verify/{self.no(part)}/confirm-code"
+
+    async def _ask_identity(self, part: str, id_no: str, check: str) -> None:
+        path = f"/members/{self.no(part)}/identity-checks"
+        await self._insist(path, request_no=self.no(check), id_no=id_no, consent=CONSENT)
+
+    async def _insist(self, path: str, **body: Any) -> dict[str, Any]:
+        return await callers.insist(self.platform, path, **body)
+
+    async def _order_is(self, part: str, status: str) -> None:
+        await self._ends(f"/orders/{self.no(part)}", status)
+
+    async def _ends(self, path: str, status: str) -> None:
+        last = ""
+
+        async def does() -> bool:
+            nonlocal last
+            answer = await self.platform.get(path)
+            last = answer.text
+            return answer.is_success and answer.json()["status"] == status
+
+        try:
+            await eventually(does, within_seconds=_WAIT_SECONDS)
+        except TimeoutError:
+            raise AssertionError(f"{path} is not {status}: {last}") from None
+
+    def _call(self, call: Coroutine[Any, Any, Any]) -> None:
+        self.calling.append(asyncio.create_task(call))
+
+    def _forward_time(self, kind: str, part: str, by: timedelta) -> None:
+        number, platform_no = self.no(part), self.platform.number
+        workflow_id = {
+            "pay_in": pay_in_workflow_id(platform_no, number),
+            "closing": member_closing_workflow_id(platform_no, self.no("M"), number),
+            "verification": account_verification_workflow_id(platform_no, number),
+            "mandate": mandate_workflow_id(platform_no, number),
+        }[kind]
+        handle = self.temporal.get_workflow_handle(workflow_id)
+        self._call(TimeSkipper(self.temporal).fast_forward(handle, by))
+
+    def _activity_of(self, call: KeptCall, *, counted: bool = True) -> str:
+        """The activity that a call belongs to, empty for none; its occurrences are counted when it is seen first."""
+        for activity, (method, path, part, nth) in {**CALLS, **_BEFORE_POSTING}.items():
+            if not self._names(call, method, path, part):
+                continue
+            if counted:
+                self._seen[activity] += 1
+            if self._seen[activity] >= nth:
+                return activity
+        return ""
+
+    def _is_kept(self, call: KeptCall) -> bool:
+        return bool(self._activity_of(call))
+
+    def _names(self, call: KeptCall, method: str, path: str, part: str) -> bool:
+        target, _, query = unquote(call.target).partition("?")
+        if (call.method, target) != (method, path):
+            return False
+        if not part:
+            return self.citizen.encode() in call.body
+        named = f"{self.platform.number}/{self.no(part.format(name=self.name))}"
+        return query == f"reqSeq={named}" or f'"{named}"'.encode() in call.body
+
+    def _kept_calls(self) -> set[str]:
+        return {self._activity_of(call, counted=False) for call in self.house.bank_gate.kept}
+
+    def _posted(self, numbers: list[tuple[str, str]]) -> set[str]:
+        paid = {part.replace(self.name, "{name}"): number for part, number in self.paid.items()}
+        reached = set()
+        for activity, pattern in _POSTINGS.items():
+            if pattern.startswith("{paid"):
+                expected = re.escape(paid.get(pattern.removeprefix("{paid[").removesuffix("]}"), "nothing"))
+            else:
+                expected = pattern.format(name=re.escape(self.name))
+            if any(re.fullmatch(expected, request_no) for _, request_no in numbers):
+                reached.add(activity)
+        return reached
+
+    async def _as_far_as_it_goes(self, condition: Callable[[], bool]) -> None:
+        """Wait for the slow ones, but not for ever: another round takes those that missed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2 * _GATHER_SECONDS):
+                while not condition():
+                    await asyncio.sleep(0.05)
+
+
+def _tomorrow() -> str:
+    return (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
