@@ -174,9 +174,12 @@ class MoneyInRound:
         ledger.keeping = True
         self._call(callers.open_order(platform, self.no("first")))
         first = await asyncio.wait_for(ledger.kept.get(), _WAIT_SECONDS)
-        self.calls = [call for call in self.house.bank_gate.kept if self._activity_of(call) in CALLS]
-        for call in self.house.bank_gate.kept:
-            if call not in self.calls:
+        kept_calls = self.house.bank_gate.kept
+        self.calls = [call for call in kept_calls if self._activity_of(call, counted=False) in CALLS]
+        # Of a question that was given up and asked again only the last: two answers would make two postings.
+        newest = {self._activity_of(call, counted=False): call for call in kept_calls}
+        for activity, call in newest.items():
+            if activity not in CALLS:
                 call.forward(keep_answer=False)
         self.house.bank_gate.trap = lambda call: self._activity_of(call, counted=False) in CALLS
         self._call(self._insist("/top-ups", **self._top_up_body("open")))
