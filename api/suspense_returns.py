@@ -48,6 +48,7 @@ class ReturnOpening(Body):
         "request_no_reused",
         "insufficient_balance",
         "suspense_source_unknown",
+        "suspense_unsettled",
         "two_operators_required",
         "cnaps_code_invalid",
         "object_exists",

@@ -14,14 +14,18 @@ _PAYMENTS = text("""
         (-sum(l.amount_fen) FILTER (WHERE a.purpose = 'channel_due'))::bigint AS paid_fen,
         coalesce(sum(l.amount_fen) FILTER (WHERE a.purpose = 'withdrawable'), 0)::bigint AS withdrawable_fen,
         max(a.ref) FILTER (WHERE a.purpose = 'pending') AS pending_day,
-        max(v.object_no) FILTER (WHERE v.kind = 'pay_in') AS pay_in_no,
-        max(v.body #>> '{direct,collection_no}') AS collection_no,
-        max(v.body #>> '{direct,settles_on}') AS settles_on
+        max(told.pay_in_no) AS pay_in_no,
+        max(told.collection_no) AS collection_no,
+        max(told.settles_on) AS settles_on
     FROM entry e JOIN entry_line l ON l.entry_id = e.id JOIN account a ON a.id = l.account_id
-    LEFT JOIN event v ON v.platform_no = e.platform_no AND v.request_no = e.request_no
+    CROSS JOIN LATERAL (
+        SELECT max(v.object_no) FILTER (WHERE v.kind = 'pay_in') AS pay_in_no,
+            max(v.body #>> '{direct,collection_no}') AS collection_no,
+            max(v.body #>> '{direct,settles_on}') AS settles_on
+        FROM event v WHERE v.platform_no = e.platform_no AND v.request_no = e.request_no) told
     WHERE e.platform_no = :platform_no
         AND e.recipe IN ('collection_credited', 'collection_suspended', 'order_paid_directly', 'batch_paid_directly')
-    GROUP BY e.id, v.id
+    GROUP BY e.id
 """)
 _REFUNDS = text("""
     SELECT regexp_replace(e.request_no, '[:]end$', '') AS refund_no, h.ref AS payment_no, c.ref AS method,
