@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,68 +22,15 @@ from tests.api.payers import NAME, card_of, mandate_body, open_payer
 from tests.api.platforms import Platform, eventually
 from tests.channels.numbers import citizen_id
 from tests.faults import callers
+from tests.faults import money_in_rows as rows
 from tests.faults.gates import KeptCall, KeptStatement
 from tests.faults.house import House
 from tests.faults.matrix import Point
+from tests.faults.money_in_rows import MoneyInNumbers
 from workflows.mandate_messages import mandate_workflow_id
 from workflows.messages import member_closing_workflow_id
 from workflows.pay_in_messages import PayInState, pay_in_workflow_id
 from workflows.verification_messages import account_verification_workflow_id
-
-ASKED_FEN, TOO_MUCH_FEN = 10_000, 10_700
-METHOD = {"method": "qr_wechat"}
-COLLECTED = {"collection": METHOD}
-CONSENT = {"text_version": "1", "address": "203.0.113.7"}
-
-#: Bank activities: method and path of the call, and the rest of the number that it carries.
-CALLS: dict[str, tuple[str, str, str, int]] = {
-    "create_collection": ("POST", "/gateway/collections", "create:collect:1", 1),
-    "query_collection": ("GET", "/gateway/collections", "query:collect:1", 1),
-    "close_collection": ("POST", "/gateway/collections/close", "close:collect:1", 1),
-    "refund_payment": ("POST", "/gateway/collection-refunds", "refund:return:1", 1),
-    "query_refund": ("GET", "/gateway/collection-refunds", "asked:return:1", 1),
-    "refund_direct": ("POST", "/gateway/collection-refunds", "back:refund:1", 1),
-    "query_direct_refund": ("GET", "/gateway/collection-refunds", "asked-back:refund:1", 1),
-    "tell_refund_credited": ("POST", "/gateway/sms", "told:refund-credited", 1),
-    "send_verification": ("POST", "/gateway/card-checks", "send:unionpay:1", 1),
-    "check_try": ("POST", "/gateway/card-checks/confirm", "try:unionpay:1", 1),
-    "check_identity": ("POST", "/gateway/identity/person", "", 1),
-}
-#: Ledger activities that ask the bank first: which of these questions, counted from when the payer has paid, is the
-#: last thing before they post.
-_BEFORE_POSTING: dict[str, tuple[str, str, str, int]] = {
-    "record_pay_in": ("POST", "/gateway/collections", "record:collect:1", 1),
-    "book_payment": ("GET", "/gateway/collections", "book:collect:1", 1),
-    "hold_return": ("GET", "/gateway/collections", "hold:collect:1", 3),
-    "settle_return": ("GET", "/gateway/collection-refunds", "settle:return:1", 1),
-    "settle_direct_refund": ("GET", "/gateway/collection-refunds", "settle-back:refund:1", 1),
-    "freeze_direct": ("GET", "/gateway/collections", "direct:pay:R-{name}-direct:collect:1", 1),
-    "freeze_batch_direct": ("GET", "/gateway/collections", "batch-direct:batch-pay:collect:1", 1),
-}
-#: What ledger activities post. `{paid}` is the number of the payment that was collected.
-_POSTINGS = {
-    "open_pay_in": ":pay_in:{name}-open:open",
-    "record_pay_in": "{name}-record:.*",
-    "book_payment": "{paid[book:collect:1]}",
-    "hold_return": "{name}-hold:return:1:hold",
-    "settle_return": "{name}-settle:return:1:end",
-    "settle_direct_refund": "{name}-settle-back:refund:1:end",
-    "freeze_direct": "{paid[direct:pay:R-{name}-direct:collect:1]}",
-    "freeze_batch_direct": "{paid[batch-direct:batch-pay:collect:1]}",
-    "open_batch": ":batch_payment:{name}-batch-open:open",
-    "freeze_batch": ":batch_payment:{name}-batch:pay",
-    "record_batch": ":batch_payment:{name}-batch-poor:.*",
-    "make_transfer": ":payment:{name}-pay:make",
-    "record_refused_transfer": ":payment:{name}-poor:refuse",
-    "complete_closing": ":member:{name}-M:closed:{name}-CL",
-    "end_verification": ":account_verification:{name}-expire:.*",
-    "expire_mandate": ":mandate:{name}-mandate:.*",
-}
-#: Nothing leaves them, so nothing can be lost or done twice.
-READ_ONLY = frozenset({"look_at_mandate", "suspended_fen", "payment_in_books"})
-#: Posts what `check_identity` posts, after it has asked in vain a hundred and fifty times; nobody waits for that here.
-SAME_POSTING = frozenset({"leave_unanswered"})
-ROWS = frozenset({*CALLS, *_POSTINGS})
 
 _GATHER_SECONDS = 3.5
 #: What was triggered last may take so long to get to the gate; after 5 s an attempt is given up and made again, and a
@@ -93,7 +40,7 @@ _COMMIT_SECONDS = 4.0
 _WAIT_SECONDS = 30.0
 
 
-class MoneyInRound:
+class MoneyInRound(MoneyInNumbers):
     """Everything of one platform is brought to its point at once; the worker is killed, another leads all to its end.
 
     Args:
@@ -104,7 +51,7 @@ class MoneyInRound:
         self.house = house
         self.temporal = temporal
         self.platform = platform
-        self.name = name
+        super().__init__(name)
         self.reached: set[str] = set()
         self.calling: list[asyncio.Task[Any]] = []
         self.calls: list[KeptCall] = []
@@ -123,10 +70,10 @@ class MoneyInRound:
         for number, part in enumerate(("send", "try", "expire"), start=11):
             binding = {"account_id": f"A-{part}", "account_no": card_of("622202", number), "account_name": NAME}
             await self._insist("/members/O-1/bank-accounts", **binding, is_corporate=False)
-        await self._transfer(callers.PRICE_FEN + ASKED_FEN)
+        await self._transfer(callers.PRICE_FEN + rows.ASKED_FEN)
         for part in ("I", "M"):
             await self._insist("/members", member_no=self.no(part), kind="person", name="李雷", mobile="13800000009")
-        await self._insist("/members/O-1/mandates", **mandate_body(self.no("mandate"), last_day=_tomorrow()))
+        await self._insist("/members/O-1/mandates", **mandate_body(self.no("mandate"), last_day=rows.soon()))
         for part in ("try", "expire"):
             await self._verify(part)
         waiting = ("query", "close", "refund", "asked", "book", "hold", "settle")
@@ -136,11 +83,11 @@ class MoneyInRound:
         await callers.open_order(platform, self.no("B3"), owner_no="O-2")
         await asyncio.gather(*(self._direct(part) for part in ("direct", "back", "asked-back", "told", "settle-back")))
         for part in ("back", "asked-back", "told", "settle-back"):
-            await self._pay(f"{part}:pay:{self._direct_no(part)}", callers.PRICE_FEN)
+            await self._pay(f"{part}:pay:{self.direct_no(part)}", callers.PRICE_FEN)
         for part in ("back", "asked-back", "told", "settle-back"):
             await self._order_is(part, "awaiting_start")
         batch = {"batch_no": self.no("batch-direct"), "payer_no": "O-1"}
-        await self._insist("/batch-payments", **batch, **self._orders("B4"), **COLLECTED)
+        await self._insist("/batch-payments", **batch, **self.orders("B4"), **rows.COLLECTED)
         await TimeSkipper(self.temporal).fast_forward(self._collecting("close"), timedelta(minutes=29))
 
     async def keep_calls(self) -> None:
@@ -154,19 +101,19 @@ class MoneyInRound:
         await self._as_far_as_it_goes(lambda: "tell_refund_credited" in self._kept_calls())
         self._seen["hold_return"] = 0  # before the payer paid it was only asked whether anything came
         for part in ("hold", "book", "settle", "refund", "asked"):
-            await self._pay(part, TOO_MUCH_FEN if part != "book" else ASKED_FEN)
-        await self._pay(f"direct:pay:{self._direct_no('direct')}", callers.PRICE_FEN)
+            await self._pay(part, rows.TOO_MUCH_FEN if part != "book" else rows.ASKED_FEN)
+        await self._pay(f"direct:pay:{self.direct_no('direct')}", callers.PRICE_FEN)
         await self._pay("batch-direct:batch-pay", callers.PRICE_FEN)
         self._call(callers.command(self.platform, self.no("settle-back"), "cancel"))
-        self._call(self._insist("/top-ups", **self._top_up_body("record")))
+        self._call(self._insist("/top-ups", **self.top_up_body("record")))
         self._call(self._insist(self._confirm_path("try"), request_no=self.no("TC"), code="111111"))
         self._call(self._verify("send"))
         self._call(self._ask_identity("I", self.citizen, "identity"))
         for part in ("back", "asked-back"):
             self._call(callers.command(self.platform, self.no(part), "cancel"))
         await self._wake("query")
-        self._call(self._insist("/top-ups", **self._top_up_body("create")))
-        await self._as_far_as_it_goes(lambda: self._kept_calls() >= {*CALLS, *_BEFORE_POSTING})
+        self._call(self._insist("/top-ups", **self.top_up_body("create")))
+        await self._as_far_as_it_goes(lambda: self._kept_calls() >= {*rows.CALLS, *rows.BEFORE_POSTING})
 
     async def keep_postings(self) -> list[KeptStatement]:
         """The postings of all ledger activities wait at the gate: one batch, and those on connections of their own."""
@@ -175,15 +122,19 @@ class MoneyInRound:
         self._call(callers.open_order(platform, self.no("first")))
         first = await asyncio.wait_for(ledger.kept.get(), _WAIT_SECONDS)
         kept_calls = self.house.bank_gate.kept
-        self.calls = [call for call in kept_calls if self._activity_of(call, counted=False) in CALLS]
+        self.calls = [call for call in kept_calls if self._activity_of(call, counted=False) in rows.CALLS]
         # Of a question that was given up and asked again only the last: two answers would make two postings.
         newest = {self._activity_of(call, counted=False): call for call in kept_calls}
         for activity, call in newest.items():
-            if activity not in CALLS:
+            if activity not in rows.CALLS:
                 call.forward(keep_answer=False)
-        self.house.bank_gate.trap = lambda call: self._activity_of(call, counted=False) in CALLS
-        self._call(self._insist("/top-ups", **self._top_up_body("open")))
-        batches = {"batch": ("O-1", "B1", {}), "batch-open": ("O-1", "B2", COLLECTED), "batch-poor": ("O-2", "B3", {})}
+        self.house.bank_gate.trap = lambda call: self._activity_of(call, counted=False) in rows.CALLS
+        self._call(self._insist("/top-ups", **self.top_up_body("open")))
+        batches = {
+            "batch": ("O-1", "B1", {}),
+            "batch-open": ("O-1", "B2", rows.COLLECTED),
+            "batch-poor": ("O-2", "B3", {}),
+        }
         for part, (payer_no, order, how) in batches.items():
             orders = [{"order_no": self.no(order), "amount_fen": callers.PRICE_FEN}]
             self._call(
@@ -257,7 +208,7 @@ class MoneyInRound:
             try:
                 await eventually(lambda: self._all_wait(len(statements)), within_seconds=_COMMIT_SECONDS)
             except TimeoutError:  # as with a commit
-                self.reached -= ROWS - CALLS.keys()
+                self.reached -= rows.ROWS - rows.CALLS.keys()
             await self.house.kill_worker()
             assert await self.house.taken([pair for kept in statements for pair in kept.numbers]) == set()
             await taking.rollback()
@@ -278,7 +229,7 @@ class MoneyInRound:
         answered = time.monotonic() - began
         for part in ("create", "query", "record", "open"):
             await self._is_open(part)
-            await self._pay(part, ASKED_FEN)
+            await self._pay(part, rows.ASKED_FEN)
         self._call(self._insist(self._confirm_path("send"), request_no=self.no("SC"), code="111111"))
         for part in ("create", "query", "record", "open", "book", "hold", "settle", "refund", "asked"):
             await self._ends(f"/top-ups/{self.no(part)}", "paid")
@@ -301,7 +252,7 @@ class MoneyInRound:
         top_ups = ("create", "query", "record", "open", "book", "close", "hold", "settle", "refund", "asked")
         orders = ("direct", "back", "asked-back", "told", "settle-back")
         pay_ins = dict(zip(top_ups, top_ups, strict=True))
-        pay_ins |= {part: f"{part}:pay:{self._direct_no(part)}" for part in orders}
+        pay_ins |= {part: f"{part}:pay:{self.direct_no(part)}" for part in orders}
         pay_ins |= {part: f"{part}:batch-pay" for part in ("batch-open", "batch-direct")}
         for part, pay_in in pay_ins.items():
             paid, refunded_fen = [], 0
@@ -314,19 +265,6 @@ class MoneyInRound:
         return found
 
     # ---- parts ----
-
-    def no(self, part: str) -> str:
-        """Number of an object, or a request number that begins with it."""
-        return f"{self.name}-{part}"
-
-    def _direct_no(self, part: str) -> str:
-        return f"R-{self.no(part)}"
-
-    def _orders(self, part: str) -> dict[str, Any]:
-        return {"orders": [{"order_no": self.no(part), "amount_fen": callers.PRICE_FEN}]}
-
-    def _top_up_body(self, part: str) -> dict[str, Any]:
-        return {"top_up_no": self.no(part), "member_no": "O-1", "amount_fen": ASKED_FEN, **METHOD}
 
     async def _transfer(self, amount_fen: int) -> None:
         """Money from the owner's card, of which the watch is told by hand, since the bank tells nobody anything."""
@@ -341,7 +279,7 @@ class MoneyInRound:
         await eventually(arrived, within_seconds=_WAIT_SECONDS)
 
     async def _top_up(self, part: str) -> None:
-        await self._insist("/top-ups", **self._top_up_body(part))
+        await self._insist("/top-ups", **self.top_up_body(part))
         await self._is_open(part)
 
     async def _is_open(self, part: str) -> None:
@@ -349,8 +287,8 @@ class MoneyInRound:
 
     async def _direct(self, part: str) -> None:
         path = f"/orders/{self.no(part)}/direct-payments"
-        await self._insist(path, request_no=self._direct_no(part), by="O-1", **METHOD)
-        await self._ends(f"{path}/{self._direct_no(part)}", "awaiting_payer")
+        await self._insist(path, request_no=self.direct_no(part), by="O-1", **rows.METHOD)
+        await self._ends(f"{path}/{self.direct_no(part)}", "awaiting_payer")
 
     async def _pay(self, pay_in: str, amount_fen: int) -> None:
         """The payer pays, and the collection's workflow is told."""
@@ -371,14 +309,14 @@ class MoneyInRound:
 
     async def _verify(self, part: str) -> None:
         path = f"/members/O-1/bank-accounts/A-{part}/verify/unionpay"
-        await self._insist(path, request_no=self.no(part), consent=CONSENT, mobile="13552535506")
+        await self._insist(path, request_no=self.no(part), consent=rows.CONSENT, mobile="13552535506")
 
     def _confirm_path(self, part: str) -> str:
         return f"/members/O-1/bank-accounts/A-{part}/verify/{self.no(part)}/confirm-code"
 
     async def _ask_identity(self, part: str, id_no: str, check: str) -> None:
         path = f"/members/{self.no(part)}/identity-checks"
-        await self._insist(path, request_no=self.no(check), id_no=id_no, consent=CONSENT)
+        await self._insist(path, request_no=self.no(check), id_no=id_no, consent=rows.CONSENT)
 
     async def _insist(self, path: str, **body: Any) -> dict[str, Any]:
         return await callers.insist(self.platform, path, **body)
@@ -416,7 +354,7 @@ class MoneyInRound:
 
     def _activity_of(self, call: KeptCall, *, counted: bool = True) -> str:
         """The activity that a call belongs to, empty for none; its occurrences are counted when it is seen first."""
-        for activity, (method, path, part, nth) in {**CALLS, **_BEFORE_POSTING}.items():
+        for activity, (method, path, part, nth) in {**rows.CALLS, **rows.BEFORE_POSTING}.items():
             if not self._names(call, method, path, part):
                 continue
             if counted:
@@ -443,7 +381,7 @@ class MoneyInRound:
     def _posted(self, numbers: list[tuple[str, str]]) -> set[str]:
         paid = {part.replace(self.name, "{name}"): number for part, number in self.paid.items()}
         reached = set()
-        for activity, pattern in _POSTINGS.items():
+        for activity, pattern in rows.POSTINGS.items():
             if pattern.startswith("{paid"):
                 expected = re.escape(paid.get(pattern.removeprefix("{paid[").removesuffix("]}"), "nothing"))
             else:
@@ -458,7 +396,3 @@ class MoneyInRound:
             async with asyncio.timeout(2 * _GATHER_SECONDS):
                 while not condition():
                     await asyncio.sleep(0.05)
-
-
-def _tomorrow() -> str:
-    return (datetime.now(UTC) + timedelta(days=2)).date().isoformat()

@@ -5,7 +5,8 @@ from tests.api.platforms import eventually
 from tests.faults import callers
 from tests.faults.house import House
 from tests.faults.matrix import Point
-from tests.faults.money_in import ASKED_FEN, ROWS, TOO_MUCH_FEN, MoneyInRound
+from tests.faults.money_in import MoneyInRound
+from tests.faults.money_in_rows import ASKED_FEN, ROWS, TOO_MUCH_FEN
 
 #: Rounds for one point, until each activity was there once: a busy machine may bring one too late.
 _ROUNDS_AT_MOST = 4

@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowHistory
 
 from activities import __path__ as activity_modules
 from tests.api.platforms import Platform
-from tests.faults import callers, money_in
+from tests.faults import callers, money_in_rows
 from tests.faults.cast import ORDERS, ROWS, WITHDRAWALS, Cast
 from tests.faults.house import House
 from tests.faults.matrix import LARGE_FEN, SMALL_FEN, Point, Round
@@ -20,7 +20,7 @@ _HISTORIES = Path(__file__).parents[1] / "histories"
 #: Rounds for one point, until each activity was there once: a busy machine may bring one too late.
 _ROUNDS_AT_MOST = 4
 #: Nothing leaves the first ones; the last one posts what another one posts.
-WITHOUT_A_POINT = money_in.READ_ONLY | money_in.SAME_POSTING
+WITHOUT_A_POINT = money_in_rows.READ_ONLY | money_in_rows.SAME_POSTING
 _FUNDS_FEN = 100_000_000
 
 
@@ -50,7 +50,7 @@ def defined_types() -> set[str]:
 
 
 def test_every_activity_has_a_row_in_a_matrix_and_every_row_an_activity() -> None:
-    assert defined_types() == ROWS | money_in.ROWS | {*CALLS_OF_DEBITS} | WITHOUT_A_POINT
+    assert defined_types() == ROWS | money_in_rows.ROWS | {*CALLS_OF_DEBITS} | WITHOUT_A_POINT
 
 
 async def recorded_types(temporal: Client) -> set[str]:
@@ -94,7 +94,7 @@ async def test_a_worker_killed_at_any_point_of_any_activity_loses_nothing_and_re
             await require_right_end(house, cast)
     await house.steer.send_notices_to(f"{house.stack.api_url}/bank/notices")
     types = await recorded_types(temporal)
-    elsewhere = {*CALLS_OF_DEBITS, *money_in.ROWS}  # each has its own test with the same three points
+    elsewhere = {*CALLS_OF_DEBITS, *money_in_rows.ROWS}  # each has its own test with the same three points
     tables.append(matrix_table(types - elsewhere - WITHOUT_A_POINT, missing, seconds, rounds=len(casts)))
     assert types - WITHOUT_A_POINT <= ROWS | elsewhere, "an activity type has no row in a matrix"
     assert missing == {point: set() for point in Point}

@@ -1,0 +1,89 @@
+"""Rows of the second matrix: which call or posting belongs to which activity, and the numbers that name them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.faults import callers
+
+ASKED_FEN, TOO_MUCH_FEN = 10_000, 10_700
+METHOD = {"method": "qr_wechat"}
+COLLECTED = {"collection": METHOD}
+CONSENT = {"text_version": "1", "address": "203.0.113.7"}
+
+#: Bank activities: method and path of the call, and the rest of the number that it carries.
+CALLS: dict[str, tuple[str, str, str, int]] = {
+    "create_collection": ("POST", "/gateway/collections", "create:collect:1", 1),
+    "query_collection": ("GET", "/gateway/collections", "query:collect:1", 1),
+    "close_collection": ("POST", "/gateway/collections/close", "close:collect:1", 1),
+    "refund_payment": ("POST", "/gateway/collection-refunds", "refund:return:1", 1),
+    "query_refund": ("GET", "/gateway/collection-refunds", "asked:return:1", 1),
+    "refund_direct": ("POST", "/gateway/collection-refunds", "back:refund:1", 1),
+    "query_direct_refund": ("GET", "/gateway/collection-refunds", "asked-back:refund:1", 1),
+    "tell_refund_credited": ("POST", "/gateway/sms", "told:refund-credited", 1),
+    "send_verification": ("POST", "/gateway/card-checks", "send:unionpay:1", 1),
+    "check_try": ("POST", "/gateway/card-checks/confirm", "try:unionpay:1", 1),
+    "check_identity": ("POST", "/gateway/identity/person", "", 1),
+}
+#: Ledger activities that ask the bank first: which of these questions, counted from when the payer has paid, is the
+#: last thing before they post.
+BEFORE_POSTING: dict[str, tuple[str, str, str, int]] = {
+    "record_pay_in": ("POST", "/gateway/collections", "record:collect:1", 1),
+    "book_payment": ("GET", "/gateway/collections", "book:collect:1", 1),
+    "hold_return": ("GET", "/gateway/collections", "hold:collect:1", 3),
+    "settle_return": ("GET", "/gateway/collection-refunds", "settle:return:1", 1),
+    "settle_direct_refund": ("GET", "/gateway/collection-refunds", "settle-back:refund:1", 1),
+    "freeze_direct": ("GET", "/gateway/collections", "direct:pay:R-{name}-direct:collect:1", 1),
+    "freeze_batch_direct": ("GET", "/gateway/collections", "batch-direct:batch-pay:collect:1", 1),
+}
+#: What ledger activities post. `{paid}` is the number of the payment that was collected.
+POSTINGS = {
+    "open_pay_in": ":pay_in:{name}-open:open",
+    "record_pay_in": "{name}-record:.*",
+    "book_payment": "{paid[book:collect:1]}",
+    "hold_return": "{name}-hold:return:1:hold",
+    "settle_return": "{name}-settle:return:1:end",
+    "settle_direct_refund": "{name}-settle-back:refund:1:end",
+    "freeze_direct": "{paid[direct:pay:R-{name}-direct:collect:1]}",
+    "freeze_batch_direct": "{paid[batch-direct:batch-pay:collect:1]}",
+    "open_batch": ":batch_payment:{name}-batch-open:open",
+    "freeze_batch": ":batch_payment:{name}-batch:pay",
+    "record_batch": ":batch_payment:{name}-batch-poor:.*",
+    "make_transfer": ":payment:{name}-pay:make",
+    "record_refused_transfer": ":payment:{name}-poor:refuse",
+    "complete_closing": ":member:{name}-M:closed:{name}-CL",
+    "end_verification": ":account_verification:{name}-expire:.*",
+    "expire_mandate": ":mandate:{name}-mandate:.*",
+}
+#: Nothing leaves them, so nothing can be lost or done twice.
+READ_ONLY = frozenset({"look_at_mandate", "suspended_fen", "payment_in_books"})
+#: Posts what `check_identity` posts, after it has asked in vain a hundred and fifty times; nobody waits for that here.
+SAME_POSTING = frozenset({"leave_unanswered"})
+ROWS = frozenset({*CALLS, *POSTINGS})
+
+
+def soon() -> str:
+    """The last day of a mandate that soon expires."""
+    return (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+
+
+class MoneyInNumbers:
+    """Numbers of one round, all of which begin with its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def no(self, part: str) -> str:
+        """Number of an object, or a request number that begins with it."""
+        return f"{self.name}-{part}"
+
+    def direct_no(self, part: str) -> str:
+        """Request number of a direct payment."""
+        return f"R-{self.no(part)}"
+
+    def orders(self, part: str) -> dict[str, Any]:
+        """List of orders of a batch."""
+        return {"orders": [{"order_no": self.no(part), "amount_fen": callers.PRICE_FEN}]}
+
+    def top_up_body(self, part: str) -> dict[str, Any]:
+        """What asks for a top-up."""
+        return {"top_up_no": self.no(part), "member_no": "O-1", "amount_fen": ASKED_FEN, **METHOD}
