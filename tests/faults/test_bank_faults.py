@@ -1,11 +1,12 @@
 """What goes wrong at the bank: every withdrawal and top-up ends right by itself, and both books are equal."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest_asyncio
 
+from escrow.domain.calendars import SHANGHAI, WorkingCalendar
 from tests.api.platforms import Platform, eventually
 from tests.faults import callers
 from tests.faults.house import House
@@ -28,6 +29,14 @@ async def platform(house: House) -> Platform:
     return platform
 
 
+async def in_banking_hours(house: House) -> None:
+    """The bank's clock shows ten o'clock of its next working morning, when every rail is open."""
+    now, calendar = (await house.steer.clock()).astimezone(SHANGHAI), WorkingCalendar()
+    days = (now.date() + timedelta(days=ahead) for ahead in range(15))
+    mornings = (datetime.combine(day, time(10), SHANGHAI) for day in days if calendar.is_working_day(day))
+    await house.steer.move_clock(to=next(morning for morning in mornings if morning > now))
+
+
 async def ended(platform: Platform, withdrawal_no: str) -> dict[str, Any]:
     """The withdrawal once it has ended."""
 
@@ -40,6 +49,7 @@ async def ended(platform: Platform, withdrawal_no: str) -> dict[str, Any]:
 
 
 async def test_a_payout_that_the_bank_disturbs_is_paid_once_or_given_back(house: House, platform: Platform) -> None:
+    await in_banking_hours(house)
     once = ("declined", "failed_later", "timeout_not_booked")
     for scenario in once:
         await house.steer.next_suffers(scenario)
