@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from activities.guards import require_consent, require_own_workflow
+from activities.guards import require_consent
+from activities.pay_ins import CollectionRef, require_own_collection
 from escrow.channels.collections import Payer
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis
@@ -21,30 +22,31 @@ def payer_of(holder: CardHolder) -> Payer:
 
 
 async def require_consented_debit(
-    reader: Reader, *, platform_no: str, pay_in_no: str, consent_no: str, member_no: str, **terms: Any
+    reader: Reader, collection: CollectionRef, *, consent_no: str, member_no: str, **terms: Any
 ) -> None:
-    """The member consented to exactly this collection, and the consent has been used for none yet.
+    """The member consented to exactly this collection of its own pay-in, and the consent has been used for none yet.
 
     Args:
         consent_no: number of the consent to the top-up, or to collect for an order.
         terms: as `pay_in_terms` takes them.
 
     Raises:
-        Refused: `wrong_workflow`, `basis_missing`, `basis_void`, `basis_used`, `basis_expired` or `basis_mismatch`.
+        Refused: `wrong_workflow`, `not_found`, `basis_missing`, `basis_void`, `basis_used`, `basis_expired` or
+            `basis_mismatch`.
     """
-    require_own_workflow(platform_no=platform_no, object_kind="pay_in", object_no=pay_in_no)
-    consent = await get_consent(reader, platform_no, consent_no)
+    await require_own_collection(reader, collection)
+    consent = await get_consent(reader, collection.platform_no, consent_no)
     if consent is not None and consent.expires_at <= datetime.now(UTC):
         raise Refused("basis_expired", f"The consent {consent_no} has expired.")
     expected = pay_in_operation_hash(
-        platform_no=platform_no,
-        pay_in_no=pay_in_no,
+        platform_no=collection.platform_no,
+        pay_in_no=collection.pay_in_no,
         by=member_no,
         terms=pay_in_terms(**terms),
         for_order=consent is not None and consent.operation == COLLECT,
     )
     await require_consent(
         reader,
-        platform_no=platform_no,
+        platform_no=collection.platform_no,
         basis=Basis(kind="consent", reference=consent_no, operation_hash=expected),
     )

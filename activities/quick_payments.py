@@ -61,11 +61,9 @@ class QuickPaymentActivities:
             OutcomeUnknown: sent, no answer.
         """
         ref = request.collection
-        await require_own_collection(self._reader, ref)
         await require_consented_debit(
             self._reader,
-            platform_no=ref.platform_no,
-            pay_in_no=ref.pay_in_no,
+            ref,
             consent_no=request.consent_no,
             member_no=request.member_no,
             method=CollectionMethod.QUICK.value,

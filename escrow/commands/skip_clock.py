@@ -40,7 +40,7 @@ _POLL_SECONDS = 0.1
 #: of the look at the clock, or not at all, so that it cannot reach the timer.
 _LAST_STRETCH = timedelta(seconds=1)
 #: So short a span passes by itself: a fast-forward should not end before a workflow task that came in between.
-_PASSES_BY_ITSELF = timedelta(seconds=5)
+PASSES_BY_ITSELF = timedelta(seconds=5)
 #: The clock may differ by this much from where real time has carried it, before we say that it was moved too far.
 _TOLERANCE = timedelta(seconds=1)
 #: Errors after which nobody knows whether the server has taken a fast-forward: the clock tells.
@@ -161,9 +161,9 @@ class WorkflowClock:
             due_at = seen.next_timer_at
             stop = goal if due_at is None else min(goal, due_at)
             end = goal if due_at is None else min(goal, due_at - _LAST_STRETCH)
-            if end - seen.now > _PASSES_BY_ITSELF:
+            if end - seen.now > PASSES_BY_ITSELF:
                 seen = await self._moved(seen, end)
-                if seen.running and end - seen.now > _PASSES_BY_ITSELF and _loop_time() > give_up_at:
+                if seen.running and end - seen.now > PASSES_BY_ITSELF and _loop_time() > give_up_at:
                     raise self._is_busy(seen)
             else:
                 await asyncio.sleep((stop - seen.now).total_seconds())
