@@ -63,12 +63,14 @@ class BatchOrders:
         self,
         posting: Posting,
         *,
+        paid_at: datetime,
         funding: dict[str, tuple[FundingLeg, ...]],
         direct: DirectPaid | None = None,
     ) -> Posting:
         """The posting of the batch with what it changes about each order that it pays.
 
         Args:
+            paid_at: the books' time of it, from which the waits for the start of work run.
             funding: what pays each order, by order number; the others are left as they are.
         """
         paid = [order for order in self.orders if order.order_no in funding]
@@ -76,9 +78,9 @@ class BatchOrders:
             posting,
             changes=(
                 *posting.changes,
-                *(self._change(order, posting, funding[order.order_no], direct) for order in paid),
+                *(self._change(order, paid_at, funding[order.order_no], direct) for order in paid),
             ),
-            deadlines=tuple(clock for order in paid for clock in _clocks(order, posting.occurred_at)),
+            deadlines=tuple(clock for order in paid for clock in _clocks(order, paid_at)),
             claims=tuple(unpaid_claim(order.order_no) for order in paid),
         )
 
@@ -100,7 +102,7 @@ class BatchOrders:
         return tuple(share for share in self.shares if unpaid_claim(share.order_no) not in ended)
 
     def _change(
-        self, order: SignedOrder, posting: Posting, funding: Sequence[FundingLeg], direct: DirectPaid | None
+        self, order: SignedOrder, paid_at: datetime, funding: Sequence[FundingLeg], direct: DirectPaid | None
     ) -> Change:
         return Change(
             kind="order",
@@ -111,7 +113,7 @@ class BatchOrders:
                 "funding": [{"source": leg.source, "amount_fen": leg.amount_fen, "refunded_fen": 0} for leg in funding],
                 "direct": None if direct is None else direct.model_dump(mode="json"),
                 "paid_fen": sum(leg.amount_fen for leg in funding),
-                "step_due_at": _start_due_at(order, posting.occurred_at).isoformat(),
+                "step_due_at": _start_due_at(order, paid_at).isoformat(),
                 "batch_no": self.batch_no,
             },
         )

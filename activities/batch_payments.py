@@ -204,7 +204,7 @@ class BatchPaymentActivities:
             content={"started_as": request.started_as, "payer_no": request.payer_no, "paid_by": request.paid_by},
             document=_document(request, batch, dict.fromkeys(request.order_nos, ShareOutcome.FROZEN)),
         )
-        await self._writer.post(batch.paid(posting, funding=allot(legs, batch.shares)))
+        await self._writer.post(batch.paid(posting, paid_at=step.occurred_at, funding=allot(legs, batch.shares)))
         return _all_paid(batch.shares)
 
     async def _freeze_direct(
@@ -242,7 +242,7 @@ class BatchPaymentActivities:
                 payment_no=direct.payment_no, amount_fen=suspended_fen, collected_for=batch.payer_no
             )
             posting = replace(posting, changes=(*posting.changes, credit))
-        await self._writer.post(batch.paid(posting, funding=funding, direct=direct))
+        await self._writer.post(batch.paid(posting, paid_at=step.occurred_at, funding=funding, direct=direct))
         return _all_paid(shares)
 
     # ---- what the books and the channel say ----

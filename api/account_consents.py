@@ -1,7 +1,6 @@
 """Binding and unbinding bank accounts: the platform vouches for the member, or the member authorises it itself."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from api.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
@@ -137,7 +136,7 @@ def _consent(
         operation=operation,
         given_by=member_no,
         terms=terms,
-        expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+        valid_for=CONSENT_VALIDITY,
         remote_address=remote_address,
     )
 

@@ -1,7 +1,6 @@
 """Verification of bank accounts: by a micro-deposit whose amount the holder types, or by a UnionPay check."""
 
 import asyncio
-from datetime import UTC, datetime
 
 from fastapi import APIRouter, Response, status
 from pydantic import Field
@@ -268,7 +267,7 @@ async def _begin(
                 "method": method.value,
                 "mobile": verifications.fingerprint(platform_no, mobile),
             },
-            expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+            valid_for=CONSENT_VALIDITY,
             text_version=body.consent.text_version,
             remote_address=str(body.consent.address),
         ),

@@ -1,7 +1,7 @@
 """Batch payment: an owner pays a list of its orders on one consent, from its balance or through one collection."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Request, Response, status
 
@@ -127,7 +127,7 @@ async def pay_together(
                 batch_pay_in_no(body.batch_no),
                 body.total_fen,
                 body.collection,
-                expires_at=consent.expires_at,
+                valid_for=consent.expires_at - consent.recorded_at,
                 remote_address=remote_address,
             )
         await services.processes.start_batch_payment(
@@ -213,7 +213,7 @@ def _consent(platform_no: str, body: BatchOpening, contracts: list[OrderContract
         operation=BATCH_PAYMENT,
         given_by=body.payer_no,
         terms=batch_terms(shares, paid_by=body.paid_by),
-        expires_at=datetime.now(UTC) + CONSENT_VALIDITY + outlives,
+        valid_for=CONSENT_VALIDITY + outlives,
         remote_address=remote_address,
     )
 

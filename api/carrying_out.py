@@ -1,6 +1,6 @@
 """What happens when a member authorises: the consent is recorded with the link's use, then the command is given."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from api import account_consents, commands
@@ -39,7 +39,7 @@ async def authorise(services: Services, link: PageLink, *, remote_address: str) 
         operation=asked["operation"],
         given_by=link.member_no or PLATFORM_ITSELF,
         terms=asked["terms"],
-        expires_at=datetime.now(UTC) + timedelta(minutes=asked["carry_out"]["valid_minutes"]),
+        valid_for=timedelta(minutes=asked["carry_out"]["valid_minutes"]),
         method=link.method,
         text_version=PAGE_TEXT_VERSION,
         remote_address=remote_address,

@@ -1,6 +1,6 @@
 """What top-ups and direct payments share: how the payer pays, and from which card or under which mandate."""
 
-from datetime import datetime
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -112,7 +112,7 @@ async def consent_to_collect(
     amount_fen: int,
     body: Collecting,
     *,
-    expires_at: datetime,
+    valid_for: timedelta,
     remote_address: str,
 ) -> str:
     """Record that an order's payer consents to be debited so; the consent's number, empty where nobody is debited."""
@@ -128,7 +128,7 @@ async def consent_to_collect(
             operation=COLLECT,
             given_by=member_no,
             terms=body.terms(amount_fen),
-            expires_at=expires_at,
+            valid_for=valid_for,
             remote_address=remote_address,
         ),
     )

@@ -7,7 +7,7 @@ and the order knows which requests it has answered.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from api.dependencies import Services
@@ -79,7 +79,7 @@ async def open_order(
             operation="open",
             given_by=PLATFORM_ITSELF,
             terms=content,
-            expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+            valid_for=CONSENT_VALIDITY,
             remote_address=remote_address,
         ),
     )
@@ -130,7 +130,7 @@ async def consent_to(
             operation=command.operation.value,
             given_by=command.by,
             terms=terms_of(contract, command.operation, command.milestone),
-            expires_at=datetime.now(UTC) + validity,
+            valid_for=validity,
             remote_address=remote_address,
         ),
         config,

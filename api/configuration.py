@@ -1,6 +1,5 @@
 """The caller's own configuration: as it is, as it was in every version, and set anew."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response, status
@@ -125,7 +124,7 @@ async def put_configuration(
             operation="configure",
             given_by=PLATFORM_ITSELF,
             terms={"config": body.config.model_dump(mode="json")},
-            expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+            valid_for=CONSENT_VALIDITY,
             remote_address=request.client.host if request.client else "",
         ),
     )

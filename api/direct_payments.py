@@ -1,6 +1,6 @@
 """Direct payment of an order: a channel collects the price at the moment of paying, no top-up first."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Request, Response, status
 from pydantic import Field
@@ -122,7 +122,7 @@ async def collect(
             pay_in_no,
             contract.total_fen,
             body,
-            expires_at=consent.expires_at,
+            valid_for=consent.expires_at - consent.recorded_at,
             remote_address=remote_address,
         )
         await services.processes.start_pay_in(_collecting(order, body, consent, pay_in_no, collect_consent))
@@ -160,7 +160,7 @@ def _consent(order: BusinessObject, body: DirectPaymentOpening, address: str) ->
         operation=OrderCommand.PAY.value,
         given_by=body.by,
         terms=terms_of(contract_of(order), OrderCommand.PAY, None, method=body.method.value),
-        expires_at=datetime.now(UTC) + CONSENT_VALIDITY + _CONSENT_OUTLIVES,
+        valid_for=CONSENT_VALIDITY + _CONSENT_OUTLIVES,
         remote_address=address,
     )
 

@@ -1,6 +1,6 @@
 """Identity checks of members: ask the registry, and see what it answered."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response, status
@@ -190,7 +190,7 @@ async def _consent(
             operation="check_identity",
             given_by=member_no,
             terms={"subject": services.registry.identity_checks.fingerprint(platform_no, subject)},
-            expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+            valid_for=CONSENT_VALIDITY,
             text_version=body.consent.text_version,
             remote_address=str(body.consent.address),
         ),

@@ -1,6 +1,6 @@
 """Mandates: a member's permission to debit one of its bound cards, within two caps and until a day."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 from fastapi import APIRouter, Request, Response, status
 from pydantic import Field, model_validator
@@ -146,7 +146,7 @@ async def sign(
             per_day_fen=body.per_day_fen,
             last_day=body.last_day,
         ),
-        expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+        valid_for=CONSENT_VALIDITY,
         remote_address=remote_address,
     )
     consent, _ = await consent_of(services, new, config, AuthorisedOperation.SIGN_MANDATE, carry_out={})
@@ -209,7 +209,7 @@ async def revoke_mandate(
             operation=REVOKE,
             given_by=member_no,
             terms={},
-            expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+            valid_for=CONSENT_VALIDITY,
             remote_address=request.client.host if request.client else "",
         ),
     )

@@ -6,7 +6,7 @@ The second takes time. A call that has to wait for its member ends here with `Aw
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Any
 
 from fastapi import Request
@@ -215,7 +215,7 @@ async def _ask(
             raise Refused("payment_password_not_set", f"Member {member_no} has not set a payment password.")
     else:
         await require_mobile(registry, new.platform_no, member_no)
-    valid_minutes = round((new.expires_at - datetime.now(UTC)).total_seconds() / 60)
+    valid_minutes = round(new.valid_for / timedelta(minutes=1))
     link, _ = await registry.page_links.ask(
         new.platform_no,
         new.consent_no,

@@ -212,7 +212,7 @@ async def close(services: Services, platform_no: str, member_no: str, request_no
             operation="close",
             given_by=member_no,
             terms={},
-            expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+            valid_for=CONSENT_VALIDITY,
             remote_address=remote_address,
         ),
         config,

@@ -1,7 +1,5 @@
 """Money in suspense that goes back to the account it came from, as a payout."""
 
-from datetime import UTC, datetime
-
 from fastapi import APIRouter, Request, Response, status
 from pydantic import Field
 
@@ -137,6 +135,6 @@ def _consent(platform_no: str, credit_no: str, body: ReturnOpening, remote_addre
         operation=RETURN_SUSPENSE,
         given_by=PLATFORM_ITSELF,
         terms=suspense_return_terms(credit_no=credit_no, principal_fen=body.amount_fen, cnaps_code=body.cnaps_code),
-        expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+        valid_for=CONSENT_VALIDITY,
         remote_address=remote_address,
     )

@@ -1,6 +1,6 @@
 """Top-ups through a collection channel: open one, show the payer what to do, see what became of it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response, status
@@ -154,7 +154,7 @@ async def open_top_up(
             operation="top_up",
             given_by=body.member_no,
             terms=body.terms(body.amount_fen),
-            expires_at=datetime.now(UTC) + timedelta(minutes=body.expires_in_minutes) + _CONSENT_OUTLIVES,
+            valid_for=timedelta(minutes=body.expires_in_minutes) + _CONSENT_OUTLIVES,
             remote_address=request.client.host if request.client else "",
         ),
     )

@@ -1,6 +1,5 @@
 """From a consent to a transfer that is done: what payments, assignments and their reversals have in common."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from api.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
@@ -27,7 +26,7 @@ def transfer_consent(transfer: TransferInput, *, remote_address: str) -> NewCons
         terms=transfer_terms(
             subject_no=transfer.subject_no, member_no=transfer.member_no, amount_fen=transfer.amount_fen
         ),
-        expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+        valid_for=CONSENT_VALIDITY,
         remote_address=remote_address,
     )
 

@@ -1,7 +1,7 @@
 """Withdrawals: ask for one, look at it and at the reasons of its route."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response, status
@@ -245,7 +245,7 @@ def _consent(platform_no: str, body: WithdrawalOpening, terms: Mapping[str, Any]
         operation="withdraw",
         given_by=body.member_no or PLATFORM_ITSELF,
         terms=terms,
-        expires_at=datetime.now(UTC) + CONSENT_VALIDITY,
+        valid_for=CONSENT_VALIDITY,
         remote_address=remote_address,
     )
 

@@ -1,6 +1,6 @@
 """Two ways into the house: over HTTP as a platform comes, or straight to the workflows as the API itself goes."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from api.processes import Processes
@@ -143,7 +143,7 @@ class WorkflowDoor:
                 operation=operation,
                 given_by=by,
                 terms=terms,
-                expires_at=datetime.now(UTC) + _CONSENT_VALIDITY,
+                valid_for=_CONSENT_VALIDITY,
             ),
         )
         return consent

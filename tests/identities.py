@@ -36,7 +36,7 @@ async def asked(
         operation="check_identity",
         given_by=member_no,
         terms={"subject": registry.identity_checks.fingerprint(platform_no, subject)},
-        expires_at=datetime.now(UTC) + timedelta(days=1),
+        valid_for=timedelta(days=1),
     )
     await record_consent(registry.reader, consent)
     await registry.identity_checks.ask(

@@ -44,7 +44,7 @@ async def new_database(server: PostgresServer, *, migrated: bool = True) -> Data
     if not migrated:
         return await _create(server, f"books_{next(_NUMBERS)}")
     if server.folder not in _WITH_TEMPLATE:
-        await migrate((await _create(server, _TEMPLATE)).dsn)
+        await migrate((await _create(server, _TEMPLATE)).dsn, sandbox=True)
         _WITH_TEMPLATE.add(server.folder)
     return await _create(server, f"books_{next(_NUMBERS)}", template=_TEMPLATE)
 

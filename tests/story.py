@@ -6,7 +6,7 @@ transfers are booked by the bank, money is counted in the books of both sides.
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
@@ -177,7 +177,7 @@ class Story(Withdrawing):
                 operation=operation.value,
                 given_by=by,
                 terms=terms,
-                expires_at=datetime.now(UTC) + timedelta(days=1),
+                valid_for=timedelta(days=1),
             ),
         )
         return OrderCommand(request_no=number, by=by, milestone=milestone)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle
@@ -76,7 +76,7 @@ class Batches:
                 operation=BATCH_PAYMENT,
                 given_by=OWNER,
                 terms=batch_terms(shares, paid_by=paid_by),
-                expires_at=datetime.now(UTC) + timedelta(days=1),
+                valid_for=timedelta(days=1),
             ),
         )
 

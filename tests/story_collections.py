@@ -1,6 +1,6 @@
 """Sentences about money that channels collect: top-ups, payers, settlements."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle
@@ -43,7 +43,7 @@ class Cashier:
             operation="top_up",
             given_by=OWNER,
             terms=pay_in_terms(method=method.value, amount_fen=yuan(consented or amount)),
-            expires_at=datetime.now(UTC) + timedelta(days=1),
+            valid_for=timedelta(days=1),
         )
         await record_consent(stage.reader, consent)
         return await stage.client.start_workflow(

@@ -209,7 +209,7 @@ class Debtors(Cashier):
                 operation=operation,
                 given_by=by,
                 terms=terms,
-                expires_at=datetime.now(UTC) + timedelta(days=1),
+                valid_for=timedelta(days=1),
             ),
         )
         return consent

@@ -1,6 +1,6 @@
 """Sentences about withdrawals."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle
@@ -83,7 +83,7 @@ class Withdrawing(Ground):
             operation="withdraw",
             given_by=member_no or "platform",
             terms=withdrawal_terms(account_id=account_id, principal_fen=yuan(amount), fee_fen=fee_fen),
-            expires_at=datetime.now(UTC) + timedelta(days=1),
+            valid_for=timedelta(days=1),
             method=method or ("platform_key" if member_no else "sms_code"),
         )
         await record_consent(self.stage.reader, consent)

@@ -1,6 +1,6 @@
 """`escrow suspense assign`: an operator gives money in suspense to a member, as the platform itself may by its key."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -49,7 +49,7 @@ async def _assign(
             operation=_KIND,
             given_by=PLATFORM_ITSELF,
             terms=terms,
-            expires_at=datetime.now(UTC) + _CONSENT_VALIDITY,
+            valid_for=_CONSENT_VALIDITY,
             method=f"operator/{operator_no}",
         )
         await record_consent(books.reader, consent)

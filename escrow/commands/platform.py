@@ -95,15 +95,18 @@ def revoke_key(
 
 def migrate(
     revision: Annotated[str, typer.Option(help="How far; the newest by default.")] = "head",
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Mark the books as a sandbox's, whose time may be skipped; for ever.")
+    ] = False,
 ) -> None:
     """Create the database's schema or bring it up to date; repeatable."""
-    run(_migrate(revision))
+    run(_migrate(revision, sandbox))
 
 
-async def _migrate(revision: str) -> None:
+async def _migrate(revision: str, sandbox: bool) -> None:
     try:
         settings = load_settings()
-        await migrate_database(settings.database_owner_url or settings.database_url, revision=revision)
+        await migrate_database(settings.database_owner_url or settings.database_url, revision=revision, sandbox=sandbox)
     except CONNECTION_LOST as error:
         raise LedgerUnavailable(
             "ledger_unavailable", "The database cannot be reached; nothing is half done."

@@ -21,7 +21,7 @@ class Basis:
 
     - `consent`: number of a recorded consent; it must exist, be neither void nor expired nor used, and its
       operation hash must equal `operation_hash`.
-    - `deadline`: `{object_kind}/{object_no}/{name}` of a recorded deadline that is due at `occurred_at`.
+    - `deadline`: `{object_kind}/{object_no}/{name}` of a recorded deadline that is due by the books' time.
     - `bank_line`: the bank serial number of a bank line, posted at most once.
     - `release`: request number of an earlier entry that credited the very account debited now with at least
       this amount (the standing order "withdraw for the contractor after each release").
@@ -91,7 +91,7 @@ class Posting:
         request_no: unique per platform for ever; the same number with the same content gives the stored receipt,
             with other content it is refused with `request_no_reused`.
         content: what the content hash is taken of: JSON-compatible, without dates and computed splits.
-        occurred_at: business time, timezone-aware (in a workflow `workflow.now()`).
+        occurred_at: when it happened, timezone-aware, where that was before it is posted; None for now, by the books.
         entry: money, or None when only objects change.
         claims: names of what can come true once only, e.g. `order/D-1001/unpaid`; a posting that names what another
             has claimed is refused with `claim_taken`.
@@ -100,7 +100,7 @@ class Posting:
     platform_no: str
     request_no: str
     content: Mapping[str, Any]
-    occurred_at: datetime
+    occurred_at: datetime | None = None
     entry: JournalEntry | None = None
     changes: tuple[Change, ...] = ()
     deadlines: tuple[DeadlineChange, ...] = ()

@@ -56,7 +56,7 @@ class _Batch:
                 "platform_no": posting.platform_no,
                 "request_no": posting.request_no,
                 "content_hash": content_hash(posting.content),
-                "occurred_at": posting.occurred_at.isoformat(),
+                "occurred_at": posting.occurred_at.isoformat() if posting.occurred_at else None,
                 "recipe": entry.recipe if entry else None,
                 "bank_serial_no": entry.bank_serial_no if entry else "",
                 "effective_date": entry.effective_date.isoformat() if entry and entry.effective_date else None,

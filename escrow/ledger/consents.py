@@ -6,7 +6,7 @@ moves money at most once, and a message without one moves nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
 from escrow.domain.requests import content_hash, operation_hash
+from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.tables import BasisUse, ConsentRow
 
@@ -30,7 +31,7 @@ class NewConsent:
         method: how the party was recognised; `platform_key` while the platform vouches for it.
         text_version: version of the text that was shown.
         remote_address: where the consent came from, empty when unknown.
-        expires_at: until when it may be used, timezone-aware, by the database's clock.
+        valid_for: how long it may be used from now on, by the books' time.
     """
 
     platform_no: str
@@ -40,7 +41,7 @@ class NewConsent:
     operation: str
     given_by: str
     terms: Mapping[str, Any]
-    expires_at: datetime
+    valid_for: timedelta
     method: str = "platform_key"
     text_version: str = "1"
     remote_address: str = ""
@@ -93,9 +94,11 @@ async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, 
     """
     new = await reader.row(
         "INSERT INTO consent (platform_no, consent_no, content_hash, object_kind, object_no, operation, given_by,"
-        " terms, operation_hash, method, text_version, remote_address, expires_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING RETURNING *",
+        " terms, operation_hash, method, text_version, remote_address, recorded_at, expires_at)"
+        " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, books_now($1), books_now($1) + $13"
+        " ON CONFLICT DO NOTHING RETURNING *",
         *_columns(consent).values(),
+        consent.valid_for,
     )
     if new is not None:
         return Consent(**{name: new[name] for name in _STORED_FIELDS}, used_by=None), True
@@ -109,8 +112,12 @@ async def record_within(session: AsyncSession, consent: NewConsent) -> tuple[Con
     Raises:
         Refused: `request_no_reused`.
     """
+    now = await books_now_within(session, consent.platform_no)
     inserted = await session.exec(
-        insert(ConsentRow).values(_columns(consent)).on_conflict_do_nothing().returning(ConsentRow)
+        insert(ConsentRow)
+        .values(_columns(consent) | {"recorded_at": now, "expires_at": now + consent.valid_for})
+        .on_conflict_do_nothing()
+        .returning(ConsentRow)
     )
     new = inserted.scalars().one_or_none()
     if new is not None:
@@ -133,7 +140,6 @@ def _columns(consent: NewConsent) -> dict[str, Any]:
         "method": consent.method,
         "text_version": consent.text_version,
         "remote_address": consent.remote_address,
-        "expires_at": consent.expires_at,
     }
 
 
@@ -184,7 +190,7 @@ async def void_consent(
         if await session.get(BasisUse, (platform_no, "consent", consent_no)) is not None:
             return False
         if row.voided_at is None:
-            row.voided_at = datetime.now(UTC)
+            row.voided_at = await books_now_within(session, platform_no)
         if outcome is not None and row.outcome is None:
             row.outcome = dict(outcome)
         return True

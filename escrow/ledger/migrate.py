@@ -17,22 +17,23 @@ _SCRIPTS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_302_019
 
 
-async def migrate(dsn: str, *, revision: str = "head") -> None:
+async def migrate(dsn: str, *, revision: str = "head", sandbox: bool = False) -> None:
     """Create or upgrade the schema, the application's role and the allow-list of recipes; repeatable.
 
     Args:
         dsn: database URL of the role that owns the tables; it needs CREATEROLE the first time.
         revision: how far; the newest by default.
+        sandbox: mark the books as a sandbox's, in which platforms may run ahead of time; for ever.
     """
-    await _run(dsn, lambda config: command.upgrade(config, revision), load_recipes=True)
+    await _run(dsn, lambda config: command.upgrade(config, revision), load_recipes=True, sandbox=sandbox)
 
 
 async def downgrade(dsn: str, *, revision: str = "base") -> None:
     """Take the schema down to `revision`: everything by default. The role stays, it belongs to the whole server."""
-    await _run(dsn, lambda config: command.downgrade(config, revision), load_recipes=False)
+    await _run(dsn, lambda config: command.downgrade(config, revision), load_recipes=False, sandbox=False)
 
 
-async def _run(dsn: str, step: Callable[[Config], None], *, load_recipes: bool) -> None:
+async def _run(dsn: str, step: Callable[[Config], None], *, load_recipes: bool, sandbox: bool) -> None:
     engine = create_async_engine(sqlalchemy_url(dsn), poolclass=NullPool)
     try:
         async with engine.begin() as connection:
@@ -41,6 +42,8 @@ async def _run(dsn: str, step: Callable[[Config], None], *, load_recipes: bool) 
             await connection.run_sync(_alembic, step)
             if load_recipes:
                 await _load_recipes(connection)
+            if sandbox:
+                await connection.execute(text("INSERT INTO sandbox_stack DEFAULT VALUES ON CONFLICT DO NOTHING"))
     finally:
         await engine.dispose()
 

@@ -41,7 +41,7 @@ async def post_on(connection: asyncpg.Connection, postings: Sequence[Posting]) -
     try:
         answer = await connection.fetchval("SELECT post_batch($1::jsonb)::text", batch_document(postings))
     except asyncpg.PostgresError as error:
-        raise _as_ours(error) from error
+        raise as_ours(error) from error
     receipts = json.loads(answer)
     return [
         Receipt(
@@ -54,7 +54,8 @@ async def post_on(connection: asyncpg.Connection, postings: Sequence[Posting]) -
     ]
 
 
-def _as_ours(error: asyncpg.PostgresError) -> Exception:
+def as_ours(error: asyncpg.PostgresError) -> Exception:
+    """What the database refused by a rule as our error; anything else as it is."""
     if error.sqlstate == _REFUSAL:
         details: dict[str, Any] = json.loads(error.detail or "{}")
         return Refused(str(error.constraint_name), error.message, details)

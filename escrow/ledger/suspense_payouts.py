@@ -236,7 +236,7 @@ def _consent(row: SuspensePayoutRow, *, decided_at: datetime) -> NewConsent:
             cnaps_code=row.cnaps_code,
             payee_digest=row.payee_digest,
         ),
-        expires_at=decided_at + _CONSENT_VALIDITY,
+        valid_for=_CONSENT_VALIDITY,
         method="two_operators",
     )
 

@@ -4,10 +4,21 @@ Nothing is written through these classes: postings go through `escrow.ledger.pos
 Amounts are integer fen; times carry a zone; days are business days in Asia/Shanghai.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Identity, Index, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Interval,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
@@ -30,6 +41,23 @@ def _json(**column: Any) -> Any:
 
 _NOW = text("now()")
 _EMPTY = text("''")
+
+
+class SandboxStack(SQLModel, table=True):
+    """One row where stories may have clocks of their own, put there by the owner of the books; none elsewhere."""
+
+    __tablename__ = "sandbox_stack"
+
+    is_sandbox: bool = Field(primary_key=True, sa_column_kwargs={"server_default": text("true")})
+
+
+class StoryClock(SQLModel, table=True):
+    """How far the books' time of a platform runs ahead of the database; `books_now` reads it, `move_story` moves it."""
+
+    __tablename__ = "story_clock"
+
+    platform_no: str = _text(primary_key=True)
+    ahead: timedelta = Field(sa_column=Column(Interval, nullable=False))
 
 
 class PlatformDay(SQLModel, table=True):

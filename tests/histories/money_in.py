@@ -1,7 +1,7 @@
 """Recordings of members, of money that channels collect, and of what is paid with it."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle
@@ -267,7 +267,7 @@ async def _pays_at_once(story: Story) -> Recorded:
         operation="payment",
         given_by=OWNER,
         terms=transfer_terms(subject_no=CONTRACTOR, member_no=OWNER, amount_fen=10_000),
-        expires_at=datetime.now(UTC) + timedelta(days=1),
+        valid_for=timedelta(days=1),
     )
     await record_consent(story.stage.reader, consent)
     handle: Recorded = await story.stage.client.start_workflow(

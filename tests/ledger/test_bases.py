@@ -11,6 +11,7 @@ from escrow.domain import recipes
 from escrow.domain.errors import Refused
 from escrow.domain.funding import FundingLeg
 from escrow.domain.journal import Basis, DeadlineChange, JournalEntry, Posting, Receipt
+from escrow.ledger.books_time import books_now, move_story
 from escrow.ledger.consents import NewConsent, get_consent, record_consent, store_outcome, void_consent
 from escrow.ledger.engine import Reader
 from escrow.ledger.posting import LedgerWriter
@@ -45,7 +46,7 @@ def consent(order_no: str, **changes: object) -> NewConsent:
         "operation": "pay",
         "given_by": "O-1",
         "terms": {"amount_fen": 1000},
-        "expires_at": TOMORROW,
+        "valid_for": timedelta(days=1),
         **changes,
     }
     return NewConsent(**fields)  # type: ignore[arg-type]  # each test changes one field by name
@@ -90,7 +91,7 @@ async def _voided(reader: Reader, given: NewConsent) -> NewConsent:
 
 
 async def _expired(reader: Reader, given: NewConsent) -> NewConsent:
-    old = consent(given.object_no, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    old = consent(given.object_no, valid_for=-timedelta(seconds=1))
     await record_consent(reader, old)
     return old
 
@@ -173,14 +174,16 @@ async def test_silence_releases_only_past_its_deadline_and_once(
     await writer.post(on_consent(given, "D-1"))
     silence = Basis(kind="deadline", reference="order/D-1/M2:inspection:1")
     assert await refusal_code(writer.post(posting(entry=release("D-1", 100), bases=(silence,)))) == "basis_missing"
-    due = NOON + timedelta(days=7)
+    due = await books_now(reader, HOME) + timedelta(days=7)
     armed = DeadlineChange(object_kind="order", object_no="D-1", name="M2:inspection:1", due_at=due)
     await writer.post(posting(deadlines=(armed,)))
-    early = posting(entry=release("D-1", 100), bases=(silence,), occurred_at=due - timedelta(seconds=1))
+    await move_story(reader, HOME, due - timedelta(minutes=1))
+    early = posting(entry=release("D-1", 100), bases=(silence,), occurred_at=due)
     assert await refusal_code(writer.post(early)) == "basis_not_due"
+    await move_story(reader, HOME, due)
     disarmed = DeadlineChange(object_kind="order", object_no="D-1", name="M2:inspection:1", due_at=None)
-    await writer.post(posting(entry=release("D-1", 100), bases=(silence,), deadlines=(disarmed,), occurred_at=due))
-    again = posting(entry=release("D-1", 100), bases=(silence,), occurred_at=due)
+    await writer.post(posting(entry=release("D-1", 100), bases=(silence,), deadlines=(disarmed,)))
+    again = posting(entry=release("D-1", 100), bases=(silence,))
     assert await refusal_code(writer.post(again)) == "basis_used"
 
 

@@ -245,7 +245,7 @@ class Race:
                 operation=operation,
                 given_by="O-1",
                 terms=terms,
-                expires_at=_NOW + timedelta(days=1),
+                valid_for=timedelta(days=1),
             ),
         )
 

@@ -1,7 +1,7 @@
 """Closing a member: what stands in its way, how long it waits, what ends it, and that nothing is left open."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -37,7 +37,7 @@ async def begins_to_close(story: Story, member_no: str, request_no: str = "CL-1"
         operation="close",
         given_by=member_no,
         terms={},
-        expires_at=datetime.now(UTC) + timedelta(days=1),
+        valid_for=timedelta(days=1),
     )
     await record_consent(story.stage.reader, consent)
     closing, _ = await story.stage.registry.closings.begin(

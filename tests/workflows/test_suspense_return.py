@@ -1,7 +1,7 @@
 """Money in suspense goes back to the account it came from, or where two operators say, and is never used twice."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -48,7 +48,7 @@ async def consents(
         operation=RETURN_SUSPENSE,
         given_by=by,
         terms={**terms, **changes},
-        expires_at=datetime.now(UTC) + timedelta(days=1),
+        valid_for=timedelta(days=1),
     )
     await record_consent(story.stage.reader, consent)
     return Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash)
@@ -264,7 +264,7 @@ async def assignment(story: Story, credit_no: str, number: str) -> TransferInput
         operation=TransferKind.ASSIGNMENT.value,
         given_by="platform",
         terms=transfer_terms(subject_no=credit_no, member_no=OWNER, amount_fen=yuan("4,000.00")),
-        expires_at=datetime.now(UTC) + timedelta(days=1),
+        valid_for=timedelta(days=1),
     )
     await record_consent(story.stage.reader, consent)
     return TransferInput(

@@ -57,7 +57,7 @@ async def instructed(story: Story, kind: TransferKind, *, subject_no: str, fen: 
         operation=kind.value,
         given_by="platform",
         terms=transfer_terms(subject_no=subject_no, member_no=member_no, amount_fen=fen),
-        expires_at=datetime.now(UTC) + timedelta(hours=1),
+        valid_for=timedelta(hours=1),
     )
     await record_consent(story.stage.reader, consent)
     return Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash)

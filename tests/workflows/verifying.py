@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
@@ -52,7 +52,7 @@ async def begun(
         operation="verify_account",
         given_by=member_no,
         terms={"account_id": account_id, "mobile": verifications.fingerprint(story.platform_no, mobile)},
-        expires_at=datetime.now(UTC) + timedelta(days=1),
+        valid_for=timedelta(days=1),
     )
     await record_consent(story.stage.reader, consent)
     basis = Basis(kind="consent", reference=number, operation_hash=consent.operation_hash)
