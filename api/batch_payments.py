@@ -1,7 +1,7 @@
 """Batch payment: an owner pays a list of its orders on one consent, from its balance or through one collection."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from fastapi import APIRouter, Request, Response, status
 
@@ -24,7 +24,6 @@ from escrow.domain.batch_payments import (
     batch_pay_in_no,
     batch_terms,
 )
-from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.platform_config import PlatformConfig
 from escrow.domain.platform_functions import Function
@@ -234,7 +233,6 @@ async def _require_allowed(services: Services, platform_no: str, body: BatchOpen
         platform_no=platform_no,
         member_no=body.payer_no,
         kind="order",
-        day=datetime.now(SHANGHAI).date(),
         amounts_fen=amounts_fen,
         limit_fen=config.limits.payments_per_day_fen,
         name="limits.payments_per_day_fen",

@@ -7,7 +7,7 @@ and the order knows which requests it has answered.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from api.dependencies import Services
@@ -18,7 +18,6 @@ from api.problems import OrderBusy, TemporalUnavailable
 from api.temporal_calls import WorkflowEnded
 from api.waiting import appeared
 from escrow.domain.authorisations import AuthorisedOperation
-from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.order_states import OrderCommand, OrderStatus
 from escrow.domain.platform_functions import Function
@@ -145,7 +144,6 @@ async def consent_to(
                 member_no=contract.owner_no,
                 kind="order",
                 object_no=order.object_no,
-                day=datetime.now(SHANGHAI).date(),
                 amount_fen=contract.total_fen,
                 limit_fen=config.limits.payments_per_day_fen,
                 name="limits.payments_per_day_fen",

@@ -15,7 +15,6 @@ from api.schemas import Number, PathNumber, RequestNumber
 from api.top_ups import TopUpView, shown_to_payer, top_up_view
 from api.waiting import appeared
 from escrow.domain.authorisations import AuthorisedOperation
-from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis
 from escrow.domain.order_states import MilestoneStatus, OrderCommand, OrderStatus, check_command
@@ -185,7 +184,6 @@ async def _require_allowed(
         member_no=contract.owner_no,
         kind="order",
         object_no=order.object_no,
-        day=datetime.now(SHANGHAI).date(),
         amount_fen=contract.total_fen,
         limit_fen=config.limits.payments_per_day_fen,
         name="limits.payments_per_day_fen",

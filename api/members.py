@@ -1,6 +1,5 @@
 """Members: owners and contractors of a platform, each with a wallet of sub-accounts."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response, status
@@ -17,6 +16,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis
 from escrow.domain.member_states import Deed, MemberStatus, deeds
 from escrow.domain.platform_config import PlatformConfig
+from escrow.ledger.books_time import books_now
 from escrow.ledger.consents import NewConsent
 from escrow.ledger.members import Member, MemberKind
 from workflows.messages import MemberClosingInput
@@ -228,7 +228,7 @@ async def close(services: Services, platform_no: str, member_no: str, request_no
             request_no,
             consent=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
             calendar=WorkingCalendar(overrides=services.settings.working_days),
-            occurred_at=datetime.now(UTC),
+            occurred_at=await books_now(services.reader, platform_no),
         )
     except Refused as refusal:
         await keep_refusal(services, platform_no, request_no, refusal)

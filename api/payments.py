@@ -1,7 +1,5 @@
 """Unguaranteed payments: straight to the payee's sub-account, with no order to accept."""
 
-from datetime import datetime
-
 from fastapi import APIRouter, Request, Response, status
 from pydantic import Field
 
@@ -12,7 +10,6 @@ from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, Time, View
 from api.transfers import known_transfer, made, transfer_consent, transfer_of
 from escrow.domain.authorisations import AuthorisedOperation
-from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.platform_config import Settlement
 from escrow.domain.platform_functions import Function
@@ -144,7 +141,6 @@ async def _count(services: Services, platform_no: str, body: PaymentOpening, lim
         member_no=body.payer_no,
         kind=TransferKind.PAYMENT.value,
         object_no=body.payment_no,
-        day=datetime.now(SHANGHAI).date(),
         amount_fen=body.amount_fen,
         limit_fen=limit_fen,
         name="limits.payments_per_day_fen",

@@ -1,7 +1,6 @@
 """Withdrawals: ask for one, look at it and at the reasons of its route."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response, status
@@ -15,7 +14,6 @@ from api.schemas import PageQuery
 from api.waiting import appeared
 from api.withdrawal_bodies import AttemptView, WithdrawalOpening, WithdrawalPage, WithdrawalView
 from escrow.domain.authorisations import AuthorisationMethod, AuthorisedOperation
-from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis
 from escrow.domain.member_states import Deed, require_may
@@ -200,7 +198,6 @@ async def _require_allowed(
         member_no=body.member_no or "",
         kind="withdrawal",
         object_no=body.withdrawal_no,
-        day=datetime.now(SHANGHAI).date(),
         amount_fen=body.principal_fen,
         limit_fen=config.limits.withdrawals_per_day_fen,
         name="limits.withdrawals_per_day_fen",

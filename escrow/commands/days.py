@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -11,6 +11,7 @@ from escrow.commands.books import opened_books
 from escrow.commands.running import out, run
 from escrow.domain.calendars import SHANGHAI
 from escrow.domain.money import format_fen
+from escrow.ledger.books_time import books_now
 from escrow.ledger.days import close_day as close_accounting_day
 from escrow.ledger.days import roll_pending, sweep_commission
 from escrow.ledger.engine import Reader
@@ -44,7 +45,7 @@ def close_day(
 
 async def _close_day(platform_no: str, day: datetime | None) -> None:
     async with _ledger() as (reader, writer):
-        now = datetime.now(SHANGHAI)
+        now = (await books_now(reader, platform_no)).astimezone(SHANGHAI)
         last = day.date() if day else now.date()
         closed = await close_accounting_day(reader, writer, platform_no, last, occurred_at=now)
     out.print(f"the open day is {closed.open_day}; {format_fen(closed.matured_fen)} became withdrawable")
@@ -57,7 +58,7 @@ def roll(platform_no: PlatformNo) -> None:
 
 async def _roll(platform_no: str) -> None:
     async with _ledger() as (reader, writer):
-        moved_fen = await roll_pending(reader, writer, platform_no, occurred_at=datetime.now(UTC))
+        moved_fen = await roll_pending(reader, writer, platform_no, occurred_at=await books_now(reader, platform_no))
     out.print(f"{format_fen(moved_fen)} became withdrawable")
 
 
@@ -68,5 +69,7 @@ def sweep(platform_no: PlatformNo) -> None:
 
 async def _sweep(platform_no: str) -> None:
     async with _ledger() as (reader, writer):
-        moved_fen = await sweep_commission(reader, writer, platform_no, occurred_at=datetime.now(UTC))
+        moved_fen = await sweep_commission(
+            reader, writer, platform_no, occurred_at=await books_now(reader, platform_no)
+        )
     out.print(f"{format_fen(moved_fen)} went to the platform's own sub-account")

@@ -4,7 +4,7 @@ Whoever is asked about, and what was typed, is sealed here and nowhere else; eve
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,6 +14,7 @@ from escrow.domain.member_states import Deed, require_may
 from escrow.domain.verification_rules import VerificationMethod, VerificationStatus
 from escrow.ledger.bank_account_rows import BankAccount, BankAccountDrawer
 from escrow.ledger.bank_accounts import BankAccounts
+from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
 from escrow.ledger.identity_checks import IdentityChecks, require_verified
 from escrow.ledger.members import Member, MemberKind, Members
@@ -94,7 +95,7 @@ class AccountVerifications:
         if account.verification != "none":
             raise Refused("account_verified", f"Account {account_id} is verified already.")
         mobile = await self._mobile(member, account, method, mobile)
-        now = datetime.now(UTC)
+        now = await books_now(self._reader, platform_no)
         row = AccountVerificationRow(
             platform_no=platform_no,
             verification_no=verification_no,

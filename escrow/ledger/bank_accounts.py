@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
@@ -13,6 +13,7 @@ from escrow.domain.journal import Basis, Change, Posting
 from escrow.domain.member_states import Deed, require_may
 from escrow.domain.requests import derived
 from escrow.ledger.bank_account_rows import BankAccount, BankAccountDrawer, NewBankAccount, check_numbers, vouched_by
+from escrow.ledger.books_time import books_now, books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members, same_name
 from escrow.ledger.personal_data import PersonalDataBox
@@ -83,7 +84,7 @@ class BankAccounts:
             Refused: as `bind`.
         """
         _require_own(account, holder_name)
-        now = datetime.now(UTC)
+        now = await books_now(self._reader, platform_no)
         try:
             async with transaction(self._reader) as session:
                 await one_at_a_time(session, _holder(platform_no, member_no))
@@ -261,7 +262,7 @@ class BankAccounts:
         )
 
     async def _unbind_row(self, session: AsyncSession, row: BankAccountRow, *, consent: Basis | None = None) -> None:
-        now = datetime.now(UTC)
+        now = await books_now_within(session, row.platform_no)
         changes = [_change(row.account_id, "bank_account.unbound", status="unbound", is_default=False)]
         was_default, row.is_default, row.unbound_at = row.is_default, False, now
         await session.flush()

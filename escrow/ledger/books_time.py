@@ -32,7 +32,7 @@ async def books_now_within(session: AsyncSession, platform_no: str) -> datetime:
 
 
 def books_time_of(platform_no: str) -> ColumnElement[datetime]:
-    """The books' present moment as a value in a statement."""
+    """The books' present moment as a value in a statement; `platform_no` may be a column of it."""
     return func.books_now(platform_no, type_=DateTime(timezone=True))
 
 

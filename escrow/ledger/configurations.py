@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import col, select
@@ -14,6 +14,7 @@ from escrow.domain.journal import Basis, Change, Posting
 from escrow.domain.platform_config import PlatformConfig
 from escrow.domain.platform_rules import require_allowed_to_platform
 from escrow.domain.requests import derived
+from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.registry_posting import one_at_a_time, post_within, transaction
 from escrow.ledger.registry_tables import PlatformConfigRow
@@ -96,7 +97,7 @@ class Configurations:
                 return False
             number = current.version + 1
             await post_within(session, _posting(platform_no, number, config, derived("", "platform", "config", number)))
-            session.add(config_row(platform_no, number, config, recorded_by="operator"))
+            await add_config(session, platform_no, number, config, recorded_by="operator")
         return True
 
     async def set_by_platform(
@@ -126,8 +127,7 @@ class Configurations:
                 platform_no, number, config, derived("", "platform", "configure", request_no), bases=(consent,)
             )
             await post_within(session, posting)
-            row = config_row(platform_no, number, config, recorded_by="platform", request_no=request_no)
-            session.add(row)
+            row = await add_config(session, platform_no, number, config, recorded_by="platform", request_no=request_no)
         return config_version(row), True
 
 
@@ -149,18 +149,26 @@ async def current_row(session: AsyncSession, platform_no: str) -> PlatformConfig
     return row
 
 
-def config_row(
-    platform_no: str, version: int, config: PlatformConfig, *, recorded_by: str, request_no: str = ""
+async def add_config(
+    session: AsyncSession,
+    platform_no: str,
+    version: int,
+    config: PlatformConfig,
+    *,
+    recorded_by: str,
+    request_no: str = "",
 ) -> PlatformConfigRow:
-    """Row of a new version."""
-    return PlatformConfigRow(
+    """Add the row of a new version in the session's transaction."""
+    row = PlatformConfigRow(
         platform_no=platform_no,
         version=version,
         document=_document(config),
-        recorded_at=datetime.now(UTC),
+        recorded_at=await books_now_within(session, platform_no),
         recorded_by=recorded_by,
         request_no=request_no,
     )
+    session.add(row)
+    return row
 
 
 def config_version(row: PlatformConfigRow) -> ConfigVersion:
@@ -195,7 +203,6 @@ def _posting(
         platform_no=platform_no,
         request_no=request_no,
         content={"config": document},
-        occurred_at=datetime.now(UTC),
         changes=(
             Change(
                 kind="platform",

@@ -14,14 +14,13 @@ from escrow.ledger.registry_posting import post_within
 _KIND = "sub_account"
 
 
-async def open_sub_accounts(session: AsyncSession, platform_no: str, now: datetime) -> None:
+async def open_sub_accounts(session: AsyncSession, platform_no: str) -> None:
     """Open, in the session's transaction, every functional sub-account that the platform does not have yet."""
     for item in FUNCTIONAL_SUB_ACCOUNTS:
         posting = Posting(
             platform_no=platform_no,
             request_no=derived("", "platform", "sub_account", item.number),
             content={"sub_account_no": item.number},
-            occurred_at=now,
             changes=(
                 Change(
                     kind=_KIND,

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import col, select
@@ -15,6 +15,7 @@ from escrow.domain.identity_numbers import is_citizen_id, is_credit_code
 from escrow.domain.journal import Basis
 from escrow.domain.member_states import Deed, MemberEvent, MemberStatus
 from escrow.domain.requests import derived
+from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
 from escrow.ledger.member_changes import change_member, locked_member
 from escrow.ledger.members import Member, MemberKind, Members
@@ -92,7 +93,7 @@ class IdentityChecks:
                 `request_no_reused`, or the consent does not hold.
         """
         member = await self._members.get(platform_no, member_no)
-        now = datetime.now(UTC)
+        now = await books_now(self._reader, platform_no)
         index = self._box.blind_index(subject.id_no, field=f"{platform_no}/id_no")
         async with transaction(self._reader) as session:
             row = await locked_member(session, platform_no, member_no)

@@ -1,11 +1,12 @@
 """Limits of a day: what each payment or withdrawal uses is kept, one member's uses one at a time."""
 
 from collections.abc import Mapping
-from datetime import date
 
 from sqlalchemy.dialects.postgresql import insert
 
+from escrow.domain.calendars import SHANGHAI
 from escrow.domain.platform_rules import require_limit
+from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.registry_posting import one_at_a_time, run, transaction
 from escrow.ledger.registry_tables import LimitUseRow
@@ -21,7 +22,6 @@ async def use_of_day(
     member_no: str,
     kind: str,
     object_no: str,
-    day: date,
     amount_fen: int,
     limit_fen: int | None,
     name: str,
@@ -36,7 +36,6 @@ async def use_of_day(
         platform_no=platform_no,
         member_no=member_no,
         kind=kind,
-        day=day,
         amounts_fen={object_no: amount_fen},
         limit_fen=limit_fen,
         name=name,
@@ -49,16 +48,14 @@ async def uses_of_day(
     platform_no: str,
     member_no: str,
     kind: str,
-    day: date,
     amounts_fen: Mapping[str, int],
     limit_fen: int | None,
     name: str,
 ) -> None:
-    """Count amounts against a member's limit of a day, all or none; an object is counted once, on its last day.
+    """Count amounts against a member's limit of the day in Shanghai, all or none; an object counts once, the last time.
 
     Args:
         kind: kind of the objects that use it: `order`, `withdrawal` or another kind of payment.
-        day: the day in Shanghai.
         amounts_fen: by the objects' numbers.
         limit_fen: the limit in fen, None for none: then nothing is kept.
         name: field of the configuration that sets it, e.g. `limits.withdrawals_per_day_fen`.
@@ -68,14 +65,20 @@ async def uses_of_day(
     """
     if limit_fen is None:
         return
-    uses = [
-        LimitUseRow(
-            platform_no=platform_no, kind=kind, object_no=object_no, member_no=member_no, day=day, amount_fen=amount_fen
-        )
-        for object_no, amount_fen in amounts_fen.items()
-    ]
     async with transaction(reader) as session:
         await one_at_a_time(session, f"limit/{platform_no}/{member_no}/{kind}")
+        day = (await books_now_within(session, platform_no)).astimezone(SHANGHAI).date()
+        uses = [
+            LimitUseRow(
+                platform_no=platform_no,
+                kind=kind,
+                object_no=object_no,
+                member_no=member_no,
+                day=day,
+                amount_fen=amount_fen,
+            )
+            for object_no, amount_fen in amounts_fen.items()
+        ]
         await session.exec(
             insert(LimitUseRow)
             .values([use.model_dump() for use in uses])

@@ -1,7 +1,7 @@
 """Debits under mandates: kept before they are sent, so that no one sends more than was signed, or the same twice."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.mandates import MandateStatus, require_in_force, require_within_caps
+from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.mandates import Mandates
 from escrow.ledger.registry_posting import run, transaction
@@ -56,7 +57,7 @@ class MandateDebits:
         """Refuse a debit that could not be kept now; raises as `open`."""
         await self._require_holder(debit)
         async with transaction(self._reader) as session:
-            await self._allowed(session, debit, now=datetime.now(UTC))
+            await self._allowed(session, debit, now=await books_now_within(session, debit.platform_no))
 
     async def open(self, debit: Debit) -> None:
         """Keep a debit before it is sent; the very same one again is kept once.
@@ -66,9 +67,9 @@ class MandateDebits:
                 `mandate_cap_exceeded`, `debit_under_way` when another debit for the same money has not definitely
                 failed; or the card's holder may not pay any more, as `CardHolders.holder_of`.
         """
-        now = datetime.now(UTC)
         await self._require_holder(debit)
         async with transaction(self._reader) as session:
+            now = await books_now_within(session, debit.platform_no)
             await self._mandate(session, debit)
             for before in await self._of_pay_in(session, debit.platform_no, debit.pay_in_no):
                 if before.status == _SENT and _same(before, debit):

@@ -1,7 +1,7 @@
 """Mandates for direct debit as the books have them: signed on a consent, known to the bank or not, ended for good."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlmodel import col, select
@@ -12,6 +12,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis, Change, Posting
 from escrow.domain.mandates import REVOKE, SIGN, MandateStatus, ends_at, mandate_operation_hash, mandate_terms
 from escrow.domain.requests import derived
+from escrow.ledger.books_time import books_now, books_now_within
 from escrow.ledger.card_holders import CardHolder, CardHolders
 from escrow.ledger.consents import Consent
 from escrow.ledger.engine import Reader
@@ -60,7 +61,7 @@ class Mandates:
                 day is over already, or the consent does not hold.
         """
         platform_no, mandate_no, agreed = consent.platform_no, consent.object_no, consent.terms
-        now, last_day = datetime.now(UTC), date.fromisoformat(agreed["last_day"])
+        now, last_day = await books_now(self._reader, platform_no), date.fromisoformat(agreed["last_day"])
         terms = mandate_terms(
             account_id=agreed["account_id"],
             per_debit_fen=agreed["per_debit_fen"],
@@ -107,8 +108,8 @@ class Mandates:
         async with transaction(self._reader) as session:
             row = await self.locked(session, consent.platform_no, consent.object_no)
             if not MandateStatus(row.status).has_ended:
-                basis = _basis(consent, row, REVOKE, {})
-                await self._end(session, row, MandateStatus.REVOKED, occurred_at=datetime.now(UTC), on=basis)
+                basis, now = _basis(consent, row, REVOKE, {}), await books_now_within(session, row.platform_no)
+                await self._end(session, row, MandateStatus.REVOKED, occurred_at=now, on=basis)
         return _mandate(row)
 
     async def registered(

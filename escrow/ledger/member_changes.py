@@ -35,7 +35,7 @@ async def change_member(
     status: MemberStatus,
     body: Mapping[str, Any],
     content: Mapping[str, Any],
-    occurred_at: datetime,
+    occurred_at: datetime | None = None,
     bases: tuple[Basis, ...] = (),
 ) -> bool:
     """Record one change of a locked member; False when it was recorded before under this number.

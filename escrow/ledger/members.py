@@ -2,7 +2,7 @@
 
 import unicodedata
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +13,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.journal import Change, Posting
 from escrow.domain.member_states import MemberStatus
 from escrow.domain.requests import derived
+from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.registry_posting import post_within, transaction
@@ -75,7 +76,6 @@ class Members:
         """
         if member_no == PLATFORM_ITSELF:
             raise Refused("member_no_reserved", f"The member number {PLATFORM_ITSELF!r} means the platform itself.")
-        now = datetime.now(UTC)
         posting = Posting(
             platform_no=platform_no,
             request_no=derived("", "member", member_no, "open"),
@@ -85,7 +85,6 @@ class Members:
                 "name": self._box.blind_index(name, field=f"{platform_no}/name").hex(),
                 "mobile": self._box.blind_index(mobile or "", field=f"{platform_no}/mobile").hex(),
             },
-            occurred_at=now,
             changes=(
                 Change(
                     kind="member",
@@ -100,6 +99,7 @@ class Members:
         async with transaction(self._reader) as session:
             receipt = await post_within(session, posting)
             if not receipt.repeated:
+                now = await books_now_within(session, platform_no)
                 session.add(self._sealed(platform_no, member_no, kind, name, mobile, now))
         return await self.get(platform_no, member_no), not receipt.repeated
 

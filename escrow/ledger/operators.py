@@ -2,9 +2,8 @@
 
 import hashlib
 import secrets
-from datetime import UTC, datetime
 
-from sqlalchemy import text, update
+from sqlalchemy import func, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
@@ -33,7 +32,7 @@ class Operators:
             Refused: `object_exists`; a number is never given to a second person.
         """
         key = _KEY_PREFIX + secrets.token_urlsafe(32)
-        row = {"key_sha256": _digest(key), "operator_no": operator_no, "created_at": datetime.now(UTC)}
+        row = {"key_sha256": _digest(key), "operator_no": operator_no, "created_at": func.now()}
         async with transaction(self._reader) as session:
             made = await session.exec(
                 insert(OperatorKeyRow).values(row).on_conflict_do_nothing().returning(col(OperatorKeyRow.operator_no))

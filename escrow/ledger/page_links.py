@@ -10,7 +10,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
@@ -22,6 +22,7 @@ from escrow.domain.hosted_pages import LINK_VALID_FOR, LinkOutcome, PagePurpose
 from escrow.domain.journal import Change, Posting
 from escrow.domain.member_states import MemberStatus
 from escrow.domain.requests import content_hash, derived
+from escrow.ledger.books_time import books_now, books_time_of
 from escrow.ledger.engine import Reader
 from escrow.ledger.member_changes import change_member, locked_member
 from escrow.ledger.personal_data import PersonalDataBox
@@ -29,16 +30,17 @@ from escrow.ledger.registry_posting import post_within, run, transaction
 from escrow.ledger.registry_tables import PageLinkRow
 
 _CLAIM = """
-UPDATE page_link SET used_at = now(), outcome = :outcome
+UPDATE page_link SET used_at = books_now(:platform_no), outcome = :outcome
 WHERE platform_no = :platform_no AND link_no = :link_no AND link_id = :link_id
-    AND used_at IS NULL AND expires_at > now()
+    AND used_at IS NULL AND expires_at > books_now(:platform_no)
 RETURNING link_id
 """
 _RENEW = """
 UPDATE page_link SET link_id = :link_id, token_sha256 = :token_sha256, expires_at = :expires_at
-WHERE platform_no = :platform_no AND link_no = :link_no AND used_at IS NULL AND expires_at <= now()
+WHERE platform_no = :platform_no AND link_no = :link_no AND used_at IS NULL AND expires_at <= books_now(:platform_no)
 RETURNING link_id
 """
+_WITH_NOW = select(PageLinkRow, books_time_of(PageLinkRow.platform_no))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ class PageLinks:
         """
         asked = {key: value for key, value in content.items() if key != "carry_out"}
         digest = content_hash({"member_no": member_no, "purpose": purpose.value, "method": method, "content": asked})
-        now, link_id = datetime.now(UTC), secrets.token_hex(16)
+        now, link_id = await books_now(self._reader, platform_no), secrets.token_hex(16)
         fresh = {
             "link_id": link_id,
             "token_sha256": hashlib.sha256(self._token(link_id).encode()).digest(),
@@ -122,7 +124,7 @@ class PageLinks:
             stored = await session.get_one(PageLinkRow, (platform_no, link_no))
             if stored.content_hash != digest:
                 raise Refused("request_no_reused", "This number was used to ask for something else; use a new one.")
-            link = _link(stored)
+            link = _link(stored, now)
             if is_new or is_renewed:
                 await self.tell(session, link, "asked")
         return link, is_new
@@ -136,8 +138,8 @@ class PageLinks:
         """The link that a token opens, used and expired ones too; None for an unknown token."""
         digest = hashlib.sha256(token.encode()).digest()
         async with self._reader.session() as session:
-            row = (await session.exec(select(PageLinkRow).where(PageLinkRow.token_sha256 == digest))).one_or_none()
-        return None if row is None else _link(row)
+            found = (await session.exec(_WITH_NOW.where(PageLinkRow.token_sha256 == digest))).one_or_none()
+        return None if found is None else _link(*found)
 
     async def of_id(self, platform_no: str, link_id: str) -> PageLink:
         """A platform's link by its id.
@@ -145,12 +147,12 @@ class PageLinks:
         Raises:
             Refused: `not_found`.
         """
-        query = select(PageLinkRow).where(PageLinkRow.platform_no == platform_no, PageLinkRow.link_id == link_id)
+        query = _WITH_NOW.where(PageLinkRow.platform_no == platform_no, PageLinkRow.link_id == link_id)
         async with self._reader.session() as session:
-            row = (await session.exec(query)).one_or_none()
-        if row is None:
+            found = (await session.exec(query)).one_or_none()
+        if found is None:
             raise Refused("not_found", f"There is no authorisation {link_id}.")
-        return _link(row)
+        return _link(*found)
 
     def path(self, link: PageLink) -> str:
         """Where the page of a link is, below the API's public address; whoever knows it can open the page."""
@@ -207,7 +209,6 @@ class PageLinks:
             status=MemberStatus(member.status),
             body={subject: told},
             content={"link_id": link.link_id},
-            occurred_at=datetime.now(UTC),
         )
 
     def _token(self, link_id: str) -> str:
@@ -220,16 +221,15 @@ def _of_platform(link: PageLink, request_no: str, event_type: str, body: Mapping
         platform_no=link.platform_no,
         request_no=request_no,
         content={"link_id": link.link_id},
-        occurred_at=datetime.now(UTC),
         changes=(change,),
     )
 
 
-def _link(row: PageLinkRow) -> PageLink:
+def _link(row: PageLinkRow, now: datetime) -> PageLink:
     if row.used_at is not None:
         outcome = LinkOutcome(row.outcome)
     else:
-        outcome = LinkOutcome.EXPIRED if row.expires_at <= datetime.now(UTC) else LinkOutcome.PENDING
+        outcome = LinkOutcome.EXPIRED if row.expires_at <= now else LinkOutcome.PENDING
     return PageLink(
         platform_no=row.platform_no,
         link_no=row.link_no,

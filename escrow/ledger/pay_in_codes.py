@@ -2,7 +2,6 @@
 
 import hmac
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -10,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from escrow.domain.code_checks import CodeCheck
 from escrow.domain.errors import Refused
 from escrow.domain.pay_ins import CODE_SENDINGS, CODE_TRIES
+from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.registry_posting import one_at_a_time, transaction
@@ -69,7 +69,10 @@ class PayInCodes:
                 raise Refused("sms_code_limit", "No more codes are sent for this payment.", {"per": "payment"})
             session.add(
                 PayInCodeSendingRow(
-                    platform_no=platform_no, pay_in_no=pay_in_no, request_no=request_no, sent_at=datetime.now(UTC)
+                    platform_no=platform_no,
+                    pay_in_no=pay_in_no,
+                    request_no=request_no,
+                    sent_at=await books_now_within(session, platform_no),
                 )
             )
         return True
@@ -105,7 +108,7 @@ class PayInCodes:
                     typed_sealed=self._box.seal(code, place=_place(platform_no, pay_in_no, number)),
                     typed_digest=digest,
                     outcome="",
-                    tried_at=datetime.now(UTC),
+                    tried_at=await books_now_within(session, platform_no),
                 )
             )
         return number

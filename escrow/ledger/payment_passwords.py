@@ -23,8 +23,10 @@ _HASHES_AT_ONCE = 2
 _COUNT_TRY = """
 UPDATE payment_password SET
     attempts = CASE WHEN locked_until IS NULL THEN attempts + 1 ELSE 1 END,
-    locked_until = CASE WHEN locked_until IS NULL AND attempts + 1 >= :tries THEN now() + :locked_for END
-WHERE platform_no = :platform_no AND member_no = :member_no AND (locked_until IS NULL OR locked_until <= now())
+    locked_until = CASE WHEN locked_until IS NULL AND attempts + 1 >= :tries
+        THEN books_now(:platform_no) + :locked_for END
+WHERE platform_no = :platform_no AND member_no = :member_no
+    AND (locked_until IS NULL OR locked_until <= books_now(:platform_no))
 RETURNING password_hash, attempts, locked_until
 """
 _FORGET_TRIES = """
@@ -33,9 +35,9 @@ WHERE platform_no = :platform_no AND member_no = :member_no AND password_hash = 
 """
 _STORE = """
 INSERT INTO payment_password (platform_no, member_no, password_hash, attempts, set_at)
-VALUES (:platform_no, :member_no, :password_hash, 0, now())
+SELECT p.no, :member_no, :password_hash, 0, books_now(p.no) FROM (SELECT CAST(:platform_no AS text) AS no) p
 ON CONFLICT (platform_no, member_no) DO UPDATE
-SET password_hash = excluded.password_hash, attempts = 0, locked_until = NULL, set_at = now()
+SET password_hash = excluded.password_hash, attempts = 0, locked_until = NULL, set_at = excluded.set_at
 """
 
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Change, Posting
@@ -81,7 +80,6 @@ def _posting(platform_no: str, access: PlatformAccess, version: int) -> Posting:
         platform_no=platform_no,
         request_no=derived("", "platform", "access", version),
         content={"access": document},
-        occurred_at=datetime.now(UTC),
         changes=(
             Change(
                 kind="platform",

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlmodel import col, select, update
@@ -14,7 +14,8 @@ from escrow.domain.errors import Refused
 from escrow.domain.journal import Change, Posting
 from escrow.domain.platform_config import PlatformConfig
 from escrow.domain.requests import derived
-from escrow.ledger.configurations import Configurations, config_row, config_version, current_row
+from escrow.ledger.books_time import books_now_within
+from escrow.ledger.configurations import Configurations, add_config, config_version, current_row
 from escrow.ledger.engine import Reader
 from escrow.ledger.functional_sub_accounts import open_sub_accounts
 from escrow.ledger.personal_data import PersonalDataBox
@@ -64,27 +65,28 @@ class Platforms:
         self._known_keys: dict[bytes, tuple[str, float]] = {}
 
     async def open(self, file: PlatformFile, *, custody_account_no: str) -> tuple[Platform, bool]:
-        """Open the platform that the file describes; the flag says whether it is new. Its first day is today.
+        """Open the platform that the file describes; the flag says whether it is new. Its first day is that of its
+        books.
 
         Its functional sub-accounts open with it; one that was opened before gets those that it lacks.
 
         Raises:
             Refused: `request_no_reused`, the platform is open with another name, account or contact.
         """
-        now = datetime.now(UTC)
         async with transaction(self._reader) as session:
+            now = await books_now_within(session, file.platform_no)
             await run(
                 session,
                 "INSERT INTO platform_day (platform_no, day) VALUES (:no, :day) ON CONFLICT DO NOTHING",
                 no=file.platform_no,
                 day=now.astimezone(SHANGHAI).date(),
             )
-            receipt = await post_within(session, self._opening(file, custody_account_no, now))
-            await open_sub_accounts(session, file.platform_no, now)
+            receipt = await post_within(session, self._opening(file, custody_account_no))
+            await open_sub_accounts(session, file.platform_no)
             if not receipt.repeated:
                 session.add(self._sealed(file, custody_account_no, now))
                 await session.flush()
-                session.add(config_row(file.platform_no, 1, file.config, recorded_by="operator"))
+                await add_config(session, file.platform_no, 1, file.config, recorded_by="operator")
         return await self.get(file.platform_no), not receipt.repeated
 
     async def configure(self, platform_no: str, config: PlatformConfig) -> tuple[Platform, bool]:
@@ -146,7 +148,7 @@ class Platforms:
                     key_sha256=_digest(issued.key),
                     platform_no=platform_no,
                     key_id=issued.key_id,
-                    created_at=datetime.now(UTC),
+                    created_at=await books_now_within(session, platform_no),
                 )
             )
         return issued
@@ -182,14 +184,13 @@ class Platforms:
             self._known_keys[digest] = (found, now + _KEY_KNOWN_SECONDS)
         return found
 
-    def _opening(self, file: PlatformFile, custody_account_no: str, now: datetime) -> Posting:
+    def _opening(self, file: PlatformFile, custody_account_no: str) -> Posting:
         config = file.config.model_dump(mode="json")
         mobile_index = self._box.blind_index(file.contact_mobile or "", field=f"{file.platform_no}/mobile").hex()
         return Posting(
             platform_no=file.platform_no,
             request_no=derived("", "platform", "open"),
             content={"name": file.name, "custody_account_no": custody_account_no, "contact_mobile": mobile_index},
-            occurred_at=now,
             changes=(
                 Change(
                     kind="platform",

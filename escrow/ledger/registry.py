@@ -1,9 +1,12 @@
 """The registry as one thing: platforms, members and their bank accounts, over one pool and one set of keys."""
 
+from datetime import datetime
+
 from escrow.ledger.account_verifications import AccountVerifications
 from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.bank_lines import BankLines
+from escrow.ledger.books_time import begin_story
 from escrow.ledger.card_holders import CardHolders
 from escrow.ledger.cashier_links import CashierLinks
 from escrow.ledger.engine import Reader
@@ -59,17 +62,22 @@ class Registry:
         self.operators = Operators(reader)
         self.suspense_payouts = SuspensePayouts(reader, box, BankLines(reader, box), self.members)
 
-    async def open_platform(self, file: PlatformFile, *, custody_account_no: str) -> tuple[Platform, bool]:
+    async def open_platform(
+        self, file: PlatformFile, *, custody_account_no: str, begin_at: datetime | None = None
+    ) -> tuple[Platform, bool]:
         """Open a platform from its file, with its own bank account and the lines over which it may call.
 
         Of an open one only the configuration changes, and the access where the file speaks of it.
 
         Args:
             custody_account_no: the custody account at the bank, from the file or as the bank just opened it.
+            begin_at: on a sandbox, the moment at which a new platform's story begins; None for now.
 
         Raises:
-            Refused: the platform is open with other facts, or its own bank account cannot be bound.
+            Refused: `no_sandbox`, the platform is open with other facts, or its own bank account cannot be bound.
         """
+        if begin_at is not None and file.platform_no not in await self.platforms.numbers():
+            await begin_story(self.reader, file.platform_no, begin_at)
         platform, created = await self.platforms.open(file, custody_account_no=custody_account_no)
         if not created:
             platform, _ = await self.platforms.configure(file.platform_no, file.config)

@@ -12,18 +12,19 @@ from escrow.ledger.registry_posting import one_at_a_time, run, transaction
 
 _SENT = """
 SELECT count(*) FILTER (WHERE link_id = :link_id) AS of_link,
-    count(*) FILTER (WHERE sent_at > now() - interval '24 hours') AS of_day,
+    count(*) FILTER (WHERE sent_at > books_now(:platform_no) - interval '24 hours') AS of_day,
     bool_or(link_id = :link_id AND request_no = :request_no AND :request_no <> '') AS repeated
 FROM sms_code WHERE platform_no = :platform_no AND member_no = :member_no
 """
 _KEEP = """
 INSERT INTO sms_code (link_id, number, platform_no, member_no, request_no, code_digest, tries, sent_at, expires_at)
-VALUES (:link_id, :number, :platform_no, :member_no, :request_no, :code_digest, 0, now(), now() + :valid_for)
+SELECT :link_id, :number, p.no, :member_no, :request_no, :code_digest, 0, books_now(p.no), books_now(p.no) + :valid_for
+FROM (SELECT CAST(:platform_no AS text) AS no) p
 """
 _COUNT_TRY = """
 UPDATE sms_code SET tries = tries + 1
 WHERE link_id = :link_id AND number = (SELECT max(number) FROM sms_code WHERE link_id = :link_id)
-    AND tries < :tries AND expires_at > now()
+    AND tries < :tries AND expires_at > books_now(platform_no)
 RETURNING code_digest, tries
 """
 

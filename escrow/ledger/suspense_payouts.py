@@ -7,7 +7,7 @@ know none, the name that they name too.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,6 +17,7 @@ from escrow.domain.identity_numbers import is_cnaps_code, is_corporate_account_n
 from escrow.domain.requests import derived
 from escrow.domain.suspense_returns import OPERATORS, RETURN_SUSPENSE, suspense_return_terms
 from escrow.ledger.bank_lines import BankLines, StoredBankLine
+from escrow.ledger.books_time import books_now, books_now_within
 from escrow.ledger.consents import Consent, NewConsent, record_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members, same_name
@@ -123,7 +124,7 @@ class SuspensePayouts:
             account_name_sealed=self._sealed(name, _place(platform_no, return_no, "account_name")),
             payee_digest=self._digest(platform_no, " ".join(filter(None, (account_no, name)))),
             proposed_by=operator_no,
-            proposed_at=datetime.now(UTC),
+            proposed_at=await books_now(self._reader, platform_no),
         )
         async with transaction(self._reader) as session:
             values = row.model_dump()
@@ -149,10 +150,10 @@ class SuspensePayouts:
             if row.decided_by not in ("", operator_no):
                 raise Refused("request_no_reused", f"{row.decided_by} has decided this payout.")
             if not row.decided_by:
-                row.decided_by, row.decided_at = operator_no, datetime.now(UTC)
+                row.decided_by, row.decided_at = operator_no, await books_now_within(session, platform_no)
                 session.add(row)
                 await session.flush()
-            consent, _ = await record_within(session, _consent(row, decided_at=row.decided_at or row.proposed_at))
+            consent, _ = await record_within(session, _consent(row))
             return _proposal(row), consent
 
     async def payee(
@@ -222,7 +223,7 @@ class SuspensePayouts:
         return row
 
 
-def _consent(row: SuspensePayoutRow, *, decided_at: datetime) -> NewConsent:
+def _consent(row: SuspensePayoutRow) -> NewConsent:
     return NewConsent(
         platform_no=row.platform_no,
         consent_no=derived("", "suspense_payout", row.return_no, "decided"),

@@ -3,7 +3,7 @@
 import hmac
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -12,6 +12,7 @@ from escrow.domain.code_checks import CodeCheck
 from escrow.domain.errors import Refused
 from escrow.domain.verification_rules import TRIES, VerificationMethod, VerificationStatus, require_waiting
 from escrow.ledger.account_verifications import AccountVerifications
+from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.registry_posting import transaction
@@ -98,7 +99,7 @@ class VerificationTries:
                     typed_sealed=self._box.seal(typed, place=_place(platform_no, verification_no, number)),
                     typed_digest=digest,
                     outcome="",
-                    tried_at=datetime.now(UTC),
+                    tried_at=await books_now_within(session, platform_no),
                 )
             )
         return number
