@@ -130,7 +130,7 @@ class Activities:
         self.quick_payments = QuickPaymentActivities(
             reader, platforms, registry.card_holders, registry.pay_in_codes, bank.collections
         )
-        self.identities = IdentityActivities(bank.registry, self.registry.identity_checks)
+        self.identities = IdentityActivities(bank.registry, platforms, self.registry.identity_checks)
         self.closings = MemberClosingActivities(self.registry.closings, clock)
         self.verifications = VerificationActivities(
             bank.verification,

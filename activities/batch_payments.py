@@ -12,7 +12,7 @@ from temporalio import activity
 from activities.batch_orders import BatchOrders, batch_orders, not_waiting
 from activities.guards import require_consent
 from activities.heartbeat import heartbeating
-from activities.payments import bank_request_no
+from activities.pay_ins import collection_answer
 from activities.steps import Step, used_before
 from escrow.channels.collections import Collections
 from escrow.domain.batch_payments import (
@@ -309,7 +309,7 @@ class BatchPaymentActivities:
             BankUnreachable: the channel does not say.
         """
         step = request.step
-        answer = await self._channel.query(bank_request_no(step.platform_no, direct.collection_no))
+        answer = await collection_answer(self._reader, self._channel, step.platform_no, direct.collection_no)
         payment = next((item for item in answer.payments if item.payment_no == direct.payment_no), None)
         if (
             payment is None

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
 from activities.heartbeat import heartbeating
-from activities.pay_ins import CollectionRef, require_own_collection
+from activities.pay_ins import CollectionRef, collection_answer, require_own_collection
 from activities.payers import require_consented_debit
 from activities.payments import bank_request_no
 from escrow.channels.collections import CollectionOrder, Collections
@@ -18,7 +18,7 @@ from escrow.domain.errors import BankDeclined, BankUnreachable
 from escrow.ledger.engine import Reader
 from escrow.ledger.mandate_debits import Debit, MandateDebits
 from escrow.ledger.mandates import Mandates
-from escrow.ledger.platforms import Platforms
+from escrow.ledger.platforms import Platforms, custody_account_of
 
 
 class DebitOrder(BaseModel):
@@ -64,7 +64,7 @@ class DebitActivities:
         ref = request.collection
         mandate = await self._mandates.get(ref.platform_no, request.mandate_no)
         async with heartbeating():
-            capabilities = await self._channel.capabilities()
+            capabilities = await self._channel.capabilities(await custody_account_of(self._reader, ref.platform_no))
         return choose_debit_channel(
             capabilities.debit_channels,
             payer_bank=mandate.payer_bank,
@@ -127,7 +127,7 @@ class DebitActivities:
                 raise BankUnreachable("debit_open", f"The bank does not say that {ref.request_no} has failed.")
 
     async def _rule_out(self, platform_no: str, collection_no: str) -> bool:
-        answer = await self._channel.query(bank_request_no(platform_no, collection_no))
+        answer = await collection_answer(self._reader, self._channel, platform_no, collection_no)
         is_lost = answer.status is CollectionStatus.NOT_FOUND and answer.final
         is_ruled_out = is_lost or answer.status is CollectionStatus.FAILED
         if is_ruled_out:

@@ -8,8 +8,9 @@ from temporalio import activity
 
 from activities.guards import require_own_workflow, require_parties
 from activities.heartbeat import heartbeating
+from activities.pay_ins import collection_answer
 from activities.payments import bank_request_no
-from activities.returns import require_amount
+from activities.returns import refund_answer, require_amount
 from activities.signed_order import signed_order
 from activities.steps import Step
 from escrow.channels.collections import CollectionRefundOrder, Collections
@@ -81,7 +82,7 @@ class DirectPaymentActivities:
                 await require_parties(
                     self._members, step.platform_no, owner_no=request.owner_no, payee_no=order.payee_no
                 )
-            answer = await self._channel.query(bank_request_no(step.platform_no, direct.collection_no))
+            answer = await collection_answer(self._reader, self._channel, step.platform_no, direct.collection_no)
             payment = next((item for item in answer.payments if item.payment_no == direct.payment_no), None)
             if (
                 payment is None
@@ -142,7 +143,7 @@ class DirectPaymentActivities:
     async def query_direct_refund(self, request: DirectRefund) -> RefundAnswer:
         """Ask the channel what became of the refund."""
         async with heartbeating():
-            return await self._channel.query_refund(bank_request_no(request.platform_no, request.refund_no))
+            return await refund_answer(self._reader, self._channel, request.platform_no, request.refund_no)
 
     @activity.defn
     async def settle_direct_refund(self, step: Step, request: DirectRefund) -> DirectRefundStatus:
@@ -156,7 +157,7 @@ class DirectPaymentActivities:
         require_own_workflow(platform_no=request.platform_no, object_kind="refund", object_no=request.order_no)
         async with heartbeating():
             await self._require_paid_so(request)
-            answer = await self._channel.query_refund(bank_request_no(request.platform_no, request.refund_no))
+            answer = await refund_answer(self._reader, self._channel, request.platform_no, request.refund_no)
             if answer.status is RefundStatus.SUCCEEDED:
                 require_amount(answer, request.amount_fen)
                 status = DirectRefundStatus.REFUNDED

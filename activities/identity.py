@@ -16,6 +16,7 @@ from escrow.domain.identity_checks import CompanyCheck, PersonCheck
 from escrow.domain.member_states import MemberEvent, event_of
 from escrow.ledger.identity_checks import IdentityChecks, IdentitySubject
 from escrow.ledger.members import Member, MemberKind
+from escrow.ledger.platforms import Platforms
 
 
 class CheckRef(BaseModel):
@@ -30,8 +31,9 @@ class CheckRef(BaseModel):
 class IdentityActivities:
     """Activities of identity checks."""
 
-    def __init__(self, registry: IdentityRegistry, checks: IdentityChecks) -> None:
+    def __init__(self, registry: IdentityRegistry, platforms: Platforms, checks: IdentityChecks) -> None:
         self._registry = registry
+        self._platforms = platforms
         self._checks = checks
 
     @activity.defn
@@ -65,8 +67,11 @@ class IdentityActivities:
         return check.status
 
     async def _ask(self, member: Member, subject: IdentitySubject) -> PersonCheck | CompanyCheck:
+        platform = await self._platforms.get(member.platform_no)
         if member.kind is MemberKind.PERSON:
-            return await self._registry.check_person(name=member.name, citizen_id=subject.id_no)
+            return await self._registry.check_person(
+                custody_account_no=platform.custody_account_no, name=member.name, citizen_id=subject.id_no
+            )
         return await self._registry.check_company(
             CompanyQuestion(
                 name=member.name,
@@ -75,7 +80,8 @@ class IdentityActivities:
                 legal_representative_id=subject.legal_representative_id,
                 agent_name=subject.agent_name,
                 agent_id=subject.agent_id,
-            )
+            ),
+            custody_account_no=platform.custody_account_no,
         )
 
 

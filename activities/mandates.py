@@ -105,7 +105,8 @@ class MandateActivities:
         if not mandate.status.has_ended:
             raise Refused("mandate_in_force", f"The mandate {ref.mandate_no} has not ended.")
         async with heartbeating():
-            await self._channel.revoke_mandate(_bank_no(mandate))
+            platform = await self._platforms.get(ref.platform_no)
+            await self._channel.revoke_mandate(_bank_no(mandate), custody_account_no=platform.custody_account_no)
         return _standing(await self._mandates.deregistered(ref.platform_no, ref.mandate_no, occurred_at=occurred_at))
 
     async def _order(self, mandate: Mandate) -> MandateOrder:

@@ -137,14 +137,17 @@ class NoticeActivities:
         return found.config
 
     async def _send(self, platform_no: str, member_no: str, request_no: str, text: str) -> None:
-        if member_no:
-            mobile = (await self._members.get(platform_no, member_no)).mobile
-        else:
-            mobile = (await self._platforms.get(platform_no)).contact_mobile
+        platform = await self._platforms.get(platform_no)
+        mobile = (await self._members.get(platform_no, member_no)).mobile if member_no else platform.contact_mobile
         if not mobile:
             raise Refused("no_mobile", "No mobile number is recorded for the recipient; record one for next time.")
         async with heartbeating():
-            await self._sms.send(request_no=f"{platform_no}/{request_no}", mobile=mobile, text=text)
+            await self._sms.send(
+                request_no=f"{platform_no}/{request_no}",
+                custody_account_no=platform.custody_account_no,
+                mobile=mobile,
+                text=text,
+            )
 
 
 def _local(at: datetime) -> str:

@@ -31,7 +31,7 @@ from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members
 from escrow.ledger.objects import recorded_steps
-from escrow.ledger.platforms import Platforms
+from escrow.ledger.platforms import Platforms, custody_account_of
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.suspense_credits import suspended_credit
 
@@ -176,18 +176,20 @@ class PayInActivities:
     async def query_collection(self, ref: CollectionRef) -> CollectionAnswer:
         """Ask the channel how a collection stands."""
         async with heartbeating():
-            return await self._channel.query(bank_request_no(ref.platform_no, ref.request_no))
+            return await collection_answer(self._reader, self._channel, ref.platform_no, ref.request_no)
 
     @activity.defn
     async def close_collection(self, ref: CollectionRef) -> CollectionAnswer:
         """Let no payer pay any more; one that is paid or being paid is answered as it stands."""
         await require_own_collection(self._reader, ref)
-        number = bank_request_no(ref.platform_no, ref.request_no)
         async with heartbeating():
             try:
-                return await self._channel.close(number)
+                return await self._channel.close(
+                    bank_request_no(ref.platform_no, ref.request_no),
+                    custody_account_no=await custody_account_of(self._reader, ref.platform_no),
+                )
             except BankDeclined:
-                return await self._channel.query(number)
+                return await collection_answer(self._reader, self._channel, ref.platform_no, ref.request_no)
 
     @activity.defn
     async def book_payment(self, request: BookPayment) -> Receipt:
@@ -203,7 +205,9 @@ class PayInActivities:
         if step.request_no != payment_booking_no(request.payment.payment_no):
             raise Refused("payment_differs", f"{request.payment.payment_no} is booked under its own number only.")
         async with heartbeating():
-            payment = await payment_of(self._channel, request.collection, request.method, request.payment.payment_no)
+            payment = await payment_of(
+                self._reader, self._channel, request.collection, request.method, request.payment.payment_no
+            )
             settled = bool(payment.settlement_no)
             if not _same(payment, request.payment):
                 raise Refused("payment_differs", f"The channel says otherwise about {payment.payment_no}.")
@@ -260,7 +264,7 @@ class PayInActivities:
         ]
         attempt = max((int(number.removeprefix(asked_as)) for number in asked), default=1)
         ref = derived(step.object_no, "collect", attempt)
-        answer = await self._channel.query(bank_request_no(step.platform_no, ref))
+        answer = await collection_answer(self._reader, self._channel, step.platform_no, ref)
         return None if answer.interaction is None else answer.interaction.document()
 
     async def _require_receives(self, platform_no: str, member_no: str) -> None:
@@ -294,8 +298,21 @@ async def require_own_collection(reader: Reader, ref: CollectionRef) -> None:
     await require_entered(reader, platform_no=ref.platform_no, object_kind="pay_in", object_no=ref.pay_in_no)
 
 
+async def collection_answer(
+    reader: Reader, channel: Collections, platform_no: str, collection_no: str
+) -> CollectionAnswer:
+    """How a collection stands at the channel, by our number of it.
+
+    Raises:
+        BankUnreachable: ask again.
+    """
+    return await channel.query(
+        bank_request_no(platform_no, collection_no), custody_account_no=await custody_account_of(reader, platform_no)
+    )
+
+
 async def payment_of(
-    channel: Collections, ref: CollectionRef, method: CollectionMethod, payment_no: str
+    reader: Reader, channel: Collections, ref: CollectionRef, method: CollectionMethod, payment_no: str
 ) -> ChannelPayment:
     """The payment as the channel says that it took it for this collection.
 
@@ -303,7 +320,7 @@ async def payment_of(
         Refused: `payment_differs`.
         BankUnreachable: ask again.
     """
-    answer = await channel.query(bank_request_no(ref.platform_no, ref.request_no))
+    answer = await collection_answer(reader, channel, ref.platform_no, ref.request_no)
     payment = next((item for item in answer.payments if item.payment_no == payment_no), None)
     if payment is None or answer.method is not method:
         raise Refused("payment_differs", f"The channel says otherwise about {payment_no}.")

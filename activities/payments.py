@@ -24,7 +24,7 @@ from escrow.ledger.bank_account_rows import BankAccount
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import get_object
-from escrow.ledger.platforms import Platforms
+from escrow.ledger.platforms import Platforms, custody_account_of
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.suspense_payouts import SuspensePayee, SuspensePayouts
 
@@ -199,7 +199,7 @@ class PaymentActivities:
             BankUnreachable: ask again.
         """
         account = await self._payee(target)
-        capabilities = await self._payouts.capabilities()
+        capabilities = await self._payouts.capabilities(await custody_account_of(self._reader, target.platform_no))
         return PayoutSurvey(
             account=account_facts(
                 account_no=account.account_no,
@@ -263,7 +263,7 @@ class PaymentActivities:
     async def query_payout(self, request: QueryPayout) -> PayoutAnswer:
         """Ask the bank what became of a request number."""
         async with heartbeating():
-            answer = await self._payouts.query(bank_request_no(request.platform_no, request.request_no))
+            answer = await self._asked(request.platform_no, request.request_no)
         _count_definite(request.rail, answer)
         return answer
 
@@ -329,10 +329,16 @@ class PaymentActivities:
             payee_is_named=held["payee_is_named"],
         )
 
+    async def _asked(self, platform_no: str, request_no: str) -> PayoutAnswer:
+        return await self._payouts.query(
+            bank_request_no(platform_no, request_no),
+            custody_account_no=await custody_account_of(self._reader, platform_no),
+        )
+
     async def _require_unpaid(self, platform_no: str, request_nos: frozenset[str]) -> None:
         """The bank itself says of each payment order that it was not and will not be paid."""
         for request_no in sorted(request_nos):
-            answer = await self._payouts.query(bank_request_no(platform_no, request_no))
+            answer = await self._asked(platform_no, request_no)
             ruled_out = answer.status is PayoutStatus.NOT_FOUND and answer.final
             if answer.status is not PayoutStatus.FAILED and not ruled_out:
                 raise BankUnreachable(

@@ -20,6 +20,7 @@ from escrow.domain.journal import JournalEntry, Receipt
 from escrow.domain.requests import derived
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import recorded_steps
+from escrow.ledger.platforms import custody_account_of
 from escrow.ledger.posting import LedgerWriter
 
 #: Fact of the steps of a return; written here, never by a workflow.
@@ -65,7 +66,7 @@ class ReturnActivities:
         if not returned.refund_no.startswith(derived(returned.collection.pay_in_no, "return", "")):
             raise Refused("payment_differs", f"{returned.refund_no} is no return of {returned.collection.pay_in_no}.")
         async with heartbeating():
-            await payment_of(self._channel, returned.collection, request.method, returned.payment_no)
+            await payment_of(self._reader, self._channel, returned.collection, request.method, returned.payment_no)
         return await self._book_return(
             request,
             _hold_no(returned),
@@ -134,7 +135,7 @@ class ReturnActivities:
             return await self._book_return(request, _end_no(returned), entry)
 
     async def _refund_answer(self, returned: ReturnPayment) -> RefundAnswer:
-        return await self._channel.query_refund(bank_request_no(returned.collection.platform_no, returned.refund_no))
+        return await refund_answer(self._reader, self._channel, returned.collection.platform_no, returned.refund_no)
 
     async def _book_return(self, request: BookReturn, request_no: str, entry: JournalEntry) -> Receipt:
         returned = request.returned
@@ -159,6 +160,17 @@ class ReturnActivities:
         if held is None or not _facts_of(returned, method).items() <= held.facts[_RETURNING].items():
             raise Refused("not_in_transit", f"This is not what is held to be given back as {returned.refund_no}.")
         return _end_no(returned) in moved
+
+
+async def refund_answer(reader: Reader, channel: Collections, platform_no: str, refund_no: str) -> RefundAnswer:
+    """What became of a refund at the channel, by our number of it.
+
+    Raises:
+        BankUnreachable: ask again.
+    """
+    return await channel.query_refund(
+        bank_request_no(platform_no, refund_no), custody_account_no=await custody_account_of(reader, platform_no)
+    )
 
 
 def require_amount(answer: RefundAnswer, amount_fen: int) -> None:

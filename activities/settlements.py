@@ -67,10 +67,11 @@ class Settlements:
         Raises:
             Refused: `settlement_from_elsewhere`; the line stays unposted, for an operator.
         """
-        config = (await self._platforms.get(line.platform_no)).config
-        if config.business_model is not BusinessModel.MARKETPLACE:
+        platform = await self._platforms.get(line.platform_no)
+        if platform.config.business_model is not BusinessModel.MARKETPLACE:
             return
-        if line.counterparty_account_no != (await self._channel.capabilities()).transit_account_no:
+        capabilities = await self._channel.capabilities(platform.custody_account_no)
+        if line.counterparty_account_no != capabilities.transit_account_no:
             raise Refused(
                 "settlement_from_elsewhere",
                 f"The settlement {line.bank_serial_no} did not pass the bank's transit account; ask the bank.",

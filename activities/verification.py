@@ -136,8 +136,8 @@ class VerificationActivities:
     async def _sent(self, ref: VerificationRef, number: int, bank_request_no: str) -> Answer:
         kept = await self._verifications.get(ref.platform_no, ref.verification_no)
         to = await self._verifications.addressee(ref.platform_no, ref.verification_no)
+        platform = await self._platforms.get(ref.platform_no)
         if kept.method is VerificationMethod.MICRO_DEPOSIT:
-            platform = await self._platforms.get(ref.platform_no)
             return await self._channel.send_micro_deposit(
                 MicroDepositOrder(
                     request_no=bank_request_no,
@@ -154,6 +154,7 @@ class VerificationActivities:
         return await self._channel.start_card_check(
             CardCheckOrder(
                 request_no=bank_request_no,
+                custody_account_no=platform.custody_account_no,
                 name=to.name,
                 citizen_id=to.citizen_id,
                 card_no=to.account.account_no,

@@ -7,6 +7,7 @@ from escrow.domain.hosted_pages import CODE_VALID_FOR, PLAIN_CODE_TEXT
 from escrow.domain.requests import derived
 from escrow.domain.sms_texts import SmsText
 from escrow.ledger.page_links import PageLink
+from escrow.ledger.platforms import custody_account_of
 
 
 async def send_code(services: Services, link: PageLink, facts: Facts, *, request_no: str = "") -> None:
@@ -28,4 +29,5 @@ async def send_code(services: Services, link: PageLink, facts: Facts, *, request
     else:
         text = PLAIN_CODE_TEXT.format_map(told)
     request = derived(link.platform_no, "code", link.link_id, number)
-    await services.sms.send(request_no=request, mobile=mobile, text=text)
+    custody_account_no = await custody_account_of(services.reader, link.platform_no)
+    await services.sms.send(request_no=request, custody_account_no=custody_account_no, mobile=mobile, text=text)

@@ -32,7 +32,7 @@ def main() -> int:
     parser.add_argument("--key-file", type=Path, help="file with the connection's secret; else BANK_KEY")
     parser.add_argument("--notice-url", default="", help="where signed notices go; remembered")
     parser.add_argument("--public-url", help="where payers' browsers and wallets reach this bank; else host and port")
-    parser.add_argument("--start-at", type=_aware, help="first time of a new clock, ISO 8601 with zone")
+    parser.add_argument("--start-at", type=_aware, help="first time of new books, ISO 8601 with zone")
     for field in _SECONDS:
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=float, default=field.default)
     arguments = parser.parse_args()

@@ -32,7 +32,7 @@ class Bank:
         self.late_arrivals: set[asyncio.Task[None]] = set()
 
     async def at_desk(self, work: Callable[[Desk], _T]) -> _T:
-        """Run `work` in one transaction at the bank's present time, after doing everything due by then."""
+        """Run `work` in one transaction at the present time, after doing everything due by then."""
 
         def with_due(db: sqlite3.Connection) -> tuple[_T, bool]:
             changes = db.total_changes
@@ -120,8 +120,8 @@ def set_notice_url(desk: Desk, url: str) -> None:
 
 
 def _ms_to_next_duty(desk: Desk) -> int | None:
-    due_ms = duties.next_due_ms(desk)
-    return None if due_ms is None else max(due_ms - desk.now_ms, 0)
+    due_ms = duties.next_due_real_ms(desk)
+    return None if due_ms is None else max(due_ms - desk.real_ms, 0)
 
 
 def _notices_to_send(desk: Desk) -> tuple[str, list[notices.Envelope], int | None]:

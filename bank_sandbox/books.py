@@ -4,12 +4,14 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from bank_sandbox import refusals
 from bank_sandbox.options import Options
+from bank_sandbox.refusals import Refusal
 from bank_sandbox.tables import SCHEMA
 from bank_sandbox.workdays import SHANGHAI
 
@@ -19,7 +21,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS custody_account (
   acct_no TEXT PRIMARY KEY, reference TEXT NOT NULL UNIQUE, title TEXT NOT NULL, opened_ms INTEGER NOT NULL,
   balance_fen INTEGER NOT NULL DEFAULT 0, last_line_no INTEGER NOT NULL DEFAULT 0,
-  last_booked_ms INTEGER NOT NULL DEFAULT 0
+  last_booked_ms INTEGER NOT NULL DEFAULT 0, clock_ahead_ms INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE IF NOT EXISTS line (
   acct_no TEXT NOT NULL REFERENCES custody_account, line_no INTEGER NOT NULL, serial_no TEXT NOT NULL UNIQUE,
@@ -35,13 +37,14 @@ CREATE TABLE IF NOT EXISTS payout (
   reason_text TEXT NOT NULL DEFAULT '', accepted_ms INTEGER NOT NULL, due_ms INTEGER, serial_no TEXT,
   finished_ms INTEGER, return_due_ms INTEGER
 ) STRICT;
-CREATE INDEX IF NOT EXISTS payout_due ON payout (due_ms) WHERE due_ms IS NOT NULL;
-CREATE INDEX IF NOT EXISTS payout_under_way ON payout (acct_no) WHERE due_ms IS NOT NULL;
-CREATE INDEX IF NOT EXISTS payout_return_due ON payout (return_due_ms) WHERE return_due_ms IS NOT NULL;
-CREATE TABLE IF NOT EXISTS unknown_number (req_seq TEXT PRIMARY KEY, first_asked_ms INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS payout_due ON payout (acct_no, due_ms) WHERE due_ms IS NOT NULL;
+CREATE INDEX IF NOT EXISTS payout_return_due ON payout (acct_no, return_due_ms) WHERE return_due_ms IS NOT NULL;
+CREATE TABLE IF NOT EXISTS unknown_number (
+  req_seq TEXT PRIMARY KEY, acct_no TEXT NOT NULL REFERENCES custody_account, first_asked_ms INTEGER NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS sms (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, req_seq TEXT NOT NULL UNIQUE, mobile TEXT NOT NULL, text TEXT NOT NULL,
-  received_ms INTEGER NOT NULL
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, req_seq TEXT NOT NULL UNIQUE, acct_no TEXT NOT NULL REFERENCES custody_account,
+  mobile TEXT NOT NULL, text TEXT NOT NULL, received_ms INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS notice (
   notice_no INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, state TEXT NOT NULL, copies INTEGER NOT NULL,
@@ -57,22 +60,35 @@ CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """One transaction on the books at one moment of the bank's clock.
+    """One transaction on the books, for one custody account at one moment of its clock.
 
     Args:
-        now_ms: the bank's time, milliseconds since 1970 UTC.
+        now_ms: the account's time, milliseconds since 1970 UTC; the bank's own at a desk for no account.
         real_ms: the machine's time, same unit; notices and signatures live in it.
+        acct_no: the custody account; empty for what belongs to none.
     """
 
     db: sqlite3.Connection
     options: Options
     now_ms: int
     real_ms: int
+    acct_no: str = ""
 
     @property
     def now(self) -> datetime:
-        """The bank's time in Asia/Shanghai."""
+        """The desk's time in Asia/Shanghai."""
         return moment(self.now_ms)
+
+    def at(self, acct_no: str) -> "Desk":
+        """The same transaction for a custody account, at its present moment.
+
+        Raises:
+            Refusal: no such account.
+        """
+        row = self.db.execute("SELECT clock_ahead_ms FROM custody_account WHERE acct_no = ?", (acct_no,)).fetchone()
+        if row is None:
+            raise Refusal(refusals.CUSTODY_ACCOUNT, "there is no such custody account")
+        return replace(self, acct_no=acct_no, now_ms=self.real_ms + row["clock_ahead_ms"])
 
     def setting(self, name: str, default: str = "") -> str:
         """Value of a remembered setting."""

@@ -28,6 +28,7 @@ class CheckRequest:
     """A check as the client asks for it."""
 
     req_seq: str
+    acct_no: str
     name: str
     id_no: str
     card_no: str
@@ -49,8 +50,9 @@ def receive(desk: Desk, request: CheckRequest) -> tuple[Scenario, sqlite3.Row | 
     """Take in a request; a known number is answered with its state and suffers nothing.
 
     Raises:
-        Refusal: number known with other content, or closed for good.
+        Refusal: number known with other content, or closed for good; unknown custody account.
     """
+    desk = desk.at(request.acct_no)
     known = _known(desk, request)
     if known is not None:
         return Scenario.NONE, known
@@ -62,14 +64,15 @@ def receive(desk: Desk, request: CheckRequest) -> tuple[Scenario, sqlite3.Row | 
 
 def receive_late(desk: Desk, request: CheckRequest) -> None:
     """Take in a request that was long on its way."""
+    desk = desk.at(request.acct_no)
     if _known(desk, request) is None:
         _enter(desk, request, Scenario.TIMEOUT_BOOKED_LATE)
 
 
-def query(desk: Desk, req_seq: str) -> dict[str, object]:
-    """Wire form of a check's state."""
+def query(desk: Desk, req_seq: str, acct_no: str) -> dict[str, object]:
+    """Wire form of a check's state; raises as `payouts.query`."""
     row = _find(desk, req_seq)
-    return numbers.not_found(desk, req_seq) if row is None else wire(desk, row)
+    return numbers.not_found(desk.at(acct_no), req_seq) if row is None else wire(desk, row)
 
 
 def confirm(desk: Desk, req_seq: str, digits: str) -> dict[str, object]:
@@ -81,7 +84,7 @@ def confirm(desk: Desk, req_seq: str, digits: str) -> dict[str, object]:
     row = _existing(desk, req_seq)
     if row["state"] == State.VERIFIED:
         return wire(desk, row) | codes.Checked(check=codes.CodeCheck.ACCEPTED, tries_left=0).wire()
-    checked = codes.check(desk, owner=req_seq, digits=digits)
+    checked = codes.check(desk.at(row["acct_no"]), owner=req_seq, digits=digits)
     if checked.check is codes.CodeCheck.ACCEPTED:
         desk.db.execute("UPDATE card_check SET state = ? WHERE req_seq = ?", (State.VERIFIED, req_seq))
     if checked.check is codes.CodeCheck.EXHAUSTED:
@@ -101,7 +104,7 @@ def send_code_again(desk: Desk, req_seq: str) -> dict[str, object]:
     row = _existing(desk, req_seq)
     if row["state"] != State.CODE_SENT:
         raise Refusal(refusals.NO_CODE, "this check waits for no code")
-    codes.send_again(desk, owner=req_seq, text=_TEXT)
+    codes.send_again(desk.at(row["acct_no"]), owner=req_seq, text=_TEXT)
     return wire(desk, row)
 
 
@@ -149,9 +152,10 @@ def _enter(desk: Desk, request: CheckRequest, scenario: Scenario) -> sqlite3.Row
     except Refusal as refused:
         refusal = refused
     entered: sqlite3.Row = desk.db.execute(
-        "INSERT INTO card_check VALUES (?, ?, ?, ?, ?, ?) RETURNING *",
+        "INSERT INTO card_check VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING *",
         (
             request.req_seq,
+            request.acct_no,
             bank,
             numbers.fingerprint(asdict(request)),
             State.FAIL if refusal else State.CODE_SENT,

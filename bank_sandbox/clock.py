@@ -1,4 +1,7 @@
-"""The bank's clock: the machine's clock plus an offset that only grows."""
+"""The clocks: each custody account's is the machine's clock plus an offset of its own that only grows.
+
+The bank's own offset is set once, when its books are new; it is where accounts begin that name no first moment.
+"""
 
 import sqlite3
 import time
@@ -12,28 +15,34 @@ _OFFSET = "clock_offset_ms"
 
 
 def desk_now(db: sqlite3.Connection, options: Options) -> Desk:
-    """A desk at the bank's present time."""
+    """A desk for no account, at the bank's present time."""
     real_ms = time.time_ns() // 1_000_000
     desk = Desk(db=db, options=options, now_ms=real_ms, real_ms=real_ms)
     return replace(desk, now_ms=real_ms + int(desk.setting(_OFFSET, "0")))
 
 
 def set_first(desk: Desk) -> None:
-    """Set the clock of new books to the wanted start; a clock that ran before is left alone."""
+    """Set the bank's time in new books to the wanted start; one that ran before is left alone."""
     start_at = desk.options.start_at
-    first_ms = desk.real_ms if start_at is None else int(start_at.timestamp() * 1000)
+    first_ms = desk.real_ms if start_at is None else milliseconds(start_at)
     if not desk.setting(_OFFSET):
         desk.remember(_OFFSET, str(first_ms - desk.real_ms))
 
 
-def move_to(desk: Desk, moment: datetime) -> Desk:
-    """Move the clock forward to `moment` (aware) and answer the desk at that time.
+def move_to(desk: Desk, moment: datetime) -> None:
+    """Move the clock of the desk's account forward to `moment` (aware).
 
     Raises:
-        ValueError: `moment` lies before the bank's present time.
+        ValueError: `moment` lies before the account's present time.
     """
-    target_ms = int(moment.timestamp() * 1000)
+    target_ms = milliseconds(moment)
     if target_ms < desk.now_ms:
         raise ValueError(f"the clock moves forward only; it shows {desk.now.isoformat(timespec='seconds')}")
-    desk.remember(_OFFSET, str(target_ms - desk.real_ms))
-    return replace(desk, now_ms=target_ms)
+    desk.db.execute(
+        "UPDATE custody_account SET clock_ahead_ms = ? WHERE acct_no = ?", (target_ms - desk.real_ms, desk.acct_no)
+    )
+
+
+def milliseconds(moment: datetime) -> int:
+    """Milliseconds since 1970 UTC of an aware time."""
+    return int(moment.timestamp() * 1000)

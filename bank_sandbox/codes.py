@@ -1,4 +1,4 @@
-"""Codes by SMS: six digits, good for 120 seconds of bank time; the third wrong one ends what they belong to."""
+"""Codes by SMS: six digits, good for 120 seconds of their account's time; the third wrong one ends what it is for."""
 
 import secrets
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ def check(desk: Desk, *, owner: str, digits: str) -> Checked:
 
 
 def expires_ms(desk: Desk, owner: str) -> int | None:
-    """Bank time until which the present code of `owner` is good."""
+    """Time of the account until which the present code of `owner` is good."""
     row = desk.db.execute("SELECT expires_ms FROM code WHERE owner = ?", (owner,)).fetchone()
     return None if row is None else int(row["expires_ms"])
 

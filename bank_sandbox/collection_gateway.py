@@ -3,10 +3,11 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, StringConstraints
 
 from bank_sandbox import (
+    clock,
     collection_refunds,
     collection_wire,
     collections,
@@ -17,7 +18,18 @@ from bank_sandbox import (
     settlements,
 )
 from bank_sandbox.books import Desk
-from bank_sandbox.gateway import Mobile, ReqSeq, SignedRoute, WireMessage, Yuan, positive, read, take_in
+from bank_sandbox.gateway import (
+    AskedFor,
+    MeantFor,
+    Mobile,
+    ReqSeq,
+    SignedRoute,
+    WireMessage,
+    Yuan,
+    positive,
+    read,
+    take_in,
+)
 from bank_sandbox.methods import Method
 from bank_sandbox.refusals import Refusal
 
@@ -25,7 +37,6 @@ router = APIRouter(prefix="/gateway", route_class=SignedRoute)
 
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 _Code = Annotated[str, StringConstraints(pattern=r"^\d{6}$")]
-_AskedFor = Annotated[ReqSeq, Query(alias="reqSeq")]
 
 
 class MandateMessage(WireMessage):
@@ -66,6 +77,12 @@ class NumberMessage(WireMessage):
     req_seq: ReqSeq
 
 
+class EndMessage(NumberMessage):
+    """Names what is to be ended, and the account it is meant for: wanted when the bank does not know the number."""
+
+    acct_no: str = ""
+
+
 class CodeMessage(NumberMessage):
     """A code that the payer typed."""
 
@@ -82,9 +99,9 @@ class RefundMessage(WireMessage):
 
 
 @router.get("/collections/capabilities")
-async def capabilities(request: Request) -> Response:
-    """Methods and debit channels with caps, fees, settlement and health now."""
-    return await read(request, methods.capabilities)
+async def capabilities(request: Request, acct_no: MeantFor) -> Response:
+    """Methods and debit channels with caps, fees, settlement and health at the account's present moment."""
+    return await read(request, lambda desk: methods.capabilities(desk.at(acct_no)))
 
 
 @router.post("/mandates")
@@ -99,15 +116,15 @@ async def sign_mandate(request: Request, message: MandateMessage) -> Response:
 
 
 @router.get("/mandates")
-async def mandate_state(request: Request, req_seq: _AskedFor) -> Response:
+async def mandate_state(request: Request, req_seq: AskedFor, acct_no: MeantFor = "") -> Response:
     """State of a mandate."""
-    return await read(request, lambda desk: mandates.query(desk, req_seq))
+    return await read(request, lambda desk: mandates.query(desk, req_seq, acct_no))
 
 
 @router.post("/mandates/revoke")
-async def revoke_mandate(request: Request, message: NumberMessage) -> Response:
+async def revoke_mandate(request: Request, message: EndMessage) -> Response:
     """Revoke a mandate."""
-    return await read(request, lambda desk: mandates.revoke(desk, message.req_seq))
+    return await read(request, lambda desk: mandates.revoke(desk, message.req_seq, message.acct_no))
 
 
 @router.post("/collections")
@@ -121,7 +138,7 @@ async def open_collection(request: Request, message: CollectionMessage) -> Respo
         method=message.method,
         amount_fen=positive(message.amt),
         subject=message.subject,
-        expires_ms=int(message.expires_at.timestamp() * 1000),
+        expires_ms=clock.milliseconds(message.expires_at),
         return_url=message.return_url,
         payer_acct=message.payer_acct,
         payer_name=message.payer_name,
@@ -134,12 +151,12 @@ async def open_collection(request: Request, message: CollectionMessage) -> Respo
 
 
 @router.get("/collections")
-async def collection_state(request: Request, req_seq: _AskedFor) -> Response:
+async def collection_state(request: Request, req_seq: AskedFor, acct_no: MeantFor = "") -> Response:
     """State of a collection."""
 
     def find(desk: Desk) -> object:
         row = collections.find(desk, req_seq)
-        return numbers.not_found(desk, req_seq) if row is None else collection_wire.wire(desk, row)
+        return numbers.not_found(desk.at(acct_no), req_seq) if row is None else collection_wire.wire(desk, row)
 
     return await read(request, find)
 
@@ -164,12 +181,14 @@ async def send_collection_code(request: Request, message: NumberMessage) -> Resp
 
 
 @router.post("/collections/close")
-async def close_collection(request: Request, message: NumberMessage) -> Response:
+async def close_collection(request: Request, message: EndMessage) -> Response:
     """Take no payment for a collection any more."""
 
     def close(desk: Desk) -> object:
-        row = collections.close(desk, message.req_seq)
-        return numbers.not_found(desk, message.req_seq) if row is None else collection_wire.wire(desk, row)
+        row = collections.close(desk, message.req_seq, message.acct_no)
+        if row is None:
+            return numbers.not_found(desk.at(message.acct_no), message.req_seq)
+        return collection_wire.wire(desk, row)
 
     return await read(request, close)
 
@@ -193,9 +212,9 @@ async def refund_collection(request: Request, message: RefundMessage) -> Respons
 
 
 @router.get("/collection-refunds")
-async def refund_state(request: Request, req_seq: _AskedFor) -> Response:
+async def refund_state(request: Request, req_seq: AskedFor, acct_no: MeantFor = "") -> Response:
     """State of a refund."""
-    return await read(request, lambda desk: collection_refunds.query(desk, req_seq))
+    return await read(request, lambda desk: collection_refunds.query(desk, req_seq, acct_no))
 
 
 @router.get("/settlements/{settlement_no}")

@@ -13,6 +13,10 @@ from bank_sandbox.scenarios import Scenario, Target
 
 _SECONDS = 0.3
 _DAY_MS = 86_400_000
+#: When the next refund of an account ends.
+NEXT_DUE = (
+    "SELECT min(due_ms) AS at_ms FROM collection_refund WHERE acct_no = custody_account.acct_no AND due_ms IS NOT NULL"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,7 @@ def receive(desk: Desk, request: RefundRequest) -> tuple[Scenario, sqlite3.Row |
     Raises:
         Refusal: number known with other content, or closed for good; unknown collection.
     """
+    desk = _of_collection(desk, request)
     known = _known(desk, request)
     if known is not None:
         return Scenario.NONE, known
@@ -42,14 +47,15 @@ def receive(desk: Desk, request: RefundRequest) -> tuple[Scenario, sqlite3.Row |
 
 def receive_late(desk: Desk, request: RefundRequest) -> None:
     """Take in a request that was long on its way."""
+    desk = _of_collection(desk, request)
     if _known(desk, request) is None:
         _enter(desk, request, Scenario.TIMEOUT_BOOKED_LATE)
 
 
-def query(desk: Desk, req_seq: str) -> dict[str, object]:
-    """Wire form of a refund's state."""
+def query(desk: Desk, req_seq: str, acct_no: str) -> dict[str, object]:
+    """Wire form of a refund's state; raises as `payouts.query`."""
     row = _find(desk, req_seq)
-    return numbers.not_found(desk, req_seq) if row is None else wire(row)
+    return numbers.not_found(desk.at(acct_no), req_seq) if row is None else wire(row)
 
 
 def wire(row: sqlite3.Row) -> dict[str, object]:
@@ -68,15 +74,10 @@ def wire(row: sqlite3.Row) -> dict[str, object]:
     }
 
 
-def next_due_ms(desk: Desk) -> int | None:
-    """Bank time at which the next refund ends."""
-    at: int | None = desk.db.execute("SELECT min(due_ms) FROM collection_refund WHERE due_ms IS NOT NULL").fetchone()[0]
-    return at
-
-
 def do_due(desk: Desk) -> None:
-    """End the refunds that are due at the desk's time."""
-    for row in desk.db.execute("SELECT * FROM collection_refund WHERE due_ms <= ?", (desk.now_ms,)).fetchall():
+    """End the refunds of the desk's account that are due."""
+    due = "SELECT * FROM collection_refund WHERE acct_no = ? AND due_ms <= ?"
+    for row in desk.db.execute(due, (desk.acct_no, desk.now_ms)).fetchall():
         if row["scenario"] == Scenario.FAILED_LATER:
             state = "FAIL"
             desk.db.execute(
@@ -105,6 +106,10 @@ def do_due(desk: Desk) -> None:
             req_seq=row["req_seq"],
             state=state,
         )
+
+
+def _of_collection(desk: Desk, request: RefundRequest) -> Desk:
+    return desk.at(collections.existing(desk, request.original_req_seq)["acct_no"])
 
 
 def _find(desk: Desk, req_seq: str) -> sqlite3.Row | None:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import StringConstraints
 
-from bank_sandbox import collection_wire, collections, methods, micro_deposits, register, settlements
+from bank_sandbox import collection_wire, collections, duties, methods, micro_deposits, register, settlements
 from bank_sandbox.books import Desk
 from bank_sandbox.gateway import ReqSeq, WireMessage, Yuan, bank_of, positive
 from bank_sandbox.methods import Method, SettlementTime
@@ -68,6 +68,7 @@ async def pay(request: Request, message: Paying) -> dict[str, object]:
 
     def work(desk: Desk) -> dict[str, object]:
         row = collections.existing(desk, message.req_seq)
+        desk = desk.at(row["acct_no"])
         if message.amt is None:
             collections.payer_pays(desk, row)
         else:
@@ -92,7 +93,7 @@ async def settle_now(request: Request, message: SettleNow) -> dict[str, str]:
 
     def work(desk: Desk) -> None:
         settlements.settle_now(desk, message.method)
-        settlements.do_due(desk)
+        duties.do_due(desk)
 
     await bank_of(request).at_desk(work)
     return {"status": "ok"}

@@ -5,7 +5,7 @@ import sqlite3
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from bank_sandbox import cards, codes, custody, mandates, methods, notices, numbers, refusals, register, scenarios
+from bank_sandbox import cards, codes, mandates, methods, notices, numbers, refusals, register, scenarios
 from bank_sandbox.books import Desk, moment
 from bank_sandbox.channels import Health
 from bank_sandbox.methods import DebitChannel, Method
@@ -14,6 +14,8 @@ from bank_sandbox.scenarios import Scenario, Target
 
 _DEBIT_SECONDS = 0.4
 _SLOW_FACTOR = 20
+#: When the next collection of an account expires, ends or is paid late.
+NEXT_DUE = "SELECT min(due_ms) AS at_ms FROM collection WHERE acct_no = custody_account.acct_no AND due_ms IS NOT NULL"
 #: How far a payer who pays short or over is off, in fen.
 _OFF_FEN = 100
 _CODE_TEXT = "【银行沙箱】快捷支付验证码{code},120秒内有效,请勿告知他人。"
@@ -54,6 +56,7 @@ def receive(desk: Desk, request: CollectionRequest) -> tuple[Scenario, sqlite3.R
     Raises:
         Refusal: number known with other content, or closed for good; unknown custody account.
     """
+    desk = desk.at(request.acct_no)
     known = _known(desk, request)
     if known is not None:
         return Scenario.NONE, known
@@ -65,6 +68,7 @@ def receive(desk: Desk, request: CollectionRequest) -> tuple[Scenario, sqlite3.R
 
 def receive_late(desk: Desk, request: CollectionRequest) -> None:
     """Take in a request that was long on its way."""
+    desk = desk.at(request.acct_no)
     if _known(desk, request) is None:
         _enter(desk, request, Scenario.TIMEOUT_BOOKED_LATE)
 
@@ -100,6 +104,7 @@ def confirm(desk: Desk, req_seq: str, digits: str) -> tuple[sqlite3.Row, dict[st
         The collection afterwards, and the outcome to be laid over its wire form.
     """
     row = existing(desk, req_seq)
+    desk = desk.at(row["acct_no"])
     if row["state"] == State.PAID:
         return row, codes.Checked(check=codes.CodeCheck.ACCEPTED, tries_left=0).wire()
     _check_waiting(row)
@@ -115,26 +120,26 @@ def send_code_again(desk: Desk, req_seq: str) -> sqlite3.Row:
     """Send a new code for a quick payment that waits for it."""
     row = existing(desk, req_seq)
     _check_waiting(row)
-    codes.send_again(desk, owner=req_seq, text=_CODE_TEXT)
+    codes.send_again(desk.at(row["acct_no"]), owner=req_seq, text=_CODE_TEXT)
     return row
 
 
-def close(desk: Desk, req_seq: str) -> sqlite3.Row | None:
+def close(desk: Desk, req_seq: str, acct_no: str) -> sqlite3.Row | None:
     """Take no payment for it any more; None for a number that was unknown and is now closed for good.
 
     Raises:
-        Refusal: paid, or its payment is under way.
+        Refusal: paid, or its payment is under way; unknown number, and no such account either.
     """
     row = find(desk, req_seq)
     if row is None:
-        numbers.close(desk, req_seq)
+        numbers.close(desk.at(acct_no), req_seq)
         return None
     if row["state"] == State.PAID:
         raise Refusal(refusals.COLLECTION_PAID, "it is paid; refund it instead")
     if row["state"] == State.PROCESSING:
         raise Refusal(refusals.COLLECTION_UNDER_WAY, "its payment is under way; query it until it ends")
     if row["state"] == State.WAITING:
-        _shut(desk, row)
+        _shut(desk.at(row["acct_no"]), row)
     return existing(desk, req_seq)
 
 
@@ -182,15 +187,10 @@ def book_payment(desk: Desk, row: sqlite3.Row, amount_fen: int) -> None:
     _tell(desk, row, state, amount_fen)
 
 
-def next_due_ms(desk: Desk) -> int | None:
-    """Bank time at which the next collection expires, ends or is paid late."""
-    at: int | None = desk.db.execute("SELECT min(due_ms) FROM collection WHERE due_ms IS NOT NULL").fetchone()[0]
-    return at
-
-
 def do_due(desk: Desk) -> None:
-    """Do what is due at the desk's time: expire, end, or receive the late payment."""
-    for row in desk.db.execute("SELECT * FROM collection WHERE due_ms <= ?", (desk.now_ms,)).fetchall():
+    """Do what is due of the desk's account: expire, end, or receive the late payment."""
+    due = "SELECT * FROM collection WHERE acct_no = ? AND due_ms <= ?"
+    for row in desk.db.execute(due, (desk.acct_no, desk.now_ms)).fetchall():
         desk.db.execute("UPDATE collection SET due_ms = NULL WHERE req_seq = ?", (row["req_seq"],))
         if row["state"] == State.WAITING:
             _shut(desk, row)
@@ -202,7 +202,6 @@ def do_due(desk: Desk) -> None:
 
 
 def _known(desk: Desk, request: CollectionRequest) -> sqlite3.Row | None:
-    custody.account(desk, request.acct_no)
     row = find(desk, request.req_seq)
     numbers.check(desk, request.req_seq, numbers.fingerprint(asdict(request)), row)
     return row

@@ -1,9 +1,10 @@
 """Custody accounts and their lines: what the bank has booked."""
 
 import sqlite3
+from datetime import datetime
 from enum import StrEnum
 
-from bank_sandbox import refusals
+from bank_sandbox import clock, refusals
 from bank_sandbox.books import Desk, moment
 from bank_sandbox.money import yuan
 from bank_sandbox.refusals import Refusal
@@ -24,16 +25,21 @@ class LineKind(StrEnum):
     MICRO_DEPOSIT_RETURN = "MICRO_DEPOSIT_RETURN"
 
 
-def open_account(desk: Desk, *, reference: str, title: str) -> str:
-    """Open a custody account and answer its number; the same reference gets the same account again."""
+def open_account(desk: Desk, *, reference: str, title: str, start_at: datetime | None = None) -> str:
+    """Open a custody account and answer its number; the same reference gets the same account again.
+
+    Args:
+        start_at: the first moment of the account's clock (aware); None for the bank's present time.
+    """
     row = desk.db.execute("SELECT acct_no FROM custody_account WHERE reference = ?", (reference,)).fetchone()
     if row:
         return str(row["acct_no"])
     count = desk.db.execute("SELECT count(*) FROM custody_account").fetchone()[0]
     acct_no = f"1500{count + 1:010d}"
+    opened_ms = desk.now_ms if start_at is None else clock.milliseconds(start_at)
     desk.db.execute(
-        "INSERT INTO custody_account (acct_no, reference, title, opened_ms) VALUES (?, ?, ?, ?)",
-        (acct_no, reference, title, desk.now_ms),
+        "INSERT INTO custody_account (acct_no, reference, title, opened_ms, clock_ahead_ms) VALUES (?, ?, ?, ?, ?)",
+        (acct_no, reference, title, opened_ms, opened_ms - desk.real_ms),
     )
     return acct_no
 
@@ -57,7 +63,6 @@ def book(
     kind: LineKind,
     amount_fen: int,
     *,
-    at_ms: int | None = None,
     req_seq: str = "",
     party_acct: str = "",
     party_name: str = "",
@@ -70,7 +75,7 @@ def book(
     """
     before = account(desk, acct_no)
     line_no = before["last_line_no"] + 1
-    booked_ms = max(desk.now_ms if at_ms is None else at_ms, before["last_booked_ms"])
+    booked_ms = max(desk.now_ms, before["last_booked_ms"])
     balance_fen = before["balance_fen"] + amount_fen
     if abs(balance_fen) > _MAX_FEN:
         raise Refusal(refusals.MALFORMED, "the account cannot hold that much")
@@ -98,11 +103,10 @@ def book(
     return row
 
 
-def lines_after(desk: Desk, acct_no: str, line_no: int, limit: int) -> list[dict[str, object]]:
-    """Lines above `line_no` in wire form, ascending."""
-    account(desk, acct_no)
+def lines_after(desk: Desk, line_no: int, limit: int) -> list[dict[str, object]]:
+    """Lines of the desk's account above `line_no` in wire form, ascending."""
     rows = desk.db.execute(
-        "SELECT * FROM line WHERE acct_no = ? AND line_no > ? ORDER BY line_no LIMIT ?", (acct_no, line_no, limit)
+        "SELECT * FROM line WHERE acct_no = ? AND line_no > ? ORDER BY line_no LIMIT ?", (desk.acct_no, line_no, limit)
     )
     return [wire(desk, row) for row in rows]
 

@@ -1,29 +1,40 @@
-"""What falls due by itself: payouts end and return, collections expire, refunds end, batches are settled."""
+"""What falls due by itself: payouts end and return, collections expire, refunds end, batches are settled.
 
+Due times are kept in the time of their account.
+"""
+
+import sqlite3
 from dataclasses import replace
 
 from bank_sandbox import collection_refunds, collections, micro_deposits, payouts, settlements
 from bank_sandbox.books import Desk
 
-#: At one moment, in this order: a payment comes before the batch that settles it.
-_DUTIES = (
-    (payouts.next_due_ms, payouts.settle_due),
-    (collections.next_due_ms, collections.do_due),
-    (collection_refunds.next_due_ms, collection_refunds.do_due),
-    (micro_deposits.next_due_ms, micro_deposits.do_due),
-    (settlements.next_due_ms, settlements.do_due),
-)
+#: At one moment of an account, in this order: a payment comes before the batch that settles it.
+_DUTIES = (payouts, collections, collection_refunds, micro_deposits, settlements)
+
+#: Of each account what is due first. `NEXT_DUE` of a module looks up its first due time of `custody_account.acct_no`;
+#: account by account, so that however much waits, only the first of it is looked at.
+_FIRST_DUE = """
+SELECT acct_no, due_ms, due_ms - clock_ahead_ms AS due_real_ms FROM (
+  SELECT acct_no, clock_ahead_ms, (SELECT min(at_ms) FROM ({all_next})) AS due_ms FROM custody_account
+) WHERE due_ms IS NOT NULL ORDER BY due_real_ms LIMIT 1
+""".format(all_next=" UNION ALL ".join(module.NEXT_DUE for module in _DUTIES))  # noqa: S608 - constants
 
 
-def next_due_ms(desk: Desk) -> int | None:
-    """Bank time at which the next thing falls due."""
-    return min((at_ms for next_ms, _ in _DUTIES if (at_ms := next_ms(desk)) is not None), default=None)
+def next_due_real_ms(desk: Desk) -> int | None:
+    """The machine's time at which the next thing falls due."""
+    first = _first_due(desk)
+    return None if first is None else int(first["due_real_ms"])
 
 
 def do_due(desk: Desk) -> None:
-    """Do what is due by now, each at its own time, in the order of time."""
-    while (at_ms := next_due_ms(desk)) is not None and at_ms <= desk.now_ms:
-        then = replace(desk, now_ms=at_ms)
-        for next_ms, do in _DUTIES:
-            if (mine_ms := next_ms(desk)) is not None and mine_ms <= at_ms:
-                do(then)
+    """Do what is due by now, each at its own moment of its account's time, in the order of time."""
+    while (first := _first_due(desk)) is not None and first["due_real_ms"] <= desk.real_ms:
+        then = replace(desk, acct_no=first["acct_no"], now_ms=first["due_ms"])
+        for module in _DUTIES:
+            module.do_due(then)
+
+
+def _first_due(desk: Desk) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = desk.db.execute(_FIRST_DUE).fetchone()
+    return row

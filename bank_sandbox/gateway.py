@@ -25,6 +25,9 @@ from bank_sandbox.workdays import CalendarUnknown
 
 ReqSeq = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,160}$")]
 Yuan = Annotated[str, StringConstraints(pattern=r"^\d{1,17}\.\d{2}$")]
+#: Number in a query, and the account it is meant for: wanted when the bank does not know the number.
+AskedFor = Annotated[ReqSeq, Query(alias="reqSeq")]
+MeantFor = Annotated[str, Query(alias="acctNo")]
 Mobile = Annotated[str, StringConstraints(pattern=r"^1\d{10}$")]
 _T = TypeVar("_T")
 _SERVICE = "service"
@@ -99,6 +102,7 @@ class SmsMessage(WireMessage):
     """A text message on the wire."""
 
     req_seq: ReqSeq
+    acct_no: str
     mobile: Mobile
     text: Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
@@ -126,10 +130,11 @@ def set_service_health(desk: Desk, health: Health) -> None:
 
 
 @router.get("/capabilities")
-async def capabilities(request: Request) -> Response:
-    """Channels with caps, tariff, hours and health now."""
+async def capabilities(request: Request, acct_no: MeantFor) -> Response:
+    """Channels with caps, tariff, hours and health at the account's present moment."""
 
     def list_channels(desk: Desk) -> dict[str, object]:
+        desk = desk.at(acct_no)
         return {
             "at": desk.now.isoformat(timespec="milliseconds"),
             "bankCode": channels.BANK_CODE,
@@ -150,20 +155,20 @@ async def lines(
     request: Request, acct_no: str, after: Annotated[int, Query(ge=0)], limit: Annotated[int, Query(ge=1, le=1000)]
 ) -> Response:
     """Lines above a number."""
-    return await read(request, lambda desk: custody.lines_after(desk, acct_no, after, limit))
+    return await read(request, lambda desk: custody.lines_after(desk.at(acct_no), after, limit))
 
 
 @router.get("/custody/{acct_no}/statement")
 async def day_statement(request: Request, acct_no: str, day: date) -> Response:
     """The day's camt.053."""
-    content = await _looked_up(request, lambda desk: statement.camt053(desk, acct_no, day))
+    content = await _looked_up(request, lambda desk: statement.camt053(desk.at(acct_no), day))
     return Response(content, media_type="application/xml")
 
 
 @router.get("/payouts")
-async def payout_state(request: Request, req_seq: Annotated[ReqSeq, Query(alias="reqSeq")]) -> Response:
+async def payout_state(request: Request, req_seq: AskedFor, acct_no: MeantFor = "") -> Response:
     """State of one payout."""
-    return await read(request, lambda desk: payouts.query(desk, req_seq))
+    return await read(request, lambda desk: payouts.query(desk, req_seq, acct_no))
 
 
 @router.post("/payouts")
@@ -191,7 +196,9 @@ async def send_sms(request: Request, message: SmsMessage) -> Response:
     if scenario is Scenario.TIMEOUT_NOT_BOOKED:
         raise NoAnswer
     await bank.at_desk(
-        lambda desk: texting.send(desk, req_seq=message.req_seq, mobile=message.mobile, text=message.text)
+        lambda desk: texting.send(
+            desk.at(message.acct_no), req_seq=message.req_seq, mobile=message.mobile, text=message.text
+        )
     )
     await _play(bank, scenario)
     return answered({})

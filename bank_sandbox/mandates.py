@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
-from bank_sandbox import cards, custody, numbers, refusals, register, scenarios
+from bank_sandbox import cards, numbers, refusals, register, scenarios
 from bank_sandbox.books import Desk
 from bank_sandbox.refusals import Refusal
 from bank_sandbox.scenarios import Scenario, Target
@@ -41,6 +41,7 @@ def receive(desk: Desk, request: MandateRequest) -> tuple[Scenario, sqlite3.Row 
     Raises:
         Refusal: number known with other content, or closed for good; unknown custody account.
     """
+    desk = desk.at(request.acct_no)
     known = _known(desk, request)
     if known is not None:
         return Scenario.NONE, known
@@ -52,14 +53,15 @@ def receive(desk: Desk, request: MandateRequest) -> tuple[Scenario, sqlite3.Row 
 
 def receive_late(desk: Desk, request: MandateRequest) -> None:
     """Take in a request that was long on its way."""
+    desk = desk.at(request.acct_no)
     if _known(desk, request) is None:
         _enter(desk, request, Scenario.TIMEOUT_BOOKED_LATE)
 
 
-def query(desk: Desk, req_seq: str) -> dict[str, object]:
-    """Wire form of a mandate by its request number."""
+def query(desk: Desk, req_seq: str, acct_no: str) -> dict[str, object]:
+    """Wire form of a mandate by its request number; raises as `payouts.query`."""
     row = _row(desk, req_seq)
-    return numbers.not_found(desk, req_seq) if row is None else wire(desk, row)
+    return numbers.not_found(desk.at(acct_no), req_seq) if row is None else wire(desk, row)
 
 
 def wire(desk: Desk, row: sqlite3.Row) -> dict[str, object]:
@@ -74,12 +76,12 @@ def wire(desk: Desk, row: sqlite3.Row) -> dict[str, object]:
     }
 
 
-def revoke(desk: Desk, req_seq: str) -> dict[str, object]:
-    """Let no debit be made under it any more; an unknown number is closed for good."""
+def revoke(desk: Desk, req_seq: str, acct_no: str) -> dict[str, object]:
+    """Let no debit be made under it any more; an unknown number is closed for good. Raises as `payouts.query`."""
     if _row(desk, req_seq) is None:
-        numbers.close(desk, req_seq)
+        numbers.close(desk.at(acct_no), req_seq)
     desk.db.execute("UPDATE mandate SET state = 'REVOKED' WHERE req_seq = ? AND state = 'ACTIVE'", (req_seq,))
-    return query(desk, req_seq)
+    return query(desk, req_seq, acct_no)
 
 
 def active(desk: Desk, mandate_no: str, acct_no: str) -> sqlite3.Row:
@@ -91,7 +93,7 @@ def active(desk: Desk, mandate_no: str, acct_no: str) -> sqlite3.Row:
     row: sqlite3.Row | None = desk.db.execute(
         "SELECT * FROM mandate WHERE mandate_no = ? AND acct_no = ? AND state = 'ACTIVE'", (mandate_no, acct_no)
     ).fetchone()
-    if row is None or desk.now.astimezone(SHANGHAI).date() > date.fromisoformat(row["last_day"]):
+    if row is None or desk.now.date() > date.fromisoformat(row["last_day"]):
         raise Refusal(refusals.MANDATE, "there is no such mandate in force")
     return row
 
@@ -102,7 +104,7 @@ def check_caps(desk: Desk, mandate: sqlite3.Row, amount_fen: int) -> None:
     Raises:
         Refusal: above a cap.
     """
-    midnight = datetime.combine(desk.now.astimezone(SHANGHAI).date(), time(0), SHANGHAI)
+    midnight = datetime.combine(desk.now.date(), time(0), SHANGHAI)
     today_fen = desk.db.execute(
         "SELECT coalesce(sum(amount_fen), 0) FROM collection WHERE mandate_no = ? AND state <> 'FAIL'"
         " AND created_ms >= ? AND created_ms < ?",
@@ -117,7 +119,6 @@ def check_caps(desk: Desk, mandate: sqlite3.Row, amount_fen: int) -> None:
 
 
 def _known(desk: Desk, request: MandateRequest) -> sqlite3.Row | None:
-    custody.account(desk, request.acct_no)
     row = _row(desk, request.req_seq)
     numbers.check(desk, request.req_seq, _fingerprint(request), row)
     return row

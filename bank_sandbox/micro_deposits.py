@@ -16,6 +16,11 @@ from bank_sandbox.scenarios import Scenario, Target
 
 MAX_FEN = 50
 _VALID_MS = 48 * 3_600_000
+#: When the next deposit of an account comes back.
+NEXT_DUE = (
+    "SELECT min(return_due_ms) AS at_ms FROM micro_deposit"
+    " WHERE acct_no = custody_account.acct_no AND return_due_ms IS NOT NULL"
+)
 _REFERENCE_SIGNS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none that look alike
 _TEXT = "【银行沙箱】已向您尾号{tail}的账户汇入一笔小额鉴权款,鉴权序号{reference},48小时内有效。"
 
@@ -49,6 +54,7 @@ def receive(desk: Desk, request: DepositRequest) -> tuple[Scenario, sqlite3.Row 
     Raises:
         Refusal: number known with other content, or closed for good; unknown custody account.
     """
+    desk = desk.at(request.acct_no)
     known = _known(desk, request)
     if known is not None:
         return Scenario.NONE, known
@@ -60,14 +66,15 @@ def receive(desk: Desk, request: DepositRequest) -> tuple[Scenario, sqlite3.Row 
 
 def receive_late(desk: Desk, request: DepositRequest) -> None:
     """Take in a request that was long on its way."""
+    desk = desk.at(request.acct_no)
     if _known(desk, request) is None:
         _enter(desk, request, Scenario.TIMEOUT_BOOKED_LATE)
 
 
-def query(desk: Desk, req_seq: str) -> dict[str, object]:
-    """Wire form of a micro-deposit's state."""
+def query(desk: Desk, req_seq: str, acct_no: str) -> dict[str, object]:
+    """Wire form of a micro-deposit's state; raises as `payouts.query`."""
     row = _find(desk, req_seq)
-    return numbers.not_found(desk, req_seq) if row is None else wire(desk, row)
+    return numbers.not_found(desk.at(acct_no), req_seq) if row is None else wire(desk, row)
 
 
 def confirm(desk: Desk, req_seq: str, *, amount_fen: int, reference: str) -> dict[str, object]:
@@ -79,6 +86,7 @@ def confirm(desk: Desk, req_seq: str, *, amount_fen: int, reference: str) -> dic
     row = _find(desk, req_seq)
     if row is None:
         raise Refusal(refusals.VERIFICATION_UNKNOWN, "there is no such micro-deposit")
+    desk = desk.at(row["acct_no"])
     checked = _compared(desk, row, amount_fen=amount_fen, reference=reference)
     if checked.check is CodeCheck.ACCEPTED:
         desk.db.execute("UPDATE micro_deposit SET state = ? WHERE req_seq = ?", (State.VERIFIED, req_seq))
@@ -89,7 +97,7 @@ def confirm(desk: Desk, req_seq: str, *, amount_fen: int, reference: str) -> dic
                 "UPDATE micro_deposit SET state = ?, reason_code = ?, reason_text = ? WHERE req_seq = ?",
                 (State.FAIL, refusals.CODE_TRIES, "too many wrong amounts", req_seq),
             )
-    return query(desk, req_seq) | checked.wire()
+    return query(desk, req_seq, desk.acct_no) | checked.wire()
 
 
 def give_back(desk: Desk, req_seq: str) -> bool:
@@ -97,26 +105,15 @@ def give_back(desk: Desk, req_seq: str) -> bool:
     row = _find(desk, req_seq)
     if row is None or row["returned"] or row["amount_fen"] == 0:  # nothing is sent by a refused one
         return False
-    state = State.RETURNED if row["state"] == State.SENT else State(row["state"])
-    desk.db.execute(
-        "UPDATE micro_deposit SET returned = 1, return_due_ms = NULL, state = ? WHERE req_seq = ?", (state, req_seq)
-    )
-    _book(desk, row, LineKind.MICRO_DEPOSIT_RETURN, row["amount_fen"], "returned micro-deposit")
+    _give_back(desk.at(row["acct_no"]), row)
     return True
 
 
-def next_due_ms(desk: Desk) -> int | None:
-    """Bank time of the next return."""
-    sql = "SELECT min(return_due_ms) FROM micro_deposit WHERE return_due_ms IS NOT NULL"
-    at: int | None = desk.db.execute(sql).fetchone()[0]
-    return at
-
-
 def do_due(desk: Desk) -> None:
-    """Give back what is due at the desk's time."""
-    rows = desk.db.execute("SELECT req_seq FROM micro_deposit WHERE return_due_ms <= ?", (desk.now_ms,)).fetchall()
-    for row in rows:
-        give_back(desk, row["req_seq"])
+    """Give back what is due of the desk's account."""
+    due = "SELECT * FROM micro_deposit WHERE acct_no = ? AND return_due_ms <= ?"
+    for row in desk.db.execute(due, (desk.acct_no, desk.now_ms)).fetchall():
+        _give_back(desk, row)
 
 
 def listed(desk: Desk) -> list[dict[str, object]]:
@@ -127,7 +124,7 @@ def listed(desk: Desk) -> list[dict[str, object]]:
 
 def wire(desk: Desk, row: sqlite3.Row) -> dict[str, object]:
     """Wire form of a known micro-deposit, without its amount."""
-    expired = row["state"] == State.SENT and desk.now_ms >= row["expires_ms"]
+    expired = row["state"] == State.SENT and desk.at(row["acct_no"]).now_ms >= row["expires_ms"]
     return {
         "reqSeq": row["req_seq"],
         "state": State.EXPIRED if expired else row["state"],
@@ -138,6 +135,15 @@ def wire(desk: Desk, row: sqlite3.Row) -> dict[str, object]:
         "reasonCode": row["reason_code"],
         "reasonText": row["reason_text"],
     }
+
+
+def _give_back(desk: Desk, row: sqlite3.Row) -> None:
+    state = State.RETURNED if row["state"] == State.SENT else State(row["state"])
+    desk.db.execute(
+        "UPDATE micro_deposit SET returned = 1, return_due_ms = NULL, state = ? WHERE req_seq = ?",
+        (state, row["req_seq"]),
+    )
+    _book(desk, row, LineKind.MICRO_DEPOSIT_RETURN, row["amount_fen"], "returned micro-deposit")
 
 
 def _compared(desk: Desk, row: sqlite3.Row, *, amount_fen: int, reference: str) -> Checked:
@@ -162,7 +168,6 @@ def _find(desk: Desk, req_seq: str) -> sqlite3.Row | None:
 
 
 def _known(desk: Desk, request: DepositRequest) -> sqlite3.Row | None:
-    custody.account(desk, request.acct_no)
     row = _find(desk, request.req_seq)
     numbers.check(desk, request.req_seq, numbers.fingerprint(asdict(request)), row)
     return row

@@ -31,20 +31,21 @@ def check(desk: Desk, req_seq: str, content_fingerprint: str, known: sqlite3.Row
 
 
 def not_found(desk: Desk, req_seq: str) -> dict[str, object]:
-    """Wire form of the answer about an unknown number; the first one starts the clock that closes it."""
-    desk.db.execute("INSERT OR IGNORE INTO unknown_number VALUES (?, ?)", (req_seq, desk.now_ms))
+    """Wire form of the answer about a number unknown to the desk's account; the first one starts what closes it."""
+    desk.db.execute("INSERT OR IGNORE INTO unknown_number VALUES (?, ?, ?)", (req_seq, desk.acct_no, desk.now_ms))
     return {"reqSeq": req_seq, "state": "NONE", "closed": is_closed(desk, req_seq)}
 
 
 def close(desk: Desk, req_seq: str) -> None:
-    """Close an unknown number at once."""
+    """Close a number unknown to the desk's account at once."""
     desk.db.execute(
-        "INSERT INTO unknown_number VALUES (?, 0) ON CONFLICT (req_seq) DO UPDATE SET first_asked_ms = 0", (req_seq,)
+        "INSERT INTO unknown_number VALUES (?, ?, 0) ON CONFLICT (req_seq) DO UPDATE SET first_asked_ms = 0",
+        (req_seq, desk.acct_no),
     )
 
 
 def is_closed(desk: Desk, req_seq: str) -> bool:
-    """Whether the number was promised never to arrive."""
-    row = desk.db.execute("SELECT first_asked_ms FROM unknown_number WHERE req_seq = ?", (req_seq,)).fetchone()
+    """Whether the number was promised never to arrive, by the clock of the account for which it was asked for."""
+    row = desk.db.execute("SELECT * FROM unknown_number WHERE req_seq = ?", (req_seq,)).fetchone()
     grace_ms = int(desk.options.closing_grace_seconds * 1000)
-    return row is not None and desk.now_ms >= row["first_asked_ms"] + grace_ms
+    return row is not None and desk.at(row["acct_no"]).now_ms >= row["first_asked_ms"] + grace_ms

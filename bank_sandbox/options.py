@@ -13,8 +13,8 @@ class Options:
         data: folder of the bank's books; made when missing.
         key: shared secret of the connection to the one client of this bank; signs requests, answers and notices.
         notice_url: where signed notices go; empty keeps what the books remember.
-        start_at: what the clock of new books shows first (aware); None for the machine's time. Later starts go on
-            from where the clock stood.
+        start_at: the bank's time in new books (aware), where accounts begin that name no first moment; None for the
+            machine's time. Later starts go on from where the clocks stood.
         delay_factor: multiplies every channel's processing time; 0 makes every payout final at once.
         closing_grace_seconds: bank time between the first query of an unknown number and its closing for good.
         silence_seconds: real time for which a request that gets no answer is held open.

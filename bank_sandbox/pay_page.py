@@ -57,7 +57,7 @@ async def pay(request: Request, token: str) -> Response:
         row = collections.by_token(desk, token)
         if row is not None:
             try:
-                collections.payer_pays(desk, row)
+                collections.payer_pays(desk.at(row["acct_no"]), row)
             except Refusal:
                 return _page(desk, token, status=409)
         return _page(desk, token)

@@ -13,6 +13,11 @@ from bank_sandbox.refusals import Refusal
 from bank_sandbox.scenarios import Scenario, Target
 
 _SLOW_CHANNEL_FACTOR = 20
+#: When the next payout of an account ends or returns.
+NEXT_DUE = (
+    "SELECT min(due_ms) AS at_ms FROM payout WHERE acct_no = custody_account.acct_no AND due_ms IS NOT NULL UNION ALL"
+    " SELECT min(return_due_ms) FROM payout WHERE acct_no = custody_account.acct_no AND return_due_ms IS NOT NULL"
+)
 
 
 class PayoutState(StrEnum):
@@ -52,6 +57,7 @@ def receive(desk: Desk, request: PayoutRequest) -> tuple[Scenario, sqlite3.Row |
     Raises:
         Refusal: number known with other content, or closed for good; unknown custody account.
     """
+    desk = desk.at(request.acct_no)
     known = _known(desk, request)
     if known is not None:
         return Scenario.NONE, known
@@ -63,16 +69,19 @@ def receive(desk: Desk, request: PayoutRequest) -> tuple[Scenario, sqlite3.Row |
 
 def receive_late(desk: Desk, request: PayoutRequest) -> None:
     """Take in a request that was long on its way."""
+    desk = desk.at(request.acct_no)
     if _known(desk, request) is None:
         _enter(desk, request, Scenario.TIMEOUT_BOOKED_LATE)
 
 
-def query(desk: Desk, req_seq: str) -> dict[str, object]:
-    """Wire form of a payout's state; the first query of an unknown number starts the clock that closes it."""
+def query(desk: Desk, req_seq: str, acct_no: str) -> dict[str, object]:
+    """Wire form of a payout's state; the first query of an unknown number starts what closes it.
+
+    Raises:
+        Refusal: unknown number, and no such account either.
+    """
     row = desk.db.execute("SELECT * FROM payout WHERE req_seq = ?", (req_seq,)).fetchone()
-    if row is not None:
-        return wire(row)
-    return numbers.not_found(desk, req_seq)
+    return numbers.not_found(desk.at(acct_no), req_seq) if row is None else wire(row)
 
 
 def wire(row: sqlite3.Row) -> dict[str, object]:
@@ -91,7 +100,7 @@ def wire(row: sqlite3.Row) -> dict[str, object]:
 
 def listed(desk: Desk) -> list[dict[str, object]]:
     """All payouts in the order of their acceptance, for the steering handle."""
-    rows = desk.db.execute("SELECT * FROM payout ORDER BY accepted_ms, rowid")
+    rows = desk.db.execute("SELECT * FROM payout ORDER BY rowid")
     return [
         wire(row)
         | {
@@ -104,24 +113,15 @@ def listed(desk: Desk) -> list[dict[str, object]]:
     ]
 
 
-def next_due_ms(desk: Desk) -> int | None:
-    """Bank time of the next payout to be finished or returned."""
-    row = desk.db.execute(
-        "SELECT min(at) AS at FROM (SELECT min(due_ms) AS at FROM payout WHERE due_ms IS NOT NULL"
-        " UNION ALL SELECT min(return_due_ms) FROM payout WHERE return_due_ms IS NOT NULL)"
-    ).fetchone()
-    at: int | None = row["at"]
-    return at
-
-
-def settle_due(desk: Desk) -> None:
-    """Finish and return what is due by now, in the order of its time."""
-    while (at_ms := next_due_ms(desk)) is not None and at_ms <= desk.now_ms:
-        returning = desk.db.execute("SELECT * FROM payout WHERE return_due_ms = ?", (at_ms,)).fetchone()
-        if returning is not None:
-            _give_back(desk, returning, at_ms)
-        else:
-            _finish(desk, desk.db.execute("SELECT * FROM payout WHERE due_ms = ?", (at_ms,)).fetchone(), at_ms)
+def do_due(desk: Desk) -> None:
+    """Return and finish what is due of the desk's account, in the order of its time."""
+    for column, do in (("return_due_ms", _give_back), ("due_ms", _finish)):
+        rows = desk.db.execute(
+            f"SELECT * FROM payout WHERE acct_no = ? AND {column} <= ? ORDER BY {column}, rowid",  # noqa: S608 - constants
+            (desk.acct_no, desk.now_ms),
+        ).fetchall()
+        for row in rows:
+            do(desk, row)
 
 
 def channel_health(desk: Desk, channel: Channel) -> Health:
@@ -135,7 +135,6 @@ def set_channel_health(desk: Desk, channel: Channel, health: Health) -> None:
 
 
 def _known(desk: Desk, request: PayoutRequest) -> sqlite3.Row | None:
-    custody.account(desk, request.acct_no)
     row: sqlite3.Row | None = desk.db.execute("SELECT * FROM payout WHERE req_seq = ?", (request.req_seq,)).fetchone()
     numbers.check(desk, request.req_seq, request.fingerprint, row)
     return row
@@ -169,7 +168,7 @@ def _enter(desk: Desk, request: PayoutRequest, scenario: Scenario) -> sqlite3.Ro
         ),
     ).fetchone()
     if refusal is None:
-        settle_due(desk)
+        do_due(desk)
         row = desk.db.execute("SELECT * FROM payout WHERE req_seq = ?", (request.req_seq,)).fetchone()
     entered: sqlite3.Row = row
     return entered
@@ -221,13 +220,13 @@ def _processing_ms(desk: Desk, channel: Channel, scenario: Scenario) -> int:
     return int(seconds * 1000)
 
 
-def _finish(desk: Desk, row: sqlite3.Row, at_ms: int) -> None:
+def _finish(desk: Desk, row: sqlite3.Row) -> None:
     scenario = Scenario(row["scenario"])
     if scenario is Scenario.FAILED_LATER:
         desk.db.execute(
             "UPDATE payout SET state = ?, reason_code = ?, reason_text = ?, finished_ms = ?, due_ms = NULL"
             " WHERE req_seq = ?",
-            (PayoutState.FAIL, refusals.PAYEE_ACCOUNT, "the payee's bank rejected it", at_ms, row["req_seq"]),
+            (PayoutState.FAIL, refusals.PAYEE_ACCOUNT, "the payee's bank rejected it", desk.now_ms, row["req_seq"]),
         )
         _tell_end(desk, row, PayoutState.FAIL)
         return
@@ -236,7 +235,6 @@ def _finish(desk: Desk, row: sqlite3.Row, at_ms: int) -> None:
         row["acct_no"],
         LineKind.PAYOUT,
         -row["amount_fen"],
-        at_ms=at_ms,
         req_seq=row["req_seq"],
         party_acct=row["payee_acct"],
         party_name=row["payee_name"],
@@ -244,17 +242,17 @@ def _finish(desk: Desk, row: sqlite3.Row, at_ms: int) -> None:
     )
     return_due_ms = None
     if scenario is Scenario.RETURNED:
-        return_due_ms = at_ms + int(desk.options.return_days * 86_400_000)
+        return_due_ms = desk.now_ms + int(desk.options.return_days * 86_400_000)
     desk.db.execute(
         "UPDATE payout SET state = ?, serial_no = ?, finished_ms = ?, due_ms = NULL, return_due_ms = ?"
         " WHERE req_seq = ?",
         (PayoutState.SUCCESS, line["serial_no"], line["booked_ms"], return_due_ms, row["req_seq"]),
     )
     _tell_end(desk, row, PayoutState.SUCCESS)
-    _charge(desk, row, at_ms)
+    _charge(desk, row)
 
 
-def _charge(desk: Desk, row: sqlite3.Row, at_ms: int) -> None:
+def _charge(desk: Desk, row: sqlite3.Row) -> None:
     charge_fen = channels.charge_fen(Channel(row["channel"]), row["amount_fen"])
     if charge_fen == 0:
         return
@@ -263,21 +261,19 @@ def _charge(desk: Desk, row: sqlite3.Row, at_ms: int) -> None:
         row["acct_no"],
         LineKind.CHARGE,
         -charge_fen,
-        at_ms=at_ms,
         req_seq=row["req_seq"],
         remark=f"charge for {row['channel']}",
     )
     notices.write(desk, Scenario.NONE, kind="LINE", acct_no=row["acct_no"], amount_fen=-charge_fen)
 
 
-def _give_back(desk: Desk, row: sqlite3.Row, at_ms: int) -> None:
+def _give_back(desk: Desk, row: sqlite3.Row) -> None:
     desk.db.execute("UPDATE payout SET return_due_ms = NULL WHERE req_seq = ?", (row["req_seq"],))
     custody.book(
         desk,
         row["acct_no"],
         LineKind.RETURN,
         row["amount_fen"],
-        at_ms=at_ms,
         req_seq=row["req_seq"],
         party_acct=row["payee_acct"],
         party_name=row["payee_name"],

@@ -14,38 +14,34 @@ from bank_sandbox.scenarios import Scenario
 #: Title of the bank's account through which collected money passes.
 TRANSIT_TITLE = "网络收单专属过渡户"
 
-_TO_SETTLE = (
-    "SELECT {columns} FROM collection_payment WHERE settlement_no IS NULL AND {condition}"
-    " UNION ALL SELECT {columns} FROM collection_refund"
-    " WHERE settlement_no IS NULL AND settle_due_ms IS NOT NULL AND {condition}"
+#: When the next batch of an account is settled.
+NEXT_DUE = (
+    "SELECT min(settle_due_ms) AS at_ms FROM collection_payment"
+    " WHERE acct_no = custody_account.acct_no AND settlement_no IS NULL UNION ALL"
+    " SELECT min(settle_due_ms) FROM collection_refund"
+    " WHERE acct_no = custody_account.acct_no AND settlement_no IS NULL AND settle_due_ms IS NOT NULL"
 )
 
 
-def next_due_ms(desk: Desk) -> int | None:
-    """Bank time of the next settlement."""
-    sql = f"SELECT min(settle_due_ms) FROM ({_TO_SETTLE.format(columns='settle_due_ms', condition='TRUE')})"  # noqa: S608 - constants
-    at: int | None = desk.db.execute(sql).fetchone()[0]
-    return at
-
-
 def do_due(desk: Desk) -> None:
-    """Settle what is due at the desk's time: one settlement per account, method and day."""
-    groups = _TO_SETTLE.format(columns="acct_no, method, booked_ms", condition="settle_due_ms <= :now")
+    """Settle what is due of the desk's account: one settlement per method and day."""
     found = {
-        (row["acct_no"], row["method"], moment(row["booked_ms"]).date().isoformat())
-        for row in desk.db.execute(groups, {"now": desk.now_ms})
+        (row["method"], moment(row["booked_ms"]).date().isoformat())
+        for table in ("collection_payment", "collection_refund")
+        for row in _due_rows(desk, table)
     }
-    for acct_no, method, day in sorted(found):
-        _settle(desk, acct_no, Method(method), day)
+    for method, day in sorted(found):
+        _settle(desk, Method(method), day)
 
 
 def settle_now(desk: Desk, method: Method | None) -> None:
-    """Let everything unsettled of a method, or of all, be settled at once instead of in its batch."""
+    """Let everything unsettled of a method, or of all, fall due now, in whatever account, instead of in its batch."""
     for table, known in (("collection_payment", "TRUE"), ("collection_refund", "settle_due_ms IS NOT NULL")):
         desk.db.execute(
-            f"UPDATE {table} SET settle_due_ms = :now"  # noqa: S608 - constants
-            f" WHERE settlement_no IS NULL AND {known} AND (:method IS NULL OR method = :method)",
-            {"now": desk.now_ms, "method": method},
+            f"UPDATE {table} SET settle_due_ms = :real_now + clock_ahead_ms FROM custody_account"  # noqa: S608 - constants
+            f" WHERE custody_account.acct_no = {table}.acct_no AND settlement_no IS NULL AND {known}"
+            " AND (:method IS NULL OR method = :method)",
+            {"real_now": desk.real_ms, "method": method},
         )
 
 
@@ -81,9 +77,9 @@ def wire(desk: Desk, settlement_no: str) -> dict[str, object]:
     }
 
 
-def _settle(desk: Desk, acct_no: str, method: Method, day: str) -> None:
-    payments = _of_day(_due_rows(desk, "collection_payment", acct_no, method), day)
-    refunds = _of_day(_due_rows(desk, "collection_refund", acct_no, method), day)
+def _settle(desk: Desk, method: Method, day: str) -> None:
+    payments = _of_batch(_due_rows(desk, "collection_payment"), method, day)
+    refunds = _of_batch(_due_rows(desk, "collection_refund"), method, day)
     count = desk.db.execute("SELECT count(*) FROM settlement").fetchone()[0]
     settlement_no = f"S{day.replace('-', '')}-{method}-{count + 1:08d}"
     paid_fen = sum(row["amount_fen"] for row in payments)
@@ -100,34 +96,33 @@ def _settle(desk: Desk, acct_no: str, method: Method, day: str) -> None:
         )
     remark = f"{method} {day}"
     brought_fen = paid_fen - refunded_fen - (fee_fen if net else 0)
-    serial_no = _book(desk, acct_no, LineKind.SETTLEMENT, brought_fen, settlement_no, remark)
+    serial_no = _book(desk, LineKind.SETTLEMENT, brought_fen, settlement_no, remark)
     if not net:
-        _book(desk, acct_no, LineKind.CHARGE, -fee_fen, settlement_no, f"fees of {remark}")
+        _book(desk, LineKind.CHARGE, -fee_fen, settlement_no, f"fees of {remark}")
     desk.db.execute(
         "INSERT INTO settlement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (settlement_no, acct_no, method, day, paid_fen, refunded_fen, fee_fen, int(net), serial_no),
+        (settlement_no, desk.acct_no, method, day, paid_fen, refunded_fen, fee_fen, int(net), serial_no),
     )
 
 
-def _due_rows(desk: Desk, table: str, acct_no: str, method: Method) -> Iterable[sqlite3.Row]:
+def _due_rows(desk: Desk, table: str) -> Iterable[sqlite3.Row]:
     return desk.db.execute(
-        f"SELECT * FROM {table}"  # noqa: S608 - constants
-        " WHERE acct_no = ? AND method = ? AND settlement_no IS NULL AND settle_due_ms <= ?",
-        (acct_no, method, desk.now_ms),
+        f"SELECT * FROM {table} WHERE acct_no = ? AND settlement_no IS NULL AND settle_due_ms <= ?",  # noqa: S608 - constants
+        (desk.acct_no, desk.now_ms),
     )
 
 
-def _of_day(rows: Iterable[sqlite3.Row], day: str) -> list[sqlite3.Row]:
-    return [row for row in rows if moment(row["booked_ms"]).date().isoformat() == day]
+def _of_batch(rows: Iterable[sqlite3.Row], method: Method, day: str) -> list[sqlite3.Row]:
+    return [row for row in rows if row["method"] == method and moment(row["booked_ms"]).date().isoformat() == day]
 
 
-def _book(desk: Desk, acct_no: str, kind: LineKind, amount_fen: int, settlement_no: str, remark: str) -> str:
+def _book(desk: Desk, kind: LineKind, amount_fen: int, settlement_no: str, remark: str) -> str:
     """Book a line and tell of it; nothing for a zero amount."""
     if amount_fen == 0:
         return ""
     line = custody.book(
         desk,
-        acct_no,
+        desk.acct_no,
         kind,
         amount_fen,
         req_seq=settlement_no,
@@ -135,7 +130,7 @@ def _book(desk: Desk, acct_no: str, kind: LineKind, amount_fen: int, settlement_
         party_name=TRANSIT_TITLE if kind is LineKind.SETTLEMENT else "",
         remark=remark,
     )
-    notices.write(desk, Scenario.NONE, kind="LINE", acct_no=acct_no, amount_fen=amount_fen)
+    notices.write(desk, Scenario.NONE, kind="LINE", acct_no=desk.acct_no, amount_fen=amount_fen)
     return str(line["serial_no"])
 
 

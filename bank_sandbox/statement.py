@@ -15,12 +15,13 @@ from bank_sandbox.workdays import SHANGHAI
 _NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
 
 
-def camt053(desk: Desk, acct_no: str, day: date) -> bytes:
-    """Statement of one Asia/Shanghai day; today's shows what is booked so far.
+def camt053(desk: Desk, day: date) -> bytes:
+    """Statement of one Asia/Shanghai day of the desk's account; today's shows what is booked so far.
 
     Raises:
-        Refusal: unknown account, or a day that has not begun.
+        Refusal: a day that has not begun.
     """
+    acct_no = desk.acct_no
     account = custody.account(desk, acct_no)
     if day > desk.now.date():
         raise Refusal(refusals.STATEMENT_DAY, "that day has not begun")

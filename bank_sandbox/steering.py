@@ -1,11 +1,10 @@
 """The handle for people and tests: what happens outside the bank, and what shall go wrong inside. Not signed."""
 
-from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, StringConstraints
 
 from bank_sandbox import bank as running
 from bank_sandbox import (
@@ -24,7 +23,7 @@ from bank_sandbox import (
 from bank_sandbox.books import Desk
 from bank_sandbox.channels import Channel, Health
 from bank_sandbox.custody import LineKind
-from bank_sandbox.gateway import WireMessage, Yuan, bank_of
+from bank_sandbox.gateway import MeantFor, WireMessage, Yuan, bank_of
 from bank_sandbox.methods import DebitChannel, Method
 from bank_sandbox.money import fen
 from bank_sandbox.notices import NoticeState
@@ -37,10 +36,11 @@ SignedYuan = Annotated[str, StringConstraints(pattern=r"^-?\d{1,17}\.\d{2}$")]
 
 
 class Opening(WireMessage):
-    """Opens a custody account; the same reference gets the same account."""
+    """Opens a custody account; the same reference gets the same account. Without a first moment at the bank's time."""
 
     reference: Annotated[str, StringConstraints(min_length=1, max_length=64)]
     title: Annotated[str, StringConstraints(min_length=1, max_length=120)]
+    start_at: AwareDatetime | None = None
 
 
 class Transfer(WireMessage):
@@ -64,10 +64,10 @@ class Planting(WireMessage):
 
 
 class ClockMove(WireMessage):
-    """Forward to a time, or by so many seconds; exactly one of them."""
+    """Moves an account's clock forward to a time."""
 
-    to: AwareDatetime | None = None
-    advance_seconds: Annotated[float, Field(ge=0)] | None = None
+    acct_no: str
+    to: AwareDatetime
 
 
 class Service(StrEnum):
@@ -99,7 +99,7 @@ class NoticeTarget(WireMessage):
 
 @router.get("/health")
 async def health(request: Request) -> dict[str, str]:
-    """Whether the bank runs, its books answer, and what its clock shows."""
+    """Whether the bank runs, its books answer, and when an account begins that is opened now."""
     return {"status": "ok", "now": await bank_of(request).at_desk(_now)}
 
 
@@ -107,7 +107,9 @@ async def health(request: Request) -> dict[str, str]:
 async def open_custody_account(request: Request, message: Opening) -> dict[str, str]:
     """Open a custody account."""
     acct_no = await bank_of(request).at_desk(
-        lambda desk: custody.open_account(desk, reference=message.reference, title=message.title)
+        lambda desk: custody.open_account(
+            desk, reference=message.reference, title=message.title, start_at=message.start_at
+        )
     )
     return {"acctNo": acct_no}
 
@@ -117,6 +119,7 @@ async def transfer(request: Request, message: Transfer) -> dict[str, object]:
     """Book an inbound transfer and tell the client."""
 
     def receive(desk: Desk) -> dict[str, object]:
+        desk = desk.at(message.acct_no)
         amount_fen = fen(message.amt)
         if amount_fen == 0:
             raise HTTPException(422, "nothing cannot be transferred")
@@ -141,6 +144,7 @@ async def plant_line(request: Request, message: Planting) -> dict[str, object]:
     """Book a line that nobody ordered, e.g. to see that a reconciliation finds it."""
 
     def plant(desk: Desk) -> dict[str, object]:
+        desk = desk.at(message.acct_no)
         amount_fen = fen(message.amt)
         if amount_fen == 0:
             raise HTTPException(422, "a line moves an amount")
@@ -167,25 +171,22 @@ async def all_payouts(request: Request) -> list[dict[str, object]]:
 
 
 @router.get("/clock")
-async def read_clock(request: Request) -> dict[str, str]:
-    """The bank's time."""
-    return {"now": await bank_of(request).at_desk(_now)}
+async def read_clock(request: Request, acct_no: MeantFor) -> dict[str, str]:
+    """An account's time."""
+    return {"now": await bank_of(request).at_desk(lambda desk: _now(desk.at(acct_no)))}
 
 
 @router.post("/clock")
 async def move_clock(request: Request, message: ClockMove) -> dict[str, str]:
-    """Move the bank's time forward; what is due on the way is done."""
-    if (message.to is None) == (message.advance_seconds is None):
-        raise HTTPException(422, "name either `to` or `advanceSeconds`")
+    """Move an account's time forward; what is due on the way is done."""
 
     def move(desk: Desk) -> str:
-        target: datetime = message.to or desk.now + timedelta(seconds=message.advance_seconds or 0)
         try:
-            moved = clock.move_to(desk, target)
+            clock.move_to(desk.at(message.acct_no), message.to)
         except ValueError as error:
             raise HTTPException(409, str(error)) from error
-        duties.do_due(moved)
-        return _now(moved)
+        duties.do_due(desk)
+        return _now(desk.at(message.acct_no))
 
     return {"now": await bank_of(request).at_desk(move)}
 
@@ -220,7 +221,7 @@ async def order_scenario(request: Request, message: OneTime) -> dict[str, str]:
 
 @router.post("/reset")
 async def reset(request: Request) -> dict[str, str]:
-    """Forget waiting scenarios and make everything well; books and clock stay."""
+    """Forget waiting scenarios and make everything well; books and clocks stay."""
 
     def clear(desk: Desk) -> None:
         desk.db.execute("DELETE FROM one_time")

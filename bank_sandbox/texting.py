@@ -6,7 +6,7 @@ from bank_sandbox.refusals import Refusal
 
 
 def send(desk: Desk, *, req_seq: str, mobile: str, text: str) -> None:
-    """Put a message into the outbox; the same number with the same content sends nothing more.
+    """Put a message of the desk's account into the outbox; the same number with the same content sends nothing more.
 
     Raises:
         Refusal: number known with other content.
@@ -14,8 +14,8 @@ def send(desk: Desk, *, req_seq: str, mobile: str, text: str) -> None:
     row = desk.db.execute("SELECT mobile, text FROM sms WHERE req_seq = ?", (req_seq,)).fetchone()
     if row is None:
         desk.db.execute(
-            "INSERT INTO sms (req_seq, mobile, text, received_ms) VALUES (?, ?, ?, ?)",
-            (req_seq, mobile, text, desk.now_ms),
+            "INSERT INTO sms (req_seq, acct_no, mobile, text, received_ms) VALUES (?, ?, ?, ?, ?)",
+            (req_seq, desk.acct_no, mobile, text, desk.now_ms),
         )
     elif (row["mobile"], row["text"]) != (mobile, text):
         raise Refusal(refusals.NUMBER_REUSED, "this request number was used with other content")
@@ -26,6 +26,7 @@ def outbox(desk: Desk) -> list[dict[str, object]]:
     return [
         {
             "reqSeq": row["req_seq"],
+            "acctNo": row["acct_no"],
             "mobile": row["mobile"],
             "text": row["text"],
             "at": moment(row["received_ms"]).isoformat(timespec="milliseconds"),

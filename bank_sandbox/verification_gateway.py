@@ -2,21 +2,32 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import StringConstraints
 
 from bank_sandbox import card_checks, micro_deposits, register
-from bank_sandbox.gateway import Mobile, ReqSeq, SignedRoute, WireMessage, Yuan, positive, read, take_in
+from bank_sandbox.gateway import (
+    AskedFor,
+    MeantFor,
+    Mobile,
+    ReqSeq,
+    SignedRoute,
+    WireMessage,
+    Yuan,
+    positive,
+    read,
+    take_in,
+)
 
 router = APIRouter(prefix="/gateway", route_class=SignedRoute)
 
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
-_AskedFor = Annotated[ReqSeq, Query(alias="reqSeq")]
 
 
 class PersonMessage(WireMessage):
     """A person to be looked up."""
 
+    acct_no: str
     name: _Name
     id_no: str
 
@@ -24,6 +35,7 @@ class PersonMessage(WireMessage):
 class CompanyMessage(WireMessage):
     """A business to be looked up; empty parts are not compared."""
 
+    acct_no: str
     name: _Name
     credit_code: str
     legal_rep_name: _Name
@@ -56,6 +68,7 @@ class CardMessage(WireMessage):
     """A UnionPay check on the wire."""
 
     req_seq: ReqSeq
+    acct_no: str
     name: _Name
     id_no: str
     card_no: str
@@ -78,14 +91,16 @@ class CardNumberMessage(WireMessage):
 @router.post("/identity/person")
 async def check_person(request: Request, message: PersonMessage) -> Response:
     """Look a person up."""
-    return await read(request, lambda desk: register.check_person(desk, name=message.name, id_no=message.id_no))
+    return await read(
+        request, lambda desk: register.check_person(desk.at(message.acct_no), name=message.name, id_no=message.id_no)
+    )
 
 
 @router.post("/identity/company")
 async def check_company(request: Request, message: CompanyMessage) -> Response:
     """Look a business up."""
-    question = register.CompanyQuestion(**message.model_dump())
-    return await read(request, lambda desk: register.check_company(desk, question))
+    question = register.CompanyQuestion(**message.model_dump(exclude={"acct_no"}))
+    return await read(request, lambda desk: register.check_company(desk.at(message.acct_no), question))
 
 
 @router.post("/micro-deposits")
@@ -98,9 +113,9 @@ async def send_micro_deposit(request: Request, message: DepositMessage) -> Respo
 
 
 @router.get("/micro-deposits")
-async def micro_deposit_state(request: Request, req_seq: _AskedFor) -> Response:
+async def micro_deposit_state(request: Request, req_seq: AskedFor, acct_no: MeantFor = "") -> Response:
     """State of a micro-deposit."""
-    return await read(request, lambda desk: micro_deposits.query(desk, req_seq))
+    return await read(request, lambda desk: micro_deposits.query(desk, req_seq, acct_no))
 
 
 @router.post("/micro-deposits/confirm")
@@ -127,9 +142,9 @@ async def start_card_check(request: Request, message: CardMessage) -> Response:
 
 
 @router.get("/card-checks")
-async def card_check_state(request: Request, req_seq: _AskedFor) -> Response:
+async def card_check_state(request: Request, req_seq: AskedFor, acct_no: MeantFor = "") -> Response:
     """State of a UnionPay check."""
-    return await read(request, lambda desk: card_checks.query(desk, req_seq))
+    return await read(request, lambda desk: card_checks.query(desk, req_seq, acct_no))
 
 
 @router.post("/card-checks/confirm")

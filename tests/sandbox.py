@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import httpx2
 import pytest
@@ -19,13 +20,26 @@ from escrow.stack.processes import free_port
 
 BANK_KEY = "secret-of-the-test-connection"
 _REPOSITORY = Path(__file__).parent.parent
-_START_SECONDS = 30.0
+#: How long anything is waited for on a busy machine; what happens sooner ends the wait.
+PATIENCE_SECONDS = 120.0
+_POLL_SECONDS = 0.03
+_T = TypeVar("_T")
+
+
+async def seen(look: Callable[[], Awaitable[_T]], holds: Callable[[_T], bool], what: str) -> _T:
+    """Look until what is seen holds, and answer it; the failure says what was waited for and what was seen last."""
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while not holds(last := await look()):
+        assert time.monotonic() < give_up_at, f"waited {PATIENCE_SECONDS:g} s for {what}; seen last: {last!r}"
+        await asyncio.sleep(_POLL_SECONDS)
+    return last
 
 
 class Sandbox:
     """One bank: `start()` and `kill()` as often as wanted, on the same port and books.
 
-    `steer` speaks to the steering handle, `bank` is our client of it.
+    `steer` speaks to the steering handle, `bank` is our client of it. A request that shall get no answer is given up by
+    the bank after half a second, so that the client need not be impatient with a busy machine.
     """
 
     def __init__(self, data: Path, options: Sequence[str] = ()) -> None:
@@ -33,28 +47,28 @@ class Sandbox:
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.key = BANK_KEY
         self.data = data
-        self.steer = SandboxSteering(self.base_url)
-        self.bank = SandboxBank(self.base_url, self.key, read_timeout_seconds=1.5)
-        self._options = options
+        self.steer = SandboxSteering(self.base_url, timeout_seconds=PATIENCE_SECONDS)
+        self.bank = SandboxBank(self.base_url, self.key, read_timeout_seconds=PATIENCE_SECONDS)
+        self._options = ("--silence-seconds", "0.5", *options)
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
         """Start the process and wait until it answers."""
-        self._process = subprocess.Popen(  # noqa: ASYNC220 - forks in a millisecond; only the wait below takes time
+        process = self._process = subprocess.Popen(  # noqa: ASYNC220 - forks in a millisecond; only the wait below takes time
             [sys.executable, "-m", "bank_sandbox", "--port", str(self.port), "--data", str(self.data), *self._options],
             cwd=_REPOSITORY,
             env={**os.environ, "BANK_KEY": self.key},
         )
-        give_up_at = time.monotonic() + _START_SECONDS
-        async with httpx2.AsyncClient(base_url=self.base_url, trust_env=False) as client:
-            while True:
-                try:
-                    if (await client.get("/sandbox/health")).is_success:
-                        return
-                except httpx2.TransportError:
-                    assert self._process.poll() is None, "the bank sandbox ended at start"
-                    assert time.monotonic() < give_up_at, "the bank sandbox does not answer"
-                await asyncio.sleep(0.03)
+
+        async def answer() -> str:
+            assert process.poll() is None, f"the bank sandbox ended at start with {process.returncode}"
+            try:
+                return str((await client.get("/sandbox/health")).status_code)
+            except httpx2.TransportError as error:
+                return repr(error)
+
+        async with httpx2.AsyncClient(base_url=self.base_url, timeout=PATIENCE_SECONDS, trust_env=False) as client:
+            await seen(answer, lambda status: status == "200", "the bank sandbox to answer")
 
     def kill(self) -> None:
         """End the process with SIGKILL, as a power cut would."""
@@ -75,7 +89,7 @@ class Sandbox:
         if process is None:
             return 0
         process.send_signal(number)
-        return process.wait(timeout=10)
+        return process.wait(timeout=PATIENCE_SECONDS)
 
 
 @asynccontextmanager

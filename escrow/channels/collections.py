@@ -80,10 +80,13 @@ class CollectionRefundOrder:
 
 
 class Collections(Protocol):
-    """Money in, other than by the payer's own transfer."""
+    """Money in, other than by the payer's own transfer.
 
-    async def capabilities(self) -> CollectionCapabilities:
-        """Methods and debit channels with caps, fees and health at this moment of the bank's clock."""
+    Where a number may be unknown to the channel, `custody_account_no` names the account by whose time it is waited for.
+    """
+
+    async def capabilities(self, custody_account_no: str) -> CollectionCapabilities:
+        """Methods and debit channels with caps, fees and health at this moment of the custody account's clock."""
         ...
 
     async def sign_mandate(self, order: MandateOrder) -> MandateAnswer:
@@ -95,11 +98,11 @@ class Collections(Protocol):
         """
         ...
 
-    async def query_mandate(self, request_no: str) -> MandateAnswer:
+    async def query_mandate(self, request_no: str, *, custody_account_no: str) -> MandateAnswer:
         """State of the mandate registered with this number."""
         ...
 
-    async def revoke_mandate(self, request_no: str) -> MandateAnswer:
+    async def revoke_mandate(self, request_no: str, *, custody_account_no: str) -> MandateAnswer:
         """Let no further debit be made under the mandate registered with this number; repeatable."""
         ...
 
@@ -115,11 +118,11 @@ class Collections(Protocol):
         """Send a new SMS code for a quick payment; the old one is void."""
         ...
 
-    async def query(self, request_no: str) -> CollectionAnswer:
+    async def query(self, request_no: str, *, custody_account_no: str) -> CollectionAnswer:
         """State of the collection; NOT_FOUND with `final` once it can no longer arrive."""
         ...
 
-    async def close(self, request_no: str) -> CollectionAnswer:
+    async def close(self, request_no: str, *, custody_account_no: str) -> CollectionAnswer:
         """Let no payer pay any more; an unknown number can then no longer arrive. Repeatable.
 
         Raises:
@@ -132,7 +135,7 @@ class Collections(Protocol):
         """Refund once; a repeat of a known number is answered with its state."""
         ...
 
-    async def query_refund(self, request_no: str) -> RefundAnswer:
+    async def query_refund(self, request_no: str, *, custody_account_no: str) -> RefundAnswer:
         """State of the refund; NOT_FOUND with `final` once it can no longer arrive."""
         ...
 

@@ -25,17 +25,17 @@ class CompanyQuestion:
 
 
 class IdentityRegistry(Protocol):
-    """Registers of persons and businesses.
+    """Registers of persons and businesses, asked on behalf of a platform's custody account.
 
     Raises:
         BankDeclined: `identity_number_invalid`: a number's check digit is wrong.
         BankUnreachable: the registry is down or gave no readable answer; ask again later.
     """
 
-    async def check_person(self, *, name: str, citizen_id: str) -> PersonCheck:
+    async def check_person(self, *, custody_account_no: str, name: str, citizen_id: str) -> PersonCheck:
         """Whether a person of this name has this citizen ID number."""
         ...
 
-    async def check_company(self, question: CompanyQuestion) -> CompanyCheck:
+    async def check_company(self, question: CompanyQuestion, *, custody_account_no: str) -> CompanyCheck:
         """Whether a company is what it says it is, its registration and its capital."""
         ...

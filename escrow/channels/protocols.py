@@ -48,7 +48,7 @@ class RailCapability:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """The bank's answer about its rails at its own time `as_of`."""
+    """The bank's answer about its rails at `as_of`, the custody account's time at the bank."""
 
     as_of: datetime
     custody_bank_code: str
@@ -113,8 +113,8 @@ class Custody(Protocol):
 class Payouts(Protocol):
     """Payments out of the custody account."""
 
-    async def capabilities(self) -> Capabilities:
-        """Rails, caps, hours and health at this moment of the bank's clock."""
+    async def capabilities(self, custody_account_no: str) -> Capabilities:
+        """Rails, caps, hours and health at this moment of the custody account's clock at the bank."""
         ...
 
     async def submit(self, order: PayoutOrder) -> PayoutAnswer:
@@ -127,14 +127,18 @@ class Payouts(Protocol):
         """
         ...
 
-    async def query(self, request_no: str) -> PayoutAnswer:
-        """State of the payout with this number; NOT_FOUND with `final` once it can no longer arrive."""
+    async def query(self, request_no: str, *, custody_account_no: str) -> PayoutAnswer:
+        """State of the payout with this number; NOT_FOUND with `final` once it can no longer arrive.
+
+        Args:
+            custody_account_no: the account by whose time an unknown number is waited for.
+        """
         ...
 
 
 class Sms(Protocol):
-    """Text messages to members."""
+    """Text messages to members, sent on behalf of a platform's custody account."""
 
-    async def send(self, *, request_no: str, mobile: str, text: str) -> None:
+    async def send(self, *, request_no: str, custody_account_no: str, mobile: str, text: str) -> None:
         """Send once per request number; a repeat sends nothing more."""
         ...

@@ -29,9 +29,13 @@ class MicroDepositOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardCheckOrder:
-    """A person's name, ID number, card and the mobile that the card's bank knows: personal data."""
+    """A person's name, ID number, card and the mobile that the card's bank knows: personal data.
+
+    It is asked for on behalf of a platform's custody account.
+    """
 
     request_no: str
+    custody_account_no: str
     name: str
     citizen_id: str
     card_no: str
@@ -39,7 +43,10 @@ class CardCheckOrder:
 
 
 class AccountVerification(Protocol):
-    """Micro-deposits and UnionPay checks."""
+    """Micro-deposits and UnionPay checks.
+
+    Where a number may be unknown to the bank, `custody_account_no` names the account by whose time it is waited for.
+    """
 
     async def card_check_banks(self) -> frozenset[str]:
         """Short names of the banks whose cards the UnionPay check takes; empty while it is out of service."""
@@ -49,7 +56,7 @@ class AccountVerification(Protocol):
         """Send the deposit and its SMS once; a repeat of a known number is answered with its state."""
         ...
 
-    async def query_micro_deposit(self, request_no: str) -> MicroDepositAnswer:
+    async def query_micro_deposit(self, request_no: str, *, custody_account_no: str) -> MicroDepositAnswer:
         """State of the deposit; NOT_FOUND with `final` once it can no longer arrive."""
         ...
 
@@ -65,7 +72,7 @@ class AccountVerification(Protocol):
         """
         ...
 
-    async def query_card_check(self, request_no: str) -> CardCheckAnswer:
+    async def query_card_check(self, request_no: str, *, custody_account_no: str) -> CardCheckAnswer:
         """State of the check; NOT_FOUND with `final` once it can no longer arrive."""
         ...
 

@@ -16,7 +16,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.money import format_fen, yuan
 from escrow.logs import mask_numbers
 
-app = typer.Typer(help="Steer the bank sandbox: make a transfer, read its SMS outbox, move its clock.")
+app = typer.Typer(help="Steer the bank sandbox: make a transfer, read its SMS outbox, move an account's clock.")
 
 
 @asynccontextmanager
@@ -76,22 +76,23 @@ async def _sms() -> None:
 
 @app.command()
 def clock(
+    custody_account: Annotated[str, typer.Argument(help="Number of the custody account.")],
     days: Annotated[int, typer.Option(min=0, help="Move it forward by so many days.")] = 0,
     hours: Annotated[int, typer.Option(min=0, help="Move it forward by so many hours.")] = 0,
     to: Annotated[
         datetime | None, typer.Option(help="Move it forward to this time of Shanghai.", formats=["%Y-%m-%dT%H:%M"])
     ] = None,
 ) -> None:
-    """Show the bank's time, or move it forward; it never goes backward."""
-    run(_clock(timedelta(days=days, hours=hours), to))
+    """Show a custody account's time at the bank, or move it forward; it never goes backward."""
+    run(_clock(custody_account, timedelta(days=days, hours=hours), to))
 
 
-async def _clock(by: timedelta, to: datetime | None) -> None:
+async def _clock(custody_account: str, by: timedelta, to: datetime | None) -> None:
     async with _sandbox() as sandbox:
         if to is not None:
-            now = await sandbox.move_clock(to=to.replace(tzinfo=SHANGHAI))
+            now = await sandbox.move_clock(custody_account, to=to.replace(tzinfo=SHANGHAI))
         elif by:
-            now = await sandbox.move_clock(by=by)
+            now = await sandbox.move_clock(custody_account, by=by)
         else:
-            now = await sandbox.clock()
-    out.print(f"the bank's time is {now.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S} in Shanghai")
+            now = await sandbox.clock(custody_account)
+    out.print(f"the account's time is {now.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S} in Shanghai")

@@ -20,6 +20,7 @@ from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.ledger.days import accounting_day, close_day
 from escrow.ledger.engine import Reader
+from escrow.ledger.platforms import custody_account_of
 from escrow.ledger.posting import LedgerWriter
 from escrow.stack.processes import StackError
 from escrow.stack.temporal_client import connect_temporal
@@ -98,7 +99,7 @@ class OrderSkip:
         clock, started = self._clock_of(workflow_id), asyncio.get_running_loop().time()
         while (seen := await clock.idle()).running:
             opens_at = _time(await clock.state(), "opens_at")
-            bank_now = await self._sandbox.clock()
+            bank_now = await self._sandbox.clock(await custody_account_of(self._reader, self._platform_no))
             queued = opens_at is not None and opens_at > bank_now
             if not queued and asyncio.get_running_loop().time() - started < _PATIENCE_SECONDS:
                 await asyncio.sleep(_POLL_SECONDS)
@@ -121,8 +122,9 @@ class OrderSkip:
         while (day := await accounting_day(self._reader, self._platform_no)) < today:
             midnight = datetime.combine(day + timedelta(days=1), time(), SHANGHAI)
             await close_day(self._reader, self._writer, self._platform_no, day, occurred_at=midnight)
-        if moment > await self._sandbox.clock():
-            await self._sandbox.move_clock(to=moment)
+        custody_account_no = await custody_account_of(self._reader, self._platform_no)
+        if moment > await self._sandbox.clock(custody_account_no):
+            await self._sandbox.move_clock(custody_account_no, to=moment)
 
     def _clock_of(self, workflow_id: str) -> WorkflowClock:
         return WorkflowClock(self._temporal, workflow_id, limit_seconds=LIMIT_SECONDS)

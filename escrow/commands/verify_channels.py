@@ -13,6 +13,7 @@ from escrow.domain.collections import ChannelPayment, CollectionAnswer, Settleme
 from escrow.domain.errors import BankDeclined
 from escrow.ledger.channel_books import channel_books
 from escrow.ledger.engine import Reader
+from escrow.ledger.platforms import custody_account_of
 
 #: A top-up has its money collected anew only after a number has definitely failed, so few numbers are ever used.
 _COLLECTIONS_AT_MOST = 9
@@ -25,7 +26,7 @@ async def channel_differences(reader: Reader, channel: Collections, platform_no:
         BankUnreachable: the bank does not answer.
     """
     ours = await channel_books(reader, platform_no)
-    comparison = _Comparison(channel, platform_no, ours)
+    comparison = _Comparison(channel, platform_no, await custody_account_of(reader, platform_no), ours)
     await comparison.run()
     return comparison.found
 
@@ -33,10 +34,11 @@ async def channel_differences(reader: Reader, channel: Collections, platform_no:
 class _Comparison:
     """One comparison; `found` grows."""
 
-    def __init__(self, channel: Collections, platform_no: str, ours: ChannelBooks) -> None:
+    def __init__(self, channel: Collections, platform_no: str, custody_account_no: str, ours: ChannelBooks) -> None:
         self.found: list[str] = []
         self._channel = channel
         self._platform_no = platform_no
+        self._custody_account_no = custody_account_no
         self._ours = ours
         self._settled: set[str] = set()
         self._answers: dict[str, CollectionAnswer] = {}
@@ -60,7 +62,9 @@ class _Comparison:
                 self.found += payment_differences(payment, answered, ours.open_day)
         for refund in ours.refunds.values():
             if refund.refund_no not in self._settled:
-                answer = await self._channel.query_refund(self._at_bank(refund.refund_no))
+                answer = await self._channel.query_refund(
+                    self._at_bank(refund.refund_no), custody_account_no=self._custody_account_no
+                )
                 if not await self._came_to_nothing(answer.settlement_no):
                     self.found += refund_differences(refund, answer)
         self.found += due_differences(ours, self._settled)
@@ -89,7 +93,9 @@ class _Comparison:
             numbers = [f"{payment.pay_in_no}:collect:{attempt}" for attempt in range(1, _COLLECTIONS_AT_MOST + 1)]
         for number in numbers:
             if number not in self._answers:
-                self._answers[number] = await self._channel.query(self._at_bank(number))
+                self._answers[number] = await self._channel.query(
+                    self._at_bank(number), custody_account_no=self._custody_account_no
+                )
             for item in self._answers[number].payments:
                 if item.payment_no == payment.payment_no and self._answers[number].method == payment.method:
                     return item

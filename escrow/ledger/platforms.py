@@ -50,6 +50,20 @@ class IssuedKey:
     key: str
 
 
+async def custody_account_of(reader: Reader, platform_no: str) -> str:
+    """Number of a platform's custody account at the bank; it never changes.
+
+    Raises:
+        Refused: `not_found`.
+    """
+    async with reader.session() as session:
+        query = select(PlatformRow.custody_account_no).where(PlatformRow.platform_no == platform_no)
+        found = (await session.exec(query)).one_or_none()
+    if found is None:
+        raise _not_found(platform_no)
+    return found
+
+
 class Platforms:
     """Opens, configures and finds platforms, and knows their keys.
 

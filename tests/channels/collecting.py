@@ -1,6 +1,5 @@
 """What the tests of money in say: a cashier opens collections for a house, and payers pay them."""
 
-import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -17,6 +16,7 @@ from escrow.domain.collections import (
 )
 from tests.channels.numbers import card_of, citizen_id
 from tests.channels.statements import House
+from tests.sandbox import seen
 
 PAYER = Payer(account_no=card_of("622202"), account_name="赵业主", citizen_id=citizen_id("101"), mobile="13900001111")
 _ENDED = (CollectionStatus.PAID, CollectionStatus.FAILED, CollectionStatus.CLOSED)
@@ -45,7 +45,7 @@ class Cashier:
             method=method,
             amount_fen=amount_fen,
             subject="装修款 D-1001",
-            expires_at=await self.house.sandbox.steer.clock() + timedelta(hours=1),
+            expires_at=await self.house.now() + timedelta(hours=1),
             payer=PAYER if method is CollectionMethod.QUICK else None,
         )
         return replace(order, **changes)
@@ -61,7 +61,7 @@ class Cashier:
 
     async def has_mandate(self, payer: Payer = PAYER, number: str = "M-1", **terms: Any) -> MandateAnswer:
         """Sign a mandate that allows a lot for a year."""
-        today = (await self.house.sandbox.steer.clock()).date()
+        today = (await self.house.now()).date()
         caps = {"per_debit_fen": 100_000_000, "per_day_fen": 100_000_000, "last_day": today + timedelta(days=365)}
         return await self.channel.sign_mandate(
             MandateOrder(
@@ -84,10 +84,27 @@ class Cashier:
 
     async def ends(self, request_no: str) -> CollectionAnswer:
         """Query until the collection has ended."""
-        async with asyncio.timeout(5):
-            while (answer := await self.channel.query(request_no)).status not in _ENDED:
-                await asyncio.sleep(0.03)
-        return answer
+        return await seen(
+            lambda: self.query(request_no),
+            lambda answer: answer.status in _ENDED,
+            f"the collection {request_no} to end",
+        )
+
+    async def query(self, request_no: str) -> CollectionAnswer:
+        """What the channel says of a collection."""
+        return await self.channel.query(request_no, custody_account_no=self.house.account_no)
+
+    async def query_mandate(self, request_no: str) -> MandateAnswer:
+        """What the bank says of a mandate."""
+        return await self.channel.query_mandate(request_no, custody_account_no=self.house.account_no)
+
+    async def query_refund(self, request_no: str) -> RefundAnswer:
+        """What the channel says of a refund."""
+        return await self.channel.query_refund(request_no, custody_account_no=self.house.account_no)
+
+    async def close(self, request_no: str) -> CollectionAnswer:
+        """Let no payer pay any more."""
+        return await self.channel.close(request_no, custody_account_no=self.house.account_no)
 
     def refund_order(self, collection: CollectionAnswer, amount_fen: int, number: int = 1) -> CollectionRefundOrder:
         """Make a refund order."""
@@ -102,10 +119,11 @@ class Cashier:
         """Refund and wait for the end."""
         order = self.refund_order(collection, amount_fen, number)
         await self.channel.refund(order)
-        async with asyncio.timeout(5):
-            while (answer := await self.channel.query_refund(order.request_no)).status is RefundStatus.PROCESSING:
-                await asyncio.sleep(0.03)
-        return answer
+        return await seen(
+            lambda: self.query_refund(order.request_no),
+            lambda answer: answer.status is not RefundStatus.PROCESSING,
+            f"the refund {order.request_no} to end",
+        )
 
     async def code_of(self, request_no: str) -> str:
         """The newest code that the payer got by SMS."""

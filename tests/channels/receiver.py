@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,55 +16,83 @@ from starlette.routing import Route
 from escrow.channels.protocols import BankNotice
 from escrow.channels.sandbox_bank.client import verify_notice
 from escrow.stack.processes import free_port
-from tests.sandbox import BANK_KEY
+from tests.sandbox import BANK_KEY, seen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """A notice as it came, and what it said when it was verified on its arrival."""
+
+    headers: dict[str, str]
+    body: bytes
+    notice: BankNotice
 
 
 @dataclass
 class Receiver:
-    """Keeps every notice with its headers; `failures` many requests are answered with 503 first."""
+    """Keeps every notice about one custody account; `failures` many are answered with 503 first."""
 
-    url: str
+    custody_account_no: str
     failures: int = 0
-    taken: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
     refused: list[bytes] = field(default_factory=list)
 
-    def notices(self, custody_account_no: str) -> list[BankNotice]:
-        """Verified notices about one account, in the order of arrival."""
-        verified = [verify_notice(BANK_KEY.encode(), headers, body) for headers, body in self.taken]
-        return [notice for notice in verified if notice.custody_account_no == custody_account_no]
+    @property
+    def notices(self) -> list[BankNotice]:
+        """What they said, in the order of arrival."""
+        return [taken.notice for taken in self.taken]
 
-    async def wait_for(self, custody_account_no: str, count: int, *, seconds: float = 5.0) -> list[BankNotice]:
-        """Wait until so many notices about an account are there."""
-        async with asyncio.timeout(seconds):
-            while len(self.notices(custody_account_no)) < count:
-                await asyncio.sleep(0.02)
-        return self.notices(custody_account_no)
+    async def wait_for(self, count: int) -> list[BankNotice]:
+        """Wait until so many notices are there."""
+
+        async def look() -> list[BankNotice]:
+            return self.notices
+
+        what = f"{count} notices about {self.custody_account_no}"
+        return await seen(look, lambda notices: len(notices) >= count, what)
+
+
+@dataclass
+class PostRoom:
+    """Takes all notices of a bank and hands each to the receiver of its account."""
+
+    url: str
+    receivers: dict[str, Receiver] = field(default_factory=dict)
+
+    def about(self, custody_account_no: str) -> Receiver:
+        """The receiver of an account's notices."""
+        return self.receivers.setdefault(custody_account_no, Receiver(custody_account_no))
 
     async def take(self, request: Request) -> Response:
         """Take one notice."""
-        body = await request.body()
-        if self.failures > 0:
-            self.failures -= 1
-            self.refused.append(body)
+        headers, body = dict(request.headers), await request.body()
+        receiver = self.about(json.loads(body)["acctNo"])
+        if receiver.failures > 0:
+            receiver.failures -= 1
+            receiver.refused.append(body)
             return Response(status_code=503)
-        self.taken.append((dict(request.headers), body))
+        notice = verify_notice(BANK_KEY.encode(), headers, body)
+        receiver.taken.append(Taken(headers=headers, body=body, notice=notice))
         return Response(status_code=204)
 
 
 @asynccontextmanager
-async def running_receiver() -> AsyncIterator[Receiver]:
+async def running_post_room() -> AsyncIterator[PostRoom]:
     """Serve for the length of the block."""
     port = free_port()
-    receiver = Receiver(url=f"http://127.0.0.1:{port}/notices")
-    app = Starlette(routes=[Route("/notices", receiver.take, methods=["POST"])])
+    room = PostRoom(url=f"http://127.0.0.1:{port}/notices")
+    app = Starlette(routes=[Route("/notices", room.take, methods=["POST"])])
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", timeout_graceful_shutdown=1))
     # The test session has its own handling of signals.
     server.capture_signals = contextlib.nullcontext  # type: ignore[assignment,method-assign]  # no other switch exists
     serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
+
+    async def started() -> bool:
+        return server.started
+
+    await seen(started, bool, "the server that takes notices to start")
     try:
-        yield receiver
+        yield room
     finally:
         server.should_exit = True
         await serving

@@ -1,16 +1,16 @@
 """What the tests of the bank say: a house has a custody account, pays, and looks at its lines."""
 
-import asyncio
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from escrow.channels.protocols import BankLine, PayoutOrder
+from escrow.channels.protocols import BankLine, Capabilities, PayoutOrder
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.domain.payouts import PayoutAnswer, PayoutStatus
 from escrow.domain.rails import Rail
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, seen
 
 OPENING_FEN = 1_000_000_000
 #: UnionPay's published test card.
@@ -29,9 +29,13 @@ class House:
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @classmethod
-    async def open(cls, sandbox: Sandbox, platform_no: str) -> "House":
-        """Open an account and put money in."""
-        account_no = await sandbox.steer.open_custody_account(reference=platform_no, title=f"Platform {platform_no}")
+    async def open(cls, sandbox: Sandbox, platform_no: str, *, start_at: str | None = None) -> "House":
+        """Open an account and put money in; without a first moment it lives at the bank's time."""
+        account_no = await sandbox.steer.open_custody_account(
+            reference=platform_no,
+            title=f"Platform {platform_no}",
+            start_at=None if start_at is None else datetime.fromisoformat(start_at),
+        )
         house = cls(sandbox, platform_no, account_no)
         await house.receives(OPENING_FEN)
         return house
@@ -71,14 +75,33 @@ class House:
         await self.bank.submit(order)
         return await self.ends(order.request_no)
 
-    async def ends(self, request_no: str, *, seconds: float = 5.0) -> PayoutAnswer:
+    async def query(self, request_no: str) -> PayoutAnswer:
+        """What the bank says of a payout."""
+        return await self.bank.query(request_no, custody_account_no=self.account_no)
+
+    async def ends(self, request_no: str) -> PayoutAnswer:
         """Query until the payout has ended."""
-        async with asyncio.timeout(seconds):
-            while True:
-                answer = await self.bank.query(request_no)
-                if answer.status in (PayoutStatus.SUCCEEDED, PayoutStatus.FAILED):
-                    return answer
-                await asyncio.sleep(0.03)
+        return await seen(
+            lambda: self.query(request_no),
+            lambda answer: answer.status in (PayoutStatus.SUCCEEDED, PayoutStatus.FAILED),
+            f"the payout {request_no} to end",
+        )
+
+    async def now(self) -> datetime:
+        """The account's time at the bank."""
+        return await self.sandbox.steer.clock(self.account_no)
+
+    async def waits_until(self, moment: datetime) -> datetime:
+        """Let the account's time be `moment`."""
+        return await self.sandbox.steer.move_clock(self.account_no, to=moment)
+
+    async def lets_pass(self, span: timedelta) -> datetime:
+        """Let so much of the account's time pass."""
+        return await self.sandbox.steer.move_clock(self.account_no, by=span)
+
+    async def capabilities(self) -> Capabilities:
+        """What the bank says of its rails now."""
+        return await self.bank.capabilities(self.account_no)
 
     async def lines(self) -> Sequence[BankLine]:
         """All lines after the opening one."""

@@ -1,6 +1,6 @@
 """The bank's own working calendar and hours: through the wire with its clock moved, and day by day."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,9 @@ from bank_sandbox.workdays import (
     shenzhen_local_is_open,
 )
 from escrow.domain.errors import BankDeclined, Refused
+from escrow.domain.payouts import PayoutStatus
 from escrow.domain.rails import Rail
+from tests.channels.conftest import CLOSING_GRACE, TUESDAY_MORNING
 from tests.channels.statements import House
 from tests.sandbox import running_sandbox
 
@@ -56,8 +58,8 @@ async def test_the_bank_takes_payments_by_its_hours_on_working_and_make_up_days(
         house = await House.open(sandbox, "HOME")
         walked = []
         for text, _, _ in _WALK:
-            await sandbox.steer.move_clock(to=datetime.fromisoformat(text).replace(tzinfo=SHANGHAI))
-            told = {rail.rail: rail.open_now for rail in (await house.bank.capabilities()).rails}
+            await house.waits_until(datetime.fromisoformat(text).replace(tzinfo=SHANGHAI))
+            told = {rail.rail: rail.open_now for rail in (await house.capabilities()).rails}
             hvps, local = await _takes(house, Rail.HVPS), await _takes(house, Rail.SHENZHEN_LOCAL)
             assert (told[Rail.HVPS], told[Rail.SHENZHEN_LOCAL]) == (hvps, local)
             assert await _takes(house, Rail.IBPS), "never closes"
@@ -69,7 +71,7 @@ async def test_the_bank_takes_payments_by_its_hours_on_working_and_make_up_days(
 async def test_in_a_year_nobody_knows_only_the_rails_without_a_calendar_are_open(tmp_path: Path) -> None:
     async with running_sandbox(tmp_path, "--start-at", "2028-03-01T10:00:00+08:00", "--delay-factor", "0") as sandbox:
         house = await House.open(sandbox, "HOME")
-        capabilities = await house.bank.capabilities()
+        capabilities = await house.capabilities()
 
         for rail in (Rail.HVPS, Rail.SHENZHEN_LOCAL):
             with pytest.raises(BankDeclined, match="calendar_unknown"):
@@ -81,16 +83,71 @@ async def test_in_a_year_nobody_knows_only_the_rails_without_a_calendar_are_open
     assert closed == {Rail.HVPS: "calendar_unknown", Rail.SHENZHEN_LOCAL: "calendar_unknown"}
 
 
-async def test_the_clock_moves_forward_only(tmp_path: Path) -> None:
-    start = datetime.fromisoformat("2026-03-03T10:00:00+08:00")
-    async with running_sandbox(tmp_path, "--start-at", start.isoformat()) as sandbox:
-        moved = await sandbox.steer.move_clock(to=start.replace(day=4))
-        with pytest.raises(Refused, match="moves forward only"):
-            await sandbox.steer.move_clock(to=start)
-        now = await sandbox.steer.clock()
+async def test_accounts_of_one_bank_live_at_moments_of_their_own(tmp_path: Path) -> None:
+    sunday_dawn = "2027-03-07T05:30:00+08:00"
+    async with running_sandbox(tmp_path) as sandbox:
+        sunday = await House.open(sandbox, "SUNDAY", start_at=sunday_dawn)
+        tuesday = await House.open(sandbox, "TUESDAY", start_at=TUESDAY_MORNING)
+        open_now = [
+            {known.rail for known in (await house.capabilities()).rails if known.open_now}
+            for house in (sunday, tuesday)
+        ]
+        assert (await _takes(sunday, Rail.HVPS), await _takes(tuesday, Rail.HVPS)) == (False, True)
+        stuck = [house.order(190_004, Rail.IBPS) for house in (sunday, tuesday)]
+        for house, order in zip((sunday, tuesday), stuck, strict=True):
+            await house.bank.submit(order)
 
-    assert moved == start.replace(day=4)
-    assert now >= moved
+        moved = await tuesday.lets_pass(timedelta(minutes=10))
+        with pytest.raises(Refused, match="moves forward only"):
+            await tuesday.waits_until(moved - timedelta(seconds=1))
+        statuses = [
+            (await house.query(order.request_no)).status for house, order in zip((sunday, tuesday), stuck, strict=True)
+        ]
+        clocks = [await house.now() for house in (sunday, tuesday)]
+        sandbox.kill()
+        await sandbox.start()
+        clocks_after = [await house.now() for house in (sunday, tuesday)]
+        await sunday.lets_pass(timedelta(minutes=10))
+        last_lines = [(await house.lines())[-2] for house in (sunday, tuesday)]
+
+    assert open_now[1] - open_now[0] == {Rail.HVPS, Rail.SHENZHEN_LOCAL}
+    assert statuses == [PayoutStatus.PROCESSING, PayoutStatus.SUCCEEDED]
+    for now, after in zip(clocks, clocks_after, strict=True):
+        assert timedelta() <= after - now < timedelta(hours=1)
+    assert [line.request_no for line in last_lines] == [order.request_no for order in stuck]
+    assert [line.booked_at.date().isoformat() for line in last_lines] == ["2027-03-07", "2026-03-03"]
+
+
+async def test_an_account_begins_once_and_by_default_at_the_banks_own_time(tmp_path: Path) -> None:
+    async with running_sandbox(tmp_path, "--start-at", TUESDAY_MORNING) as sandbox:
+        house = await House.open(sandbox, "HOME")
+        now = await house.now()
+        again = await House.open(sandbox, "HOME", start_at="2027-03-07T05:30:00+08:00")
+        still = await again.now()
+
+    assert again.account_no == house.account_no
+    assert (now.date().isoformat(), still.date().isoformat()) == ("2026-03-03", "2026-03-03")
+
+
+async def test_what_an_account_does_not_know_is_closed_by_its_own_clock(house: House) -> None:
+    other = await House.open(house.sandbox, f"{house.platform_no}-other")
+    order = house.order()
+    assert not (await house.query(order.request_no)).final
+
+    await other.lets_pass(CLOSING_GRACE)
+    assert not (await house.query(order.request_no)).final
+    assert not (await other.query(order.request_no)).final
+    await house.lets_pass(CLOSING_GRACE)
+    assert (await house.query(order.request_no)).final
+
+
+async def test_a_known_number_is_asked_for_without_its_account_and_an_unknown_one_is_not(house: House) -> None:
+    order = house.order(rail=Rail.IN_BANK)
+    paid = await house.bank.submit(order)
+
+    assert await house.bank.query(order.request_no) == paid
+    with pytest.raises(BankDeclined, match="custody_account_unknown"):
+        await house.bank.query(house.order().request_no)
 
 
 @pytest.mark.parametrize(

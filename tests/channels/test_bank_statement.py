@@ -45,12 +45,12 @@ async def test_a_day_opens_with_the_balance_before_and_closes_with_its_entries(t
         house = await House.open(sandbox, "HOME")
         returned = house.order(190_005)
         await house.pays(returned)
-        await sandbox.steer.move_clock(by=timedelta(days=1))
+        await house.lets_pass(timedelta(days=1))
         await house.pays(house.order(7_700_000, Rail.HVPS))
         await house.receives(1)
-        await sandbox.steer.move_clock(by=timedelta(days=1))
+        await house.lets_pass(timedelta(days=1))
         on_the_day = _Statement(await house.bank.statement_camt053(house.account_no, date(2026, 3, 5)))
-        await sandbox.steer.move_clock(by=timedelta(days=1))
+        await house.lets_pass(timedelta(days=1))
         days = [
             _Statement(await house.bank.statement_camt053(house.account_no, date(2026, 3, day))) for day in range(2, 7)
         ]
@@ -77,7 +77,7 @@ async def test_a_day_opens_with_the_balance_before_and_closes_with_its_entries(t
 
 async def test_a_day_that_has_not_begun_has_no_statement(house: House) -> None:
     with pytest.raises(BankDeclined, match="statement_day_not_begun"):
-        await house.bank.statement_camt053(house.account_no, date(2027, 1, 1))
+        await house.bank.statement_camt053(house.account_no, (await house.now()).date() + timedelta(days=2))
 
 
 async def test_a_planted_line_is_on_the_account_and_nobody_is_told(house: House) -> None:

@@ -22,7 +22,12 @@ from tests.sandbox import running_sandbox
 _numbers = itertools.count(1)
 #: UnionPay's published test identity.
 _TEST = CardCheckOrder(
-    request_no="", name="全渠道", citizen_id="341126197709218366", card_no=CARD, mobile="13552535506"
+    request_no="",
+    custody_account_no="",
+    name="全渠道",
+    citizen_id="341126197709218366",
+    card_no=CARD,
+    mobile="13552535506",
 )
 _FOURTEEN = {
     "ICBC", "ABC", "BOC", "CCB", "BOCOM", "SPDB", "CMBC", "CITIC", "CIB", "CEB", "BOB", "BOS", "PSBC", "CMB",
@@ -33,6 +38,7 @@ def _order(house: House, **changes: Any) -> CardCheckOrder:
     number = next(_numbers)
     order = CardCheckOrder(
         request_no=f"{house.platform_no}/A-{number}:card-check:1",
+        custody_account_no=house.account_no,
         name="郑持卡",
         citizen_id=citizen_id("301"),
         card_no=card_of("622588", f"{1000 + number}"),
@@ -41,21 +47,25 @@ def _order(house: House, **changes: Any) -> CardCheckOrder:
     return replace(order, **changes)
 
 
+def _test_order(house: House) -> CardCheckOrder:
+    return replace(_TEST, request_no=_order(house).request_no, custody_account_no=house.account_no)
+
+
 async def _started(house: House, **changes: Any) -> CardCheckAnswer:
     return await house.bank.verification.start_card_check(_order(house, **changes))
 
 
 async def test_the_published_test_identity_is_verified_by_its_published_code(house: House) -> None:
-    order = replace(_TEST, request_no=_order(house).request_no)
+    order = _test_order(house)
     started = await house.bank.verification.start_card_check(order)
 
     verified = await house.bank.verification.confirm_card_check(started.request_no, "111111")
 
     assert started.status is CardCheckStatus.CODE_SENT
     assert (verified.status, verified.code_check) == (CardCheckStatus.VERIFIED, CodeCheck.ACCEPTED)
-    assert await house.bank.verification.query_card_check(started.request_no) == replace(
-        verified, code_check=None, tries_left=0
-    )
+    assert await house.bank.verification.query_card_check(
+        started.request_no, custody_account_no=house.account_no
+    ) == replace(verified, code_check=None, tries_left=0)
 
 
 @pytest.mark.parametrize("part", ["name", "citizen_id", "mobile"])
@@ -63,9 +73,7 @@ async def test_a_part_that_does_not_belong_to_the_test_card_is_refused(house: Ho
     other = {"name": "别人", "citizen_id": citizen_id("302"), "mobile": "13800004444"}[part]
 
     with pytest.raises(BankDeclined, match="card_data_mismatch"):
-        await house.bank.verification.start_card_check(
-            replace(_TEST, request_no=_order(house).request_no, **{part: other})
-        )
+        await house.bank.verification.start_card_check(replace(_test_order(house), **{part: other}))
 
 
 @pytest.mark.parametrize("bank", sorted(_FOURTEEN))
@@ -87,7 +95,9 @@ async def test_cards_of_a_fifteenth_bank_are_not(house: House, prefix: str) -> N
         await house.bank.verification.start_card_check(order)
 
     assert order.card_no not in str(declined.value)
-    assert (await house.bank.verification.query_card_check(order.request_no)).status is CardCheckStatus.FAILED
+    assert (
+        await house.bank.verification.query_card_check(order.request_no, custody_account_no=house.account_no)
+    ).status is CardCheckStatus.FAILED
 
 
 async def test_the_bank_tells_the_fourteen_and_none_while_the_service_is_down(house: House) -> None:
@@ -166,7 +176,10 @@ async def test_a_check_without_an_answer_is_found_by_its_number(house: House) ->
         with pytest.raises(OutcomeUnknown):
             await house.bank.verification.start_card_check(order)
 
-    found = [await house.bank.verification.query_card_check(order.request_no) for order in (taken, lost)]
+    found = [
+        await house.bank.verification.query_card_check(order.request_no, custody_account_no=house.account_no)
+        for order in (taken, lost)
+    ]
     assert [answer.status for answer in found] == [CardCheckStatus.CODE_SENT, CardCheckStatus.NOT_FOUND]
 
 
@@ -187,8 +200,8 @@ async def test_a_code_is_good_for_120_seconds(tmp_path: Path) -> None:
     async with running_sandbox(tmp_path, "--start-at", TUESDAY_MORNING) as sandbox:
         house = await House.open(sandbox, "HOME")
         started = await _started(house)
-        code, at = await newest_code(house, started.request_no), await sandbox.steer.clock()
-        await sandbox.steer.move_clock(by=timedelta(seconds=120))
+        code, at = await newest_code(house, started.request_no), await house.now()
+        await house.lets_pass(timedelta(seconds=120))
 
         late = await house.bank.verification.confirm_card_check(started.request_no, code)
         await house.bank.verification.send_card_code_again(started.request_no)

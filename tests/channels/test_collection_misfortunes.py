@@ -1,6 +1,5 @@
 """What can go wrong with money in: paid late, twice, short, over; notices lost and doubled; answers lost."""
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from escrow.domain.code_checks import CodeCheck
 from escrow.domain.collections import CollectionMethod, CollectionStatus, RefundStatus
 from escrow.domain.errors import BankDeclined, OutcomeUnknown
 from tests.channels.collecting import Cashier
-from tests.channels.conftest import TUESDAY_MORNING
+from tests.channels.conftest import CLOSING_GRACE, TUESDAY_MORNING
 from tests.channels.receiver import Receiver
 from tests.channels.statements import House
 from tests.sandbox import running_sandbox
@@ -55,10 +54,10 @@ async def test_what_came_is_told_as_it_came(cashier: Cashier, scenario: Scenario
 
 async def test_a_closed_collection_can_still_be_paid_and_says_so(cashier: Cashier, receiver: Receiver) -> None:
     opened = await cashier.opens(_AMOUNT_OF[Scenario.PAID_LATE])
-    closed = await cashier.channel.close(opened.request_no)
+    closed = await cashier.close(opened.request_no)
 
-    told = await receiver.wait_for(cashier.house.account_no, 2)
-    late = await cashier.channel.query(opened.request_no)
+    told = await receiver.wait_for(2)
+    late = await cashier.query(opened.request_no)
 
     assert (closed.status, closed.payments) == (CollectionStatus.CLOSED, ())
     assert (late.status, late.paid_fen) == (CollectionStatus.CLOSED, _AMOUNT_OF[Scenario.PAID_LATE])
@@ -68,7 +67,7 @@ async def test_a_closed_collection_can_still_be_paid_and_says_so(cashier: Cashie
 
 async def test_the_payer_can_be_made_to_pay_any_amount_in_any_state(cashier: Cashier) -> None:
     opened = await cashier.opens()
-    await cashier.channel.close(opened.request_no)
+    await cashier.close(opened.request_no)
 
     late = await cashier.house.sandbox.steer.pay(opened.request_no, amount_fen=7)
 
@@ -82,7 +81,7 @@ async def test_a_collection_whose_answer_is_lost_is_found_by_its_number(cashier:
     with pytest.raises(OutcomeUnknown):
         await cashier.channel.create(order)
 
-    found = await cashier.channel.query(order.request_no)
+    found = await cashier.query(order.request_no)
     assert (found.status, found.interaction is not None) == (CollectionStatus.AWAITING_PAYER, True)
     assert await cashier.channel.create(order) == found
 
@@ -92,9 +91,9 @@ async def test_a_collection_lost_on_its_way_is_not_found_and_then_never_can_be(c
     with pytest.raises(OutcomeUnknown):
         await cashier.channel.create(order)
 
-    first = await cashier.channel.query(order.request_no)
-    await asyncio.sleep(0.9)
-    later = await cashier.channel.query(order.request_no)
+    first = await cashier.query(order.request_no)
+    await cashier.house.lets_pass(CLOSING_GRACE)
+    later = await cashier.query(order.request_no)
 
     assert (first.status, first.final, later.final) == (CollectionStatus.NOT_FOUND, False, True)
     with pytest.raises(BankDeclined, match="request_no_closed"):
@@ -107,7 +106,7 @@ async def test_a_declined_collection_is_a_definite_no(cashier: Cashier) -> None:
     with pytest.raises(BankDeclined, match="payer_declined"):
         await cashier.channel.create(order)
 
-    answer = await cashier.channel.query(order.request_no)
+    answer = await cashier.query(order.request_no)
     assert (answer.status, answer.reason) == (CollectionStatus.FAILED, "payer_declined")
 
 
@@ -134,7 +133,7 @@ async def test_notices_of_payments_are_doubled_and_lost(
     first = await cashier.collects(_AMOUNT_OF[scenario])
     second = await cashier.collects()
 
-    notices = await receiver.wait_for(cashier.house.account_no, 1 + len(told))
+    notices = await receiver.wait_for(1 + len(told))
 
     names = {first.request_no: "first", second.request_no: "second"}
     assert [names[notice.request_no] for notice in notices[1:]] == told
@@ -145,7 +144,7 @@ async def test_a_late_notice_is_overtaken_by_a_later_payment(cashier: Cashier, r
     overtaken = await cashier.collects(_AMOUNT_OF[Scenario.NOTICE_LATE])
     later = await cashier.collects()
 
-    notices = await receiver.wait_for(cashier.house.account_no, 3)
+    notices = await receiver.wait_for(3)
 
     assert [notice.request_no for notice in notices[1:]] == [later.request_no, overtaken.request_no]
 
@@ -166,15 +165,15 @@ async def test_time_ends_collections_and_codes_and_stuck_payments(tmp_path: Path
         quick = await cashier.opens(method=CollectionMethod.QUICK)
         code = await cashier.code_of(quick.request_no)
         with pytest.raises(BankDeclined, match="collection_under_way"):
-            await cashier.channel.close(stuck.request_no)
+            await cashier.close(stuck.request_no)
 
-        await sandbox.steer.move_clock(by=timedelta(seconds=120))
+        await cashier.house.lets_pass(timedelta(seconds=120))
         too_late = await cashier.channel.confirm(quick.request_no, code)
-        await sandbox.steer.move_clock(by=timedelta(minutes=8))
-        freed = await cashier.channel.query(stuck.request_no)
-        await sandbox.steer.move_clock(by=timedelta(minutes=51))
-        expired = await cashier.channel.query(left.request_no)
-        paid_late = await cashier.channel.query(left_and_late.request_no)
+        await cashier.house.lets_pass(timedelta(minutes=8))
+        freed = await cashier.query(stuck.request_no)
+        await cashier.house.lets_pass(timedelta(minutes=51))
+        expired = await cashier.query(left.request_no)
+        paid_late = await cashier.query(left_and_late.request_no)
 
     assert (too_late.status, too_late.code_check) == (CollectionStatus.AWAITING_PAYER, CodeCheck.EXPIRED)
     assert (stuck.status, freed.status) == (CollectionStatus.PROCESSING, CollectionStatus.PAID)

@@ -38,7 +38,7 @@ async def test_a_payer_follows_the_code_or_link_to_a_page_and_pays_there_once(
         paid = await browser.post(page)
         again = await browser.post(page)
 
-    answer = await cashier.channel.query(opened.request_no)
+    answer = await cashier.query(opened.request_no)
     assert opened.interaction.kind == ("qr" if method in QR_METHODS else "redirect")
     assert ("1234.56" in shown.text, 'data-state="WAITING"' in shown.text) == (True, True)
     assert (paid.status_code, again.status_code) == (200, 409)
@@ -144,7 +144,7 @@ async def test_a_revoked_mandate_is_debited_no_more(cashier: Cashier) -> None:
         await cashier.debits(mandate)
 
     assert revoked.status == "revoked"
-    assert (await cashier.channel.query_mandate(mandate.request_no)).status == "revoked"
+    assert (await cashier.query_mandate(mandate.request_no)).status == "revoked"
 
 
 async def test_a_mandate_of_another_platform_is_none(cashier: Cashier) -> None:
@@ -162,11 +162,11 @@ async def test_a_mandate_is_signed_once_per_number_and_only_by_the_person_itself
         await cashier.has_mandate(replace(PAYER, mobile="13900002222"))
     with pytest.raises(BankDeclined, match="payer_data_mismatch"):
         await cashier.has_mandate(replace(PAYER, citizen_id=citizen_id("990")), "M-2")
-    assert (await cashier.channel.query_mandate("nobody/M-9:mandate")).status == "not_found"
+    assert (await cashier.query_mandate("nobody/M-9:mandate")).status == "not_found"
 
 
 async def test_debit_channels_differ_by_bank_cap_fee_and_health(cashier: Cashier) -> None:
-    capabilities = await cashier.channel.capabilities()
+    capabilities = await cashier.channel.capabilities(cashier.house.account_no)
     caps = {channel.channel: channel.bank_caps_fen for channel in capabilities.debit_channels}
     fees = {channel.channel: channel.fee_fen for channel in capabilities.debit_channels}
     mandate = await cashier.has_mandate()
@@ -185,7 +185,7 @@ async def test_a_debit_channel_that_is_down_refuses_and_says_so(cashier: Cashier
     mandate = await cashier.has_mandate()
     await cashier.house.sandbox.steer.set_debit_channel_health("UNIONPAY_DEBIT", "DOWN")
     try:
-        capabilities = await cashier.channel.capabilities()
+        capabilities = await cashier.channel.capabilities(cashier.house.account_no)
         with pytest.raises(BankDeclined, match="rail_unavailable"):
             await cashier.debits(mandate)
     finally:
@@ -198,7 +198,7 @@ async def test_a_debit_channel_that_is_down_refuses_and_says_so(cashier: Cashier
 async def test_a_method_that_is_down_refuses_and_says_so(cashier: Cashier, method: CollectionMethod) -> None:
     await cashier.house.sandbox.steer.set_method_health(method, "DOWN")
     try:
-        capabilities = await cashier.channel.capabilities()
+        capabilities = await cashier.channel.capabilities(cashier.house.account_no)
         with pytest.raises(BankDeclined, match="rail_unavailable"):
             await cashier.opens(method=method)
     finally:
@@ -208,7 +208,7 @@ async def test_a_method_that_is_down_refuses_and_says_so(cashier: Cashier, metho
 
 
 async def test_the_bank_tells_every_method_with_its_terms(cashier: Cashier) -> None:
-    methods = {known.method: known for known in (await cashier.channel.capabilities()).methods}
+    methods = {known.method: known for known in (await cashier.channel.capabilities(cashier.house.account_no)).methods}
 
     assert set(methods) == set(CollectionMethod)
     assert (methods[CollectionMethod.QUICK].cap_fen, methods[CollectionMethod.QR_QQ].cap_fen) == (5_000_000, None)
@@ -255,7 +255,7 @@ async def test_the_bank_refuses_a_collection_that_breaks_its_rules(
 
 
 async def test_an_order_that_has_expired_already_is_refused(cashier: Cashier) -> None:
-    now = await cashier.house.sandbox.steer.clock()
+    now = await cashier.house.now()
 
     with pytest.raises(BankDeclined, match="collection_expired"):
         await cashier.opens(expires_at=now - timedelta(seconds=1))
@@ -263,7 +263,7 @@ async def test_an_order_that_has_expired_already_is_refused(cashier: Cashier) ->
 
 async def test_a_closed_collection_takes_no_payment(cashier: Cashier) -> None:
     opened = await cashier.opens()
-    closed = await cashier.channel.close(opened.request_no)
+    closed = await cashier.close(opened.request_no)
     assert opened.interaction is not None
 
     async with httpx2.AsyncClient(trust_env=False) as browser:
@@ -271,20 +271,20 @@ async def test_a_closed_collection_takes_no_payment(cashier: Cashier) -> None:
 
     assert closed.status is CollectionStatus.CLOSED
     assert refused.status_code == 409
-    assert await cashier.channel.close(opened.request_no) == closed
-    assert (await cashier.channel.query(opened.request_no)).payments == ()
+    assert await cashier.close(opened.request_no) == closed
+    assert (await cashier.query(opened.request_no)).payments == ()
 
 
 async def test_a_paid_collection_cannot_be_closed(cashier: Cashier) -> None:
     paid = await cashier.collects()
 
     with pytest.raises(BankDeclined, match="collection_paid"):
-        await cashier.channel.close(paid.request_no)
+        await cashier.close(paid.request_no)
 
 
 async def test_closing_an_unknown_number_lets_it_never_arrive(cashier: Cashier) -> None:
     order = await cashier.order()
-    closed = await cashier.channel.close(order.request_no)
+    closed = await cashier.close(order.request_no)
 
     with pytest.raises(BankDeclined, match="request_no_closed"):
         await cashier.channel.create(order)
@@ -295,7 +295,7 @@ async def test_closing_an_unknown_number_lets_it_never_arrive(cashier: Cashier) 
 async def test_a_payment_is_told_by_a_notice_that_names_its_collection(cashier: Cashier, receiver: Receiver) -> None:
     paid = await cashier.collects()
 
-    told = await receiver.wait_for(cashier.house.account_no, 2)
+    told = await receiver.wait_for(2)
 
     assert (told[1].kind, told[1].request_no) == ("collection", paid.request_no)
 
@@ -314,6 +314,8 @@ async def test_a_debit_of_a_card_of_an_unknown_bank_has_no_mandate(cashier: Cash
 
 
 async def test_the_bank_keeps_to_what_the_payer_allowed_at_once_on_a_day_and_until_when(cashier: Cashier) -> None:
+    tomorrow = await cashier.house.now() + timedelta(days=1)
+    await cashier.house.waits_until(tomorrow.replace(hour=10))  # the day does not end meanwhile
     mandate = await cashier.has_mandate(per_debit_fen=60_000, per_day_fen=100_000)
 
     with pytest.raises(BankDeclined, match="mandate_cap_exceeded"):
@@ -323,7 +325,7 @@ async def test_the_bank_keeps_to_what_the_payer_allowed_at_once_on_a_day_and_unt
         await cashier.debits(mandate, 40_001)
     assert (await cashier.debits(mandate, 40_000)).status is CollectionStatus.PAID
 
-    yesterday = (await cashier.house.sandbox.steer.clock()).date() - timedelta(days=1)
+    yesterday = (await cashier.house.now()).date() - timedelta(days=1)
     over = await cashier.has_mandate(number="M-2", last_day=yesterday)
     with pytest.raises(BankDeclined, match="mandate_not_in_force"):
         await cashier.debits(over)
@@ -335,9 +337,9 @@ async def test_a_mandate_suffers_what_its_accounts_last_digits_say(cashier: Cash
 
     with pytest.raises(BankDeclined, match="payer_declined"):
         await cashier.has_mandate(of("9003"))
-    assert (await cashier.channel.query_mandate(f"{cashier.house.platform_no}/M-1:mandate")).status == "refused"
+    assert (await cashier.query_mandate(f"{cashier.house.platform_no}/M-1:mandate")).status == "refused"
     for suffix, number, status in (("9001", "M-2", "active"), ("9002", "M-3", "not_found")):
         with pytest.raises(BankUnreachable):
             await cashier.has_mandate(of(suffix), number)
-        answer = await cashier.channel.query_mandate(f"{cashier.house.platform_no}/{number}:mandate")
+        answer = await cashier.query_mandate(f"{cashier.house.platform_no}/{number}:mandate")
         assert answer.status == status

@@ -57,7 +57,7 @@ async def test_a_deposit_leaves_the_account_and_its_reference_goes_to_the_mobile
 
     (line,) = await house.lines()
     texts = [sms for sms in await house.sandbox.steer.sms_outbox() if sms.req_seq.startswith(sent.request_no)]
-    told = await receiver.wait_for(house.account_no, 2)
+    told = await receiver.wait_for(2)
     assert (sent.status, len(sent.reference)) == (MicroDepositStatus.SENT, 5)
     assert (line.kind, line.request_no) == ("micro_deposit", sent.request_no)
     assert -50 <= line.amount_fen <= -1
@@ -167,7 +167,10 @@ async def test_a_deposit_without_an_answer_is_found_by_its_number(house: House) 
         with pytest.raises(OutcomeUnknown):
             await house.bank.verification.send_micro_deposit(order)
 
-    found = [await house.bank.verification.query_micro_deposit(order.request_no) for order in (taken, lost)]
+    found = [
+        await house.bank.verification.query_micro_deposit(order.request_no, custody_account_no=house.account_no)
+        for order in (taken, lost)
+    ]
     assert [answer.status for answer in found] == [MicroDepositStatus.SENT, MicroDepositStatus.NOT_FOUND]
     assert [line.request_no for line in await house.lines()] == [taken.request_no]
 
@@ -178,7 +181,7 @@ async def test_a_deposit_that_is_given_back_after_it_was_verified_stays_verified
 
     await house.sandbox.steer.return_micro_deposit(sent.request_no)
 
-    answer = await house.bank.verification.query_micro_deposit(sent.request_no)
+    answer = await house.bank.verification.query_micro_deposit(sent.request_no, custody_account_no=house.account_no)
     assert (answer.status, answer.returned) == (MicroDepositStatus.VERIFIED, True)
     assert [(line.kind, line.request_no) for line in await house.lines()] == [
         ("micro_deposit", sent.request_no),
@@ -208,13 +211,18 @@ async def test_time_ends_deposits_and_brings_some_back_and_a_power_cut_changes_n
         coming_back = await _sent(house, account_no="40000001239005")
         sandbox.kill()
         await sandbox.start()
-        assert await house.bank.verification.query_micro_deposit(left.request_no) == left
+        assert (
+            await house.bank.verification.query_micro_deposit(left.request_no, custody_account_no=house.account_no)
+            == left
+        )
 
-        await sandbox.steer.move_clock(by=timedelta(hours=47, minutes=59))
-        before = await house.bank.verification.query_micro_deposit(left.request_no)
-        await sandbox.steer.move_clock(by=timedelta(minutes=2))
+        await house.lets_pass(timedelta(hours=47, minutes=59))
+        before = await house.bank.verification.query_micro_deposit(left.request_no, custody_account_no=house.account_no)
+        await house.lets_pass(timedelta(minutes=2))
         after = await _tries(house, left, 0)
-        returned = await house.bank.verification.query_micro_deposit(coming_back.request_no)
+        returned = await house.bank.verification.query_micro_deposit(
+            coming_back.request_no, custody_account_no=house.account_no
+        )
         lines = await house.lines()
 
     assert (before.status, after.status) == (MicroDepositStatus.SENT, MicroDepositStatus.EXPIRED)

@@ -9,7 +9,15 @@ import pytest
 from escrow.domain.errors import BankDeclined, OutcomeUnknown
 from escrow.domain.payouts import PayoutStatus
 from escrow.domain.rails import Rail
+from tests.channels.conftest import TUESDAY_MORNING
 from tests.channels.statements import CARD, CNAPS_ICBC, OPENING_FEN, House
+from tests.sandbox import Sandbox
+
+
+@pytest.fixture
+async def house(shared_bank: Sandbox, house: House) -> House:
+    """A house at a moment at which every rail is open."""
+    return await House.open(shared_bank, f"{house.platform_no}-tuesday", start_at=TUESDAY_MORNING)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +111,7 @@ async def test_a_refused_number_stays_refused_when_the_reason_is_gone(house: Hou
     with pytest.raises(BankDeclined, match="custody_funds_insufficient"):
         await house.bank.submit(order)
 
-    answer = await house.bank.query(order.request_no)
+    answer = await house.query(order.request_no)
     assert (answer.status, answer.reason) == (PayoutStatus.FAILED, "custody_funds_insufficient")
 
 
@@ -150,7 +158,7 @@ async def test_a_number_used_for_something_else_leaves_the_outcome_to_a_query(
 async def test_a_rail_that_is_down_refuses_at_once_and_says_so(house: House) -> None:
     await house.sandbox.steer.set_rail_health(Rail.BEPS, "DOWN")
     try:
-        healthy = {rail.rail: rail.healthy for rail in (await house.bank.capabilities()).rails}
+        healthy = {rail.rail: rail.healthy for rail in (await house.capabilities()).rails}
         with pytest.raises(BankDeclined, match="rail_unavailable"):
             await house.bank.submit(house.order(rail=Rail.BEPS))
     finally:
@@ -161,7 +169,7 @@ async def test_a_rail_that_is_down_refuses_at_once_and_says_so(house: House) -> 
 
 
 async def test_the_bank_tells_its_rails_with_caps_and_its_own_code(house: House) -> None:
-    capabilities = await house.bank.capabilities()
+    capabilities = await house.capabilities()
 
     assert capabilities.custody_bank_code == "307"
     assert {rail.rail: rail.cap_fen for rail in capabilities.rails} == {

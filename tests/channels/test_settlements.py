@@ -27,15 +27,15 @@ async def test_a_days_payments_come_the_morning_after_in_one_line_per_channel(tm
         collected = [await cashier.collects(fen, _QR) for fen in (100_000, 200_000)]
         await cashier.collects(100_000, _ACQUIRING)
         refund = await cashier.refunds(collected[0], 30_000)
-        await sandbox.steer.move_clock(to=datetime.fromisoformat("2026-03-04T05:59:00+08:00"))
+        await house.waits_until(datetime.fromisoformat("2026-03-04T05:59:00+08:00"))
         before = list(await house.lines())
-        await sandbox.steer.move_clock(by=timedelta(minutes=2))
+        await house.lets_pass(timedelta(minutes=2))
         lines = list(await house.lines())
         qr = next(line for line in lines if line.remark.startswith("QR_WECHAT"))
         settlement = await cashier.channel.settlement(qr.request_no)
-        settled = await cashier.channel.query(collected[0].request_no)
-        after_refund = await cashier.channel.query_refund(refund.request_no)
-        transit_account_no = (await cashier.channel.capabilities()).transit_account_no
+        settled = await cashier.query(collected[0].request_no)
+        after_refund = await cashier.query_refund(refund.request_no)
+        transit_account_no = (await cashier.channel.capabilities(cashier.house.account_no)).transit_account_no
 
     assert before == []
     assert {line.counterparty_account_no for line in lines if line.kind == "settlement"} == {transit_account_no}
@@ -64,7 +64,9 @@ async def test_a_method_can_settle_at_once_and_gross_of_fees_or_net(tmp_path: Pa
         await sandbox.steer.set_settlement(_QR, next_day=False, net_of_fees=True)
         await cashier.collects(100_000, _QR)
         net_lines = list(await house.lines())[len(gross_lines) :]
-        capability = next(m for m in (await cashier.channel.capabilities()).methods if m.method is _QR)
+        capability = next(
+            m for m in (await cashier.channel.capabilities(cashier.house.account_no)).methods if m.method is _QR
+        )
         fee_line = gross_lines[1]
         settlement = await cashier.channel.settlement(fee_line.request_no)
 
@@ -84,7 +86,7 @@ async def test_what_waits_for_its_batch_can_be_settled_now(tmp_path: Path) -> No
         of_one = _told(list(await house.lines()))
         await sandbox.steer.settle_now()
         of_all = _told(list(await house.lines()))
-        await sandbox.steer.move_clock(by=timedelta(days=2))
+        await house.lets_pass(timedelta(days=2))
         later = _told(list(await house.lines()))
 
     assert of_one == [("settlement", 99_620)]
@@ -110,10 +112,10 @@ async def test_money_of_two_days_is_settled_day_by_day_even_when_the_clock_jumps
         cashier = Cashier(house)
         await cashier.collects(100_000, _QR)
         stuck = await cashier.order(190_004, _QR, expires_at=datetime.fromisoformat("2026-03-04T23:00:00+08:00"))
-        await sandbox.steer.move_clock(to=datetime.fromisoformat("2026-03-03T23:55:00+08:00"))
+        await house.waits_until(datetime.fromisoformat("2026-03-03T23:55:00+08:00"))
         await cashier.channel.create(stuck)
         await sandbox.steer.pay(stuck.request_no)  # comes ten minutes later, on the next day
-        await sandbox.steer.move_clock(by=timedelta(days=3))
+        await house.lets_pass(timedelta(days=3))
         lines = list(await house.lines())
 
     assert [(line.remark, line.booked_at.isoformat()) for line in lines] == [
@@ -133,8 +135,8 @@ async def test_a_power_cut_loses_no_payment_and_settles_each_once(tmp_path: Path
         sandbox.kill()
         await sandbox.start()
 
-        assert await cashier.channel.query(paid.request_no) == paid
-        assert await cashier.channel.query(opened.request_no) == opened
+        assert await cashier.query(paid.request_no) == paid
+        assert await cashier.query(opened.request_no) == opened
         assert await cashier.has_mandate() == mandate
         await sandbox.steer.pay(opened.request_no)
         await sandbox.steer.settle_now()

@@ -67,7 +67,7 @@ async def test_a_refused_connection_means_that_nothing_was_sent(house: House) ->
     with pytest.raises(BankUnreachable):
         await nobody.submit(house.order())
     with pytest.raises(BankUnreachable):
-        await nobody.send(request_no="1", mobile="13552535506", text="到账")
+        await nobody.send(custody_account_no=house.account_no, request_no="1", mobile="13552535506", text="到账")
     await nobody.aclose()
 
 

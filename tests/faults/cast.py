@@ -79,7 +79,7 @@ class Cast:
         """How to recognise the calls of each bank activity."""
         lines = f"/gateway/custody/{self.reading.custody_account_no}/lines"
         found = {activity: self._names(path, part) for activity, (path, part) in _CALLS.items()}
-        found[SURVEY] = lambda call: call.target == "/gateway/capabilities"
+        found[SURVEY] = lambda call: call.target.startswith("/gateway/capabilities?")
         found[READS_LINES] = lambda call: call.target.startswith(lines)
         return found
 
@@ -87,7 +87,7 @@ class Cast:
         number = f"{self.trade.number}/{self.no(part)}"
 
         def recognise(call: KeptCall) -> bool:
-            asked = f"{path}?reqSeq={number}" == unquote(call.target)
+            asked = unquote(call.target).startswith(f"{path}?reqSeq={number}&")
             return asked or (call.target == path and f'"{number}"'.encode() in call.body)
 
         return recognise

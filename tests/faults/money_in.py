@@ -373,7 +373,7 @@ class MoneyInRound(MoneyInNumbers):
         if not part:
             return self.citizen.encode() in call.body
         named = f"{self.platform.number}/{self.no(part.format(name=self.name))}"
-        return query == f"reqSeq={named}" or f'"{named}"'.encode() in call.body
+        return query.startswith(f"reqSeq={named}&") or f'"{named}"'.encode() in call.body
 
     def _kept_calls(self) -> set[str]:
         return {self._activity_of(call, counted=False) for call in self.house.bank_gate.kept}

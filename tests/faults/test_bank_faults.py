@@ -29,12 +29,12 @@ async def platform(house: House) -> Platform:
     return platform
 
 
-async def in_banking_hours(house: House) -> None:
-    """The bank's clock shows ten o'clock of its next working morning, when every rail is open."""
-    now, calendar = (await house.steer.clock()).astimezone(SHANGHAI), WorkingCalendar()
+async def in_banking_hours(house: House, platform: Platform) -> None:
+    """The account's clock at the bank shows ten o'clock of its next working morning, when every rail is open."""
+    now, calendar = (await house.steer.clock(platform.custody_account_no)).astimezone(SHANGHAI), WorkingCalendar()
     days = (now.date() + timedelta(days=ahead) for ahead in range(15))
     mornings = (datetime.combine(day, time(10), SHANGHAI) for day in days if calendar.is_working_day(day))
-    await house.steer.move_clock(to=next(morning for morning in mornings if morning > now))
+    await house.steer.move_clock(platform.custody_account_no, to=next(morning for morning in mornings if morning > now))
 
 
 async def ended(platform: Platform, withdrawal_no: str) -> dict[str, Any]:
@@ -49,7 +49,7 @@ async def ended(platform: Platform, withdrawal_no: str) -> dict[str, Any]:
 
 
 async def test_a_payout_that_the_bank_disturbs_is_paid_once_or_given_back(house: House, platform: Platform) -> None:
-    await in_banking_hours(house)
+    await in_banking_hours(house, platform)
     once = ("declined", "failed_later", "timeout_not_booked")
     for scenario in once:
         await house.steer.next_suffers(scenario)
@@ -63,7 +63,7 @@ async def test_a_payout_that_the_bank_disturbs_is_paid_once_or_given_back(house:
     }  # fmt: skip
     await asyncio.gather(*(callers.withdraw(platform, f"W-{amount_fen}", amount_fen) for amount_fen in by_amount))
     await eventually(lambda: _bank_has(house, platform, "W-90004:payout:1"))
-    await house.steer.move_clock(by=_STUCK)
+    await house.steer.move_clock(platform.custody_account_no, by=_STUCK)
     numbers = [f"W-{amount_fen}" for amount_fen in by_amount] + [f"once-{scenario}" for scenario in once]
     found = dict(zip(numbers, await asyncio.gather(*(ended(platform, number) for number in numbers)), strict=True))
 
@@ -83,7 +83,7 @@ async def test_a_payout_that_the_bank_disturbs_is_paid_once_or_given_back(house:
 async def test_a_payout_that_comes_back_after_two_days_waits_in_suspense(house: House, platform: Platform) -> None:
     await callers.withdraw(platform, "W-90005", 90_005)
     assert (await ended(platform, "W-90005"))["status"] == "paid"
-    await house.steer.move_clock(by=_RETURN)
+    await house.steer.move_clock(platform.custody_account_no, by=_RETURN)
     await house.require_sound_books(platform)
     accounts = (await platform.get("/accounts", purpose="suspense")).json()["accounts"]
     assert [account["balance_fen"] for account in accounts] == [90_005]
@@ -123,7 +123,7 @@ async def test_while_the_bank_is_away_everything_waits_and_then_goes_on_by_itsel
     await asyncio.sleep(10)
     assert await callers.withdrawal_status(platform, "W-new") == "held"
     await asyncio.gather(house.bank.start(), house.bank_gate.open())
-    await house.steer.move_clock(by=_STUCK)
+    await house.steer.move_clock(platform.custody_account_no, by=_STUCK)
     for number in ("W-sent", "W-new"):
         withdrawal = await ended(platform, number)
         assert withdrawal["status"] == "paid"

@@ -169,7 +169,9 @@ async def test_a_worker_killed_around_a_debit_leaves_every_member_debited_once(h
                 payment
                 for attempt in (1, 2, 3)
                 for payment in (
-                    await house.at_bank.collections.query(f"{platform.number}/{number}:collect:{attempt}")
+                    await house.at_bank.collections.query(
+                        f"{platform.number}/{number}:collect:{attempt}", custody_account_no=platform.custody_account_no
+                    )
                 ).payments
             ]
             assert [payment.amount_fen for payment in paid] == [_AMOUNT_FEN], f"{number} was not debited once"

@@ -45,7 +45,9 @@ async def refund_ends(story: Story) -> str:
     refund_no = f"{story.platform_no}/D-1001:refund:1"
 
     async def has_ended() -> bool:
-        answer = await story.stage.sandbox.bank.collections.query_refund(refund_no)
+        answer = await story.stage.sandbox.bank.collections.query_refund(
+            refund_no, custody_account_no=story.stage.custody_account_no
+        )
         return answer.status in (RefundStatus.SUCCEEDED, RefundStatus.FAILED) or answer.final
 
     await story.until(has_ended, "the channel ends the refund")
@@ -105,7 +107,7 @@ async def test_past_the_channels_refund_period_the_owner_has_it_in_its_sub_accou
     async with story_at(TUESDAY_MORNING) as story:
         cashier = await paid_order(story)
         await cashier.channel_settles()
-        await story.stage.sandbox.steer.move_clock(by=timedelta(days=500))
+        await story.stage.sandbox.steer.move_clock(story.stage.custody_account_no, by=timedelta(days=500))
 
         await story.cancels(CONTRACTOR)
         assert await refund_ends(story) == "credited"

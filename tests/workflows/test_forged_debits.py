@@ -85,7 +85,9 @@ async def two_debtors(story: Story) -> Debtors:
 async def nothing_at_bank(story: Story, members: Debtors, *numbers: str) -> None:
     """No debit of any number ever left."""
     for number in numbers:
-        answer = await story.stage.sandbox.bank.collections.query(members.at_bank(number))
+        answer = await story.stage.sandbox.bank.collections.query(
+            members.at_bank(number), custody_account_no=story.stage.custody_account_no
+        )
         assert answer.status == "not_found"
 
 
@@ -193,7 +195,9 @@ async def test_the_same_money_is_not_debited_a_second_time_by_another_workflow(s
         other = debit("T-2", 1, first.reference, member_no=_OTHER, mandate_no="M-2")
         assert await refusal_of(story, "submit_debit", other, "T-2") == "basis_mismatch"
     for attempt in (8, 9):
-        answer = await story.stage.sandbox.bank.collections.query(members.at_bank("T-2", attempt))
+        answer = await story.stage.sandbox.bank.collections.query(
+            members.at_bank("T-2", attempt), custody_account_no=story.stage.custody_account_no
+        )
         assert answer.status == "not_found"
 
 

@@ -192,7 +192,9 @@ async def _both_payments(story: Story) -> list[ChannelPayment]:
 
 
 async def _is_given_back(story: Story, amount_fen: int) -> bool:
-    answer = await story.stage.sandbox.bank.collections.query_refund(f"{story.platform_no}/T-1:return:1")
+    answer = await story.stage.sandbox.bank.collections.query_refund(
+        f"{story.platform_no}/T-1:return:1", custody_account_no=story.stage.custody_account_no
+    )
     return answer.status == "succeeded"
 
 

@@ -165,7 +165,7 @@ async def test_a_whole_day_proves_itself(story_at: StoryAt) -> None:
         assert fen[Purpose.OWN] > 0
 
         # The bank's next morning: one channel settles less its fees, the other charges them beside.
-        await story.stage.sandbox.steer.move_clock(by=timedelta(hours=20))
+        await story.stage.sandbox.steer.move_clock(story.stage.custody_account_no, by=timedelta(hours=20))
         await story.bank_lines_are_booked()
         fen = await books_prove_themselves(story)
         assert (fen[Purpose.CHANNEL_DUE], fen.get(Purpose.BANK_CHARGES, 0)) == (0, 0)

@@ -94,19 +94,25 @@ class SandboxBank:
             raise BankUnreachable("bank_answer_unreadable", "The bank sent no statement; ask again.")
         return answer.content
 
-    async def capabilities(self) -> Capabilities:
-        """Rails, caps, hours and health at this moment of the bank's clock; raises `BankUnreachable`."""
-        return (await self._connection.ask(path("capabilities"), CapabilitiesAnswer)).as_capabilities()
+    async def capabilities(self, custody_account_no: str) -> Capabilities:
+        """Rails, caps, hours and health at this moment of the account's clock; raises as `balance_fen`."""
+        target = path("capabilities", acctNo=custody_account_no)
+        return (await self._connection.ask(target, CapabilitiesAnswer)).as_capabilities()
 
     async def submit(self, order: PayoutOrder) -> PayoutAnswer:
         """Send a payout once; see the protocol for what its three errors mean."""
         return (await self._connection.command(path("payouts"), payout_message(order), PayoutState)).as_answer()
 
-    async def query(self, request_no: str) -> PayoutAnswer:
-        """State of the payout with this number; raises `BankUnreachable`."""
-        return (await self._connection.ask(path("payouts", reqSeq=request_no), PayoutState)).as_answer()
+    async def query(self, request_no: str, *, custody_account_no: str = "") -> PayoutAnswer:
+        """State of the payout with this number; raises as `balance_fen`.
 
-    async def send(self, *, request_no: str, mobile: str, text: str) -> None:
+        Args:
+            custody_account_no: may be left out of the query of a number that the bank knows.
+        """
+        target = path("payouts", reqSeq=request_no, acctNo=custody_account_no)
+        return (await self._connection.ask(target, PayoutState)).as_answer()
+
+    async def send(self, *, request_no: str, custody_account_no: str, mobile: str, text: str) -> None:
         """Send a text message once per request number.
 
         A lost answer is `BankUnreachable` too: the bank keeps each number once, so repeating is always safe.
@@ -115,7 +121,8 @@ class SandboxBank:
             BankDeclined: the number was used for another message, or the message is malformed.
             BankUnreachable: no readable answer; send again under the same number.
         """
-        await self._connection.ask(path("sms"), Empty, {"reqSeq": request_no, "mobile": mobile, "text": text})
+        content = {"reqSeq": request_no, "acctNo": custody_account_no, "mobile": mobile, "text": text}
+        await self._connection.ask(path("sms"), Empty, content)
 
     def verify_notice(self, headers: Mapping[str, str], body: bytes) -> BankNotice:
         """Check a notice's signature and age and read it.

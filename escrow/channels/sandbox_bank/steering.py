@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
+from urllib.parse import quote
 
 import httpx2
 from pydantic import AwareDatetime, TypeAdapter
@@ -26,6 +27,7 @@ class SentSms(Message):
     """A text message in the bank's outbox."""
 
     req_seq: str
+    acct_no: str
     mobile: str
     text: str
     at: AwareDatetime
@@ -44,9 +46,15 @@ class SandboxSteering:
         """Close the connections."""
         await self._http.aclose()
 
-    async def open_custody_account(self, *, reference: str, title: str) -> str:
-        """Open a custody account and answer its number; the same reference gets the same account again."""
-        opened = await self._ask("POST", "custody-accounts", {"reference": reference, "title": title})
+    async def open_custody_account(self, *, reference: str, title: str, start_at: datetime | None = None) -> str:
+        """Open a custody account and answer its number; the same reference gets the same account again.
+
+        Args:
+            start_at: the first moment of the account's clock (aware); None for the bank's present time.
+        """
+        wanted = {"reference": reference, "title": title}
+        wanted |= {} if start_at is None else {"startAt": start_at.isoformat()}
+        opened = await self._ask("POST", "custody-accounts", wanted)
         return str(opened["acctNo"])
 
     async def transfer(
@@ -153,14 +161,16 @@ class SandboxSteering:
         found: Sequence[Mapping[str, Any]] = await self._ask("GET", "payouts")
         return found
 
-    async def clock(self) -> datetime:
-        """The bank's time."""
-        return datetime.fromisoformat((await self._ask("GET", "clock"))["now"])
+    async def clock(self, custody_account_no: str) -> datetime:
+        """A custody account's time."""
+        return datetime.fromisoformat((await self._ask("GET", f"clock?acctNo={quote(custody_account_no)}"))["now"])
 
-    async def move_clock(self, *, to: datetime | None = None, by: timedelta | None = None) -> datetime:
-        """Move the bank's time forward, to an aware time or by a span, and answer it; never backward."""
-        wanted = {} if to is None else {"to": to.isoformat()}
-        wanted |= {} if by is None else {"advanceSeconds": str(by.total_seconds())}
+    async def move_clock(
+        self, custody_account_no: str, *, to: datetime | None = None, by: timedelta = timedelta()
+    ) -> datetime:
+        """Move an account's time forward and answer it: to an aware time, else by a span; never backward."""
+        target = to or await self.clock(custody_account_no) + by
+        wanted = {"acctNo": custody_account_no, "to": target.isoformat()}
         return datetime.fromisoformat((await self._ask("POST", "clock", wanted))["now"])
 
     async def set_rail_health(self, rail: Rail, health: Health) -> None:
@@ -188,7 +198,7 @@ class SandboxSteering:
         await self._ask("POST", "next", {"scenario": scenario, "target": target})
 
     async def reset(self) -> None:
-        """Forget waiting scenarios and make everything well; books and clock stay."""
+        """Forget waiting scenarios and make everything well; books and clocks stay."""
         await self._ask("POST", "reset", {})
 
     async def notices(self) -> Sequence[Mapping[str, Any]]:

@@ -16,28 +16,32 @@ from escrow.domain.collections import CollectionAnswer, CollectionCapabilities, 
 
 
 class SandboxCollections:
-    """Implements `Collections`; the protocol says what its errors mean."""
+    """Implements `Collections`; the protocol says what its errors mean.
+
+    `custody_account_no` may be left out where the channel knows the number.
+    """
 
     def __init__(self, connection: BankConnection) -> None:
         self._connection = connection
 
-    async def capabilities(self) -> CollectionCapabilities:
+    async def capabilities(self, custody_account_no: str) -> CollectionCapabilities:
         """Methods and debit channels as they are now; raises `BankUnreachable`."""
-        target = path("collections", "capabilities")
+        target = path("collections", "capabilities", acctNo=custody_account_no)
         return (await self._connection.ask(target, CapabilitiesAnswer)).as_capabilities()
 
     async def sign_mandate(self, order: MandateOrder) -> MandateAnswer:
         """Register a mandate once per number; without a readable answer `BankUnreachable`: sign again."""
         return (await self._connection.ask(path("mandates"), MandateState, mandate_message(order))).as_answer()
 
-    async def query_mandate(self, request_no: str) -> MandateAnswer:
+    async def query_mandate(self, request_no: str, *, custody_account_no: str = "") -> MandateAnswer:
         """State of a mandate; raises `BankUnreachable`."""
-        return (await self._connection.ask(path("mandates", reqSeq=request_no), MandateState)).as_answer()
+        target = path("mandates", reqSeq=request_no, acctNo=custody_account_no)
+        return (await self._connection.ask(target, MandateState)).as_answer()
 
-    async def revoke_mandate(self, request_no: str) -> MandateAnswer:
+    async def revoke_mandate(self, request_no: str, *, custody_account_no: str = "") -> MandateAnswer:
         """Let no further debit be made under a mandate; raises `BankUnreachable`: revoke again."""
-        target = path("mandates", "revoke")
-        return (await self._connection.ask(target, MandateState, {"reqSeq": request_no})).as_answer()
+        content = {"reqSeq": request_no, "acctNo": custody_account_no}
+        return (await self._connection.ask(path("mandates", "revoke"), MandateState, content)).as_answer()
 
     async def create(self, order: CollectionOrder) -> CollectionAnswer:
         """Open a collection once."""
@@ -54,23 +58,24 @@ class SandboxCollections:
         target = path("collections", "code")
         return (await self._connection.ask(target, CollectionState, {"reqSeq": request_no})).as_answer()
 
-    async def query(self, request_no: str) -> CollectionAnswer:
+    async def query(self, request_no: str, *, custody_account_no: str = "") -> CollectionAnswer:
         """State of a collection; raises `BankUnreachable`."""
-        return (await self._connection.ask(path("collections", reqSeq=request_no), CollectionState)).as_answer()
+        target = path("collections", reqSeq=request_no, acctNo=custody_account_no)
+        return (await self._connection.ask(target, CollectionState)).as_answer()
 
-    async def close(self, request_no: str) -> CollectionAnswer:
+    async def close(self, request_no: str, *, custody_account_no: str = "") -> CollectionAnswer:
         """Close a collection; raises `BankUnreachable`: close again."""
-        target = path("collections", "close")
-        return (await self._connection.ask(target, CollectionState, {"reqSeq": request_no})).as_answer()
+        content = {"reqSeq": request_no, "acctNo": custody_account_no}
+        return (await self._connection.ask(path("collections", "close"), CollectionState, content)).as_answer()
 
     async def refund(self, order: CollectionRefundOrder) -> RefundAnswer:
         """Refund once."""
         content = refund_message(order)
         return (await self._connection.command(path("collection-refunds"), content, RefundState)).as_answer()
 
-    async def query_refund(self, request_no: str) -> RefundAnswer:
+    async def query_refund(self, request_no: str, *, custody_account_no: str = "") -> RefundAnswer:
         """State of a refund; raises `BankUnreachable`."""
-        target = path("collection-refunds", reqSeq=request_no)
+        target = path("collection-refunds", reqSeq=request_no, acctNo=custody_account_no)
         return (await self._connection.ask(target, RefundState)).as_answer()
 
     async def settlement(self, settlement_no: str) -> Settlement:

@@ -20,15 +20,15 @@ class SandboxRegistry:
     def __init__(self, connection: BankConnection) -> None:
         self._connection = connection
 
-    async def check_person(self, *, name: str, citizen_id: str) -> PersonCheck:
+    async def check_person(self, *, custody_account_no: str, name: str, citizen_id: str) -> PersonCheck:
         """Whether a person of this name has this citizen ID number."""
-        answer = await self._look_up(path("identity", "person"), {"name": name, "idNo": citizen_id}, PersonAnswer)
-        return answer.as_check()
+        content = {"acctNo": custody_account_no, "name": name, "idNo": citizen_id}
+        return (await self._look_up(path("identity", "person"), content, PersonAnswer)).as_check()
 
-    async def check_company(self, question: CompanyQuestion) -> CompanyCheck:
+    async def check_company(self, question: CompanyQuestion, *, custody_account_no: str) -> CompanyCheck:
         """Whether a company is what it says it is."""
-        answer = await self._look_up(path("identity", "company"), company_message(question), CompanyAnswer)
-        return answer.as_check()
+        content = {"acctNo": custody_account_no, **company_message(question)}
+        return (await self._look_up(path("identity", "company"), content, CompanyAnswer)).as_check()
 
     async def _look_up(self, target: str, content: Mapping[str, str], message: type[_M]) -> _M:
         try:

@@ -9,7 +9,10 @@ from escrow.domain.account_verification import CardCheckAnswer, MicroDepositAnsw
 
 
 class SandboxVerification:
-    """Implements `AccountVerification`; the protocol says what its errors mean."""
+    """Implements `AccountVerification`; the protocol says what its errors mean.
+
+    `custody_account_no` may be left out where the bank knows the number.
+    """
 
     def __init__(self, connection: BankConnection) -> None:
         self._connection = connection
@@ -23,9 +26,10 @@ class SandboxVerification:
         content = deposit_message(order)
         return (await self._connection.command(path("micro-deposits"), content, DepositState)).as_answer()
 
-    async def query_micro_deposit(self, request_no: str) -> MicroDepositAnswer:
+    async def query_micro_deposit(self, request_no: str, *, custody_account_no: str = "") -> MicroDepositAnswer:
         """State of a micro-deposit; raises `BankUnreachable`."""
-        return (await self._connection.ask(path("micro-deposits", reqSeq=request_no), DepositState)).as_answer()
+        target = path("micro-deposits", reqSeq=request_no, acctNo=custody_account_no)
+        return (await self._connection.ask(target, DepositState)).as_answer()
 
     async def confirm_micro_deposit(self, request_no: str, *, amount_fen: int, reference: str) -> MicroDepositAnswer:
         """Try an amount under its reference."""
@@ -36,9 +40,10 @@ class SandboxVerification:
         """Start a UnionPay check once."""
         return (await self._connection.command(path("card-checks"), card_message(order), CardCheckState)).as_answer()
 
-    async def query_card_check(self, request_no: str) -> CardCheckAnswer:
+    async def query_card_check(self, request_no: str, *, custody_account_no: str = "") -> CardCheckAnswer:
         """State of a UnionPay check; raises `BankUnreachable`."""
-        return (await self._connection.ask(path("card-checks", reqSeq=request_no), CardCheckState)).as_answer()
+        target = path("card-checks", reqSeq=request_no, acctNo=custody_account_no)
+        return (await self._connection.ask(target, CardCheckState)).as_answer()
 
     async def confirm_card_check(self, request_no: str, code: str) -> CardCheckAnswer:
         """Try a code."""

@@ -102,6 +102,7 @@ def card_message(order: CardCheckOrder) -> dict[str, str]:
     """Wire form of a UnionPay check."""
     return {
         "reqSeq": order.request_no,
+        "acctNo": order.custody_account_no,
         "name": order.name,
         "idNo": order.citizen_id,
         "cardNo": order.card_no,

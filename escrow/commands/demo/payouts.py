@@ -48,7 +48,7 @@ async def paid(stage: Stage, withdrawal_no: str) -> dict[str, Any]:
                 raise Refused("demo_failed", f"Withdrawal {withdrawal_no} is {status}: {withdrawal['reasons']}")
             return withdrawal
         if withdrawal and status == "queued":
-            bank_now = await stage.sandbox.clock()
+            bank_now = await stage.sandbox.clock(stage.custody_account_no)
             await stage.skipping.withdrawal_ends(withdrawal["workflow_id"], before=bank_now + _LONGEST_CLOSING)
         if asyncio.get_running_loop().time() > give_up_at:
             raise Refused("demo_failed", f"Withdrawal {withdrawal_no} is still {status} after {_WITHIN_SECONDS:g} s.")
@@ -91,7 +91,7 @@ async def worker_killed_while_paying(stage: Stage, withdrawal_no: str) -> None:
         if withdrawal and withdrawal["status"] == "queued":
             stage.narrator.line("no rail is open now: the withdrawal waits, and the worker is killed when it is sent")
             await stage.skipping.withdrawal_ends(
-                withdrawal["workflow_id"], before=await stage.sandbox.clock() + _LONGEST_CLOSING
+                withdrawal["workflow_id"], before=await stage.sandbox.clock(stage.custody_account_no) + _LONGEST_CLOSING
             )
         if asyncio.get_running_loop().time() > give_up_at:
             raise Refused("demo_failed", f"The payment order {request_no} did not reach the bank.")

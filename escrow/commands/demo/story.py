@@ -221,7 +221,7 @@ async def commission_swept(stage: Stage) -> None:
         return bool(kept["custody_at_bank_fen"] == bank_fen)
 
     await until(charges_booked, "the bank's last charges were not booked")
-    now = (await stage.sandbox.clock()).astimezone(SHANGHAI)
+    now = (await stage.sandbox.clock(stage.custody_account_no)).astimezone(SHANGHAI)
     swept_fen = await sweep_commission(stage.books.reader, stage.writer, stage.platform_no, occurred_at=now)
     stage.narrator.line(
         f"{format_fen(swept_fen)} from fees to its own sub-account, after the bank's charges"
