@@ -29,6 +29,7 @@ from api import (
     payments,
     platform,
     problems,
+    sandbox,
     statements,
     suspense,
     suspense_returns,
@@ -85,6 +86,7 @@ _TAGS = [
     {"name": "suspense", "description": "Money that came in and belongs to no member yet."},
     {"name": "accounts", "description": "Balances and the lines behind them."},
     {"name": "events", "description": "Every change of every object, numbered per object."},
+    {"name": "sandbox", "description": "For tests on a sandbox stack: time, text messages. Absent elsewhere."},
     {"name": "bank", "description": "For the bank alone: its signed notices."},
     {"name": "operation", "description": "For those who run this service."},
 ]
@@ -167,6 +169,7 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
         accounts,
         statements,
         events,
+        sandbox,
     ):
         app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(refuse_switched_off)])
     app.include_router(bank_callbacks.router)

@@ -266,6 +266,10 @@ CATALOGUE: dict[str, Entry] = {
     "order_busy": Entry(
         _UNAVAILABLE, "No answer in time", "Repeat the same request; it goes on where it was and is not done twice."
     ),
+    "workflow_busy": Entry(_CONFLICT, "Something is under way", "Skip time again when what the message names is done."),
+    "nothing_due": Entry(_CONFLICT, "It waits for no time", "Do what it waits for; skipping brings nothing."),
+    "no_time_skipping": Entry(_CONFLICT, "Temporal does not skip time", "Use a stack that `escrow up` starts."),
+    "clock_overshot": Entry(_CONFLICT, "Temporal went too far", "Begin the test anew on another platform."),
     "internal_error": Entry(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "A fault on our side",

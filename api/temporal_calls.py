@@ -56,6 +56,11 @@ class TemporalCalls:
         self._answer = timedelta(seconds=answer_seconds)
         self._registered: frozenset[str] | None = None
 
+    @property
+    def client(self) -> Client:
+        """For what is no call to one workflow."""
+        return self._client
+
     async def is_ready(self) -> bool:
         """Whether Temporal answers now."""
         try:

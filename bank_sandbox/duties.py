@@ -14,11 +14,13 @@ _DUTIES = (payouts, collections, collection_refunds, micro_deposits, settlements
 
 #: Of each account what is due first. `NEXT_DUE` of a module looks up its first due time of `custody_account.acct_no`;
 #: account by account, so that however much waits, only the first of it is looked at.
-_FIRST_DUE = """
+_DUE = """
 SELECT acct_no, due_ms, due_ms - clock_ahead_ms AS due_real_ms FROM (
   SELECT acct_no, clock_ahead_ms, (SELECT min(at_ms) FROM ({all_next})) AS due_ms FROM custody_account
-) WHERE due_ms IS NOT NULL ORDER BY due_real_ms LIMIT 1
+) WHERE due_ms IS NOT NULL
 """.format(all_next=" UNION ALL ".join(module.NEXT_DUE for module in _DUTIES))  # noqa: S608 - constants
+_FIRST_DUE = f"{_DUE} ORDER BY due_real_ms LIMIT 1"
+_FIRST_DUE_OF_ACCOUNT = f"{_DUE} AND acct_no = ?"
 
 
 def next_due_real_ms(desk: Desk) -> int | None:
@@ -33,6 +35,12 @@ def do_due(desk: Desk) -> None:
         then = replace(desk, acct_no=first["acct_no"], now_ms=first["due_ms"])
         for module in _DUTIES:
             module.do_due(then)
+
+
+def next_due_ms(desk: Desk) -> int | None:
+    """The time of the desk's account at which its next thing falls due."""
+    first = desk.db.execute(_FIRST_DUE_OF_ACCOUNT, (desk.acct_no,)).fetchone()
+    return None if first is None else int(first["due_ms"])
 
 
 def _first_due(desk: Desk) -> sqlite3.Row | None:

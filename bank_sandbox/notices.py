@@ -77,6 +77,15 @@ def next_at_real_ms(desk: Desk) -> int | None:
     return at
 
 
+def waiting(desk: Desk) -> int:
+    """How many notices about the desk's account are still to be delivered."""
+    row = desk.db.execute(
+        "SELECT count(*) AS n FROM notice WHERE state = 'waiting' AND json_extract(body, '$.acctNo') = ?",
+        (desk.acct_no,),
+    ).fetchone()
+    return int(row["n"])
+
+
 def delivered(desk: Desk, notice_no: int) -> None:
     """The client took it."""
     desk.db.execute("UPDATE notice SET state = 'delivered', attempts = attempts + 1 WHERE notice_no = ?", (notice_no,))

@@ -20,7 +20,7 @@ from bank_sandbox import (
     scenarios,
     texting,
 )
-from bank_sandbox.books import Desk
+from bank_sandbox.books import Desk, moment
 from bank_sandbox.channels import Channel, Health
 from bank_sandbox.custody import LineKind
 from bank_sandbox.gateway import MeantFor, WireMessage, Yuan, bank_of
@@ -171,9 +171,19 @@ async def all_payouts(request: Request) -> list[dict[str, object]]:
 
 
 @router.get("/clock")
-async def read_clock(request: Request, acct_no: MeantFor) -> dict[str, str]:
-    """An account's time."""
-    return {"now": await bank_of(request).at_desk(lambda desk: _now(desk.at(acct_no)))}
+async def read_clock(request: Request, acct_no: MeantFor) -> dict[str, object]:
+    """An account's time, when its next thing falls due by itself, and how many notices about it are on their way."""
+
+    def look(desk: Desk) -> dict[str, object]:
+        own = desk.at(acct_no)
+        due_ms = duties.next_due_ms(own)
+        return {
+            "now": _now(own),
+            "nextDueAt": None if due_ms is None else moment(due_ms).isoformat(timespec="milliseconds"),
+            "noticesWaiting": notices.waiting(own) if running.notice_url(own) else 0,
+        }
+
+    return await bank_of(request).at_desk(look)
 
 
 @router.post("/clock")

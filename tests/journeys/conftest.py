@@ -16,13 +16,13 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.commands.books import Books
-from escrow.commands.skip import OrderSkip
 from escrow.commands.verify import settled_differences
 from escrow.ledger.engine import Reader
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.registry import Registry
+from escrow.sandbox.skipping import PlatformSkip
 from escrow.settings import Settings, variable_of
 from escrow.stack.temporal import temporal_executable
 from escrow.stack.up import Ports, Stack
@@ -43,18 +43,17 @@ class Journey:
     writer: LedgerWriter
     at_bank: SandboxBank
 
-    async def days_pass(self, days: float, order_no: str = "D-1001") -> None:
-        """Days pass for one order, the accounting day and the bank, as `escrow skip` lets them."""
-        skipping = OrderSkip(
+    async def days_pass(self, days: float) -> None:
+        """Days pass for the platform, as `escrow skip` lets them."""
+        skipping = PlatformSkip(
             temporal=self.client,
             reader=self.books.reader,
             writer=self.writer,
             sandbox=self.platform.bank,
             platform_no=self.platform.number,
-            order_no=order_no,
-            tell=lambda _: None,
+            custody_account_no=self.platform.custody_account_no,
         )
-        await skipping.skip(timedelta(days=days))
+        await skipping.by(timedelta(days=days))
 
     async def temporal(self, *arguments: str) -> str:
         """What the `temporal` command line answers; it must succeed."""

@@ -44,7 +44,7 @@ async def test_an_unpaid_order_closes_and_a_cancelled_one_is_refunded(journey: J
     await platform.paid_order()
     await platform.open_order("D-1002")
 
-    await journey.days_pass(1.1, "D-1002")
+    await journey.days_pass(1.1)
     cancelled = await platform.command("D-1001/cancel", "R-1", "C-1")
 
     assert (await journey.order("D-1002"))["status"] == "closed_unpaid"

@@ -33,6 +33,14 @@ class SentSms(Message):
     at: AwareDatetime
 
 
+class Outlook(Message):
+    """An account's time, when its next thing falls due by itself, and how many notices about it are on their way."""
+
+    now: AwareDatetime
+    next_due_at: AwareDatetime | None
+    notices_waiting: int
+
+
 class SandboxSteering:
     """Speaks to `/sandbox/…`, which is not signed and exists at no real bank; close it with `aclose()`.
 
@@ -163,7 +171,11 @@ class SandboxSteering:
 
     async def clock(self, custody_account_no: str) -> datetime:
         """A custody account's time."""
-        return datetime.fromisoformat((await self._ask("GET", f"clock?acctNo={quote(custody_account_no)}"))["now"])
+        return (await self.outlook(custody_account_no)).now
+
+    async def outlook(self, custody_account_no: str) -> Outlook:
+        """A custody account's time, and what is still to happen at the bank by itself."""
+        return Outlook.model_validate(await self._ask("GET", f"clock?acctNo={quote(custody_account_no)}"))
 
     async def move_clock(
         self, custody_account_no: str, *, to: datetime | None = None, by: timedelta = timedelta()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from datetime import timedelta
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType
@@ -17,8 +16,6 @@ from escrow.logs import mask_numbers
 _ENDED = ("paid", "failed", "refused")
 _POLL_SECONDS = 0.1
 _WITHIN_SECONDS = 90.0
-#: No rail of any bank stays closed for longer.
-_LONGEST_CLOSING = timedelta(days=30)
 
 
 async def withdrawal_after_release(stage: Stage, milestone: int, net_fen: int) -> str:
@@ -48,8 +45,7 @@ async def paid(stage: Stage, withdrawal_no: str) -> dict[str, Any]:
                 raise Refused("demo_failed", f"Withdrawal {withdrawal_no} is {status}: {withdrawal['reasons']}")
             return withdrawal
         if withdrawal and status == "queued":
-            bank_now = await stage.sandbox.clock(stage.custody_account_no)
-            await stage.skipping.withdrawal_ends(withdrawal["workflow_id"], before=bank_now + _LONGEST_CLOSING)
+            await stage.skipping.until_due(withdrawal["workflow_id"])
         if asyncio.get_running_loop().time() > give_up_at:
             raise Refused("demo_failed", f"Withdrawal {withdrawal_no} is still {status} after {_WITHIN_SECONDS:g} s.")
         await asyncio.sleep(_POLL_SECONDS)
@@ -90,9 +86,7 @@ async def worker_killed_while_paying(stage: Stage, withdrawal_no: str) -> None:
         withdrawal = await _withdrawal(stage, withdrawal_no)
         if withdrawal and withdrawal["status"] == "queued":
             stage.narrator.line("no rail is open now: the withdrawal waits, and the worker is killed when it is sent")
-            await stage.skipping.withdrawal_ends(
-                withdrawal["workflow_id"], before=await stage.sandbox.clock(stage.custody_account_no) + _LONGEST_CLOSING
-            )
+            await stage.skipping.until_due(withdrawal["workflow_id"])
         if asyncio.get_running_loop().time() > give_up_at:
             raise Refused("demo_failed", f"The payment order {request_no} did not reach the bank.")
         await asyncio.sleep(_POLL_SECONDS)

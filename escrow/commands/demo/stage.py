@@ -15,11 +15,12 @@ from escrow.commands.contract_file import ContractFile
 from escrow.commands.demo.narrator import Narrator
 from escrow.commands.demo.pages import Owner, Visitor, visitor_for
 from escrow.commands.demo.platform_api import PlatformApi
-from escrow.commands.skip import OrderSkip
+from escrow.commands.skip import platform_skip
 from escrow.domain.authorisations import Authorisation, AuthorisationMethod
 from escrow.domain.platform_config import PlatformConfig
 from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
 from escrow.ledger.posting import LedgerWriter
+from escrow.sandbox.skipping import PlatformSkip
 from escrow.stack.temporal_client import connect_temporal
 from escrow.stack.up import Ports, Stack
 
@@ -51,7 +52,7 @@ class Stage:
     books: Books
     writer: LedgerWriter
     temporal: Client
-    skipping: OrderSkip
+    skipping: PlatformSkip
     visitor: Visitor
     custody_account_no: str
 
@@ -101,14 +102,8 @@ async def stage_on(stack: Stack, contract: ContractFile, narrator: Narrator, *, 
         temporal = await connect_temporal()
         owner = Owner(contract.owner.mobile, sandbox)
         visitor = await opened.enter_async_context(visitor_for(owner, narrator.line, by_hand=by_hand))
-        skipping = OrderSkip(
-            temporal=temporal,
-            reader=books.reader,
-            writer=writer,
-            sandbox=sandbox,
-            platform_no=contract.platform.platform_no,
-            order_no=contract.order.order_no,
-            tell=narrator.aside,
+        skipping = await opened.enter_async_context(
+            platform_skip(books, temporal, contract.platform.platform_no, tell=narrator.aside)
         )
         yield Stage(
             stack=stack,

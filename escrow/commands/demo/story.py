@@ -221,7 +221,7 @@ async def commission_swept(stage: Stage) -> None:
         return bool(kept["custody_at_bank_fen"] == bank_fen)
 
     await until(charges_booked, "the bank's last charges were not booked")
-    now = (await stage.sandbox.clock(stage.custody_account_no)).astimezone(SHANGHAI)
+    now = await stage.skipping.now()
     swept_fen = await sweep_commission(stage.books.reader, stage.writer, stage.platform_no, occurred_at=now)
     stage.narrator.line(
         f"{format_fen(swept_fen)} from fees to its own sub-account, after the bank's charges"
@@ -257,7 +257,7 @@ async def _released(stage: Stage, milestone: Milestone, *, fatal: bool = False) 
 
 
 async def _days_pass(stage: Stage, days: int) -> None:
-    now = await stage.skipping.skip(timedelta(days=days))
+    now = await stage.skipping.by(timedelta(days=days))
     stage.narrator.line(f"{days} days pass for the order, the books and the bank: it is {_local(now)}")
 
 

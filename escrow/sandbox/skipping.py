@@ -1,0 +1,227 @@
+"""Time passes for one platform of a sandbox stack: its books, the bank's clock of its custody account, its workflows.
+
+Only forward, and from one due moment to the next: the books and the bank show a moment, accounting days that ended on
+the way are closed, the Temporal clocks of the platform's workflows are moved along, and whatever waits is told to look
+at the books' time. So what falls due happens in its order and is dated as if the time had passed. Other platforms keep
+their own time.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import datetime, time, timedelta
+
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from escrow.channels.sandbox_bank.steering import SandboxSteering
+from escrow.domain.calendars import SHANGHAI
+from escrow.domain.errors import Refused
+from escrow.ledger.books_time import books_now, move_story
+from escrow.ledger.days import accounting_day, close_day
+from escrow.ledger.engine import Reader
+from escrow.ledger.posting import LedgerWriter
+from escrow.ledger.registry_posting import one_at_a_time, transaction
+from escrow.sandbox.workflow_clock import Sight, WorkflowClock
+
+#: Signal that lets a workflow read the books' time anew.
+LOOK = "look"
+#: First part of the ids of a platform's workflows; the platform's number is the second.
+KINDS = (
+    "order",
+    "withdrawal",
+    "pay_in",
+    "batch_payment",
+    "refund",
+    "identity-check",
+    "account-verification",
+    "mandate",
+    "member-closing",
+)
+#: The watch over the custody account looks every minute whatever the time: nothing waits for its timer.
+_WATCH = "bank-watch"
+#: Real time in which a platform's workflows should have done what fell due.
+_LIMIT_SECONDS = 60.0
+#: Real time in which the bank should have delivered its notices; longer, and nobody takes them.
+_NOTICES_SECONDS = 10.0
+#: Books and bank are this much past what falls due, so that no clock that is a little behind calls it early.
+_PAST_IT = timedelta(seconds=1)
+_POLL_SECONDS = 0.02
+
+
+class PlatformSkip:
+    """Lets time pass for one platform.
+
+    Args:
+        temporal: client of a dev server that allows time skipping.
+        reader, writer: the books, which must be a sandbox's.
+        sandbox: the bank.
+        custody_account_no: the platform's at the bank, whose clock moves along.
+        tell: told what happens on the way, one line each.
+    """
+
+    def __init__(
+        self,
+        *,
+        temporal: Client,
+        reader: Reader,
+        writer: LedgerWriter,
+        sandbox: SandboxSteering,
+        platform_no: str,
+        custody_account_no: str,
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._temporal = temporal
+        self._reader = reader
+        self._writer = writer
+        self._sandbox = sandbox
+        self._platform_no = platform_no
+        self._custody_account_no = custody_account_no
+        self._tell = tell
+
+    async def now(self) -> datetime:
+        """The platform's time by its books, in Shanghai."""
+        return (await books_now(self._reader, self._platform_no)).astimezone(SHANGHAI)
+
+    async def by(self, span: timedelta) -> datetime:
+        """Let `span` pass; raises and answers as `until`."""
+        return await self.until(await self.now() + span)
+
+    async def until(self, target: datetime) -> datetime:
+        """Let time pass until a moment, timezone-aware; answers the time after it, in Shanghai.
+
+        Raises:
+            Refused: `no_sandbox`, the books are none; `workflow_busy`, `no_time_skipping` or `clock_overshot`, a
+                workflow cannot be moved now: all clocks are left where the last event was.
+            BankUnreachable: the bank sandbox does not answer.
+        """
+        async with self._alone():
+            return await self._until(target)
+
+    async def until_due(self, workflow_id: str) -> datetime:
+        """Let time pass until what one workflow waits for has happened; raises and answers as `until`.
+
+        Raises:
+            Refused: `nothing_due`, it waits for nothing that time brings.
+        """
+        async with self._alone():
+            sights = await self._settled()
+            if workflow_id not in sights:
+                raise Refused("nothing_due", f"{workflow_id} does not run; there is nothing to wait for.")
+            due_at = await self._due_at(await self.now(), [_left(sights[workflow_id])])
+            if due_at is None:
+                raise Refused(
+                    "nothing_due", f"{workflow_id} waits for somebody, not for a time; nothing is skipped for it."
+                )
+            return await self._until(due_at + _PAST_IT)
+
+    async def _until(self, target: datetime) -> datetime:
+        behind: dict[str, timedelta] = {}
+        sights = await self._settled()
+        while (now := await self.now()) < target:
+            due_at = await self._due_at(now, [_left(sight, behind.get(key)) for key, sight in sights.items()])
+            moment = target if due_at is None else min(target, due_at + _PAST_IT)
+            await self._books_and_bank_to(moment)
+            await self._notices_delivered()
+            for workflow_id, sight in sights.items():
+                behind[workflow_id] = behind.get(workflow_id, timedelta()) + (moment - now)
+                left = _left(sight)
+                if moment >= target or (left is not None and left <= behind[workflow_id]):
+                    await self._catches_up(workflow_id, sight, behind.pop(workflow_id))
+            sights = await self._settled()
+        return await self.now()
+
+    async def _due_at(self, now: datetime, lefts: Iterable[timedelta | None]) -> datetime | None:
+        """When the next thing falls due, by the books: after the shortest of these times, or at the bank."""
+        due_at = [now + left for left in lefts if left is not None]
+        at_bank = (await self._sandbox.outlook(self._custody_account_no)).next_due_at
+        return min([*due_at, *([] if at_bank is None else [max(at_bank, now)])], default=None)
+
+    async def _books_and_bank_to(self, moment: datetime) -> None:
+        """Books and bank show `moment`; the accounting days that end before it are closed at their midnights."""
+        while (day := await accounting_day(self._reader, self._platform_no)) < moment.astimezone(SHANGHAI).date():
+            midnight = datetime.combine(day + timedelta(days=1), time(), SHANGHAI)
+            await self._clocks_to(midnight)
+            await close_day(self._reader, self._writer, self._platform_no, day, occurred_at=midnight)
+        await self._clocks_to(moment)
+
+    async def _clocks_to(self, moment: datetime) -> None:
+        await move_story(self._reader, self._platform_no, moment)
+        if moment > await self._sandbox.clock(self._custody_account_no):
+            await self._sandbox.move_clock(self._custody_account_no, to=moment)
+
+    async def _notices_delivered(self) -> None:
+        """The bank has told what fell due, or nobody takes its notices."""
+        give_up_at = asyncio.get_running_loop().time() + _NOTICES_SECONDS
+        while (await self._sandbox.outlook(self._custody_account_no)).notices_waiting:
+            if asyncio.get_running_loop().time() > give_up_at:
+                self._tell("the bank's notices are not taken; it sends them again later")
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _catches_up(self, workflow_id: str, sight: Sight, behind: timedelta) -> None:
+        """Temporal's clock of a workflow is moved along where its server can, and it looks at the books' time."""
+        if not sight.children:  # the server would wait for them
+            await self._clock_of(workflow_id).forward(sight, behind)
+        try:
+            await self._temporal.get_workflow_handle(workflow_id).signal(LOOK)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended meanwhile
+                raise
+
+    async def _settled(self) -> dict[str, Sight]:
+        """The platform's running workflows, once all of them only wait.
+
+        Raises:
+            Refused: `workflow_busy`.
+        """
+        give_up_at = asyncio.get_running_loop().time() + _LIMIT_SECONDS
+        while True:
+            sights = await self._sights()
+            busy = {workflow_id: sight.busy for workflow_id, sight in sights.items() if sight.busy}
+            if not busy:
+                return {item: sight for item, sight in sights.items() if not item.startswith(f"{_WATCH}/")}
+            if asyncio.get_running_loop().time() > give_up_at:
+                told = "; ".join(f"{workflow_id}: {what}" for workflow_id, what in busy.items())
+                raise Refused("workflow_busy", f"No time can pass while these are busy; try again later: {told}")
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _sights(self) -> dict[str, Sight]:
+        """The platform's running workflows as they stand, children that no list shows yet among them."""
+        sights: dict[str, Sight] = {}
+        waiting = [item async for item in self._listed()]
+        while waiting:
+            workflow_id = waiting.pop()
+            if workflow_id in sights:
+                continue
+            try:
+                sight = await self._clock_of(workflow_id).look()
+            except Refused:
+                continue  # listed, and gone by now
+            if sight.running:
+                sights[workflow_id] = sight
+                waiting += sight.children
+        return sights
+
+    async def _listed(self) -> AsyncIterator[str]:
+        ids = [f"WorkflowId STARTS_WITH '{kind}/{self._platform_no}/'" for kind in KINDS]
+        ids.append(f"WorkflowId = '{_WATCH}/{self._platform_no}'")
+        async for found in self._temporal.list_workflows(f"ExecutionStatus = 'Running' AND ({' OR '.join(ids)})"):
+            yield found.id
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Only one skip of a platform at a time, in whichever process."""
+        async with transaction(self._reader) as session:
+            await one_at_a_time(session, f"skip/{self._platform_no}")
+            yield
+
+    def _clock_of(self, workflow_id: str) -> WorkflowClock:
+        return WorkflowClock(self._temporal, workflow_id, limit_seconds=_LIMIT_SECONDS)
+
+
+def _left(sight: Sight, behind: timedelta | None = None) -> timedelta | None:
+    """How long it is until something falls due at a workflow that is so far behind the books; None for never."""
+    if sight.next_due_at is None:
+        return None
+    return max(sight.next_due_at - sight.now - (behind or timedelta()), timedelta())
