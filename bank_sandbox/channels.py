@@ -39,7 +39,7 @@ def _always(moment: datetime) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """Terms of one channel; amounts in fen, processing time in seconds of bank time."""
+    """Terms of one channel; amounts in fen, processing time in seconds of the account's time."""
 
     cap_fen: int | None
     is_open: Callable[[datetime], bool]

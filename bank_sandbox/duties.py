@@ -15,9 +15,10 @@ _DUTIES = (payouts, collections, collection_refunds, micro_deposits, settlements
 #: Of each account what is due first. `NEXT_DUE` of a module looks up its first due time of `custody_account.acct_no`;
 #: account by account, so that however much waits, only the first of it is looked at.
 _DUE = """
-SELECT acct_no, due_ms, due_ms - clock_ahead_ms AS due_real_ms FROM (
+WITH due AS MATERIALIZED (
   SELECT acct_no, clock_ahead_ms, (SELECT min(at_ms) FROM ({all_next})) AS due_ms FROM custody_account
-) WHERE due_ms IS NOT NULL
+)
+SELECT acct_no, due_ms, due_ms - clock_ahead_ms AS due_real_ms FROM due WHERE due_ms IS NOT NULL
 """.format(all_next=" UNION ALL ".join(module.NEXT_DUE for module in _DUTIES))  # noqa: S608 - constants
 _FIRST_DUE = f"{_DUE} ORDER BY due_real_ms LIMIT 1"
 _FIRST_DUE_OF_ACCOUNT = f"{_DUE} AND acct_no = ?"

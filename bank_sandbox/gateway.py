@@ -291,7 +291,7 @@ def _check_signature(bank: Bank, request: Request, body: bytes, signature: str) 
     if not signing.same(signature, expected):
         raise Refusal(refusals.SIGNATURE, "the signature does not hold; compare the connection's keys")
     if abs(time.time() - int(timestamp)) > signing.TOLERANCE_SECONDS:
-        raise Refusal(refusals.SIGNATURE, "the timestamp is too far from the bank's time")
+        raise Refusal(refusals.SIGNATURE, "the timestamp is too far from the real time")
 
 
 def positive(amount_text: str) -> int:

@@ -156,7 +156,7 @@ def fee_fen(method: Method, debit_channel: str, amount_fen: int) -> int:
 
 
 def settle_due_ms(desk: Desk, method: Method, booked_ms: int) -> int:
-    """Bank time at which what was booked at `booked_ms` is settled."""
+    """Account's time at which what was booked at `booked_ms` is settled."""
     if terms(desk, method).settlement is SettlementTime.T_PLUS_0:
         return booked_ms
     day_after = moment(booked_ms).date() + timedelta(days=1)

@@ -16,14 +16,14 @@ class Options:
         start_at: the bank's time in new books (aware), where accounts begin that name no first moment; None for the
             machine's time. Later starts go on from where the clocks stood.
         delay_factor: multiplies every channel's processing time; 0 makes every payout final at once.
-        closing_grace_seconds: bank time between the first query of an unknown number and its closing for good.
+        closing_grace_seconds: account's time between the first query of an unknown number and its closing for good.
         silence_seconds: real time for which a request that gets no answer is held open.
         late_seconds: real time after which a request that "arrives late" is processed.
         slow_seconds: real time by which a slow answer is delayed.
         reorder_seconds: real time by which an overtaken notice is delayed.
-        stuck_seconds: bank time that a stuck payout takes.
-        return_days: bank days between a payout and its return.
-        late_payment_seconds: bank time between the closing of a collection and a payment that comes too late.
+        stuck_seconds: account's time that a stuck payout takes.
+        return_days: account's days between a payout and its return.
+        late_payment_seconds: account's time between the closing of a collection and a payment that comes too late.
         public_url: where payers' browsers and wallets reach this bank, without a path; in QR codes and links.
     """
 

@@ -4,7 +4,7 @@
 - answer: `ANSWER`, signature of the request, HTTP status, SHA-256 of the body
 - notice: `NOTICE`, notice number, timestamp, SHA-256 of the body
 
-Lines are joined by a line feed; the timestamp is Unix seconds of real time, since the bank's own clock can be moved.
+Lines are joined by a line feed; the timestamp is Unix seconds of real time, since the clocks of accounts can be moved.
 """
 
 import hashlib

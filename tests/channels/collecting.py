@@ -37,7 +37,7 @@ class Cashier:
     async def order(
         self, amount_fen: int = 100_000, method: CollectionMethod = CollectionMethod.QR_WECHAT, **changes: Any
     ) -> CollectionOrder:
-        """Make a collection order that is good for an hour of the bank's time."""
+        """Make a collection order that is good for an hour of the account's time."""
         self.taken += 1
         order = CollectionOrder(
             request_no=f"{self.house.platform_no}/T-{self.taken}:collect:1",

@@ -31,7 +31,7 @@ async def test_what_was_answered_before_a_power_cut_stands_after_it(tmp_path: Pa
         sandbox.kill()
         await sandbox.start()
 
-        # What was under way may have ended meanwhile, by the bank's clock.
+        # What was under way may have ended meanwhile, by the account's clock.
         assert (await house.lines())[: len(lines)] == lines
         assert await house.query(ended.request_no) == ended
         assert await house.now() >= moved_to

@@ -112,7 +112,7 @@ async def test_a_misfortune_ordered_once_strikes_once(house: House) -> None:
 
 
 async def test_a_slow_rail_says_so_and_takes_its_time(tmp_path: Path) -> None:
-    # The factor makes what usually takes 0.3 s of the bank's time 30 s.
+    # The factor makes what usually takes 0.3 s take 30 s.
     async with running_sandbox(tmp_path, "--delay-factor", "100") as sandbox:
         house = await House.open(sandbox, "HOME")
         punctual, slow = house.order(rail=Rail.IBPS), house.order(rail=Rail.IBPS)
