@@ -128,7 +128,7 @@ class Member:
         name: what people call it.
         command: what to run.
         is_ready: asked every 50 ms after a start until it says yes.
-        ready_seconds: how long the start may take.
+        ready_seconds: how long the start may take, on a slow machine with other work.
         early_exits_allowed: how often it may end before it was ready within one start (PostgreSQL does, while the
             memory of a killed predecessor is still in use).
         restart: whether a death starts it again.
@@ -140,7 +140,7 @@ class Member:
         command: Command,
         *,
         is_ready: Callable[[], Awaitable[bool]],
-        ready_seconds: float = 30,
+        ready_seconds: float = 120,
         early_exits_allowed: int = 0,
         restart: bool = True,
     ) -> None:

@@ -1,8 +1,7 @@
 """A platform of its own for each test, reached as a platform reaches it: over HTTP with its key."""
 
-import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from escrow.ledger.registry import Registry
 from escrow.stack.up import Stack
 from tests.api.documented import check_documented
 from tests.identities import verify
+from tests.waiting import PATIENCE_SECONDS, saw, until
 
 PRICE_FEN = 18_600_000
 #: Of the person who authorises the platforms' own withdrawals.
@@ -97,7 +97,7 @@ class Platform:
         async def arrived() -> bool:
             return int((await self.balances(member_no))["available_fen"]) >= amount_fen
 
-        await eventually(arrived)
+        await until(arrived, "the money arrives")
 
     async def own_money_comes(self, amount_fen: int) -> None:
         """A transfer from the platform's own bank account, booked as its own money."""
@@ -111,7 +111,7 @@ class Platform:
         async def arrived() -> bool:
             return await self.own_fen() >= amount_fen
 
-        await eventually(arrived)
+        await until(arrived, "the money arrives")
 
     async def own_fen(self) -> int:
         """The platform's own money."""
@@ -163,11 +163,10 @@ async def created(call: Awaitable[httpx2.Response]) -> dict[str, Any]:
     return body
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], *, within_seconds: float = 15) -> None:
-    """Wait until a condition holds."""
-    async with asyncio.timeout(within_seconds):
-        while not await condition():
-            await asyncio.sleep(0.05)
+async def note_answer(response: httpx2.Response) -> None:
+    """Whoever waits in vain shows what the API answered last."""
+    await response.aread()
+    saw(f"{response.request.method} {response.request.url.path}: {response.status_code} {response.text}")
 
 
 class PlatformMaker:
@@ -206,9 +205,9 @@ class PlatformMaker:
         client = httpx2.AsyncClient(
             base_url=self._api_url,
             headers={"Authorization": f"Bearer {key}"},
-            timeout=30,
+            timeout=PATIENCE_SECONDS,
             trust_env=False,
-            event_hooks={"response": [check_documented]},
+            event_hooks={"response": [check_documented, note_answer]},
         )
         self._clients.append(client)
         return Platform(number, custody_account_no, client, self._registry, self._bank, own_account_no)

@@ -7,7 +7,8 @@ from typing import Any
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.domain import accounts
 from escrow.ledger.balances import account_balance_fen
-from tests.api.platforms import Platform, card_number, created, eventually
+from tests.api.platforms import Platform, card_number, created
+from tests.waiting import until
 
 CONSENT = {"text_version": "1", "address": "203.0.113.7"}
 VERIFY = "/members/O-1/bank-accounts/A-2/verify"
@@ -41,7 +42,7 @@ async def own_money(platform: Platform) -> None:
     async def arrived() -> bool:
         return await account_balance_fen(platform.registry.reader, accounts.own(platform.number)) == 500
 
-    await eventually(arrived)
+    await until(arrived, "the money arrives")
 
 
 async def sent(platform: Platform, number: str = "V-1") -> dict[str, Any]:

@@ -4,7 +4,8 @@ import asyncio
 from typing import Any
 
 from escrow.domain.platform_config import PlatformConfig
-from tests.api.platforms import Platform, PlatformMaker, created, eventually
+from tests.api.platforms import Platform, PlatformMaker, created
+from tests.waiting import until
 
 PRICES = {"D-1": 30_000, "D-2": 20_000, "D-3": 10_000}
 QR = {"method": "qr_wechat"}
@@ -192,7 +193,7 @@ async def test_one_scan_pays_all_and_an_order_cancelled_meanwhile_has_only_its_s
         returned = [payment["suspended_fen"] for payment in shown["collection"]["payments"]] == [0]
         return bool(shown["status"] == "paid" and returned)
 
-    await eventually(is_paid)
+    await until(is_paid, "it is paid")
     shown = (await platform.get("/batch-payments/B-1")).json()
     assert outcomes(shown) == {"D-1": "frozen", "D-2": "returned", "D-3": "frozen"}
     assert shown["frozen_fen"] == 40_000
@@ -205,5 +206,5 @@ async def test_one_scan_pays_all_and_an_order_cancelled_meanwhile_has_only_its_s
         balances = (await platform.get("/platform")).json()["balances_fen"]
         return (balances["refund"], balances["suspense"], balances["channel_due"]) == (0, 0, -30_000)
 
-    await eventually(given_back)
+    await until(given_back, "the money goes back")
     assert (await platform.balances("O-1"))["in_escrow_fen"] == 21_000

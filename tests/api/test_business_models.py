@@ -9,8 +9,9 @@ from escrow.ledger.engine import Reader
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.stack.up import Stack
-from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, created, eventually, order_body
+from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, created, order_body
 from tests.pages.member import withdraw_own
+from tests.waiting import until
 
 SELF_OPERATED = {"business_model": "self_operated", "commission_basis_points": 0, "top_up_settlement": "T+0"}
 DEPOSIT_FEN = PRICE_FEN * 30 // 100
@@ -59,14 +60,14 @@ async def test_on_a_marketplace_money_comes_through_the_banks_transit_account_an
     async def paid() -> bool:
         return bool((await platform.get("/orders/D-1001")).json()["status"] == "awaiting_start")
 
-    await eventually(paid)
+    await until(paid, "it is paid")
     assert await balance_fen(platform, "top_up_in_transit") == PRICE_FEN  # on the bank's transit account
     await platform.bank.settle_now(CollectionMethod.ACQUIRING)
 
     async def settled() -> bool:
         return await balance_fen(platform, "top_up_in_transit") == 0
 
-    await eventually(settled)
+    await until(settled, "the channel's money is settled")
     await platform.command("D-1001/start", "R-start", "C-1")
     assert (await balance_fen(platform, "own"), await balance_fen(platform, "fees")) == (0, COMMISSION_FEN)
     assert (await platform.balances("C-1"))["available_fen"] == DEPOSIT_FEN - COMMISSION_FEN
@@ -113,6 +114,6 @@ async def test_a_self_operated_platform_is_paid_in_full_and_withdraws_to_its_own
     async def arrived() -> bool:
         return bool((await platform.get("/withdrawals/W-1")).json()["status"] == "paid")
 
-    await eventually(arrived, within_seconds=30)
+    await until(arrived, "the money arrives")
     assert (await platform.get("/withdrawals/W-1")).json()["account_id"] == "OWN-1"
     assert await broken(stack, platform) == set()

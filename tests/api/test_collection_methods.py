@@ -8,8 +8,9 @@ from bank_sandbox.cards import CHECKED_BANKS, PREFIXES
 from escrow.domain.collections import CollectionMethod
 from escrow.domain.platform_config import PlatformConfig
 from tests.api.payers import CODE, MOBILE, NAME, card_of, open_payer, sign_mandate
-from tests.api.platforms import Platform, PlatformMaker, created, eventually
+from tests.api.platforms import Platform, PlatformMaker, created
 from tests.api.test_account_verifications import CONSENT
+from tests.waiting import until
 
 #: What the answer tells the payer to do, and where it stands; a debit asks nothing of anybody.
 INTERACTIONS = {
@@ -64,7 +65,7 @@ async def test_each_method_asks_for_its_own_action_and_is_credited_once(
     async def paid() -> bool:
         return bool((await platform.get("/top-ups/T-1")).json()["status"] == "paid")
 
-    await eventually(paid, within_seconds=30)
+    await until(paid, "it is paid")
     assert (await platform.balances("O-1"))["available_fen"] == 10_000
     again = await platform.post("/top-ups", **body)
     assert (again.status_code, again.json()["status"]) == (200, "paid")
@@ -98,7 +99,7 @@ async def test_with_transfers_switched_off_those_of_bound_accounts_wait_in_suspe
         listed = (await platform.get("/suspense")).json()["credits"]
         return bool(listed == [{"credit_no": line.bank_serial_no, "left_fen": 10_000}])
 
-    await eventually(waits, within_seconds=30)
+    await until(waits, "the money waits")
     assert (await platform.balances("O-1"))["available_fen"] == 0
 
 

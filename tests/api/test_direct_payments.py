@@ -1,6 +1,7 @@
 """Direct payment over HTTP: the payer scans, the order is paid; cancelled, the money goes back the way it came."""
 
-from tests.api.platforms import PRICE_FEN, Platform, created, eventually
+from tests.api.platforms import PRICE_FEN, Platform, created
+from tests.waiting import until
 
 PAYING = {"request_no": "R-1", "by": "O-1", "method": "qr_alipay"}
 
@@ -18,7 +19,7 @@ async def order_is(platform: Platform, status: str) -> None:
     async def does() -> bool:
         return bool((await platform.get("/orders/D-1001")).json()["status"] == status)
 
-    await eventually(does)
+    await until(does, f"the order is {status}")
 
 
 async def test_an_order_is_paid_by_a_scan_and_refunded_through_the_channel(platform: Platform) -> None:
@@ -40,7 +41,7 @@ async def test_an_order_is_paid_by_a_scan_and_refunded_through_the_channel(platf
         balances = (await platform.get("/platform")).json()["balances_fen"]
         return bool(balances["refund"] == 0 and balances["channel_due"] == 0)
 
-    await eventually(given_back)
+    await until(given_back, "the money goes back")
     shown = (await platform.get("/orders/D-1001/direct-payments/R-1")).json()
     assert (shown["status"], len(shown["payments"])) == ("paid", 1)
 

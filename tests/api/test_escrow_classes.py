@@ -4,7 +4,8 @@ import asyncpg
 
 from escrow.ledger.invariants import check_invariants
 from escrow.stack.up import Stack
-from tests.api.platforms import PRICE_FEN, Platform, created, eventually
+from tests.api.platforms import PRICE_FEN, Platform, created
+from tests.waiting import until
 
 _PLAN = """
 EXPLAIN (FORMAT JSON) SELECT a.purpose, a.ref, a.balance_fen, o.body -> 'funding' AS funding FROM account a
@@ -36,7 +37,7 @@ async def test_escrow_is_told_by_where_it_came_from_while_it_is_released_and_ref
     async def paid() -> bool:
         return bool((await platform.get("/orders/D-2001")).json()["status"] == "awaiting_start")
 
-    await eventually(paid)
+    await until(paid, "it is paid")
     assert await classes(platform) == (2 * PRICE_FEN, _told(balance=PRICE_FEN, direct=PRICE_FEN))
 
     deposit_fen = PRICE_FEN * 30 // 100

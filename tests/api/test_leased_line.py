@@ -28,6 +28,7 @@ from tests.api.certificates import Authority, Issued, client_tls
 from tests.api.documented import check_documented
 from tests.api.platforms import Platform, PlatformMaker
 from tests.api.test_away import another_api
+from tests.waiting import PATIENCE_SECONDS
 
 #: How long what was found good is taken for good, and a little.
 _FORGOTTEN_SECONDS = 1.1
@@ -37,6 +38,7 @@ _COMMANDS = """
 import json, sys
 from escrow.cli import app
 from escrow.leave import leave
+from tests.waiting import PATIENCE_SECONDS
 for arguments in json.loads(sys.argv[1]):
     code = app(arguments, standalone_mode=False) or 0
     print(f"exit code {code}\\0", end="", flush=True)
@@ -62,7 +64,7 @@ class Lines:
             base_url=self.leased_url if leased else self.public_url,
             headers={"Authorization": platform.http.headers["Authorization"]},
             verify=client_tls(self.authority.file, over) if leased else False,
-            timeout=10,
+            timeout=PATIENCE_SECONDS,
             trust_env=False,
             event_hooks={"response": [check_documented]},
         ) as client:

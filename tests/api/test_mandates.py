@@ -7,8 +7,9 @@ import pytest
 
 from escrow.domain.platform_config import PlatformConfig, Settlement
 from tests.api.payers import NAME, debit_body, mandate_body, open_payer, sign_mandate
-from tests.api.platforms import Platform, PlatformMaker, created, eventually
+from tests.api.platforms import Platform, PlatformMaker, created
 from tests.channels.numbers import card_of as card_with
+from tests.waiting import until
 
 PRICE_FEN = 100_000
 _PLAN = [
@@ -25,7 +26,7 @@ async def top_up_is(platform: Platform, status: str, number: str = "T-1") -> dic
         shown.update((await platform.get(f"/top-ups/{number}")).json())
         return shown["status"] == status
 
-    await eventually(does)
+    await until(does, f"{number} is {status}")
     return shown
 
 
@@ -36,7 +37,7 @@ async def mandate_is(platform: Platform, path: str, status: str, reason: str = "
         shown = (await platform.get(path)).json()
         return (shown["status"], shown["reason"]) == (status, reason)
 
-    await eventually(does, within_seconds=30)
+    await until(does, f"{path} is {status} {reason}")
 
 
 async def test_a_member_is_debited_under_its_mandate_and_nobody_has_to_do_anything(platform: Platform) -> None:
@@ -98,7 +99,7 @@ async def test_a_revoked_mandate_is_debited_no_more_and_the_bank_is_told(platfor
     async def told() -> bool:
         return bool((await platform.get("/members/O-1/mandates/M-1")).json()["bank_knows_the_end"])
 
-    await eventually(told)
+    await until(told, "it is told")
     assert (await platform.http.delete("/v1/members/O-1/bank-accounts/A-O-1")).status_code == 200
 
 
@@ -118,14 +119,14 @@ async def test_an_order_is_paid_by_direct_debit_and_refunded_the_same_way(platfo
     async def order_is_paid() -> bool:
         return bool((await platform.get("/orders/D-1001")).json()["status"] == "awaiting_start")
 
-    await eventually(order_is_paid)
+    await until(order_is_paid, "the order is paid")
     await platform.command("D-1001/cancel", "R-3", "C-1")
 
     async def given_back() -> bool:
         balances = (await platform.get("/platform")).json()["balances_fen"]
         return bool(balances["refund"] == 0 and balances["escrow"] == 0)
 
-    await eventually(given_back)
+    await until(given_back, "the money goes back")
     assert (await platform.balances("O-1"))["available_fen"] == 10_000
 
 
@@ -168,7 +169,7 @@ async def test_one_mandate_is_not_debited_above_its_days_cap_by_twenty_at_once(p
         shown = (await platform.get("/top-ups")).json()["top_ups"]
         return all(item["status"] in ("paid", "failed") for item in shown)
 
-    await eventually(all_ended)
+    await until(all_ended, "all have ended")
     shown = (await platform.get("/top-ups")).json()["top_ups"]
     assert [item["status"] for item in shown].count("paid") == 2
     assert {item["reason_code"] for item in shown if item["status"] == "failed"} <= {"mandate_cap_exceeded"}

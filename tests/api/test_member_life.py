@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from escrow.ledger.tables import ConsentRow
-from tests.api.platforms import Platform, card_number, created, eventually
+from tests.api.platforms import Platform, card_number, created
+from tests.waiting import until
 
 PERSON = {"id_no": "341126197709218366", "consent": {"text_version": "2026-03", "address": "203.0.113.7"}}
 TEST_NAME = "全渠道"
@@ -24,7 +25,7 @@ async def checked(platform: Platform, request_no: str, **body: Any) -> dict[str,
     async def answered() -> bool:
         return bool((await platform.get(f"/members/O-1/identity-checks/{request_no}")).json()["status"] != "asked")
 
-    await eventually(answered)
+    await until(answered, "it is answered")
     answer: dict[str, Any] = (await platform.get(f"/members/O-1/identity-checks/{request_no}")).json()
     return answer
 
@@ -139,7 +140,7 @@ async def test_a_member_closes_and_then_refuses_everything(platform: Platform) -
     async def closed() -> bool:
         return bool((await platform.get("/members/O-1")).json()["status"] == "closed")
 
-    await eventually(closed, within_seconds=40)
+    await until(closed, "the member is closed")
     assert (await platform.get("/members/O-1")).json()["may"] == []
     assert [a["status"] for a in (await platform.get("/members/O-1/bank-accounts")).json()["bank_accounts"]] == [
         "unbound"

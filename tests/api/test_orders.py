@@ -8,8 +8,9 @@ from pydantic import ValidationError
 from escrow.domain.platform_config import BusinessModel, PlatformConfig, Settlement
 from escrow.ledger.platform_file import PlatformFile
 from escrow.stack.up import Stack
-from tests.api.platforms import MILESTONES, PRICE_FEN, Platform, PlatformMaker, created, eventually, order_body
+from tests.api.platforms import MILESTONES, PRICE_FEN, Platform, PlatformMaker, created, order_body
 from tests.api.temporal import signal_order
+from tests.waiting import until
 
 DEPOSIT_FEN = 5_580_000
 
@@ -28,7 +29,7 @@ async def test_an_order_goes_from_contract_to_release_and_to_the_bank(platform: 
         found = (await platform.get("/withdrawals")).json()["withdrawals"]
         return [withdrawal["status"] for withdrawal in found] == ["paid", "paid"]
 
-    await eventually(both_paid)
+    await until(both_paid, "both are paid")
     first = (await platform.get("/withdrawals")).json()["withdrawals"][0]
     assert first["reasons"]
     assert first["order_no"] == "D-1001"
@@ -196,7 +197,7 @@ async def test_a_signal_moves_money_only_with_a_recorded_consent(platform: Platf
     async def started() -> bool:
         return bool((await platform.get("/orders/D-1001")).json()["status"] == "in_progress")
 
-    await eventually(started)
+    await until(started, "the command is carried out")
     assert (await platform.balances("C-1"))["withdrawable_fen"] == DEPOSIT_FEN * 95 // 100
     told = await platform.command("D-1001/start", "R-2", "C-1")
     assert told["result"]["released_fen"] == DEPOSIT_FEN * 95 // 100
@@ -217,7 +218,7 @@ async def test_every_change_of_an_order_is_an_event_numbered_without_a_gap(platf
             feed.extend(page)
         return events[-1] in feed
 
-    await eventually(whole_feed)
+    await until(whole_feed, "the feed holds all events")
     assert [event for event in feed if event["kind"] == "order"] == events
 
 
@@ -260,7 +261,7 @@ async def test_a_withdrawal_without_the_money_is_refused_and_one_with_it_arrives
     async def paid() -> bool:
         return bool((await platform.get("/withdrawals/W-2")).json()["status"] == "paid")
 
-    await eventually(paid)
+    await until(paid, "it is paid")
     assert (await platform.balances("O-1"))["available_fen"] == 0
 
 
@@ -286,5 +287,5 @@ async def test_an_account_that_a_withdrawal_is_on_its_way_to_stays_bound(platfor
     async def unbound() -> bool:
         return (await platform.http.delete("/v1/members/O-1/bank-accounts/A-O-1")).status_code == 200
 
-    await eventually(unbound, within_seconds=60)
+    await until(unbound, "the account is unbound")
     assert (await platform.get("/withdrawals/W-1")).json()["status"] == "paid"

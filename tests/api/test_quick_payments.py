@@ -6,7 +6,8 @@ import pytest
 
 from escrow.domain.platform_config import PlatformConfig
 from tests.api.payers import CODE, open_payer
-from tests.api.platforms import Platform, PlatformMaker, created, eventually
+from tests.api.platforms import Platform, PlatformMaker, created
+from tests.waiting import until
 
 CONNECTIONS = 50
 OPENING = {"top_up_no": "T-1", "member_no": "O-1", "method": "quick", "account_id": "A-O-1", "amount_fen": 10_000}
@@ -60,7 +61,7 @@ async def test_three_wrong_codes_end_it_even_from_fifty_connections(platforms: P
     async def failed() -> bool:
         return bool((await platform.get("/top-ups/T-1")).json()["status"] == "failed")
 
-    await eventually(failed)
+    await until(failed, "it fails")
     assert (await platform.post("/top-ups/T-1/confirm", request_no="R-99", code=CODE)).status_code == 409
     assert (await platform.balances("O-1"))["available_fen"] == 0
 
@@ -96,7 +97,7 @@ async def test_an_order_is_paid_by_quick_payment(platforms: PlatformMaker) -> No
     async def paid() -> bool:
         return bool((await platform.get("/orders/D-1001")).json()["status"] == "awaiting_start")
 
-    await eventually(paid)
+    await until(paid, "it is paid")
 
 
 async def test_codes_are_entered_on_the_page_unless_the_platform_may_relay_them(platform: Platform) -> None:

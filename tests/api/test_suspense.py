@@ -2,7 +2,8 @@
 
 import asyncio
 
-from tests.api.platforms import Platform, PlatformMaker, created, eventually
+from tests.api.platforms import Platform, PlatformMaker, created
+from tests.waiting import until
 
 
 async def stranger_transfers(platform: Platform, amount_fen: int = 10_000) -> str:
@@ -18,7 +19,7 @@ async def stranger_transfers(platform: Platform, amount_fen: int = 10_000) -> st
         listed = (await platform.get("/suspense")).json()["credits"]
         return {"credit_no": line.bank_serial_no, "left_fen": amount_fen} in listed
 
-    await eventually(waits)
+    await until(waits, "the money waits")
     return line.bank_serial_no
 
 

@@ -11,7 +11,8 @@ import asyncpg
 from escrow.domain.platform_config import PlatformConfig
 from escrow.ledger.invariants import check_invariants
 from escrow.stack.up import Stack
-from tests.api.platforms import Platform, PlatformMaker, card_number, created, eventually
+from tests.api.platforms import Platform, PlatformMaker, card_number, created
+from tests.waiting import until
 
 _ROOT = Path(__file__).parents[2]
 
@@ -28,7 +29,7 @@ async def stranger_transfers(platform: Platform, amount_fen: int = 10_000, card:
     async def waits() -> bool:
         return await left_fen(platform, line.bank_serial_no) == amount_fen
 
-    await eventually(waits)
+    await until(waits, "the money waits")
     return line.bank_serial_no
 
 
@@ -44,7 +45,7 @@ async def ends(platform: Platform, return_no: str, status: str) -> None:
     async def does() -> bool:
         return bool((await platform.get(f"/withdrawals/{return_no}")).json()["status"] == status)
 
-    await eventually(does, within_seconds=30)
+    await until(does, f"{return_no} is {status}")
 
 
 async def books_are_sound(stack: Stack, platform: Platform) -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from escrow.domain.pay_ins import PAYER_ACTS_ELSEWHERE
 from escrow.domain.platform_config import PlatformConfig
-from tests.api.platforms import Platform, PlatformMaker, created, eventually
+from tests.api.platforms import Platform, PlatformMaker, created
+from tests.waiting import until
 
 
 async def opened(platform: Platform, top_up_no: str = "T-1", **changes: object) -> dict[str, object]:
@@ -24,7 +25,7 @@ async def test_a_scanned_code_tops_a_member_up(platform: Platform) -> None:
     async def credited() -> bool:
         return bool((await platform.balances("O-1"))["available_fen"] == 10_000)
 
-    await eventually(credited)
+    await until(credited, "all transfers are credited")
     shown = (await platform.get("/top-ups/T-1")).json()
     assert (shown["status"], shown["interaction"]) == ("paid", None)
     assert [(payment["amount_fen"], payment["outcome"]) for payment in shown["payments"]] == [(10_000, "credited")]

@@ -1,6 +1,5 @@
 """What a careful caller does: the same call again until it is answered, and an order led to its end."""
 
-import asyncio
 from typing import Any
 
 import httpx2
@@ -8,6 +7,7 @@ import httpx2
 from escrow.domain.order_states import OrderStatus
 from tests.api.platforms import Platform, order_body
 from tests.identities import verify
+from tests.waiting import saw, until
 
 PRICE_FEN = 100_000
 DEPOSIT_FEN, STAGE_FEN = 30_000, 70_000
@@ -18,25 +18,24 @@ _PLAN = [
     {"name": "定金", "kind": "start", "amount_fen": DEPOSIT_FEN},
     {"name": "竣工验收", "kind": "acceptance", "amount_fen": STAGE_FEN},
 ]
-_PATIENCE_SECONDS = 60
 _PAUSE_SECONDS = 0.2
 
 
 async def insist(platform: Platform, path: str, **body: Any) -> dict[str, Any]:
     """Make a call again and again until it is answered by other than "away" or "busy"; it must succeed."""
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        while True:
-            try:
-                answer = await platform.http.post(f"/v1{path}", json=body)
-            except httpx2.TransportError:
-                await asyncio.sleep(_PAUSE_SECONDS)
-                continue
-            if answer.status_code == httpx2.codes.SERVICE_UNAVAILABLE:
-                await asyncio.sleep(_PAUSE_SECONDS)
-                continue
-            assert answer.is_success, f"{path}: {answer.text}"
-            found: dict[str, Any] = answer.json()
-            return found
+
+    async def answer() -> httpx2.Response | None:
+        try:
+            given = await platform.http.post(f"/v1{path}", json=body)
+        except httpx2.TransportError as error:
+            saw(repr(error))
+            return None
+        return None if given.status_code == httpx2.codes.SERVICE_UNAVAILABLE else given
+
+    given = await until(answer, f"{path} is answered", pause_seconds=_PAUSE_SECONDS)
+    assert given.is_success, f"{path}: {given.text}"
+    found: dict[str, Any] = given.json()
+    return found
 
 
 async def open_order(platform: Platform, order_no: str, **terms: Any) -> dict[str, Any]:
@@ -64,19 +63,21 @@ async def commands(platform: Platform, order_no: str, *operations: str) -> None:
 
 async def lead_to_end(platform: Platform, order_no: str) -> str:
     """Give an order every command that leads on until it has ended; its last status."""
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        while True:
-            answer = await platform.get(f"/orders/{order_no}")
-            order: dict[str, Any] = answer.json() if answer.is_success else {"status": "", "possible_now": []}
-            status: str = order["status"]
-            if status and OrderStatus(status).is_final:
-                return status
-            possible = {text.split()[0] for text in order["possible_now"]}
-            following = [name for name in ("pay", "start", "complete", "accept") if name in possible]
-            if following:
-                await command(platform, order_no, following[0])
-            else:
-                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def last_status() -> str:
+        answer = await platform.get(f"/orders/{order_no}")
+        order: dict[str, Any] = answer.json() if answer.is_success else {"status": "", "possible_now": []}
+        status: str = order["status"]
+        if status and OrderStatus(status).is_final:
+            return status
+        possible = {text.split()[0] for text in order["possible_now"]}
+        for operation in ("pay", "start", "complete", "accept"):
+            if operation in possible:
+                await command(platform, order_no, operation)
+                break
+        return ""
+
+    return await until(last_status, f"{order_no} ends", pause_seconds=_PAUSE_SECONDS)
 
 
 async def withdraw(platform: Platform, withdrawal_no: str, principal_fen: int, member_no: str = "C-1") -> None:

@@ -27,6 +27,7 @@ from escrow.stack.processes import Member
 from escrow.stack.up import Ports, Stack, answers
 from tests.api.platforms import Platform, PlatformMaker
 from tests.faults.gates import BankGate, LedgerGate
+from tests.waiting import PATIENCE_SECONDS
 from workflows.messages import (
     PAYMENTS_TASK_QUEUE,
     BankNoticeSignal,
@@ -164,7 +165,7 @@ class House:
         for platform in platforms:
             await self.wake_bank_watch(platform)
             found = await settled_differences(
-                self.books, self.at_bank, platform.number, platform.custody_account_no, wait_seconds=20
+                self.books, self.at_bank, platform.number, platform.custody_account_no, wait_seconds=PATIENCE_SECONDS
             )
             assert found == []
 

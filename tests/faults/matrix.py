@@ -23,6 +23,7 @@ from tests.faults import callers
 from tests.faults.cast import SURVEY, Cast
 from tests.faults.gates import KeptStatement
 from tests.faults.house import House
+from tests.waiting import until, within_reason
 from workflows.messages import WithdrawalState, bank_watch_workflow_id, order_workflow_id, withdrawal_workflow_id
 
 SMALL_FEN, LARGE_FEN = 10_000, 5_000_001
@@ -35,7 +36,6 @@ _READING_SECONDS = 0.4
 #: The command that makes each order do what it is there for.
 _COMMANDS = {"freeze": "pay", "record": "complete", "release": "accept", "refund": "cancel", "propose": "cancel"}
 _REMINDED_AFTER = timedelta(days=6, seconds=2)
-_SETTLE_SECONDS = 20.0
 
 
 class Point(StrEnum):
@@ -73,7 +73,7 @@ class Round:
             *(self.house.wake_bank_watch(platform) for platform in (self.cast.reading, self.cast.booking)),
         )
         at_bank = [no(part) for part in ("query", "settle", "return")]
-        await self._until(lambda: self._all_are(at_bank, "submitted"))
+        await until(lambda: self._all_are(at_bank, "submitted"), "the bank has the payouts")
         # From here on they wait until they are woken, and so do those that cannot ask the bank about its rails.
         await self.house.steer.set_bank_health("DOWN")
         unsurveyed = [no(part) for part in ("attempt", "survey", "submit")]
@@ -81,8 +81,8 @@ class Round:
             *(self.house.wake_withdrawal(trade, number) for number in at_bank),
             *(callers.withdraw(trade, number, SMALL_FEN) for number in unsurveyed),
         )
-        await self._until(lambda: self._all_are(at_bank, "unknown"))
-        await self._until(lambda: self._all_lack_survey(unsurveyed))
+        await until(lambda: self._all_are(at_bank, "unknown"), "nobody knows of the payouts")
+        await until(lambda: self._all_lack_survey(unsurveyed), "the rails cannot be asked about")
         await self.house.steer.set_bank_health("UP")
 
     async def keep_calls(self) -> None:
@@ -104,7 +104,7 @@ class Round:
         surveys_before = self._surveys()
         gate.keeping = True
         self._call(callers.open_order(cast.trade, cast.no("first")))
-        first = await asyncio.wait_for(gate.kept.get(), _GATHER_SECONDS)
+        first = await within_reason(gate.kept.get(), "the first order is posted")
         self._call(callers.open_order(cast.trade, cast.no("open")))
         for part, operation in _COMMANDS.items():
             self._call(callers.command(cast.trade, cast.no(part), operation))
@@ -117,7 +117,7 @@ class Round:
         await self._as_far_as_it_goes(self._all_started)
         await asyncio.sleep(_READING_SECONDS)
         first.forward(keep_answer=False)
-        return await asyncio.wait_for(gate.kept.get(), _GATHER_SECONDS)
+        return await within_reason(gate.kept.get(), "the others are posted")
 
     # ---- the kill ----
 
@@ -136,7 +136,9 @@ class Round:
             if point is Point.AFTER:
                 for kept in (batch, *calls):
                     kept.forward(keep_answer=True)
-                await asyncio.wait_for(asyncio.gather(*(kept.answered.wait() for kept in (batch, *calls))), 5)
+                await within_reason(
+                    asyncio.gather(*(kept.answered.wait() for kept in (batch, *calls))), "all are answered"
+                )
             await self.house.kill_worker()
             await self._require_far_sides(batch, have=point is Point.AFTER)
 
@@ -146,11 +148,11 @@ class Round:
         async with self._held_up(batch):
             for kept in (batch, *self.house.bank_gate.kept):
                 kept.forward(keep_answer=True)
-            await self._until(self._ledger_waits)
+            await until(self._ledger_waits, "the ledger waits in the batch")
             await self.house.kill_worker()
             await self._require_far_sides(batch, have=False)
         # Nobody is left to hear the answers, and both far sides do what they were asked.
-        await self._until(lambda: self._far_sides_have(batch))
+        await until(lambda: self._far_sides_have(batch), "both far sides have it")
         await self.house.steer.set_bank_health("UP")
 
     @asynccontextmanager
@@ -204,14 +206,14 @@ class Round:
         answered = time.monotonic() - began
         orders = [number for number in (*self.cast.orders, self.cast.no("first")) if number != self.cast.no("refund")]
         await asyncio.gather(*(callers.lead_to_end(self.cast.trade, number) for number in orders))
-        async with asyncio.timeout(_SETTLE_SECONDS + 20):
-            while not await self._withdrawals_ended():
-                await asyncio.gather(*(self.house.wake_withdrawal(self.cast.trade, no) for no in await self._waiting()))
-                await asyncio.sleep(0.5)
+        await until(self._withdrawals_ended, "all withdrawals end", seen=self._waiting, pause_seconds=0.5)
         return answered
 
     async def _withdrawals_ended(self) -> bool:
-        return not await self._waiting()
+        """Whether none waits; those that do are woken."""
+        waiting = await self._waiting()
+        await asyncio.gather(*(self.house.wake_withdrawal(self.cast.trade, number) for number in waiting))
+        return not waiting
 
     async def _waiting(self) -> list[str]:
         statuses = {no: await callers.withdrawal_status(self.cast.trade, no) for no in self.cast.withdrawals}
@@ -286,11 +288,6 @@ class Round:
             and pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
             for pending in description.raw_description.pending_activities
         )
-
-    async def _until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(_SETTLE_SECONDS):
-            while not await condition():
-                await asyncio.sleep(0.05)
 
     async def _as_far_as_it_goes(self, condition: Callable[[], bool] | Callable[[], Awaitable[bool]]) -> None:
         """Wait for the slow ones, but not until the quick ones are given up; another round takes those that missed."""

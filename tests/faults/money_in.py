@@ -19,7 +19,7 @@ from temporalio.testing import TimeSkipper
 
 from escrow.domain.collections import payment_booking_no
 from tests.api.payers import NAME, card_of, mandate_body, open_payer
-from tests.api.platforms import Platform, eventually
+from tests.api.platforms import Platform
 from tests.channels.numbers import citizen_id
 from tests.faults import callers
 from tests.faults import money_in_rows as rows
@@ -27,6 +27,7 @@ from tests.faults.gates import KeptCall, KeptStatement
 from tests.faults.house import House
 from tests.faults.matrix import Point
 from tests.faults.money_in_rows import MoneyInNumbers
+from tests.waiting import until, within_reason
 from workflows.mandate_messages import mandate_workflow_id
 from workflows.messages import member_closing_workflow_id
 from workflows.pay_in_messages import PayInState, pay_in_workflow_id
@@ -37,7 +38,6 @@ _GATHER_SECONDS = 3.5
 #: batch with both is refused.
 _ARRIVE_SECONDS = 2.5
 _COMMIT_SECONDS = 4.0
-_WAIT_SECONDS = 30.0
 
 
 class MoneyInRound(MoneyInNumbers):
@@ -120,7 +120,7 @@ class MoneyInRound(MoneyInNumbers):
         ledger, platform = self.house.ledger_gate, self.platform
         ledger.keeping = True
         self._call(callers.open_order(platform, self.no("first")))
-        first = await asyncio.wait_for(ledger.kept.get(), _WAIT_SECONDS)
+        first = await within_reason(ledger.kept.get(), "the first order is posted")
         kept_calls = self.house.bank_gate.kept
         self.calls = [call for call in kept_calls if self._activity_of(call, counted=False) in rows.CALLS]
         # Of a question that was given up and asked again only the last: two answers would make two postings.
@@ -175,7 +175,9 @@ class MoneyInRound(MoneyInNumbers):
             self.reached -= self._posted([pair for pair in numbers if pair not in taken])
             for call in self.calls:
                 call.forward(keep_answer=True)
-            await asyncio.wait_for(asyncio.gather(*(call.answered.wait() for call in self.calls)), _WAIT_SECONDS)
+            await within_reason(
+                asyncio.gather(*(call.answered.wait() for call in self.calls)), "the bank answers all calls"
+            )
             await self.house.kill_worker()
 
     async def _commit(self, statements: list[KeptStatement]) -> None:
@@ -206,7 +208,9 @@ class MoneyInRound(MoneyInNumbers):
             for call in (*statements, *self.calls):
                 call.forward(keep_answer=True)
             try:
-                await eventually(lambda: self._all_wait(len(statements)), within_seconds=_COMMIT_SECONDS)
+                async with asyncio.timeout(_COMMIT_SECONDS):
+                    while not await self._all_wait(len(statements)):
+                        await asyncio.sleep(0.05)
             except TimeoutError:  # as with a commit
                 self.reached -= rows.ROWS - rows.CALLS.keys()
             await self.house.kill_worker()
@@ -276,7 +280,7 @@ class MoneyInRound(MoneyInNumbers):
         async def arrived() -> bool:
             return bool((await self.platform.balances("O-1"))["available_fen"] == amount_fen)
 
-        await eventually(arrived, within_seconds=_WAIT_SECONDS)
+        await until(arrived, "the money arrives")
 
     async def _top_up(self, part: str) -> None:
         await self._insist("/top-ups", **self.top_up_body(part))
@@ -325,18 +329,11 @@ class MoneyInRound(MoneyInNumbers):
         await self._ends(f"/orders/{self.no(part)}", status)
 
     async def _ends(self, path: str, status: str) -> None:
-        last = ""
-
         async def does() -> bool:
-            nonlocal last
             answer = await self.platform.get(path)
-            last = answer.text
             return answer.is_success and answer.json()["status"] == status
 
-        try:
-            await eventually(does, within_seconds=_WAIT_SECONDS)
-        except TimeoutError:
-            raise AssertionError(f"{path} is not {status}: {last}") from None
+        await until(does, f"{path} is {status}")
 
     def _call(self, call: Coroutine[Any, Any, Any]) -> None:
         self.calling.append(asyncio.create_task(call))

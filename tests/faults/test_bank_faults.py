@@ -7,14 +7,13 @@ from typing import Any
 import pytest_asyncio
 
 from escrow.domain.calendars import SHANGHAI, WorkingCalendar
-from tests.api.platforms import Platform, eventually
+from tests.api.platforms import Platform
 from tests.faults import callers
 from tests.faults.house import House
+from tests.waiting import until
 
 _FUNDS_FEN = 10_000_000
 _ACCOUNT_NO = "755912345678900002"
-#: Far more than a payout that nobody disturbs takes, and than all questions about a disturbed one.
-_ENDS_WITHIN_SECONDS = 60
 #: Longer than a stuck payout takes at the bank.
 _STUCK = timedelta(minutes=11)
 _RETURN = timedelta(days=2, minutes=1)
@@ -43,7 +42,7 @@ async def ended(platform: Platform, withdrawal_no: str) -> dict[str, Any]:
     async def has_ended() -> bool:
         return await callers.withdrawal_status(platform, withdrawal_no) in ("paid", "failed")
 
-    await eventually(has_ended, within_seconds=_ENDS_WITHIN_SECONDS)
+    await until(has_ended, "the withdrawal ends")
     withdrawal: dict[str, Any] = (await platform.get(f"/withdrawals/{withdrawal_no}")).json()
     return withdrawal
 
@@ -56,13 +55,13 @@ async def test_a_payout_that_the_bank_disturbs_is_paid_once_or_given_back(house:
         await callers.withdraw(platform, f"once-{scenario}", 10_000)
         if scenario != once[-1]:
             await ended(platform, f"once-{scenario}")
-    await eventually(lambda: _was_sent(house, platform, f"once-{once[-1]}:payout:1"))
+    await until(lambda: _was_sent(house, platform, f"once-{once[-1]}:payout:1"), "the payment order is sent")
     by_amount = {
         90_001: "paid", 90_003: "failed", 90_004: "paid", 90_006: "paid", 90_007: "paid", 90_008: "paid",
         90_009: "paid", 90_010: "paid", 90_011: "paid", 90_012: "failed", 90_013: "paid",
     }  # fmt: skip
     await asyncio.gather(*(callers.withdraw(platform, f"W-{amount_fen}", amount_fen) for amount_fen in by_amount))
-    await eventually(lambda: _bank_has(house, platform, "W-90004:payout:1"))
+    await until(lambda: _bank_has(house, platform, "W-90004:payout:1"), "the bank has the payment order")
     await house.steer.move_clock(platform.custody_account_no, by=_STUCK)
     numbers = [f"W-{amount_fen}" for amount_fen in by_amount] + [f"once-{scenario}" for scenario in once]
     found = dict(zip(numbers, await asyncio.gather(*(ended(platform, number) for number in numbers)), strict=True))
@@ -106,8 +105,8 @@ async def test_transfers_whose_notices_are_lost_late_repeated_or_wrong_are_credi
     async def credited() -> bool:
         return bool((await platform.balances("C-1"))["withdrawable_fen"] == credited_fen)
 
-    await eventually(credited)
-    await eventually(lambda: _all_notices_are_out(house))
+    await until(credited, "all transfers are credited")
+    await until(lambda: _all_notices_are_out(house), "all notices are out")
     await house.require_sound_books(platform)
     assert await credited()
 
@@ -117,7 +116,7 @@ async def test_while_the_bank_is_away_everything_waits_and_then_goes_on_by_itsel
 ) -> None:
     await house.steer.next_suffers("stuck")
     await callers.withdraw(platform, "W-sent", 10_000)
-    await eventually(lambda: _bank_has(house, platform, "W-sent:payout:1"))
+    await until(lambda: _bank_has(house, platform, "W-sent:payout:1"), "the bank has the payment order")
     await asyncio.gather(house.bank.kill(), house.bank_gate.close())
     await callers.withdraw(platform, "W-new", 20_000)
     await asyncio.sleep(10)

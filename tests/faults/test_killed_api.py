@@ -12,10 +12,10 @@ from tests.api.platforms import Platform
 from tests.faults import callers
 from tests.faults.gates import RECORDS_CONSENT
 from tests.faults.house import House
+from tests.waiting import until, within_reason
 
 _ACCOUNT_NO = "755912345678900003"
 _FUNDS_FEN = 10_000_000
-_KEPT_WITHIN_SECONDS = 5
 _AT_ONCE = 20
 
 
@@ -53,7 +53,7 @@ async def test_a_call_whose_api_was_killed_is_repeated_and_done_once(
     # The posting that the call leads to is kept at the worker's gate: so long, the call is under way.
     house.ledger_gate.keeping = True
     calling = asyncio.create_task(platform.post(path, **body))
-    kept = await asyncio.wait_for(house.ledger_gate.kept.get(), _KEPT_WITHIN_SECONDS)
+    kept = await within_reason(house.ledger_gate.kept.get(), "the call posts")
     await kill_api(house, calling)
     house.ledger_gate.keeping = False
     kept.forward(keep_answer=False)
@@ -66,9 +66,14 @@ async def test_a_call_whose_api_was_killed_is_repeated_and_done_once(
         "pay": {"D-1:open", "D-1:freeze"},
         "withdraw": {"W-1:hold", "W-1:attempt:1", "W-1:paid"},
     }[call]
-    async with asyncio.timeout(20):
-        while await house.requests_of(platform, "D-1", "W-1") != expected:
-            await asyncio.sleep(0.1)
+    taken: set[str] = set()
+
+    async def all_are_taken() -> bool:
+        nonlocal taken
+        taken = await house.requests_of(platform, "D-1", "W-1")
+        return taken == expected
+
+    await until(all_are_taken, f"the ledger takes {expected} and no more", seen=lambda: taken)
     await house.require_sound_books(platform)
     assert await house.payouts_booked(platform) == ({"W-1": 1} if call == "withdraw" else {})
 
@@ -81,10 +86,10 @@ async def test_a_call_killed_before_or_after_its_consent_was_recorded_is_repeate
     gate = house.api_ledger_gate
     gate.keeping, gate.keeps = True, RECORDS_CONSENT
     calling = asyncio.create_task(platform.post("/orders/D-1/pay", request_no="D-1-pay", by="O-1"))
-    kept = await asyncio.wait_for(gate.kept.get(), _KEPT_WITHIN_SECONDS)
+    kept = await within_reason(gate.kept.get(), "the consent is recorded")
     if recorded:
         kept.forward(keep_answer=True)
-        await asyncio.wait_for(kept.answered.wait(), _KEPT_WITHIN_SECONDS)
+        await within_reason(kept.answered.wait(), "the recording is answered")
     await house.api.kill()
     await gate.cut()
     with pytest.raises(httpx2.TransportError):
@@ -114,9 +119,10 @@ async def test_the_same_call_many_times_at_once_has_one_effect_and_one_answer(ho
     withdrawn = await at_once("/withdrawals", withdrawal_no="W-1", member_no="C-1", principal_fen=10_000)
     assert sorted(answer.status_code for answer in withdrawn) == [200] * (_AT_ONCE - 1) + [201]
 
-    async with asyncio.timeout(20):
-        while await callers.withdrawal_status(platform, "W-1") != "paid":
-            await asyncio.sleep(0.1)
+    async def is_paid() -> bool:
+        return await callers.withdrawal_status(platform, "W-1") == "paid"
+
+    await until(is_paid, "the withdrawal is paid")
     assert await house.requests_of(platform, "D-1") == {"D-1:open", "D-1:freeze", "D-1:M1:release:1"}
     assert await house.requests_of(platform, "W-1") == {"W-1:hold", "W-1:attempt:1", "W-1:paid"}
     assert await house.payouts_booked(platform) == {"W-1": 1}

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.api.platforms import Platform, eventually
+from tests.api.platforms import Platform
 from tests.faults import callers
 from tests.faults.gates import KeptStatement
 from tests.faults.house import House
 from tests.faults.matrix import Point
+from tests.waiting import until, within_reason
 
 #: All activity types of batches: they stand around the postings below.
 OF_BATCHES = frozenset(
@@ -47,12 +48,11 @@ _ACCOUNTS = itertools.count(1)
 
 async def kept_posting(house: House, part: str) -> KeptStatement:
     """The first posting whose request number has this part, kept at the gate; all others pass."""
-    async with asyncio.timeout(30):
-        while True:
-            kept = await house.ledger_gate.kept.get()
-            if any(part in number for _, number in kept.numbers):
-                return kept
-            kept.forward(keep_answer=False)
+    while True:
+        kept = await within_reason(house.ledger_gate.kept.get(), f"{part} is posted")
+        if any(part in number for _, number in kept.numbers):
+            return kept
+        kept.forward(keep_answer=False)
 
 
 async def pays(platform: Platform, way: Paying) -> dict[str, Any]:
@@ -70,7 +70,7 @@ async def payer_pays(house: House, platform: Platform) -> None:
         collection = batch.json()["collection"] if batch.is_success else None
         return bool(collection and collection["status"] == "awaiting_payer")
 
-    await eventually(is_shown, within_seconds=40)
+    await until(is_shown, "the collection is shown")
     await house.steer.pay(f"{platform.number}/B-1:batch-pay:collect:1")
 
 
@@ -92,7 +92,7 @@ async def test_a_worker_killed_around_a_batch_pays_every_order_once_and_tells_it
     kept = await kept_posting(house, posting)
     if point is Point.AFTER:
         kept.forward(keep_answer=True)
-        await asyncio.wait_for(kept.answered.wait(), 10)
+        await within_reason(kept.answered.wait(), "the posting is answered")
     await house.kill_worker()
     await house.worker.start()
     if way.collection is not None and "open" in posting:
@@ -102,7 +102,7 @@ async def test_a_worker_killed_around_a_batch_pays_every_order_once_and_tells_it
     async def is_paid() -> bool:
         return bool((await platform.get("/batch-payments/B-1")).json()["status"] == "paid")
 
-    await eventually(is_paid, within_seconds=60)
+    await until(is_paid, "it is paid")
     shown = (await platform.get("/batch-payments/B-1")).json()
     assert {order["outcome"] for order in shown["orders"]} == {"frozen"}
     balances = await platform.balances("O-1")

@@ -10,11 +10,12 @@ import pytest
 
 from escrow.domain.platform_config import PlatformConfig
 from tests.api.payers import CODE, debit_body, mandate_body, open_payer
-from tests.api.platforms import Platform, eventually
+from tests.api.platforms import Platform
 from tests.faults import callers
 from tests.faults.gates import KeptCall
 from tests.faults.house import House
 from tests.faults.matrix import Point
+from tests.waiting import until, within_reason
 from workflows.pay_in_messages import pay_in_workflow_id
 
 #: Each activity that calls the bank for such a member: method and path of the call, and whose number it carries.
@@ -29,7 +30,6 @@ CALLS = {
     "send_payer_code": ("POST", "/gateway/collections/code", "T-send:collect:1"),
 }
 _AMOUNT_FEN = 10_000
-_ENDS_WITHIN_SECONDS = 60
 #: What ends paid, with the code typed where one is asked for.
 _PAID = ("T-choose", "T-submit", "T-rule-out", "T-open", "T-check", "T-send")
 
@@ -87,9 +87,7 @@ class Cast:
         if activity == "rule_out_debit":
             await self.house.steer.next_suffers("declined", "collection")
         self.calling.append(asyncio.create_task(_called(start[activity]())))
-        async with asyncio.timeout(15):
-            while not (kept := [call for call in gate.kept if known(call)]):
-                await asyncio.sleep(0.02)
+        kept = await until(lambda: [call for call in gate.kept if known(call)], f"{activity} calls the bank")
         return kept[0]
 
     async def lead_to_end(self) -> None:
@@ -107,7 +105,7 @@ class Cast:
             shown = {item["mandate_no"]: (item["status"], item["bank_knows_the_end"]) for item in found}
             return shown["M-register"] == ("active", False) and shown["M-deregister"] == ("revoked", True)
 
-        await eventually(mandates_ended, within_seconds=_ENDS_WITHIN_SECONDS)
+        await until(mandates_ended, "the mandates stand as they should")
 
     async def _debit(self, number: str) -> Any:
         return await callers.insist(self.platform, "/top-ups", **debit_body(number, _AMOUNT_FEN))
@@ -124,7 +122,7 @@ class Cast:
             answer = await self.platform.get(f"/top-ups/{number}")
             return answer.is_success and answer.json()["status"] in statuses
 
-        await eventually(does, within_seconds=_ENDS_WITHIN_SECONDS)
+        await until(does, f"{number} is {' or '.join(statuses)}")
 
     async def _wake(self, number: str) -> None:
         handle = (await self.house.temporal()).get_workflow_handle(pay_in_workflow_id(self.platform.number, number))
@@ -158,7 +156,7 @@ async def test_a_worker_killed_around_a_debit_leaves_every_member_debited_once(h
             for call in kept:
                 call.forward(keep_answer=True)
         if point is Point.AFTER:
-            await asyncio.wait_for(asyncio.gather(*(call.answered.wait() for call in kept)), 10)
+            await within_reason(asyncio.gather(*(call.answered.wait() for call in kept)), "the bank answers all calls")
         await house.kill_worker()
         await house.steer.set_bank_health("UP")
         await house.worker.start()

@@ -1,15 +1,15 @@
 """SIGKILL of the worker at every point of every activity of members and money in: nothing is lost or done twice."""
 
 from escrow.domain.platform_config import PlatformConfig
-from tests.api.platforms import eventually
 from tests.faults import callers
 from tests.faults.house import House
 from tests.faults.matrix import Point
 from tests.faults.money_in import MoneyInRound
 from tests.faults.money_in_rows import ASKED_FEN, ROWS, TOO_MUCH_FEN
+from tests.waiting import until
 
-#: Rounds for one point, until each activity was there once: a busy machine may bring one too late.
-_ROUNDS_AT_MOST = 4
+#: Rounds for one point, until each activity was there once: a busy machine may bring some too late.
+_ROUNDS_AT_MOST = 12
 #: Top-ups that were paid too much, and orders that a channel paid and that were cancelled.
 OVERPAID, CANCELLED = ("hold", "settle", "refund", "asked"), ("back", "asked-back", "settle-back", "told")
 _EXCESS_FEN = TOO_MUCH_FEN - ASKED_FEN
@@ -43,7 +43,7 @@ async def test_a_worker_killed_at_any_point_of_what_brings_money_in_loses_nothin
 
 async def require_right_end(house: House, play: MoneyInRound) -> None:
     """Everybody paid once; what goes back is with the payer once, or waits where it must if the channel never knew."""
-    await eventually(lambda: _nothing_is_on_its_way_back(play), within_seconds=30)
+    await until(lambda: _nothing_is_on_its_way_back(play), "nothing is on its way back")
     at_channel = await play.at_channel()
     paid = {part: fen for part, (fen, _) in at_channel.items()}
     assert paid == {

@@ -11,18 +11,16 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 
 from escrow.stack.postgres import PostgresServer
 from escrow.stack.temporal import TemporalDevServer
-from tests.api.platforms import Platform, eventually
+from tests.api.platforms import Platform
 from tests.faults import callers
 from tests.faults.house import House
+from tests.waiting import until, within_reason
 from workflows.messages import order_workflow_id
 
 _ORDERS_A_KILL = 3
 _KILLS = 3
-_ENDS_WITHIN_SECONDS = 60
 #: A killed worker's payout that the bank has booked: 2 s until its silence is noticed, meanwhile another starts.
 _RECOVERY_GOAL_SECONDS = 6.0
-#: A busy machine takes longer to start a worker.
-_RECOVERY_LIMIT_SECONDS = 30.0
 #: After so many attempts the step fails where it reads, before it posts.
 _OFTEN = 3
 
@@ -44,14 +42,14 @@ async def test_a_killed_server_comes_back_and_all_running_orders_go_on_by_themse
     for kill in range(_KILLS):
         wave = [number for number in numbers if number.startswith(f"D-{kill}-")]
         lives |= {number: asyncio.create_task(live(number)) for number in wave}
-        await eventually(partial(_is_paid, platform, wave[0]))
+        await until(partial(_is_paid, platform, wave[0]), f"{wave[0]} is paid")
         assert not any(lives[number].done() for number in wave), "the kill must hit running orders"
         await killed.kill()
         await killed.start()
     assert await asyncio.gather(*lives.values()) == ["settled"] * len(numbers)
 
     withdrawals = {f"{number}:M{milestone}:withdrawal:1" for number in numbers for milestone in (1, 2)}
-    await eventually(lambda: _are_paid(platform, withdrawals), within_seconds=_ENDS_WITHIN_SECONDS)
+    await until(lambda: _are_paid(platform, withdrawals), "all withdrawals are paid")
     steps = ["open", "freeze", "M1:release:1", "M2:complete:1", "M2:release:1"]
     expected = {f"{number}:{step}" for number in numbers for step in steps}
     expected |= {f"{withdrawal}:{step}" for withdrawal in withdrawals for step in ("hold", "paid")}
@@ -71,7 +69,7 @@ async def test_while_the_ledger_is_away_an_operator_reads_why_a_step_waits(house
     await callers.commands(platform, "D-1", "pay", "start", "complete")
     house.ledger_gate.keeping = True
     accepting = asyncio.create_task(callers.command(platform, "D-1", "accept"))
-    await asyncio.wait_for(house.ledger_gate.kept.get(), _ENDS_WITHIN_SECONDS)
+    await within_reason(house.ledger_gate.kept.get(), "the release is posted")
     await house.stack.postgres.kill()
     await house.ledger_gate.cut()
     order = (await house.temporal()).get_workflow_handle(order_workflow_id(platform.number, "D-1"))
@@ -82,7 +80,7 @@ async def test_while_the_ledger_is_away_an_operator_reads_why_a_step_waits(house
     async def was_tried_often() -> bool:
         return [activity.attempt > _OFTEN for activity in await waiting()] == [True]
 
-    await eventually(was_tried_often)
+    await until(was_tried_often, "the step was tried often")
     assert (await waiting())[0].last_failure.message == "The ledger does not answer; repeat the request."
     await house.stack.postgres.start()
     assert (await accepting)["order"]["status"] == "settled"
@@ -98,13 +96,13 @@ async def test_a_payout_whose_worker_was_killed_after_the_bank_booked_it_is_sett
     house.bank_gate.trap = lambda call: call.method == "POST" and call.target == "/gateway/payouts"
     await callers.withdraw(platform, "W-1", callers.PRICE_FEN)
     (await house.bank_gate.next_kept()).forward(keep_answer=True)
-    await eventually(lambda: _booked_at_bank(house, platform))
+    await until(lambda: _booked_at_bank(house, platform), "the bank books the payout")
     killed_pid = house.worker.pid
     assert killed_pid is not None
     killed_at = time.monotonic()
     os.kill(killed_pid, signal.SIGKILL)  # its supervisor is not told, and starts another
     await house.bank_gate.cut()
-    await eventually(lambda: _are_paid(platform, {"W-1"}), within_seconds=_RECOVERY_LIMIT_SECONDS)
+    await until(lambda: _are_paid(platform, {"W-1"}), "the withdrawal is paid")
     seconds = time.monotonic() - killed_at
     tables.append(f"payout settled {seconds:.1f} s after its worker was killed (goal {_RECOVERY_GOAL_SECONDS:g} s)")
     assert house.worker.pid not in (None, killed_pid)

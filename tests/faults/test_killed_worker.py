@@ -17,8 +17,8 @@ from tests.faults.matrix import LARGE_FEN, SMALL_FEN, Point, Round
 from tests.faults.test_killed_debits import CALLS as CALLS_OF_DEBITS
 
 _HISTORIES = Path(__file__).parents[1] / "histories"
-#: Rounds for one point, until each activity was there once: a busy machine may bring one too late.
-_ROUNDS_AT_MOST = 4
+#: Rounds for one point, until each activity was there once: a busy machine may bring some too late.
+_ROUNDS_AT_MOST = 12
 #: Nothing leaves the first ones; the last one posts what another one posts.
 WITHOUT_A_POINT = money_in_rows.READ_ONLY | money_in_rows.SAME_POSTING
 _FUNDS_FEN = 100_000_000

@@ -27,9 +27,8 @@ from escrow.settings import Settings, variable_of
 from escrow.stack.temporal import temporal_executable
 from escrow.stack.up import Ports, Stack
 from tests.api.platforms import Platform, PlatformMaker
+from tests.waiting import PATIENCE_SECONDS, within_reason
 from workflows.messages import order_workflow_id
-
-_COMMAND_SECONDS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +64,7 @@ class Journey:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        async with asyncio.timeout(_COMMAND_SECONDS):
-            answer, complaint = await process.communicate()
+        answer, complaint = await within_reason(process.communicate(), f"temporal {' '.join(arguments)}")
         assert process.returncode == 0, complaint.decode()
         return answer.decode()
 
@@ -92,12 +90,11 @@ class Journey:
             assert await check_invariants(connection, self.platform.number) == []
         finally:
             await connection.close()
-        assert (
-            await settled_differences(
-                self.books, self.at_bank, self.platform.number, self.platform.custody_account_no, wait_seconds=20
-            )
-            == []
+        platform = self.platform
+        found = await settled_differences(
+            self.books, self.at_bank, platform.number, platform.custody_account_no, wait_seconds=PATIENCE_SECONDS
         )
+        assert found == []
 
 
 @pytest.fixture(scope="session")

@@ -21,13 +21,14 @@ from escrow.commands.contract_file import read_contract_file
 from escrow.commands.demo.pages import Owner, PlainForms
 from escrow.domain.calendars import SHANGHAI, WorkingCalendar
 from tests.journeys.demo_contracts import random_contract
+from tests.waiting import PATIENCE_SECONDS
 
 _ROOT = Path(__file__).parents[2]
 _RECOMPUTE = _ROOT / "tests" / "recompute_demo.py"
 _EXAMPLE = _ROOT / "examples" / "contract.yaml"
 _ENTRY = "from escrow.cli import main; main()"
 #: Alone on a machine it takes about 30 s.
-_TIME_LIMIT_SECONDS = 240
+_HANGS_AFTER_SECONDS = 800
 #: Days that the demo lets pass before work begins.
 _DAYS_BEFORE_WORK = 2
 
@@ -51,16 +52,18 @@ async def running_demo(*arguments: str | Path, **environment: str) -> AsyncItera
 
 async def told_by(demo: asyncio.subprocess.Process) -> str:
     """All that it still says, until it ends."""
-    said, _ = await asyncio.wait_for(demo.communicate(), _TIME_LIMIT_SECONDS)
+    said, _ = await asyncio.wait_for(demo.communicate(), _HANGS_AFTER_SECONDS)
     return said.decode()
 
 
 async def told_to_a_person(demo: asyncio.subprocess.Process, contract: Path) -> str:
     """All that it says until it ends, to somebody who does at the links what it asks the owner to do."""
     terms, said = read_contract_file(contract), ""
-    async with AsyncExitStack() as opened, asyncio.timeout(_TIME_LIMIT_SECONDS):
+    async with AsyncExitStack() as opened, asyncio.timeout(_HANGS_AFTER_SECONDS):
         assert demo.stdout is not None
-        http = await opened.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=60, follow_redirects=True))
+        http = await opened.enter_async_context(
+            httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True)
+        )
         hand = None
         while line := (await demo.stdout.readline()).decode():
             said += line
@@ -153,7 +156,7 @@ async def test_the_example_is_told_in_full_and_a_line_planted_at_the_bank_is_nam
     async with running_demo("--pause", "--json", page) as demo:
         assert demo.stdout is not None
         told: list[str] = []
-        async with asyncio.timeout(_TIME_LIMIT_SECONDS):
+        async with asyncio.timeout(_HANGS_AFTER_SECONDS):
             while "Press Enter" not in "".join(told):
                 line = (await demo.stdout.readline()).decode()
                 assert line, "".join(told)
@@ -240,7 +243,7 @@ async def test_a_demo_that_is_told_to_end_leaves_nothing_behind() -> None:
     with tempfile.TemporaryDirectory(prefix="d") as folder:
         async with running_demo(TMPDIR=folder) as demo:
             assert demo.stdout is not None
-            async with asyncio.timeout(_TIME_LIMIT_SECONDS):
+            async with asyncio.timeout(_HANGS_AFTER_SECONDS):
                 while b"members open" not in await demo.stdout.readline():
                     assert not demo.stdout.at_eof()
             demo.terminate()

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from tests.api.platforms import PRICE_FEN, eventually
+from tests.api.platforms import PRICE_FEN
 from tests.journeys.conftest import Journey
+from tests.waiting import until
 from workflows.messages import order_workflow_id
 
 
@@ -64,7 +65,7 @@ async def test_a_release_above_fifty_thousand_yuan_is_withdrawn_by_itself_and_an
         found = (await platform.get("/withdrawals")).json()["withdrawals"]
         return [withdrawal["status"] for withdrawal in found] == ["paid"]
 
-    await eventually(paid)
+    await until(paid, "it is paid")
     [withdrawal] = (await platform.get("/withdrawals")).json()["withdrawals"]
     assert (withdrawal["rail"], withdrawal["principal_fen"]) == ("ibps", 5_301_000)
     assert withdrawal["reasons"][0] == "53,010.00 yuan by ibps, the balanced choice."
@@ -96,7 +97,7 @@ async def test_of_the_signals_sent_by_hand_only_the_good_one_moves_money(
     async def is_noted() -> bool:
         return bool((await handle.query("state"))["noted"])
 
-    await eventually(is_noted)
+    await until(is_noted, "the order notes it")
     [note] = (await handle.query("state"))["noted"]
     assert noted in note["reason"]
     assert (await journey.order())["milestones"][2 - 1]["status"] == "in_inspection"
@@ -110,7 +111,7 @@ async def test_of_the_signals_sent_by_hand_only_the_good_one_moves_money(
     async def released() -> bool:
         return bool((await journey.order())["milestones"][1]["status"] == "released")
 
-    await eventually(released)
+    await until(released, "the stage is released")
     assert (await journey.order())["held_fen"] == held_fen - 5_580_000
 
 
@@ -125,7 +126,7 @@ async def test_operators_find_orders_by_what_they_know_of_them(journey: Journey)
     async def listed() -> bool:
         return await journey.orders_found(f'{mine} AND OrderStatus = "in_progress" AND Stage = "M2"') == [first]
 
-    await eventually(listed)
+    await until(listed, "the server lists it")
     assert await journey.orders_found(f'{mine} AND OrderStatus = "awaiting_payment"') == [second]
     assert await journey.orders_found(f'{mine} AND Owner = "O-1" AND Contractor = "C-1"') == [first, second]
     assert await journey.orders_found(f"{mine} AND AmountFen = {PRICE_FEN} AND NeedsAttention = false") == [

@@ -10,9 +10,10 @@ from urllib.parse import quote
 import pytest
 from playwright.async_api import Error, Page, async_playwright
 
-from tests.api.platforms import PRICE_FEN, eventually
+from tests.api.platforms import PRICE_FEN
 from tests.chromium import chromium_path
 from tests.journeys.conftest import Journey
+from tests.waiting import PATIENCE_MILLISECONDS, until
 from workflows.messages import order_workflow_id
 
 _FLAGS = [
@@ -36,8 +37,6 @@ _COLUMNS = json.dumps(
 _BYTES_AT_MOST = 300_000
 _WIDTH = 1440
 _DRAWN_MILLISECONDS = 1_500
-#: With other stacks on the same two cores the UI may take half a minute to draw a timeline.
-_PATIENCE_MILLISECONDS = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +45,7 @@ async def page() -> AsyncIterator[Page]:
         browser = await playwright.chromium.launch(executable_path=chromium_path(), args=_FLAGS)
         page = await browser.new_page(color_scheme="light")
         await page.add_init_script(f"localStorage.setItem('namespace-workflow-table-columns', '{_COLUMNS}')")
-        page.set_default_timeout(_PATIENCE_MILLISECONDS)
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
         yield page
         await browser.close()
 
@@ -113,7 +112,7 @@ async def test_an_operator_sees_orders_filtered_their_timeline_and_their_details
         "M2 水电验收",
         "This has no basis that holds",
     ):
-        await eventually(partial(is_told, page, text), within_seconds=_PATIENCE_MILLISECONDS / 1000)
+        await until(partial(is_told, page, text), f"the page tells {text!r}")
     await picture(page, folder / "order-details.png")
 
 
@@ -142,5 +141,5 @@ async def _orders_in_every_state(journey: Journey) -> tuple[str, str]:
     async def listed() -> bool:
         return len(await journey.orders_found(query)) == 3
 
-    await eventually(listed)
+    await until(listed, "the server lists it")
     return order_workflow_id(platform.number, "D-1001"), query

@@ -16,6 +16,7 @@ from escrow.domain.errors import Refused
 from escrow.sandbox.workflow_clock import Sight, WorkflowClock
 from escrow.stack.processes import free_port
 from escrow.stack.temporal import TemporalDevServer
+from tests.waiting import PATIENCE_SECONDS
 
 _QUEUE = "clocks"
 _WEEK = timedelta(days=7)
@@ -47,7 +48,7 @@ class Patient:
         """Work, wait, start, wait."""
         if busy_seconds:
             await workflow.execute_activity(
-                take_seconds, busy_seconds, start_to_close_timeout=timedelta(seconds=busy_seconds + 5)
+                take_seconds, busy_seconds, start_to_close_timeout=timedelta(seconds=busy_seconds + PATIENCE_SECONDS)
             )
         await workflow.sleep(_WEEK)
         await workflow.start_child_workflow(
@@ -111,7 +112,7 @@ async def seen_waiting(clock: WorkflowClock, *, for_more_than: timedelta) -> Sig
 
 async def test_days_pass_in_a_moment_and_stay_passed(client: Client) -> None:
     handle = await started(client)
-    clock = WorkflowClock(client, handle.id, limit_seconds=60)
+    clock = WorkflowClock(client, handle.id, limit_seconds=PATIENCE_SECONDS)
     before = await clock.idle()
     await clock.forward(before, timedelta(days=6))
     after = await clock.idle()
@@ -126,7 +127,7 @@ async def test_no_skip_reaches_a_timer_so_that_none_leaps_over_what_is_armed_the
     handles = [
         await client.start_workflow(Warranted.run, id=f"warranted-{uuid4().hex}", task_queue=_QUEUE) for _ in range(8)
     ]
-    clocks = [WorkflowClock(client, handle.id, limit_seconds=60) for handle in handles]
+    clocks = [WorkflowClock(client, handle.id, limit_seconds=PATIENCE_SECONDS) for handle in handles]
     before = [await clock.idle() for clock in clocks]
     # About as long as the week's timer may be late, and the activity and the steps around it take.
     spans = [_WEEK + timedelta(seconds=1 + _MOMENT + 0.01 * number) for number in range(len(clocks))]
@@ -146,7 +147,7 @@ async def test_no_skip_reaches_a_timer_so_that_none_leaps_over_what_is_armed_the
 
 async def test_a_clock_that_somebody_else_moves_too_is_noticed(client: Client) -> None:
     handle = await started(client)
-    clocks = [WorkflowClock(client, handle.id, limit_seconds=60) for _ in range(6)]
+    clocks = [WorkflowClock(client, handle.id, limit_seconds=PATIENCE_SECONDS) for _ in range(6)]
     seen = await clocks[0].idle()
     ends = await asyncio.gather(*(clock.forward(seen, timedelta(days=1)) for clock in clocks), return_exceptions=True)
     refusals = [end for end in ends if isinstance(end, Refused)]
@@ -158,11 +159,11 @@ async def test_a_clock_that_somebody_else_moves_too_is_noticed(client: Client) -
 async def test_a_child_started_after_a_skip_has_the_new_time_and_its_parent_waits_for_it(client: Client) -> None:
     handle = await started(client)
     clock = WorkflowClock(client, handle.id, limit_seconds=1)
-    await clock.forward(await WorkflowClock(client, handle.id, limit_seconds=60).idle(), _WEEK)
-    while not (seen := await WorkflowClock(client, handle.id, limit_seconds=60).idle()).children:
+    await clock.forward(await WorkflowClock(client, handle.id, limit_seconds=PATIENCE_SECONDS).idle(), _WEEK)
+    while not (seen := await WorkflowClock(client, handle.id, limit_seconds=PATIENCE_SECONDS).idle()).children:
         await asyncio.sleep(_MOMENT)
     assert seen.children == (f"{handle.id}/child",)
-    child = await WorkflowClock(client, seen.children[0], limit_seconds=60).idle()
+    child = await WorkflowClock(client, seen.children[0], limit_seconds=PATIENCE_SECONDS).idle()
     assert child.running, "its minute is not over"
     assert child.now - datetime.now(UTC) > _WEEK - timedelta(minutes=1)
 
@@ -181,7 +182,7 @@ async def test_a_running_activity_refuses_and_is_named(client: Client) -> None:
     with pytest.raises(Refused) as refused:
         await WorkflowClock(client, handle.id, limit_seconds=0.5).idle()
     assert "take_seconds" in refused.value.message
-    after = await WorkflowClock(client, handle.id, limit_seconds=60).idle()
+    after = await WorkflowClock(client, handle.id, limit_seconds=PATIENCE_SECONDS).idle()
     assert after.now - datetime.now(UTC) < timedelta(minutes=1)
     await handle.terminate()
 

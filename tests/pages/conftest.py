@@ -9,6 +9,7 @@ from playwright.async_api import Browser, async_playwright
 from tests.api.conftest import platforms, stack
 from tests.chromium import chromium_path
 from tests.pages.member import Visitor
+from tests.waiting import PATIENCE_SECONDS
 
 __all__ = ["browser", "platforms", "stack"]
 
@@ -25,5 +26,5 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture
 async def visitor() -> AsyncIterator[Visitor]:
-    async with httpx2.AsyncClient(trust_env=False, timeout=60, follow_redirects=True) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True) as http:
         yield Visitor(http)

@@ -5,9 +5,10 @@ from typing import Any
 import asyncpg
 
 from escrow.stack.up import Stack
-from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, card_number, created, eventually
+from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, card_number, created
 from tests.pages.member import PASSWORD, Visitor, config, newest_code, set_password
 from tests.pages.searching import everything, long_secret
+from tests.waiting import until
 
 BINDING = {"account_id": "A-2", "account_name": "王小明", "is_corporate": False, "bank_name": "中国银行"}
 PAYING = {"request_no": "R-1", "by": "O-1", "method": "qr_alipay"}
@@ -167,13 +168,13 @@ async def test_a_direct_payment_waits_for_its_owner_and_is_then_paid_at_the_cash
         shown = (await platform.get("/orders/D-1001/direct-payments/R-1")).json()
         return bool(shown["status"] == "awaiting_payer")
 
-    await eventually(awaits)
+    await until(awaits, "the payer is awaited")
     await platform.bank.pay(number)
 
     async def paid() -> bool:
         return bool((await platform.get("/orders/D-1001")).json()["status"] == "awaiting_start")
 
-    await eventually(paid)
+    await until(paid, "it is paid")
     assert "操作已执行" in (await visitor.see(url)).text
 
 

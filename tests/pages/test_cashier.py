@@ -14,6 +14,7 @@ from playwright.async_api import Browser, ViewportSize, expect
 from escrow.domain.platform_config import PlatformConfig
 from tests.api.platforms import Platform, PlatformMaker, created
 from tests.pages.test_in_a_browser import DESKTOP, PHONE, folder, picture
+from tests.waiting import PATIENCE_MILLISECONDS, PATIENCE_SECONDS
 
 __all__ = ["folder"]
 
@@ -21,7 +22,7 @@ __all__ = ["folder"]
 @pytest_asyncio.fixture
 async def reader() -> AsyncIterator[httpx2.AsyncClient]:
     """A browser that shows nothing and reads everything."""
-    async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as http:
         yield http
 
 
@@ -53,7 +54,7 @@ async def test_the_code_in_the_picture_leads_to_the_payment(
     await wallet.goto(seen[0].text)
     await wallet.locator("button").click()
 
-    await expect(page.locator("h1")).to_have_text(paid, timeout=15_000)
+    await expect(page.locator("h1")).to_have_text(paid, timeout=PATIENCE_MILLISECONDS)
     assert await page.locator("svg").count() == 0
     assert (await platform.get("/top-ups/T-1")).json()["status"] == "paid"
     await context.close()

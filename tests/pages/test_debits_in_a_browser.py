@@ -10,9 +10,10 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.api.payers import CODE, MOBILE, card_of, debit_body, mandate_body, open_payer, sign_mandate
-from tests.api.platforms import Platform, PlatformMaker, created, eventually
+from tests.api.platforms import Platform, PlatformMaker, created
 from tests.pages.member import PASSWORD, Visitor, config, form_token, newest_code
 from tests.pages.test_in_a_browser import desktop, folder, phone, picture
+from tests.waiting import PATIENCE_MILLISECONDS, PATIENCE_SECONDS, until
 
 __all__ = ["desktop", "folder", "phone"]
 
@@ -26,7 +27,9 @@ async def guessers() -> AsyncIterator[list[Visitor]]:
     """Fifty browsers, each over a connection of its own."""
     async with AsyncExitStack() as opened:
         clients = [
-            await opened.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=60, follow_redirects=True))
+            await opened.enter_async_context(
+                httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True)
+            )
             for _ in range(CONNECTIONS)
         ]
         yield [Visitor(client) for client in clients]
@@ -56,7 +59,7 @@ async def top_up_is(platform: Platform, status: str) -> None:
     async def does() -> bool:
         return bool((await platform.get("/top-ups/T-1")).json()["status"] == status)
 
-    await eventually(does)
+    await until(does, f"the top-up is {status}")
 
 
 async def test_a_mandate_is_signed_on_a_phone_by_password(
@@ -128,7 +131,7 @@ async def test_the_code_of_a_quick_payment_is_typed_on_a_phone(
     await phone.get_by_role("button", name="重新发送验证码").click()
     await phone.get_by_label("短信验证码").fill(CODE)
     await phone.get_by_role("button", name="确认付款").click()
-    await expect(phone.locator("h1")).to_have_text("付款成功", timeout=15_000)
+    await expect(phone.locator("h1")).to_have_text("付款成功", timeout=PATIENCE_MILLISECONDS)
     assert await phone.locator("input").count() == 0
     await top_up_is(platform, "paid")
 
@@ -147,12 +150,12 @@ async def test_the_code_of_a_quick_payment_for_an_order_is_typed_on_a_desktop(
     await picture(desktop, folder, "quick-en")
     await desktop.get_by_label("SMS code").fill(await newest_code(platform.bank, ANOTHER_MOBILE))
     await desktop.get_by_role("button", name="Pay now").click()
-    await expect(desktop.locator("h1")).to_have_text("Paid", timeout=15_000)
+    await expect(desktop.locator("h1")).to_have_text("Paid", timeout=PATIENCE_MILLISECONDS)
 
     async def paid() -> bool:
         return bool((await platform.get("/orders/D-1001")).json()["status"] == "awaiting_start")
 
-    await eventually(paid)
+    await until(paid, "it is paid")
 
 
 async def test_an_owner_authorises_a_debit_for_its_order_by_password(
@@ -177,7 +180,7 @@ async def test_an_owner_authorises_a_debit_for_its_order_by_password(
     async def paid() -> bool:
         return bool((await platform.get("/orders/D-1001")).json()["status"] == "awaiting_start")
 
-    await eventually(paid)
+    await until(paid, "it is paid")
     again = await platform.post("/orders/D-1001/direct-payments", **paying)
     assert (again.status_code, again.json()["debit_channel"]) == (200, "UNIONPAY_DEBIT")
 

@@ -15,13 +15,14 @@ from tests.pages.member import (
     newest_code,
     order_to_accept,
 )
+from tests.waiting import PATIENCE_SECONDS
 
 CONNECTIONS = 50
 
 
 async def guess(url: str, token: str, **fields: str) -> httpx2.Response:
     """One guess over a connection of its own."""
-    async with httpx2.AsyncClient(trust_env=False, timeout=60, follow_redirects=True) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True) as http:
         return await Visitor(http).send(url, form_token=token, action="confirm", **fields)
 
 

@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Page, Route, ViewportSize
 
 from tests.api.platforms import PRICE_FEN, PlatformMaker, card_number, created
 from tests.pages.member import PASSWORD, Visitor, ask_acceptance, config, newest_code, order_to_accept, set_password
+from tests.waiting import PATIENCE_MILLISECONDS
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
@@ -111,7 +112,7 @@ async def test_a_password_is_set_and_an_acceptance_authorised_on_a_phone_in_chin
     back = await phone.get_by_role("link", name="返回平台").get_attribute("href")
     assert back == f"{return_url}?authorization_id={asked['authorization_id']}&outcome=done"
     await phone.route(f"{SHOP}/**", _shop_page)
-    await phone.wait_for_url(f"{SHOP}/**", timeout=15_000)  # the page goes back by itself
+    await phone.wait_for_url(f"{SHOP}/**", timeout=PATIENCE_MILLISECONDS)  # the page goes back by itself
 
 
 async def test_paying_is_authorised_on_a_desktop_in_english_with_the_clause_of_silence(

@@ -6,13 +6,14 @@ from typing import Any
 import httpx2
 
 from escrow.stack.up import Stack
-from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, created, eventually
+from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, created
 from tests.api.test_account_verifications import CONSENT, own_money
 from tests.api.test_suspense_returns import ends, stranger_transfers
 from tests.channels.numbers import card_of, citizen_id, credit_code
 from tests.pages import searching
 from tests.pages.member import PASSWORD, Visitor, ask_acceptance, config, newest_code, set_password
 from tests.pages.searching import CANARIES, CANARY, CANARY_CODE, CANARY_FEN, Medium, Secret
+from tests.waiting import until
 
 OWNER, COMPANY, DELEGATE, STRANGER = "郑持卡", "安心装饰有限公司", "钱代办", "某人"
 WRONG_PASSWORD = "wrong-Zq4-one"
@@ -117,7 +118,7 @@ class Run:
         async def verified() -> bool:
             return bool((await self.platform.get(f"/members/{member_no}")).json()["status"] == "verified")
 
-        await eventually(verified, within_seconds=30)
+        await until(verified, "it is verified")
 
     # ---- accounts ----
 

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 
 from escrow.stack.postgres import PostgresServer
 from escrow.stack.processes import StackError
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -28,14 +30,6 @@ async def ask(dsn: str, query: str) -> object:
         return await connection.fetchval(query)
     finally:
         await connection.close()
-
-
-async def is_gone(pid: int) -> bool:
-    for _ in range(200):
-        if not Path(f"/proc/{pid}").exists():
-            return True
-        await asyncio.sleep(0.05)
-    return False
 
 
 async def test_the_owner_of_the_database_is_no_superuser(server: PostgresServer) -> None:
@@ -56,8 +50,7 @@ async def test_what_was_committed_survives_a_crash_that_nobody_asked_for(server:
     first = server.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    while server.pid in {None, first}:
-        await asyncio.sleep(0.02)
+    await until(lambda: server.pid not in {None, first}, "another server is started")
     await server.start()
     assert server.restarts == 1
     assert await ask(server.dsn, "SELECT number FROM kept") == 7
@@ -130,4 +123,4 @@ async def test_it_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     pid = int(await owner.stdout.readline())
     owner.kill()
     await owner.wait()
-    assert await is_gone(pid)
+    await until(lambda: not psutil.pid_exists(pid), "the server ends")

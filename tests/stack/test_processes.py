@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from escrow.stack.processes import Command, Member, StackError, free_port, is_free
+from tests.waiting import PATIENCE_SECONDS, until
 
 
-def member(folder: Path, script: str, *, ready: Path | None = None, ready_seconds: float = 5) -> Member:
+def member(folder: Path, script: str, *, ready: Path | None = None, ready_seconds: float = PATIENCE_SECONDS) -> Member:
     async def is_ready() -> bool:
         return ready is None or ready.exists()
 
@@ -47,8 +48,7 @@ async def test_a_death_starts_it_again_and_start_waits_for_that(tmp_path: Path) 
     first = child.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    while child.pid == first:
-        await asyncio.sleep(0.01)
+    await until(lambda: child.pid != first, "the death is noticed")
     await child.start()
     assert child.pid not in {None, first}
     assert child.restarts == 1

@@ -15,6 +15,7 @@ import pytest
 
 from escrow.stack.processes import StackError
 from escrow.stack.up import Ports, Stack, answers, environment_of_running_stack
+from tests.waiting import PATIENCE_SECONDS, until, within_reason
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,9 +27,9 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 
 
 async def test_every_member_is_ready_once_the_stack_is_up(stack: Stack) -> None:
-    assert await answers(f"{stack.api_url}/ready")
-    assert await answers(stack.temporal.ui_url)
-    assert await answers(f"{stack.bank_url}/sandbox/health")
+    await until(lambda: answers(f"{stack.api_url}/ready"), "it answers")
+    await until(lambda: answers(stack.temporal.ui_url), "it answers")
+    await until(lambda: answers(f"{stack.bank_url}/sandbox/health"), "it answers")
     assert len({worker.pid for worker in stack.workers}) == 2
     assert None not in {worker.pid for worker in stack.workers}
 
@@ -54,10 +55,9 @@ async def test_what_dies_by_itself_is_started_again(stack: Stack) -> None:
     first = stack.api.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    while stack.api.pid in {None, first}:
-        await asyncio.sleep(0.02)
+    await until(lambda: stack.api.pid not in {None, first}, "another API is started")
     await stack.api.start()
-    assert await answers(f"{stack.api_url}/ready")
+    await until(lambda: answers(f"{stack.api_url}/ready"), "it answers")
 
 
 async def test_a_second_stack_on_the_same_folder_is_refused(stack: Stack) -> None:
@@ -68,7 +68,7 @@ async def test_a_second_stack_on_the_same_folder_is_refused(stack: Stack) -> Non
 async def test_links_to_hosted_pages_lead_to_what_they_say_and_can_be_made_again(stack: Stack) -> None:
     first, second = await links_of(stack), await links_of(stack)
     assert len(first | second) == 8
-    async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as http:
         pages = [(await http.get(link, params={"lang": "en"})).raise_for_status().text for link in sorted(second)]
     for sign in ("<svg", 'id="pay"', "Set your payment password", "Accept the stage"):
         assert sum(sign in page for page in pages) == 1, sign
@@ -87,7 +87,7 @@ async def said_by(stack: Stack, *arguments: str) -> str:
     process = await asyncio.create_subprocess_exec(
         sys.executable, *command, cwd=ROOT, env=ours, stdout=asyncio.subprocess.PIPE
     )
-    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    said, _ = await within_reason(process.communicate(), f"{arguments} ends")
     assert process.returncode == 0, said.decode()
     return said.decode()
 
@@ -114,7 +114,7 @@ async def up(folder: Path) -> tuple[asyncio.subprocess.Process, list[psutil.Proc
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    while line := await asyncio.wait_for(process.stdout.readline(), 60):
+    while line := await within_reason(process.stdout.readline(), "the stack is up"):
         if b"Ctrl-C" in line:
             return process, psutil.Process(process.pid).children(recursive=True)
     raise AssertionError("escrow up ended before it was up")
@@ -124,10 +124,10 @@ async def test_sigterm_ends_everything_in_order_with_code_0(tmp_path: Path) -> N
     process, children = await up(tmp_path / "data")
     assert len(children) >= 5
     assert process.stdout is not None
-    while b"/pages/cashier/" not in (line := await asyncio.wait_for(process.stdout.readline(), 60)):
+    while b"/pages/cashier/" not in (line := await within_reason(process.stdout.readline(), "links are shown")):
         assert line, "no links to hosted pages were shown"
     process.terminate()
-    assert await asyncio.wait_for(process.wait(), 60) == 0
+    assert await within_reason(process.wait(), "escrow up ends") == 0
     assert not [child for child in children if child.is_running()]
     assert environment_of_running_stack(tmp_path / "data") == {}
 
@@ -136,11 +136,11 @@ async def test_a_killed_stack_leaves_nothing_behind_and_comes_up_again(tmp_path:
     process, children = await up(tmp_path / "data")
     process.kill()
     await process.wait()
-    _, left = await asyncio.to_thread(psutil.wait_procs, children, timeout=40)
+    _, left = await asyncio.to_thread(psutil.wait_procs, children, timeout=PATIENCE_SECONDS)
     assert left == []
     process, _ = await up(tmp_path / "data")
     process.send_signal(signal.SIGINT)
-    assert await asyncio.wait_for(process.wait(), 60) == 0
+    assert await within_reason(process.wait(), "escrow up ends") == 0
 
 
 async def test_no_statement_of_the_application_can_become_the_owner_of_the_tables(stack: Stack) -> None:

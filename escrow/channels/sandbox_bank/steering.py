@@ -47,7 +47,7 @@ class SandboxSteering:
     Every method raises `BankUnreachable` without an answer and `Refused` (`sandbox_refused`) on a no.
     """
 
-    def __init__(self, base_url: str, *, timeout_seconds: float = 10.0) -> None:
+    def __init__(self, base_url: str, *, timeout_seconds: float = 60.0) -> None:
         self._http = httpx2.AsyncClient(base_url=base_url, timeout=timeout_seconds, trust_env=False)
 
     async def aclose(self) -> None:
