@@ -129,10 +129,10 @@ class BankLineActivities:
         )
         event_type = "micro_deposit.returned" if returned else "micro_deposit.booked"
         told = {"verification_no": verification_no}
-        booked = await self._book(line, occurred_at, entry, event_type, told, tells_amount=False)
         if returned:
+            # First, so that no account is verified any more by a deposit whose return the books show.
             await self._sendings.returned(line.platform_no, line.request_no, occurred_at=occurred_at)
-        return booked
+        return await self._book(line, occurred_at, entry, event_type, told, tells_amount=False)
 
     async def _book(
         self,

@@ -6,11 +6,13 @@
 | `BankDeclined` | never retried | the business decides, under a new request number |
 | `OutcomeUnknown` | never retried | the workflow asks the bank by request number first |
 | `BankUnreachable`, `LedgerUnavailable` | retried | nothing was sent, or a repeat is answered from the stored receipt |
+
+A rule or a bank that says no is business as usual: the SDK logs no trace of it and does not count it as a failure.
 """
 
 from typing import Any
 
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from escrow.domain.errors import BankDeclined, BankUnreachable, EscrowError, LedgerUnavailable, OutcomeUnknown, Refused
@@ -22,6 +24,7 @@ RETRIED: dict[type[EscrowError], bool] = {
     BankUnreachable: True,
     LedgerUnavailable: True,
 }
+_USUAL = (Refused, BankDeclined)
 
 
 def to_temporal(error: EscrowError) -> ApplicationError:
@@ -31,6 +34,7 @@ def to_temporal(error: EscrowError) -> ApplicationError:
         {"code": error.code, "message": error.message, "details": error.details},
         type=type(error).__name__,
         non_retryable=not RETRIED[type(error)],
+        category=ApplicationErrorCategory.BENIGN if isinstance(error, _USUAL) else ApplicationErrorCategory.UNSPECIFIED,
     )
 
 

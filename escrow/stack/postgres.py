@@ -101,8 +101,8 @@ class PostgresServer:
         Raises:
             StackError: it could not be created or did not start; with the end of its log.
         """
+        await asyncio.to_thread(self._prepare_folders)
         if self._member is None:
-            await asyncio.to_thread(self._prepare_folders)
             self.attached = await self._attach()
         if not self.attached:
             if not self._cluster.exists():
@@ -112,9 +112,10 @@ class PostgresServer:
             await self._create_database()
 
     async def stop(self) -> None:
-        """End our own server by a fast shutdown; an attached one is left alone."""
+        """End our own server by a fast shutdown and leave no socket; an attached one is left alone."""
         if self._member is not None:
             await self._member.stop()
+            await asyncio.to_thread(shutil.rmtree, self._socket_folder, ignore_errors=True)
 
     async def kill(self) -> None:
         """SIGKILL our own postmaster, as a crash would; it stays down until `start`."""

@@ -26,6 +26,8 @@ _POLL_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
 #: Above the ports of usual servers, below the range for outgoing connections (Linux: 32768 and up).
 _FREE_PORTS = range(20_000, 32_000)
+#: Ports that this process has given out, each with what tells other processes so.
+_GIVEN: dict[int, socket.socket | None] = {}
 
 
 class StackError(Exception):
@@ -106,13 +108,34 @@ def free_port() -> int:
     """A TCP port on the loopback address that nobody has now.
 
     Below the range from which the system gives ports to outgoing connections: one of those, or of another program
-    that asked the system for any port, would otherwise take it before the member that it is meant for.
+    that asked the system for any port, would otherwise take it before the member that it is meant for. None is given
+    twice while this process lives, on Linux to no other stack either.
     """
     while True:
         port = secrets.choice(_FREE_PORTS)
+        if port in _GIVEN:
+            continue
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _GIVEN[port] = _claim(port)
             return port
+
+
+def _claim(port: int) -> socket.socket | None:
+    """Tell other processes of this network that a port is given out, by a name that vanishes with this process.
+
+    Raises:
+        OSError: it is given out already.
+    """
+    if sys.platform != "linux":
+        return None
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0escrow-port-{port}")
+    except OSError:
+        claim.close()
+        raise
+    return claim
 
 
 def is_free(port: int) -> bool:

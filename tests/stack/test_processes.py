@@ -3,11 +3,13 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 
+from escrow.stack import processes
 from escrow.stack.processes import Command, Member, StackError, free_port, is_free
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -89,3 +91,14 @@ async def test_a_port_is_free_until_somebody_listens() -> None:
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
     assert not is_free(port)
     server.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes cannot tell each other")
+def test_no_port_is_given_out_twice_to_this_or_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = free_port(), free_port()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        third = probe.getsockname()[1]
+    monkeypatch.setattr(processes, "_GIVEN", {})  # as another process has it
+    monkeypatch.setattr(processes, "_FREE_PORTS", [first] * 50 + [second] * 50 + [third])
+    assert free_port() == third

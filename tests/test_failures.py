@@ -1,0 +1,17 @@
+"""How our errors look to Temporal: what is business as usual leaves no trace in a log."""
+
+import pytest
+from temporalio.exceptions import ApplicationErrorCategory
+
+from activities.failures import RETRIED, from_temporal, to_temporal
+from escrow.domain.errors import BankDeclined, EscrowError, Refused
+
+
+@pytest.mark.parametrize("kind", list(RETRIED))
+def test_a_no_of_the_business_is_benign_and_every_error_comes_back_as_it_was(kind: type[EscrowError]) -> None:
+    carried = to_temporal(kind("some_code", "Some words.", {"fact": 1}))
+    benign = carried.category is ApplicationErrorCategory.BENIGN
+    assert benign == (kind in (Refused, BankDeclined))
+    found = from_temporal(carried)
+    assert found is not None
+    assert (type(found), found.code, found.message, found.details) == (kind, "some_code", "Some words.", {"fact": 1})
