@@ -5,10 +5,11 @@ import asyncio
 from fastapi import APIRouter, Response, status
 from pydantic import Field
 
+from api.catalogue import CATALOGUE
 from api.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.identity_checks import ConsentGiven
-from api.problems import CATALOGUE, problems
+from api.problems import problems
 from api.schemas import Body, PathNumber, RequestNumber, Time, View
 from api.temporal_calls import WorkflowEnded
 from escrow.domain.code_checks import CodeCheck

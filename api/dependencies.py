@@ -6,9 +6,10 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.catalogue import CATALOGUE
 from api.later import Later
 from api.leased_line import require_line_open_to
-from api.problems import CATALOGUE, Unauthorized
+from api.problems import Unauthorized
 from api.processes import Processes
 from escrow.channels.protocols import Sms
 from escrow.ledger.engine import Reader

@@ -172,6 +172,7 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
         sandbox,
     ):
         app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(refuse_switched_off)])
+    app.include_router(sandbox.opening, prefix=PREFIX)
     app.include_router(bank_callbacks.router)
     app.include_router(cashier.router)
     app.include_router(page.router)

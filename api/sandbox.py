@@ -5,20 +5,25 @@ Elsewhere every one of these answers 404, as if it did not exist.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
-from fastapi import APIRouter, Depends, status
+from fastapi import APIRouter, Depends, Response, status
 from pydantic import AwareDatetime, Field, model_validator
 
+from api.commands import CONSENT_VALIDITY
 from api.dependencies import CallerPlatform, Services, UsedServices
-from api.problems import problems
-from api.schemas import Body, Number, Time, View
+from api.problems import ALWAYS, problems
+from api.schemas import Body, Number, RequestNumber, Time, View
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
+from escrow.domain.requests import derived
 from escrow.ledger.books_time import books_now, is_sandbox
+from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent, store_outcome
+from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.platform_file import PlatformFile
+from escrow.ledger.platforms import custody_account_of
 from escrow.ledger.posting import LedgerWriter
 from escrow.sandbox.skipping import PlatformSkip
 from workflows.messages import order_workflow_id, withdrawal_workflow_id
@@ -36,6 +41,11 @@ async def require_sandbox(services: UsedServices) -> None:
 
 
 router = APIRouter(prefix="/sandbox", tags=["sandbox"], dependencies=[Depends(require_sandbox)])
+#: Without a platform there is no key yet.
+opening = APIRouter(prefix="/sandbox", tags=["sandbox"], dependencies=[Depends(require_sandbox)])
+
+_SANDBOX = "sandbox"
+_WITHOUT_A_KEY = tuple(code for code in ALWAYS if code != "unauthorized")
 
 _MOST_DAYS = 3660
 
@@ -43,6 +53,7 @@ _MOST_DAYS = 3660
 class Skipping(Body):
     """How far: by `days`, `hours` and `minutes`, or to a moment; or to what one object waits for."""
 
+    request_no: RequestNumber
     days: float = Field(default=0, ge=0, le=_MOST_DAYS)
     hours: float = Field(default=0, ge=0, le=24 * _MOST_DAYS)
     minutes: float = Field(default=0, ge=0, le=60 * 24 * _MOST_DAYS)
@@ -117,48 +128,85 @@ async def get_clock(platform_no: CallerPlatform, services: UsedServices) -> Cloc
 @router.post(
     "/skip",
     summary="Let time pass for your platform",
-    responses=problems("workflow_busy", "nothing_due", "no_time_skipping", "clock_overshot", "bank_unreachable"),
+    responses=problems(
+        "request_no_reused", "workflow_busy", "nothing_due", "no_time_skipping", "clock_overshot", "bank_unreachable"
+    ),
 )
 async def skip_time(body: Skipping, platform_no: CallerPlatform, services: UsedServices) -> ClockView:
     """Time passes from one due moment to the next: reminders, silence, deadlines, closings of days, the bank's own.
 
     All that waits for your platform's clock goes on living with it, and other platforms keep their own time. The call
-    is answered when what fell due has happened.
+    is answered when what fell due has happened; repeated, it lets no more time pass.
     """
+    asked, _ = await record_consent(
+        services.reader,
+        NewConsent(
+            platform_no=platform_no,
+            consent_no=body.request_no,
+            object_kind=_SANDBOX,
+            object_no=platform_no,
+            operation="skip",
+            given_by=PLATFORM_ITSELF,
+            terms=body.model_dump(mode="json"),
+            valid_for=CONSENT_VALIDITY,
+        ),
+    )
     async with _skipping(services, platform_no) as skipping:
-        workflow_id = body.workflow_id(platform_no)
-        if workflow_id is not None:
-            return ClockView(now=await skipping.until_due(workflow_id))
-        if body.until is not None:
-            return ClockView(now=await skipping.until(body.until))
-        return ClockView(now=await skipping.by(body.span))
+        target = await _target(services, asked, body, skipping)
+        return ClockView(now=await skipping.until(target))
 
 
 @router.get("/sms", summary="The text messages sent for your platform", responses=problems("bank_unreachable"))
 async def list_sms(platform_no: CallerPlatform, services: UsedServices) -> SmsList:
     """What members were told: codes, reminders, large withdrawals."""
+    custody_account_no = await custody_account_of(services.reader, platform_no)
     async with _bank(services) as bank:
         sent = await bank.sms_outbox()
     return SmsList(
         items=[
             SmsView(mobile=message.mobile, text=message.text, sent_at=message.at)
             for message in sent
-            if message.req_seq.startswith(f"{platform_no}/")
+            if message.acct_no == custody_account_no
         ]
     )
 
 
-@router.post(
+@opening.post(
     "/platforms",
     status_code=status.HTTP_201_CREATED,
     summary="Open a platform for tests",
-    responses=problems("object_exists", "bank_unreachable"),
+    responses=problems(
+        "object_exists",
+        "request_no_reused",
+        "bank_unreachable",
+        "not_found",
+        always=_WITHOUT_A_KEY,
+        repeated=PlatformOpened,
+    ),
 )
-async def open_platform(body: PlatformOpening, services: UsedServices) -> PlatformOpened:
-    """It needs no key: on a sandbox stack there is nothing to protect. A platform that is open is left alone."""
+async def open_platform(body: PlatformOpening, response: Response, services: UsedServices) -> PlatformOpened:
+    """It needs no key: on a sandbox stack there is nothing to protect. A platform opened otherwise is left alone.
+
+    The same call again gives the same platform, with another key.
+    """
     file = body.platform_file
-    if file.platform_no in await services.registry.platforms.numbers():
+    opening_no = derived("", _SANDBOX, "open")
+    is_open = file.platform_no in await services.registry.platforms.numbers()
+    if is_open and await get_consent(services.reader, file.platform_no, opening_no) is None:
         raise Refused("object_exists", f"There is a platform {file.platform_no}; choose another number.")
+    await record_consent(
+        services.reader,
+        NewConsent(
+            platform_no=file.platform_no,
+            consent_no=opening_no,
+            object_kind=_SANDBOX,
+            object_no=file.platform_no,
+            operation="open",
+            given_by=PLATFORM_ITSELF,
+            terms=body.model_dump(mode="json"),
+            valid_for=CONSENT_VALIDITY,
+        ),
+    )
     async with _bank(services) as bank:
         custody_account_no = await bank.open_custody_account(
             reference=file.platform_no, title=file.name, start_at=body.begin_at
@@ -166,10 +214,25 @@ async def open_platform(body: PlatformOpening, services: UsedServices) -> Platfo
     platform, _ = await services.registry.open_platform(
         file, custody_account_no=custody_account_no, begin_at=body.begin_at
     )
+    if is_open:
+        response.status_code = status.HTTP_200_OK
     issued = await services.registry.platforms.issue_key(platform.platform_no)
     return PlatformOpened(
         platform_no=platform.platform_no, key=issued.key, custody_account_no=platform.custody_account_no
     )
+
+
+async def _target(services: Services, asked: Consent, body: Skipping, skipping: PlatformSkip) -> datetime:
+    """Until when a request lets time pass: what it says, or what was worked out when it came for the first time."""
+    if body.until is not None:
+        return body.until
+    if asked.outcome is None:
+        workflow_id = body.workflow_id(asked.platform_no)
+        target = await skipping.now() + body.span if workflow_id is None else await skipping.when_due(workflow_id)
+        await store_outcome(services.reader, asked.platform_no, asked.consent_no, {"until": target.isoformat()})
+        stored = await get_consent(services.reader, asked.platform_no, asked.consent_no)
+        asked = stored or asked
+    return datetime.fromisoformat((asked.outcome or {})["until"])
 
 
 @asynccontextmanager
@@ -184,7 +247,7 @@ async def _bank(services: Services) -> AsyncIterator[SandboxSteering]:
 @asynccontextmanager
 async def _skipping(services: Services, platform_no: str) -> AsyncIterator[PlatformSkip]:
     settings = services.settings
-    platform = await services.registry.platforms.get(platform_no)
+    custody_account_no = await custody_account_of(services.reader, platform_no)
     writer = await LedgerWriter.start(settings.database_url, answer_seconds=settings.ledger_answer_seconds)
     try:
         async with _bank(services) as bank:
@@ -194,7 +257,7 @@ async def _skipping(services: Services, platform_no: str) -> AsyncIterator[Platf
                 writer=writer,
                 sandbox=bank,
                 platform_no=platform_no,
-                custody_account_no=platform.custody_account_no,
+                custody_account_no=custody_account_no,
             )
     finally:
         await writer.close()

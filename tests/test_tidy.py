@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests import tidy
+from tests.wall_clock import wall_clock
 
 ROOT = Path(__file__).parents[1]
+RULES = (*tidy.RULES, wall_clock)
 
 _CLEAN = {
     "Makefile": "".join(f"{verb}: ready\n" for verb in tidy.MAKE_VERBS),
@@ -38,13 +40,13 @@ def plant(tmp_path: Path) -> Callable[[dict[str, str]], tidy.Tree]:
     return planted
 
 
-@pytest.mark.parametrize("rule", tidy.RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_tree_keeps_the_rule(rule: Callable[[tidy.Tree], list[str]]) -> None:
     violations = rule(tidy.Tree.of_checkout(ROOT))
     assert not violations, "\n" + "\n".join(violations)
 
 
-@pytest.mark.parametrize("rule", tidy.RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_a_clean_tree_keeps_the_rule(
     rule: Callable[[tidy.Tree], list[str]], plant: Callable[[dict[str, str]], tidy.Tree]
 ) -> None:
@@ -67,6 +69,19 @@ def test_a_clean_tree_keeps_the_rule(
         (tidy.float_money, "escrow/x.py", "def f(fee_fen: float) -> None: ...\n", "fee_fen is a float"),
         (tidy.float_money, "escrow/x.py", "amount: float | None = None\n", "amount is a float"),
         (tidy.float_money, "escrow/x.py", "x = order.amount_fen / 2\n", "divides amount_fen"),
+        *(
+            (wall_clock, path, f'"""Now."""\n\n{imported}\n\nx = {clock}\n', f"{path}:5 reads a clock that is not")
+            for path in ("escrow/domain/x.py", "activities/x.py", "workflows/x.py", "api/x.py")
+            for imported, clock in (
+                ("from datetime import UTC, datetime", "datetime.now(UTC)"),
+                ("import datetime as dt", "dt.date.today()"),
+                ("from datetime import datetime as moment", "moment.utcnow"),
+                ("import time", "time.time()"),
+                ("from time import time_ns as ticks", "ticks()"),
+                ("from temporalio import workflow", "workflow.now()"),
+            )
+        ),
+        (wall_clock, "escrow/ledger/x.py", '"""It is now() or never."""\n\nx = "SELECT now() + $1"\n', "x.py:3"),
         (tidy.dead_modules, "escrow/x.py", '"""Alone."""\n', "escrow/x.py is imported by nobody"),
         (tidy.dead_names, "escrow/x.py", "def nobody_calls() -> None: ...\n", "nobody_calls is used by nobody"),
         (tidy.readme_pair, "README.zh-CN.md", "# 名\n\n```sh\nmake up\n```\n", "different headings"),
@@ -97,4 +112,4 @@ def test_a_planted_violation_is_found(
 
 def test_every_rule_has_a_planted_violation() -> None:
     marks = [mark for mark in test_a_planted_violation_is_found.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]  # pytest hangs its marks on the function
-    assert {row[0] for row in marks[0].args[1]} == set(tidy.RULES)
+    assert {row[0] for row in marks[0].args[1]} == set(RULES)

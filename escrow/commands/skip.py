@@ -75,7 +75,7 @@ async def _skip(platform_no: str, span: timedelta, until: datetime | None, proce
         platform_skip(books, await _temporal(), platform_no, tell=out.print) as skipping,
     ):
         if process:
-            now = await skipping.until_due(process)
+            now = await skipping.until(await skipping.when_due(process))
         elif until is not None:
             now = await skipping.until(until.replace(tzinfo=SHANGHAI))
         else:

@@ -98,22 +98,20 @@ class PlatformSkip:
         async with self._alone():
             return await self._until(target)
 
-    async def until_due(self, workflow_id: str) -> datetime:
-        """Let time pass until what one workflow waits for has happened; raises and answers as `until`.
+    async def when_due(self, workflow_id: str) -> datetime:
+        """The moment after which what one workflow waits for has happened; nothing passes.
 
         Raises:
-            Refused: `nothing_due`, it waits for nothing that time brings.
+            Refused: `nothing_due`, it waits for nothing that time brings; `workflow_busy`.
+            BankUnreachable: the bank sandbox does not answer.
         """
-        async with self._alone():
-            sights = await self._settled()
-            if workflow_id not in sights:
-                raise Refused("nothing_due", f"{workflow_id} does not run; there is nothing to wait for.")
-            due_at = await self._due_at(await self.now(), [_left(sights[workflow_id])])
-            if due_at is None:
-                raise Refused(
-                    "nothing_due", f"{workflow_id} waits for somebody, not for a time; nothing is skipped for it."
-                )
-            return await self._until(due_at + _PAST_IT)
+        sights = await self._settled()
+        if workflow_id not in sights:
+            raise Refused("nothing_due", f"{workflow_id} does not run; there is nothing to wait for.")
+        due_at = await self._due_at(await self.now(), [_left(sights[workflow_id])])
+        if due_at is None:
+            raise Refused("nothing_due", f"{workflow_id} waits for somebody and not for a time; nothing is skipped.")
+        return due_at + _PAST_IT
 
     async def _until(self, target: datetime) -> datetime:
         behind: dict[str, timedelta] = {}

@@ -4,11 +4,13 @@ import re
 
 import pytest
 
-from api.problems import CATALOGUE
+from api.catalogue import CATALOGUE
 from tests.api.documented import DOCUMENT, OPERATIONS, codes_of
 
 ALL = sorted(OPERATIONS)
-OF_PLATFORMS = [key for key in ALL if key[1].startswith("/v1/")]
+#: Opens a platform on a sandbox, so nobody has a key yet.
+WITHOUT_A_KEY = {("POST", "/v1/sandbox/platforms")}
+OF_PLATFORMS = [key for key in ALL if key[1].startswith("/v1/") and key not in WITHOUT_A_KEY]
 
 
 @pytest.mark.parametrize("key", ALL, ids=" ".join)
