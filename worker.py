@@ -23,7 +23,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from activities.bank_book import BankBook
 from activities.bank_lines import BankLineActivities
 from activities.batch_payments import BatchPaymentActivities
-from activities.clocks import Clock
+from activities.books_time import BooksTimeActivities
 from activities.debits import DebitActivities
 from activities.direct_payments import DirectPaymentActivities
 from activities.failures import FailureMapping
@@ -46,6 +46,7 @@ from escrow.domain.calendars import SHANGHAI, CalendarSource, calendar_source
 from escrow.domain.errors import LedgerUnavailable
 from escrow.leave import leave
 from escrow.ledger.bank_lines import BankLines
+from escrow.ledger.books_time import is_sandbox
 from escrow.ledger.engine import Reader
 from escrow.ledger.overview import held_and_needing_attention
 from escrow.ledger.personal_data import PersonalDataBox
@@ -84,6 +85,9 @@ _CALENDAR_AHEAD = timedelta(days=45)
 #: A ledger posting gives up before its activity's time-out, so that its outcome is reported, not guessed.
 _LEDGER_PATIENCE_SECONDS = 3.0
 
+#: How often a ledger that is away when the worker starts is asked again.
+_LEDGER_AWAITED_SECONDS = 1.0
+
 _log = structlog.get_logger("worker")
 
 
@@ -97,10 +101,8 @@ class Activities:
         self.registry = Registry(reader, box)
         platforms, accounts = self.registry.platforms, self.registry.bank_accounts
         members = self.registry.members
-        clock = Clock(time_may_be_skipped=settings.time_may_be_skipped)
-        self.orders = OrderActivities(
-            writer, reader, members, platforms.configurations, time_may_be_skipped=settings.time_may_be_skipped
-        )
+        self.books_time = BooksTimeActivities(reader)
+        self.orders = OrderActivities(writer, reader, members, platforms.configurations)
         self.notices = NoticeActivities(reader, bank, members, platforms)
         lines = BankLines(reader, box)
         bank_book = BankBook(lines, platforms, bank)
@@ -125,26 +127,27 @@ class Activities:
         self.pay_ins = PayInActivities(writer, reader, members, platforms, bank.collections)
         self.returns = ReturnActivities(writer, reader, bank.collections)
         registry = self.registry
-        self.mandates = MandateActivities(registry.mandates, platforms, bank.collections, clock)
+        self.mandates = MandateActivities(reader, registry.mandates, platforms, bank.collections)
         self.debits = DebitActivities(reader, platforms, registry.mandates, registry.mandate_debits, bank.collections)
         self.quick_payments = QuickPaymentActivities(
             reader, platforms, registry.card_holders, registry.pay_in_codes, bank.collections
         )
-        self.identities = IdentityActivities(bank.registry, platforms, self.registry.identity_checks)
-        self.closings = MemberClosingActivities(self.registry.closings, clock)
+        self.identities = IdentityActivities(reader, bank.registry, platforms, self.registry.identity_checks)
+        self.closings = MemberClosingActivities(reader, self.registry.closings)
         self.verifications = VerificationActivities(
+            reader,
             bank.verification,
             platforms,
             self.registry.verifications,
             self.registry.verification_sendings,
             self.registry.verification_tries,
-            clock,
         )
 
     def on_orders_queue(self) -> Sequence[Callable[..., Any]]:
         """Activities that orders call."""
         orders = self.orders
         return [
+            self.books_time.books_time,
             orders.open_order,
             orders.record_order,
             orders.record_proposal,
@@ -160,6 +163,7 @@ class Activities:
         """Activities that withdrawals, the bank watch and what happens to members call."""
         payments, pay_ins = self.payments, self.pay_ins
         return [
+            self.books_time.books_time,
             payments.hold_money,
             payments.record_withdrawal,
             payments.survey_rails,
@@ -211,7 +215,11 @@ class Activities:
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
-    """Poll Temporal until `stop` is set, then finish what was begun."""
+    """Poll Temporal until `stop` is set, then finish what was begun.
+
+    Raises:
+        SettingsError: books and settings do not agree on whether this is a sandbox.
+    """
     async with AsyncExitStack() as opened:
         writer = await LedgerWriter.start(
             settings.database_url,
@@ -221,6 +229,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         opened.push_async_callback(writer.close)
         reader = Reader(settings.database_url, answer_seconds=settings.ledger_answer_seconds)
         opened.push_async_callback(reader.close)
+        if not await _agreed_on_sandbox(settings, reader, stop):
+            return
         bank = SandboxBank(
             settings.bank_url,
             settings.bank_key.get_secret_value(),
@@ -244,6 +254,28 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await stop.wait()
         _log.info("worker_stopping")
         rounds.cancel()
+
+
+async def _agreed_on_sandbox(settings: Settings, reader: Reader, stop: asyncio.Event) -> bool:
+    """Compare what the books say with the settings, once the ledger is there; False when it is time to stop before.
+
+    Raises:
+        SettingsError: time may be skipped where the books are no sandbox, or may not where they are one.
+    """
+    while not stop.is_set():
+        try:
+            marked = await is_sandbox(reader)
+        except LedgerUnavailable:
+            _log.warning("ledger_awaited")
+            await asyncio.sleep(_LEDGER_AWAITED_SECONDS)
+            continue
+        if marked != settings.time_may_be_skipped:
+            books, setting = ("a", "false") if marked else ("no", "true")
+            raise SettingsError(
+                f"The books are marked as {books} sandbox and ESCROW_TIME_MAY_BE_SKIPPED is {setting}: make them agree."
+            )
+        return True
+    return False
 
 
 def workers(
@@ -337,7 +369,11 @@ async def _main() -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run(settings, stop)
+    try:
+        await run(settings, stop)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     return 0
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
 from activities.bank_book import BankBook
@@ -21,6 +21,7 @@ from escrow.domain.requests import derived
 from escrow.ledger.bank_account_rows import BankAccount
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.bank_lines import StoredBankLine
+from escrow.ledger.books_time import books_now
 from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
@@ -82,7 +83,7 @@ class BankLineActivities:
         ]
 
     @activity.defn
-    async def book_bank_line(self, ref: LineRef, occurred_at: AwareDatetime) -> bool:
+    async def book_bank_line(self, ref: LineRef) -> bool:
         """Book one stored line; False when it was booked before.
 
         A transfer from a bound account is credited to its member, any other waits in suspense; a charge of the
@@ -91,6 +92,7 @@ class BankLineActivities:
         platform's own money, and comes back there when it is returned.
         """
         line = await self._bank_book.line(ref.platform_no, ref.bank_serial_no)
+        occurred_at = await books_now(self._reader, ref.platform_no)
         if line.kind == "charge":
             booked = await self._book(line, occurred_at, self._charge(line), "bank_charge.booked", {})
             await self._cover_charges(line.platform_no, occurred_at)

@@ -34,6 +34,7 @@ from escrow.domain.journal import Receipt
 from escrow.domain.member_states import Deed, deeds, require_may
 from escrow.domain.requests import derived
 from escrow.ledger.balances import member_balances
+from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members
 from escrow.ledger.objects import BusinessObject, get_object
@@ -204,7 +205,8 @@ class BatchPaymentActivities:
             content={"started_as": request.started_as, "payer_no": request.payer_no, "paid_by": request.paid_by},
             document=_document(request, batch, dict.fromkeys(request.order_nos, ShareOutcome.FROZEN)),
         )
-        await self._writer.post(batch.paid(posting, paid_at=step.occurred_at, funding=allot(legs, batch.shares)))
+        paid_at = await books_now(self._reader, step.platform_no)
+        await self._writer.post(batch.paid(posting, paid_at=paid_at, funding=allot(legs, batch.shares)))
         return _all_paid(batch.shares)
 
     async def _freeze_direct(
@@ -242,7 +244,8 @@ class BatchPaymentActivities:
                 payment_no=direct.payment_no, amount_fen=suspended_fen, collected_for=batch.payer_no
             )
             posting = replace(posting, changes=(*posting.changes, credit))
-        await self._writer.post(batch.paid(posting, paid_at=step.occurred_at, funding=funding, direct=direct))
+        paid_at = await books_now(self._reader, step.platform_no)
+        await self._writer.post(batch.paid(posting, paid_at=paid_at, funding=funding, direct=direct))
         return _all_paid(shares)
 
     # ---- what the books and the channel say ----

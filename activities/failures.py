@@ -5,11 +5,13 @@
 | `Refused` | never retried | a rule said no; the caller is told |
 | `BankDeclined` | never retried | the business decides, under a new request number |
 | `OutcomeUnknown` | never retried | the workflow asks the bank by request number first |
+| `Refused`, due within a minute | retried then | a timer fired a little before the books' moment |
 | `BankUnreachable`, `LedgerUnavailable` | retried | nothing was sent, or a repeat is answered from the stored receipt |
 
 A rule or a bank that says no is business as usual: the SDK logs no trace of it and does not count it as a failure.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory
@@ -27,15 +29,31 @@ RETRIED: dict[type[EscrowError], bool] = {
 _USUAL = (Refused, BankDeclined)
 
 
+#: Refusals of what time alone brings.
+_NOT_YET = frozenset({"basis_not_due", "too_early"})
+#: A timer may fire a little before the moment that the books wait for: two machines' clocks are not one.
+_CLOCKS_APART_AT_MOST = timedelta(minutes=1)
+
+
 def to_temporal(error: EscrowError) -> ApplicationError:
     """The error as Temporal carries it: type is the class name, details are code, message and facts."""
+    due_in = _due_in(error)
     return ApplicationError(
         error.message,
         {"code": error.code, "message": error.message, "details": error.details},
         type=type(error).__name__,
-        non_retryable=not RETRIED[type(error)],
         category=ApplicationErrorCategory.BENIGN if isinstance(error, _USUAL) else ApplicationErrorCategory.UNSPECIFIED,
+        non_retryable=due_in is None and not RETRIED[type(error)],
+        next_retry_delay=due_in,
     )
+
+
+def _due_in(error: EscrowError) -> timedelta | None:
+    """What is left until a posting is due that its workflow's timer brought about a little early; None of any other."""
+    if error.code not in _NOT_YET or "remaining_seconds" not in error.details:
+        return None
+    remaining = timedelta(seconds=error.details["remaining_seconds"])
+    return remaining if remaining <= _CLOCKS_APART_AT_MOST else None
 
 
 def from_temporal(error: BaseException) -> EscrowError | None:

@@ -5,7 +5,7 @@ Asking and recording are not two steps: nobody can have an answer recorded that 
 
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
 from activities.guards import require_own_workflow
@@ -14,6 +14,8 @@ from escrow.channels.identity import CompanyQuestion, IdentityRegistry
 from escrow.domain.errors import BankDeclined
 from escrow.domain.identity_checks import CompanyCheck, PersonCheck
 from escrow.domain.member_states import MemberEvent, event_of
+from escrow.ledger.books_time import books_now
+from escrow.ledger.engine import Reader
 from escrow.ledger.identity_checks import IdentityChecks, IdentitySubject
 from escrow.ledger.members import Member, MemberKind
 from escrow.ledger.platforms import Platforms
@@ -31,13 +33,16 @@ class CheckRef(BaseModel):
 class IdentityActivities:
     """Activities of identity checks."""
 
-    def __init__(self, registry: IdentityRegistry, platforms: Platforms, checks: IdentityChecks) -> None:
+    def __init__(
+        self, reader: Reader, registry: IdentityRegistry, platforms: Platforms, checks: IdentityChecks
+    ) -> None:
+        self._reader = reader
         self._registry = registry
         self._platforms = platforms
         self._checks = checks
 
     @activity.defn
-    async def check_identity(self, ref: CheckRef, occurred_at: AwareDatetime) -> str:
+    async def check_identity(self, ref: CheckRef) -> str:
         """Ask the registry and record its answer; the check's status. A second time the recorded answer stays.
 
         Raises:
@@ -52,17 +57,19 @@ class IdentityActivities:
                 event, outcome = MemberEvent.IDENTITY_NOT_MATCHED, {"result": declined.code, "source": "", "as_of": ""}
             else:
                 event, outcome = event_of(answer), _outcome(answer)
+        now = await books_now(self._reader, ref.platform_no)
         check = await self._checks.answered(
-            ref.platform_no, ref.check_no, event=event, outcome=outcome, occurred_at=occurred_at
+            ref.platform_no, ref.check_no, event=event, outcome=outcome, occurred_at=now
         )
         return check.status
 
     @activity.defn
-    async def leave_unanswered(self, ref: CheckRef, occurred_at: AwareDatetime) -> str:
+    async def leave_unanswered(self, ref: CheckRef) -> str:
         """Record that the registry gave no answer in time; the member stays what it is."""
         require_own_workflow(platform_no=ref.platform_no, object_kind="identity-check", object_no=ref.check_no)
+        now = await books_now(self._reader, ref.platform_no)
         check = await self._checks.answered(
-            ref.platform_no, ref.check_no, event=None, outcome={"result": "no_answer"}, occurred_at=occurred_at
+            ref.platform_no, ref.check_no, event=None, outcome={"result": "no_answer"}, occurred_at=now
         )
         return check.status
 

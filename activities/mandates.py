@@ -6,7 +6,6 @@ A mandate is signed and revoked in the books alone, by the API on a recorded con
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
-from activities.clocks import Clock
 from activities.guards import require_own_workflow
 from activities.heartbeat import heartbeating
 from activities.payers import payer_of
@@ -15,6 +14,8 @@ from escrow.channels.collections import Collections, MandateOrder
 from escrow.domain.errors import BankDeclined, BankUnreachable, Refused
 from escrow.domain.mandates import MandateStatus, ends_at
 from escrow.domain.requests import derived
+from escrow.ledger.books_time import books_now
+from escrow.ledger.engine import Reader
 from escrow.ledger.mandates import Mandate, Mandates
 from escrow.ledger.platforms import Platforms
 
@@ -41,14 +42,14 @@ class MandateStanding(BaseModel):
 class MandateActivities:
     """Bank and ledger activities of mandates."""
 
-    def __init__(self, mandates: Mandates, platforms: Platforms, channel: Collections, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, reader: Reader, mandates: Mandates, platforms: Platforms, channel: Collections) -> None:
+        self._reader = reader
         self._mandates = mandates
         self._platforms = platforms
         self._channel = channel
 
     @activity.defn
-    async def register_mandate(self, ref: MandateRef, occurred_at: AwareDatetime) -> MandateStanding:
+    async def register_mandate(self, ref: MandateRef) -> MandateStanding:
         """Have the bank take the signed mandate, once however often this runs; one that has ended is left alone.
 
         Raises:
@@ -65,14 +66,15 @@ class MandateActivities:
                 refused_because = answer.reason if answer.status == "refused" else ""
             except (BankDeclined, Refused) as no:
                 refused_because = no.code
+        now = await books_now(self._reader, ref.platform_no)
         if refused_because:
             mandate = await self._mandates.refused(
-                ref.platform_no, ref.mandate_no, reason=refused_because, occurred_at=occurred_at
+                ref.platform_no, ref.mandate_no, reason=refused_because, occurred_at=now
             )
         elif answer.status != "active":
             raise BankUnreachable("mandate_open", f"The bank does not say yet whether it takes {ref.mandate_no}.")
         else:
-            mandate = await self._mandates.registered(ref.platform_no, ref.mandate_no, answer, occurred_at=occurred_at)
+            mandate = await self._mandates.registered(ref.platform_no, ref.mandate_no, answer, occurred_at=now)
         return _standing(mandate)
 
     @activity.defn
@@ -82,18 +84,18 @@ class MandateActivities:
         return _standing(await self._mandates.get(ref.platform_no, ref.mandate_no))
 
     @activity.defn
-    async def expire_mandate(self, ref: MandateRef, occurred_at: AwareDatetime) -> MandateStanding:
+    async def expire_mandate(self, ref: MandateRef) -> MandateStanding:
         """End a mandate whose last day is over.
 
         Raises:
             Refused: `wrong_workflow`, `too_early`.
         """
         _require_own(ref)
-        now = self._clock.moment(occurred_at)
+        now = await books_now(self._reader, ref.platform_no)
         return _standing(await self._mandates.expire(ref.platform_no, ref.mandate_no, occurred_at=now))
 
     @activity.defn
-    async def deregister_mandate(self, ref: MandateRef, occurred_at: AwareDatetime) -> MandateStanding:
+    async def deregister_mandate(self, ref: MandateRef) -> MandateStanding:
         """Tell the bank that an ended mandate is none any more; repeatable.
 
         Raises:
@@ -107,7 +109,8 @@ class MandateActivities:
         async with heartbeating():
             platform = await self._platforms.get(ref.platform_no)
             await self._channel.revoke_mandate(_bank_no(mandate), custody_account_no=platform.custody_account_no)
-        return _standing(await self._mandates.deregistered(ref.platform_no, ref.mandate_no, occurred_at=occurred_at))
+        now = await books_now(self._reader, ref.platform_no)
+        return _standing(await self._mandates.deregistered(ref.platform_no, ref.mandate_no, occurred_at=now))
 
     async def _order(self, mandate: Mandate) -> MandateOrder:
         platform = await self._platforms.get(mandate.platform_no)

@@ -1,9 +1,10 @@
 """The activity that completes the closing of a member."""
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
-from activities.clocks import Clock
+from escrow.ledger.books_time import books_now
+from escrow.ledger.engine import Reader
 from escrow.ledger.member_closing import MemberClosings
 
 
@@ -20,16 +21,16 @@ class ClosingRef(BaseModel):
 class MemberClosingActivities:
     """Activities of closings."""
 
-    def __init__(self, closings: MemberClosings, clock: Clock) -> None:
+    def __init__(self, reader: Reader, closings: MemberClosings) -> None:
+        self._reader = reader
         self._closings = closings
-        self._clock = clock
 
     @activity.defn
-    async def complete_closing(self, ref: ClosingRef, occurred_at: AwareDatetime) -> str:
+    async def complete_closing(self, ref: ClosingRef) -> str:
         """Close the member, or break the closing off; the member's status.
 
         Raises:
             Refused: `too_early`.
         """
-        now = self._clock.moment(occurred_at)
+        now = await books_now(self._reader, ref.platform_no)
         return await self._closings.complete(ref.platform_no, ref.member_no, ref.request_no, occurred_at=now)

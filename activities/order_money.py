@@ -1,6 +1,6 @@
 """Activities of an order: each is one ledger transaction under one request number."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
@@ -19,6 +19,7 @@ from escrow.domain.order_operations import unpaid_claim
 from escrow.domain.order_states import OrderStatus
 from escrow.domain.platform_rules import require_business_model
 from escrow.ledger.balances import brought_otherwise, member_balances
+from escrow.ledger.books_time import books_now
 from escrow.ledger.configurations import Configurations
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
@@ -120,10 +121,7 @@ class OrderActivities:
         reader: Reader,
         members: Members,
         configurations: Configurations,
-        *,
-        time_may_be_skipped: bool,
     ) -> None:
-        self._time_may_be_skipped = time_may_be_skipped
         self._writer = writer
         self._reader = reader
         self._members = members
@@ -224,8 +222,7 @@ class OrderActivities:
             commission_fen=request.commission_fen,
         )
         order.require_clocks(step)
-        if not self._time_may_be_skipped:
-            order.require_elapsed(step, now=datetime.now(UTC))
+        order.require_elapsed(step, now=await books_now(self._reader, step.platform_no))
         if request.payee_no not in ("", request.contractor_no):
             raise Refused("contract_differs", "An order pays its contractor, or the platform itself.")
         pending_day = await self._pending_day(order, settles_next_day=request.settles_next_day)

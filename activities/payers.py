@@ -1,6 +1,5 @@
 """What is checked before an account of a member is debited: that the member consented to just this, by the books."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from activities.guards import require_consent
@@ -9,6 +8,7 @@ from escrow.channels.collections import Payer
 from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis
 from escrow.domain.pay_ins import COLLECT, pay_in_operation_hash, pay_in_terms
+from escrow.ledger.books_time import books_now
 from escrow.ledger.card_holders import CardHolder
 from escrow.ledger.consents import get_consent
 from escrow.ledger.engine import Reader
@@ -36,7 +36,7 @@ async def require_consented_debit(
     """
     await require_own_collection(reader, collection)
     consent = await get_consent(reader, collection.platform_no, consent_no)
-    if consent is not None and consent.expires_at <= datetime.now(UTC):
+    if consent is not None and consent.expires_at <= await books_now(reader, collection.platform_no):
         raise Refused("basis_expired", f"The consent {consent_no} has expired.")
     expected = pay_in_operation_hash(
         platform_no=collection.platform_no,

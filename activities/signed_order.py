@@ -39,6 +39,8 @@ _INSPECTION = re.compile(r"M(\d+):inspection:(\d+)")
 _PERIOD = TypeAdapter(timedelta)
 #: How much later than it happened a step may have been recorded: the ledger may have been away.
 _RECORDED_LATE = timedelta(hours=1)
+#: How far the books' clock and the one that a workflow carries along may be apart.
+_CLOCKS_APART = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,12 +178,12 @@ class SignedOrder:
                         raise self._differs("the milestones before the warranty")
 
     def require_elapsed(self, step: Step, *, now: datetime) -> None:
-        """Silence is an answer, and the warranty over, only after the signed time by the database's own clock.
+        """Silence is an answer, and the warranty over, only after the signed time by the books.
 
         A workflow's clock may be moved by whoever may write to Temporal.
 
         Args:
-            now: of this machine, timezone-aware.
+            now: the books' time.
 
         Raises:
             Refused: `basis_not_due`.
@@ -269,7 +271,7 @@ class SignedOrder:
         return _PERIOD.validate_python(self.contract["periods"][name])
 
     def _require_due(self, clock: DeadlineChange, earliest: datetime) -> None:
-        if clock.due_at is not None and clock.due_at < earliest:
+        if clock.due_at is not None and clock.due_at < earliest - _CLOCKS_APART:
             raise self._differs(clock.name)
 
     async def _held_fen(self, reader: Reader) -> int:

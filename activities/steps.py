@@ -20,7 +20,7 @@ class Step(BaseModel):
         object_kind: `order` or `withdrawal`.
         request_no: derived from purpose and round, so that a repeat is recognised.
         document: top-level keys of the object's document after the step; no personal data.
-        occurred_at: business time of the step (`workflow.now()`).
+        occurred_at: when it happens, as the workflow says by its books' clock; the books never believe the future.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -21,6 +21,7 @@ from escrow.domain.requests import derived
 from escrow.domain.transfers import TransferKind
 from escrow.ledger.balances import account_balance_fen, member_balances
 from escrow.ledger.bank_lines import BankLines
+from escrow.ledger.books_time import books_now
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import PLATFORM_ITSELF, Members, same_name
@@ -209,7 +210,8 @@ class TransferActivities:
         try:
             await self._lines.get(platform_no, request.subject_no)
         except Refused:
-            return max(today, request.step.occurred_at.astimezone(SHANGHAI).date()) + timedelta(days=1)
+            now = await books_now(self._reader, platform_no)
+            return max(today, now.astimezone(SHANGHAI).date()) + timedelta(days=1)
         config = (await self._platforms.get(platform_no)).config
         return today if config.top_up_settlement == "T+1" else None
 

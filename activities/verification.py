@@ -8,7 +8,6 @@ from collections.abc import Awaitable
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
-from activities.clocks import Clock
 from activities.guards import require_own_workflow
 from activities.heartbeat import heartbeating
 from escrow.channels.verification import AccountVerification, CardCheckOrder, MicroDepositOrder
@@ -17,6 +16,8 @@ from escrow.domain.code_checks import CodeCheck
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
 from escrow.domain.verification_rules import VerificationMethod, VerificationStatus
 from escrow.ledger.account_verifications import AccountVerifications
+from escrow.ledger.books_time import books_now
+from escrow.ledger.engine import Reader
 from escrow.ledger.platforms import Platforms
 from escrow.ledger.verification_rows import AccountVerification as Kept
 from escrow.ledger.verification_sendings import VerificationSendings
@@ -49,14 +50,14 @@ class VerificationActivities:
 
     def __init__(
         self,
+        reader: Reader,
         channel: AccountVerification,
         platforms: Platforms,
         verifications: AccountVerifications,
         sendings: VerificationSendings,
         tries: VerificationTries,
-        clock: Clock,
     ) -> None:
-        self._clock = clock
+        self._reader = reader
         self._channel = channel
         self._platforms = platforms
         self._verifications = verifications
@@ -64,7 +65,7 @@ class VerificationActivities:
         self._tries = tries
 
     @activity.defn
-    async def send_verification(self, ref: VerificationRef, request_no: str, occurred_at: AwareDatetime) -> Standing:
+    async def send_verification(self, ref: VerificationRef, request_no: str) -> Standing:
         """Send a micro-deposit or a code, once for a request number however often this runs.
 
         Raises:
@@ -73,34 +74,30 @@ class VerificationActivities:
             BankUnreachable: not known to be sent; run this again.
         """
         _require_own(ref)
-        occurred_at = self._clock.moment(occurred_at)
+        now = await books_now(self._reader, ref.platform_no)
         is_first = request_no == ref.verification_no
         try:
             number, bank_request_no = await self._sendings.open(
-                ref.platform_no, ref.verification_no, request_no, occurred_at=occurred_at
+                ref.platform_no, ref.verification_no, request_no, occurred_at=now
             )
         except Refused as refusal:
             if not is_first:
                 raise
-            return await self._end(ref, VerificationStatus.REFUSED, refusal.code, occurred_at)
+            return await self._end(ref, VerificationStatus.REFUSED, refusal.code)
         try:
             async with heartbeating():
                 await _repeatable(self._sent(ref, number, bank_request_no))
         except BankDeclined as declined:
-            await self._sendings.ended(
-                ref.platform_no, ref.verification_no, number, was_sent=False, occurred_at=occurred_at
-            )
+            await self._sendings.ended(ref.platform_no, ref.verification_no, number, was_sent=False, occurred_at=now)
             if not is_first:
                 raise Refused("verification_not_sent", "The bank did not send it.", {"reason": declined.code}) from None
-            return await self._end(ref, VerificationStatus.FAILED, declined.code, occurred_at)
+            return await self._end(ref, VerificationStatus.FAILED, declined.code)
         return _standing(
-            await self._sendings.ended(
-                ref.platform_no, ref.verification_no, number, was_sent=True, occurred_at=occurred_at
-            )
+            await self._sendings.ended(ref.platform_no, ref.verification_no, number, was_sent=True, occurred_at=now)
         )
 
     @activity.defn
-    async def check_try(self, ref: VerificationRef, number: int, occurred_at: AwareDatetime) -> Standing:
+    async def check_try(self, ref: VerificationRef, number: int) -> Standing:
         """Ask the bank about one stored try and record its answer; a recorded one is not asked about again.
 
         A repeat after a lost answer may cost a try at the bank, and never gives one more.
@@ -109,20 +106,18 @@ class VerificationActivities:
             BankUnreachable: no answer; run this again.
         """
         _require_own(ref)
-        occurred_at = self._clock.moment(occurred_at)
         typed = await self._tries.typed(ref.platform_no, ref.verification_no, number)
         outcome = typed.outcome
         if outcome is None:
             async with heartbeating():
                 outcome = await self._compared(typed)
+        now = await books_now(self._reader, ref.platform_no)
         return _standing(
-            await self._tries.answered(ref.platform_no, ref.verification_no, number, outcome, occurred_at=occurred_at)
+            await self._tries.answered(ref.platform_no, ref.verification_no, number, outcome, occurred_at=now)
         )
 
     @activity.defn
-    async def end_verification(
-        self, ref: VerificationRef, status: VerificationStatus, reason: str, occurred_at: AwareDatetime
-    ) -> Standing:
+    async def end_verification(self, ref: VerificationRef, status: VerificationStatus, reason: str) -> Standing:
         """End a verification that nobody confirmed, or for which nothing could be sent.
 
         Raises:
@@ -131,7 +126,7 @@ class VerificationActivities:
         _require_own(ref)
         if status not in (VerificationStatus.EXPIRED, VerificationStatus.FAILED):
             raise Refused("verification_state", f"A verification does not become {status} by itself.")
-        return await self._end(ref, status, reason, self._clock.moment(occurred_at))
+        return await self._end(ref, status, reason)
 
     async def _sent(self, ref: VerificationRef, number: int, bank_request_no: str) -> Answer:
         kept = await self._verifications.get(ref.platform_no, ref.verification_no)
@@ -174,13 +169,10 @@ class VerificationActivities:
             raise BankUnreachable("bank_answer_unreadable", "The bank did not say how the try compared; ask again.")
         return answer.code_check
 
-    async def _end(
-        self, ref: VerificationRef, status: VerificationStatus, reason: str, occurred_at: AwareDatetime
-    ) -> Standing:
+    async def _end(self, ref: VerificationRef, status: VerificationStatus, reason: str) -> Standing:
+        now = await books_now(self._reader, ref.platform_no)
         return _standing(
-            await self._verifications.end(
-                ref.platform_no, ref.verification_no, status, reason=reason, occurred_at=occurred_at
-            )
+            await self._verifications.end(ref.platform_no, ref.verification_no, status, reason=reason, occurred_at=now)
         )
 
 

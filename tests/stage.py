@@ -1,18 +1,24 @@
 """Real servers on which a story is played: PostgreSQL, the bank, a Temporal server that skips time, our workers."""
 
+import asyncio
 import itertools
 import sysconfig
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-from temporalio.client import Client, Interceptor
+from temporalio.client import Client
+from temporalio.client import Interceptor as ClientInterceptor
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from escrow.domain.platform_config import PlatformConfig
+from escrow.ledger.books_time import books_now, move_story
 from escrow.ledger.engine import Reader
 from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
 from escrow.ledger.posting import LedgerWriter
@@ -24,10 +30,56 @@ from worker import Activities, workers
 
 #: A Tuesday morning on which every rail is open.
 TUESDAY_MORNING = "2026-03-03T10:00:00+08:00"
+#: Less is the time that asking takes.
+_NOTHING_SKIPPED = timedelta(milliseconds=200)
+#: So that what the server says is due is due by the books too, however long it takes to move them.
+_LEAD = timedelta(milliseconds=100)
 PLATFORM_NAME = "好家装修平台有限公司"
 PLATFORMS_ACCOUNT_NO = "755900001234567890"
 DATA_KEY, INDEX_KEY = "11" * 32, "22" * 32
 _PLATFORMS = itertools.count(1)
+
+
+class StoryClock(ClientInterceptor, Interceptor):
+    """Has the books of one platform follow the Temporal server, which alone skips time: before each activity runs."""
+
+    def __init__(self, reader: Reader, platform_no: str) -> None:
+        self._reader = reader
+        self._platform_no = platform_no
+        self._env: WorkflowEnvironment | None = None
+        self._skipped = timedelta(0)
+        self._turns = asyncio.Lock()
+
+    async def begin(self, env: WorkflowEnvironment) -> None:
+        """From now on as much time passes in the story as on this server."""
+        self._env = env
+        self._story_is_ahead = await books_now(self._reader, self._platform_no) - await env.get_current_time()
+        self._began_at = (await env.get_current_time(), time.monotonic())
+
+    async def follow(self) -> None:
+        """The story's clock is moved when the server has skipped something since it was last looked at."""
+        assert self._env is not None, "no activity runs before the story begins"
+        async with self._turns:
+            (server_began_at, began_at), looked_at = self._began_at, time.monotonic()
+            server_now = await self._env.get_current_time()
+            skipped = server_now - server_began_at - timedelta(seconds=looked_at - began_at)
+            if skipped - self._skipped > _NOTHING_SKIPPED:
+                await move_story(self._reader, self._platform_no, server_now + self._story_is_ahead + _LEAD)
+                self._skipped = skipped
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """Wrap the chain of activity interceptors."""
+        return _FollowingInbound(next, self)
+
+
+class _FollowingInbound(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, clock: StoryClock) -> None:
+        super().__init__(next)
+        self._clock = clock
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        await self._clock.follow()
+        return await super().execute_activity(input)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +90,7 @@ class Stage:
     custody_account_no: str
     database: Database
     env: WorkflowEnvironment
+    clock: StoryClock
     reader: Reader
     writer: LedgerWriter
     registry: Registry
@@ -72,7 +125,7 @@ def settings_for(database: Database, sandbox: Sandbox) -> Settings:
 
 @asynccontextmanager
 async def staged(
-    database: Database, sandbox: Sandbox, config: PlatformConfig, *interceptors: Interceptor
+    database: Database, sandbox: Sandbox, config: PlatformConfig, *interceptors: ClientInterceptor
 ) -> AsyncIterator[Stage]:
     """A platform of its own in the books and at the bank, a fresh Temporal server, and workers for it."""
     platform_no = f"HOME{next(_PLATFORMS)}"
@@ -95,13 +148,15 @@ async def staged(
             ),
             custody_account_no=custody_account_no,
         )
+        clock = StoryClock(reader, platform_no)
         env = await opened.enter_async_context(
             await WorkflowEnvironment.start_time_skipping(
                 test_server_existing_path=test_server_path(),
                 data_converter=pydantic_data_converter,
-                interceptors=interceptors,
+                interceptors=[*interceptors, clock],
             )
         )
+        await clock.begin(env)
         for worker in workers(env.client, activities, grace=timedelta(seconds=1)):
             await opened.enter_async_context(worker)
         yield Stage(
@@ -109,6 +164,7 @@ async def staged(
             custody_account_no=custody_account_no,
             database=database,
             env=env,
+            clock=clock,
             reader=reader,
             writer=writer,
             registry=activities.registry,

@@ -166,6 +166,9 @@ class Story(Withdrawing):
             terms = pay_terms(total_fen=contract.total_fen, inspection_days=days, method=method)
         elif milestone is not None and milestone <= len(contract.milestones):
             terms = milestone_terms(milestone=milestone, amount_fen=contract.milestones[milestone - 1].amount_fen)
+        validity = timedelta(days=1)
+        if operation is Operation.CANCEL:
+            validity += contract.periods.cancel_proposal_validity  # it is used when the other side agrees
         number = request_no or f"R-{next(REQUESTS)}"
         await record_consent(
             self.stage.reader,
@@ -177,7 +180,7 @@ class Story(Withdrawing):
                 operation=operation.value,
                 given_by=by,
                 terms=terms,
-                valid_for=timedelta(days=1),
+                valid_for=validity,
             ),
         )
         return OrderCommand(request_no=number, by=by, milestone=milestone)

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +16,7 @@ from escrow.domain.money import format_fen, yuan
 from escrow.ledger.balances import list_accounts, platform_balances
 from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.bank_lines import BankLines, StoredBankLine
+from escrow.ledger.books_time import books_now
 from escrow.ledger.days import accounting_day, close_day
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.members import MemberKind
@@ -24,6 +24,7 @@ from escrow.ledger.objects import BusinessObject, Event, get_object, object_even
 from escrow.ledger.personal_data import PersonalDataBox
 from tests.identities import verify
 from tests.stage import DATA_KEY, INDEX_KEY, Stage
+from tests.waiting import until
 from workflows.bank_watch import BankWatch
 from workflows.messages import (
     PAYMENTS_TASK_QUEUE,
@@ -46,7 +47,6 @@ CONTRACTORS_ACCOUNT = NewBankAccount(
 
 #: Numbers requests within a session.
 REQUESTS = itertools.count(1)
-_PATIENCE_SECONDS = 20.0
 _STEPS_AT_MOST = 500
 #: Longer than any story: here the watch is woken by notices only, as a bank that never loses one would.
 _WATCH_NEVER_POLLS = timedelta(days=10_000)
@@ -126,15 +126,21 @@ class Ground:
 
     async def days_pass(self, days: float) -> None:
         """So many days pass on the Temporal server; whatever falls due happens at its hour."""
-        await self.stage.env.sleep(timedelta(days=days))
+        await self.time_passes(timedelta(days=days))
 
     async def hours_pass(self, hours: float) -> None:
         """So many hours pass."""
-        await self.stage.env.sleep(timedelta(hours=hours))
+        await self.time_passes(timedelta(hours=hours))
+
+    async def time_passes(self, span: timedelta) -> None:
+        """So much time passes, on the server and in the story."""
+        await self.stage.env.sleep(span)
+        await self.stage.clock.follow()
 
     async def now(self) -> datetime:
-        """What the Temporal server's clock shows."""
-        return await self.stage.env.get_current_time()
+        """What time it is in the story: by the books, on the server and at the bank."""
+        await self.stage.clock.follow()
+        return await books_now(self.stage.reader, self.platform_no)
 
     async def day_is_closed(self) -> None:
         """The accounting day is closed, its pending money matures."""
@@ -153,17 +159,19 @@ class Ground:
             if (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:
                 with self.stage.env.auto_time_skipping_disabled():
                     return await handle.result()
-            await self.stage.env.sleep(step)
+            await self.time_passes(step)
             await asyncio.sleep(0.01)  # the bank's clock runs in real time
             step = min(step * 1.2, max(step, timedelta(hours=1)))
         raise AssertionError(f"{handle.id} does not end")
 
-    async def until(self, condition: Callable[[], Awaitable[bool]], what: str) -> None:
-        """Wait in real time until something has happened that needs no skipped time."""
-        give_up_at = time.monotonic() + _PATIENCE_SECONDS
-        while not await condition():
-            assert time.monotonic() < give_up_at, f"did not happen: {what}"
-            await asyncio.sleep(0.03)
+    async def until(
+        self, condition: Callable[[], Awaitable[bool]], what: str, *, seen: Callable[[], Any] | None = None
+    ) -> None:
+        """Wait in real time until something has happened that needs no skipped time; the arguments are `waiting`'s."""
+        await until(condition, what, seen=seen or self._seen)
+
+    async def _seen(self) -> str:
+        return f"balances {await self.balances()}, at {await self.now()}"
 
     # ---- what the books say ----
 
@@ -182,7 +190,7 @@ class Ground:
         async def as_expected() -> bool:
             return await self.balances() == expected
 
-        await self.until(as_expected, f"{expected} instead of {await self.balances()}")
+        await self.until(as_expected, f"the balances become {expected}")
 
     async def in_the_books(self, kind: str, object_no: str) -> BusinessObject:
         """An order or withdrawal as the ledger has it."""

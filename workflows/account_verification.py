@@ -11,6 +11,7 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from activities.verification import Standing, VerificationActivities, VerificationRef
     from escrow.domain.verification_rules import VerificationStatus
+    from workflows.books_clock import BooksClock
     from workflows.patience import CHANNEL_BOOKING, OPERATOR_MAY_TAKE
     from workflows.steadfast import why_unfinished
     from workflows.verification_messages import AccountVerificationInput, SendAgain, Try
@@ -24,12 +25,14 @@ class AccountVerification:
     def __init__(self, verification: AccountVerificationInput) -> None:
         self.verification = verification
         self.ref = VerificationRef(platform_no=verification.platform_no, verification_no=verification.verification_no)
+        self.clock = BooksClock(verification.platform_no)
         self.standing = Standing(status=VerificationStatus.ASKED)
         self.turns = asyncio.Lock()
 
     @workflow.run
     async def run(self, verification: AccountVerificationInput) -> str:
         """Send, wait for what is typed, end; status of the verification."""
+        await self.clock.begin()
         try:
             await self.send(verification.verification_no)
         except ActivityError as error:
@@ -39,6 +42,11 @@ class AccountVerification:
             await self.wait()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.standing.status.value
+
+    @workflow.signal
+    async def look(self) -> None:
+        """The books' time was moved: what is left of the time to confirm is counted anew."""
+        await self.clock.look()
 
     @workflow.update
     async def send_again(self, request: SendAgain) -> Standing:
@@ -56,7 +64,7 @@ class AccountVerification:
             self.show(
                 await workflow.execute_activity_method(
                     VerificationActivities.check_try,
-                    args=[self.ref, typed.number, workflow.now()],
+                    args=[self.ref, typed.number],
                     summary=f"compare try {typed.number}",
                     **CHANNEL_BOOKING,
                 )
@@ -69,7 +77,7 @@ class AccountVerification:
             self.show(
                 await workflow.execute_activity_method(
                     VerificationActivities.send_verification,
-                    args=[self.ref, request_no, workflow.now()],
+                    args=[self.ref, request_no],
                     summary="send",
                     **CHANNEL_BOOKING,
                 )
@@ -81,15 +89,13 @@ class AccountVerification:
         expires_at = self.standing.expires_at
         if expires_at is None:
             raise ValueError("what was sent has a time limit")
-        try:
-            await workflow.wait_condition(
-                lambda: self.standing.status is not VerificationStatus.SENT or self.standing.expires_at != expires_at,
-                timeout=expires_at - workflow.now(),
-                timeout_summary="the time to confirm",
-            )
-        except TimeoutError:
+
+        def changed() -> bool:
+            return self.standing.status is not VerificationStatus.SENT or self.standing.expires_at != expires_at
+
+        if not await self.clock.until(changed, expires_at, summary="the time to confirm"):
             async with self.turns:
-                if self.standing.status is VerificationStatus.SENT and self.standing.expires_at == expires_at:
+                if not changed():
                     await self.end(VerificationStatus.EXPIRED, "not_confirmed_in_time")
 
     async def end(self, status: VerificationStatus, reason: str) -> None:
@@ -98,13 +104,13 @@ class AccountVerification:
             try:
                 standing = await workflow.execute_activity_method(
                     VerificationActivities.end_verification,
-                    args=[self.ref, status, reason, workflow.now()],
+                    args=[self.ref, status, reason],
                     summary=f"record: {status}",
                     **CHANNEL_BOOKING,
                 )
             except ActivityError as error:
                 workflow.set_current_details(f"**Not recorded yet:** {why_unfinished(error)}")
-                await workflow.sleep(OPERATOR_MAY_TAKE, summary="try again")
+                await self.clock.pause(OPERATOR_MAY_TAKE, summary="try again")
             else:
                 return self.show(standing)
 

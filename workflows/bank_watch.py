@@ -75,7 +75,7 @@ class BankWatch:
         """Book one line; a payout's line is booked by its withdrawal."""
         booked = await workflow.execute_activity_method(
             BankLineActivities.book_bank_line,
-            args=[line, workflow.now()],
+            line,
             summary=f"book {line.kind} line {line.bank_serial_no}",
             **LEDGER_POSTING,
         )

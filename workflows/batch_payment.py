@@ -45,7 +45,7 @@ with workflow.unsafe.imports_passed_through():
         pay_in_workflow_id,
     )
     from workflows.search_attributes import show_search_attributes
-    from workflows.steadfast import steadfast, wait_until, why_unfinished
+    from workflows.steadfast import steadfast, why_unfinished
 
 #: The desk's base wants a bound; a batch's history stays far below it.
 _NEVER_CONTINUED = 50_000
@@ -57,7 +57,7 @@ class BatchPayment(Desk):
 
     @workflow.init
     def __init__(self, batch: BatchPaymentInput) -> None:
-        super().__init__(_NEVER_CONTINUED)
+        super().__init__(batch.platform_no, _NEVER_CONTINUED)
         self.batch = batch
         self.state = BatchPaymentState()
         self.booking = asyncio.Lock()
@@ -70,6 +70,7 @@ class BatchPayment(Desk):
     @workflow.run
     async def run(self, batch: BatchPaymentInput) -> BatchPaymentOutcome:
         """Pay all orders from the balance, or have their total collected; tell those that are paid."""
+        await self.clock.begin(on_cancel=self.note_cancel)
         try:
             if isinstance(batch.paid_by, CollectionMethod):
                 await self.collect(await self.opened())
@@ -199,9 +200,9 @@ class BatchPayment(Desk):
         self.state.frozen_fen, self.state.reason = paid.frozen_fen, ""
         self.refresh()
         await asyncio.gather(*(self.tell(order_no) for order_no in paid.order_nos))
-        await wait_until(
+        await self.clock.until(
             lambda: set(self.state.told) >= set(paid.order_nos),
-            at_most=ORDER_ANSWERS_WITHIN,
+            self.clock.now() + ORDER_ANSWERS_WITHIN,
             summary="wait until the orders know",
             on_cancel=self.note_cancel,
         )
@@ -273,7 +274,7 @@ class BatchPayment(Desk):
             event_type=event_type,
             status=self.state.status.value,
             document=document,
-            occurred_at=workflow.now(),
+            occurred_at=self.clock.now(),
             is_first=is_first,
         )
 

@@ -9,9 +9,10 @@ from temporalio.exceptions import FailureError
 with workflow.unsafe.imports_passed_through():
     from activities.failures import from_temporal
     from escrow.domain.errors import Refused
+    from workflows.books_clock import BooksClock
     from workflows.messages import NotedMessage
     from workflows.patience import OPERATOR_MAY_TAKE
-    from workflows.steadfast import steadfast, wait_until, why_unfinished
+    from workflows.steadfast import steadfast, why_unfinished
 
 Answer = TypeVar("Answer")
 
@@ -29,7 +30,8 @@ class Attended(Protocol):
 class Desk:
     """Base of the processes that hold money."""
 
-    def __init__(self, continue_after_events: int) -> None:
+    def __init__(self, platform_no: str, continue_after_events: int) -> None:
+        self.clock = BooksClock(platform_no)
         self._continue_after_events = continue_after_events
         self.operator_calls = 0
 
@@ -62,9 +64,9 @@ class Desk:
         calls_before = self.operator_calls
         self.attended.attention = reason
         self.refresh()
-        await wait_until(
-            lambda: self.operator_calls > calls_before,
-            at_most=OPERATOR_MAY_TAKE,
+        await self.clock.pause(
+            OPERATOR_MAY_TAKE,
+            unless=lambda: self.operator_calls > calls_before,
             summary="wait for an operator",
             on_cancel=self.note_cancel,
         )
@@ -74,7 +76,7 @@ class Desk:
     def note(self, name: str, reason: str) -> None:
         """Keep a message that was not carried out where the operator sees it."""
         noted = self.attended.noted
-        noted.append(NotedMessage(at=workflow.now(), name=name, reason=reason))
+        noted.append(NotedMessage(at=self.clock.now(), name=name, reason=reason))
         del noted[:-_NOTED_AT_MOST]
         workflow.logger.warning("message not carried out", extra={"message_name": name, "reason": reason})
         self.refresh()
@@ -82,6 +84,11 @@ class Desk:
     def note_cancel(self) -> None:
         """Somebody asked Temporal to cancel: a process with money inside goes on to its proper end."""
         self.note("temporal cancel", "ignored: money is inside, the process goes on to its proper end")
+
+    @workflow.signal
+    async def look(self) -> None:
+        """The books' time was moved: whatever is waited for, what is left of it is counted anew."""
+        await self.clock.look()
 
     def history_is_long(self) -> bool:
         """Whether a new run should begin; only when nobody awaits an answer from this one."""

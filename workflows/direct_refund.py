@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.desk import Desk
     from workflows.messages import DirectRefundInput, OperatorCommand
     from workflows.patience import BANK_SUBMISSION, CHANNEL_BOOKING, COLLECTION_ASKED_AT_MOST_EVERY, SMS
-    from workflows.steadfast import steadfast, wait_until, why_unfinished
+    from workflows.steadfast import steadfast, why_unfinished
     from workflows.transfer_messages import TransferState
 
 #: The desk's base wants a bound; a refund's history stays far below it.
@@ -32,7 +32,7 @@ class DirectRefundProcess(Desk):
 
     @workflow.init
     def __init__(self, refund: DirectRefundInput) -> None:
-        super().__init__(_NEVER_CONTINUED)
+        super().__init__(refund.platform_no, _NEVER_CONTINUED)
         self.refund = DirectRefund(
             platform_no=refund.platform_no,
             order_no=refund.order_no,
@@ -51,6 +51,7 @@ class DirectRefundProcess(Desk):
     @workflow.run
     async def run(self, refund: DirectRefundInput) -> str:
         """Ask the channel once, find out what became of it, book that."""
+        await self.clock.begin(on_cancel=self.note_cancel)
         self.refresh()
         try:
             await self.call(DirectPaymentActivities.refund_direct, BANK_SUBMISSION, "give the money back")
@@ -77,7 +78,7 @@ class DirectRefundProcess(Desk):
             else:
                 if answer.status in ("succeeded", "failed") or answer.final:
                     return
-            await wait_until(lambda: False, at_most=pause, summary="wait for the refund", on_cancel=self.note_cancel)
+            await self.clock.pause(pause, summary="wait for the refund", on_cancel=self.note_cancel)
             pause = min(pause * 2, COLLECTION_ASKED_AT_MOST_EVERY)
 
     async def book(self) -> str:
@@ -90,7 +91,7 @@ class DirectRefundProcess(Desk):
             event_type="refund.ended",
             status=DirectRefundStatus.UNDER_WAY.value,
             document={},
-            occurred_at=workflow.now(),
+            occurred_at=self.clock.now(),
             bases=(Basis(kind="none"),),
             is_first=True,
         )

@@ -5,16 +5,19 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.member_closing import ClosingRef, MemberClosingActivities
+    from workflows.books_clock import BooksClock
     from workflows.messages import MemberClosingInput
     from workflows.patience import LEDGER_POSTING, OPERATOR_MAY_TAKE
-    from workflows.steadfast import steadfast, wait_until, why_unfinished
+    from workflows.steadfast import steadfast, why_unfinished
 
 
 @workflow.defn(name="MemberClosing")
 class MemberClosing:
     """One closing of a member, which began in the ledger before."""
 
-    def __init__(self) -> None:
+    @workflow.init
+    def __init__(self, closing: MemberClosingInput) -> None:
+        self.clock = BooksClock(closing.platform_no)
         self.cancels = 0
 
     @workflow.run
@@ -22,13 +25,19 @@ class MemberClosing:
         """Wait for the day, look again, close or break off; the member's status."""
         ref = ClosingRef(platform_no=closing.platform_no, member_no=closing.member_no, request_no=closing.request_no)
         workflow.set_current_details(f"{closing.member_no} closes at {closing.closes_at.isoformat()}")
-        await self.wait(closing)
+        await self.clock.begin(on_cancel=self.note_cancel)
+        await self.clock.until(
+            lambda: False,
+            closing.closes_at,
+            summary="the last payout can still come back",
+            on_cancel=self.note_cancel,
+        )
         while True:
             try:
                 return await steadfast(
                     workflow.execute_activity_method(
                         MemberClosingActivities.complete_closing,
-                        args=[ref, workflow.now()],
+                        ref,
                         summary="look again, then close",
                         **LEDGER_POSTING,
                     ),
@@ -36,20 +45,16 @@ class MemberClosing:
                 )
             except ActivityError as error:
                 workflow.set_current_details(f"**Not closed yet:** {why_unfinished(error)}")
-            await wait_until(lambda: False, at_most=OPERATOR_MAY_TAKE, summary="try again", on_cancel=self.note_cancel)
-
-    async def wait(self, closing: MemberClosingInput) -> None:
-        """Wait until the closing can be completed."""
-        await wait_until(
-            lambda: False,
-            at_most=closing.closes_at - workflow.now(),
-            summary="the last payout can still come back",
-            on_cancel=self.note_cancel,
-        )
+            await self.clock.pause(OPERATOR_MAY_TAKE, summary="try again", on_cancel=self.note_cancel)
 
     def note_cancel(self) -> None:
         """A member must not stay between open and closed: a cancellation from outside is counted and passed over."""
         self.cancels += 1
+
+    @workflow.signal
+    async def look(self) -> None:
+        """The books' time was moved: what is left until the closing is counted anew."""
+        await self.clock.look()
 
     @workflow.query
     def cancels_passed_over(self) -> int:

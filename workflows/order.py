@@ -47,6 +47,7 @@ class DecorationOrder(OrderActions):
     @workflow.run
     async def run(self, order: OrderInput) -> OrderOutcome:
         """Freeze the full price, release it stage by stage, refund what is not released; end with nothing held."""
+        await self.clock.begin(on_cancel=self.note_cancel)
         try:
             await self.opening()
             await self.payment()
@@ -79,7 +80,7 @@ class DecorationOrder(OrderActions):
         if self.order.state is not None:
             return
         after = self.state.model_copy(deep=True)
-        after.step_due_at = workflow.now() + self.contract.periods.payment_deadline
+        after.step_due_at = self.clock.now() + self.contract.periods.payment_deadline
         step = self.step(
             "open",
             event_type="order.opened",

@@ -82,7 +82,7 @@ class OrderActions(OrderPayment, OrderReminders):
         if deposits:
             await self.release(deposits[0], Acceptance(self.consent_of(letter), letter.command.by, letter))
             return
-        after = states.after_start(self.state, workflow.now() + self.contract.periods.stage_deadline)
+        after = states.after_start(self.state, self.clock.now() + self.contract.periods.stage_deadline)
         step = self.step(
             "start",
             event_type="order.started",
@@ -100,7 +100,7 @@ class OrderActions(OrderPayment, OrderReminders):
     async def begin_inspection(self, milestone: MilestoneTerms, letter: Letter) -> None:
         """The contractor reports the stage complete: the inspection clock runs."""
         after = states.after_completion(
-            self.state, milestone.number, workflow.now(), self.contract.periods.inspection_period
+            self.state, milestone.number, self.clock.now(), self.contract.periods.inspection_period
         )
         current = states.milestone_of(after, milestone.number)
         step = self.step(
@@ -125,8 +125,8 @@ class OrderActions(OrderPayment, OrderReminders):
         after = states.after_rectification_request(
             self.state,
             milestone.number,
-            workflow.now(),
-            workflow.now() + self.contract.periods.rectification_deadline,
+            self.clock.now(),
+            self.clock.now() + self.contract.periods.rectification_deadline,
         )
         step = self.step(
             f"M{milestone.number}",
@@ -146,7 +146,7 @@ class OrderActions(OrderPayment, OrderReminders):
 
     async def release(self, milestone: MilestoneTerms, acceptance: Acceptance) -> None:
         """Release the milestone's money, less commission, and withdraw it where the order says so."""
-        periods, now = self.contract.periods, workflow.now()
+        periods, now = self.contract.periods, self.clock.now()
         parts = states.split_of(self.state, self.contract, milestone.number)
         after = states.after_release(
             self.state,
@@ -234,7 +234,7 @@ class OrderActions(OrderPayment, OrderReminders):
         command, proposal = letter.command, self.state.proposal
         if self.state.status is OrderStatus.AWAITING_PAYMENT or self.state.status is OrderStatus.AWAITING_START:
             await self.refund_rest([self.consent_of(letter)], reason=f"cancelled by {command.by}", letter=letter)
-        elif proposal is not None and proposal.by != command.by and proposal.lapses_at > workflow.now():
+        elif proposal is not None and proposal.by != command.by and proposal.lapses_at > self.clock.now():
             first = self.consent(Operation.CANCEL, request_no=proposal.request_no, by=proposal.by)
             await self.refund_rest([first, self.consent_of(letter)], reason="cancelled by consent", letter=letter)
         else:
@@ -242,7 +242,7 @@ class OrderActions(OrderPayment, OrderReminders):
 
     async def propose_cancel(self, letter: Letter) -> None:
         """Record one side's wish to cancel; its consent is used only when the other side agrees."""
-        lapses_at = workflow.now() + self.contract.periods.cancel_proposal_validity
+        lapses_at = self.clock.now() + self.contract.periods.cancel_proposal_validity
         proposal = CancelProposal(by=letter.command.by, request_no=letter.command.request_no, lapses_at=lapses_at)
         after = states.after_proposal(self.state, proposal)
         step = self.step("propose-cancel", letter.command.request_no, event_type="order.cancel_proposed", after=after)

@@ -20,7 +20,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.order_display import order_details, stage_of
     from workflows.patience import LEDGER_POSTING, LEDGER_RECORD
     from workflows.search_attributes import show_search_attributes
-    from workflows.steadfast import wait_until
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -30,7 +29,7 @@ class OrderDesk(Desk):
     """Letters in, postings out, and a hand for the operator."""
 
     def __init__(self, order: OrderInput) -> None:
-        super().__init__(order.continue_after_events)
+        super().__init__(order.contract.platform_no, order.continue_after_events)
         self.order = order
         self.contract = order.contract
         self.state: OrderState = order.state or states.opening_state(order.contract)
@@ -48,9 +47,8 @@ class OrderDesk(Desk):
             if not self.mail.waiting:
                 if self.history_is_long():
                     workflow.continue_as_new(self.order.model_copy(update={"state": self.state}))
-                timeout = None if until is None else until - workflow.now()
-                if not await wait_until(
-                    lambda: self.mail.waiting, at_most=timeout, summary=awaited, on_cancel=self.note_cancel
+                if not await self.clock.until(
+                    lambda: self.mail.waiting, until, summary=awaited, on_cancel=self.note_cancel
                 ):
                     return None
             letter = self.mail.open_next()
@@ -116,7 +114,7 @@ class OrderDesk(Desk):
             event_type=event_type,
             status=after.status.value,
             document={**states.document(after), **(document or {})},
-            occurred_at=workflow.now(),
+            occurred_at=self.clock.now(),
             bases=tuple(bases),
             deadlines=tuple(deadlines),
             is_first=is_first,

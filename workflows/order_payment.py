@@ -61,7 +61,7 @@ class OrderPayment(OrderDesk):
         if letter.direct is not None:
             await self.freeze_direct(letter, letter.direct)
             return
-        after = states.after_payment(self.state, self.contract, workflow.now() + self.contract.periods.start_deadline)
+        after = states.after_payment(self.state, self.contract, self.clock.now() + self.contract.periods.start_deadline)
         request = FreezePrice(
             step=self.step(
                 "freeze",
@@ -83,7 +83,7 @@ class OrderPayment(OrderDesk):
 
     async def freeze_direct(self, letter: Letter, direct: DirectPaid) -> None:
         """Freeze what a channel collected for this order."""
-        after = states.after_payment(self.state, self.contract, workflow.now() + self.contract.periods.start_deadline)
+        after = states.after_payment(self.state, self.contract, self.clock.now() + self.contract.periods.start_deadline)
         after.direct = direct
         after.funding = [direct_leg(payment_no=direct.payment_no, amount_fen=self.contract.total_fen)]
         step = self.step(

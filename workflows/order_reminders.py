@@ -34,9 +34,8 @@ class OrderReminders(OrderDesk):
         if current.reminded or current.inspection_due_at is None:
             return
         reminder_at = current.inspection_due_at - self.contract.periods.reminder_before_end
-        if reminder_at > workflow.now():
-            label = f"M{milestone.number} {milestone.name}"
-            await workflow.sleep(reminder_at - workflow.now(), summary=f"remind the owner of {label}")
+        label = f"M{milestone.number} {milestone.name}"
+        await self.clock.until(lambda: False, reminder_at, summary=f"remind the owner of {label}")
         await self.remind_owner(milestone)
 
     async def remind_owner(self, milestone: MilestoneTerms) -> None:
@@ -50,7 +49,7 @@ class OrderReminders(OrderDesk):
             milestone_name=milestone.name,
             amount_fen=milestone.amount_fen,
             round=current.round,
-            due_at=current.inspection_due_at or workflow.now(),
+            due_at=current.inspection_due_at or self.clock.now(),
         )
         sending = workflow.start_activity_method(
             NoticeActivities.remind_owner, reminder, summary=f"M{milestone.number}: remind the owner", **SMS

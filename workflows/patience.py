@@ -44,6 +44,19 @@ LEDGER_RECORD = LocalPatience(
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_interval=_LEDGER_ASKED_EVERY),
 )
 
+#: What time it is by the books: asked inside the workflow task, not for long, since a task has its own time-out.
+BOOKS_TIME = LocalPatience(
+    start_to_close_timeout=timedelta(seconds=3),
+    schedule_to_close_timeout=timedelta(seconds=4),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_attempts=3),
+)
+
+#: The same while the ledger is away: outside of the workflow task, and for as long as it takes.
+BOOKS_TIME_AWAITED = Patience(
+    start_to_close_timeout=timedelta(seconds=5),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_interval=_LEDGER_ASKED_EVERY),
+)
+
 #: A payment order leaves for the bank: tried once; whatever ends it without an answer is asked about, never resent.
 BANK_SUBMISSION = Patience(
     start_to_close_timeout=timedelta(seconds=20),

@@ -44,6 +44,7 @@ class PayIn(PayInCodes):
     @workflow.run
     async def run(self, pay_in: PayInInput) -> PayInOutcome:
         """Let the channel collect, book what is paid, and look for late payments for some days."""
+        await self.clock.begin(on_cancel=self.note_cancel)
         try:
             await self.open()
         except Refused as refusal:
@@ -92,7 +93,7 @@ class PayIn(PayInCodes):
         pause = COLLECTION_FIRST_ASKED_AFTER
         self.debit_failed = False
         while not (self.has_ended or self.debit_failed):
-            until_expiry = self.pay_in.expires_at - workflow.now()
+            until_expiry = self.pay_in.expires_at - self.clock.now()
             if until_expiry > timedelta(0):
                 await self.wait_for_notice(min(pause, until_expiry), summary="wait for the payer")
                 answer = await self.ask_channel()
@@ -119,7 +120,7 @@ class PayIn(PayInCodes):
     async def wait_for_late_payments(self) -> None:
         """Payments can come after the end: look now and then, and book what came."""
         assert self.state.watched_until is not None  # noqa: S101 - set when the top-up was entered
-        while (left := self.state.watched_until - workflow.now()) > timedelta(0):
+        while (left := self.state.watched_until - self.clock.now()) > timedelta(0):
             await self.wait_for_notice(min(left, LATE_PAYMENTS_ASKED_EVERY), summary="look for late payments")
             last = self.state.request_no
             for attempt in range(1, self.state.attempts + 1):  # also under numbers that failed before

@@ -29,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.pay_in_desk import PayInDesk
     from workflows.pay_in_messages import ORDER_PAID_DIRECTLY, BookedPayment, PayInInput
-    from workflows.steadfast import steadfast, wait_until
+    from workflows.steadfast import steadfast
 
 
 class PayInBooking(PayInDesk):
@@ -77,9 +77,9 @@ class PayInBooking(PayInDesk):
         except FailureError:
             self.state.reason = "the order has ended"
             return
-        await wait_until(
+        await self.clock.until(
             lambda: payment.payment_no in self.order_answers,
-            at_most=ORDER_ANSWERS_WITHIN,
+            self.clock.now() + ORDER_ANSWERS_WITHIN,
             summary="wait for the order",
             on_cancel=self.note_cancel,
         )

@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.patience import BANK_QUESTION, LEDGER_RECORD
     from workflows.pay_in_messages import PayInInput, PayInState
     from workflows.search_attributes import show_search_attributes
-    from workflows.steadfast import steadfast, wait_until
+    from workflows.steadfast import steadfast
 
 Answer = TypeVar("Answer")
 
@@ -32,7 +32,7 @@ class PayInDesk(Desk):
     """Steps of a top-up."""
 
     def __init__(self, pay_in: PayInInput) -> None:
-        super().__init__(_NEVER_CONTINUED)
+        super().__init__(pay_in.platform_no, _NEVER_CONTINUED)
         self.pay_in = pay_in
         self.state = PayInState()
         self.notices = 0
@@ -118,15 +118,15 @@ class PayInDesk(Desk):
             event_type=event_type,
             status=self.state.status.value,
             document={**facts, **document},
-            occurred_at=workflow.now(),
+            occurred_at=self.clock.now(),
             bases=tuple(bases),
             is_first=is_first,
         )
 
     async def wait_for_notice(self, pause: timedelta, *, summary: str) -> None:
-        """Wait for a notice of the channel, at most `pause`."""
-        await wait_until(
-            lambda: self.notices > self.notices_seen, at_most=pause, summary=summary, on_cancel=self.note_cancel
+        """Wait for a notice of the channel, at most `pause`; a look ends it too."""
+        await self.clock.pause(
+            pause, unless=lambda: self.notices > self.notices_seen, summary=summary, on_cancel=self.note_cancel
         )
         self.notices_seen = self.notices
 

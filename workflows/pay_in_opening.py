@@ -98,7 +98,7 @@ class PayInOpening(PayInBooking):
                     raise known from error
             else:
                 return decision
-            if workflow.now() >= self.pay_in.expires_at:
+            if self.clock.now() >= self.pay_in.expires_at:
                 return None
             await self.wait_for_notice(pause, summary="ask the bank again how it debits")
             pause = min(pause * 2, COLLECTION_ASKED_AT_MOST_EVERY)

@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import TypeVar
 
-from temporalio import exceptions, workflow
+from temporalio import exceptions
 from temporalio.exceptions import ActivityError, FailureError
 
 Answer = TypeVar("Answer")
@@ -25,29 +24,6 @@ async def steadfast(call: Awaitable[Answer], *, on_cancel: Callable[[], None]) -
             if task.cancelled():
                 raise
             on_cancel()
-
-
-async def wait_until(
-    condition: Callable[[], bool], *, at_most: timedelta | None, summary: str, on_cancel: Callable[[], None]
-) -> bool:
-    """Wait for `condition`; False when `at_most` passes first. A cancellation is noted and the wait goes on.
-
-    Args:
-        summary: shown on the timer in the Temporal UI.
-    """
-    end = None if at_most is None else workflow.now() + at_most
-    while True:
-        left = None if end is None else end - workflow.now()
-        if left is not None and left <= timedelta(0):
-            return condition()
-        try:
-            await workflow.wait_condition(condition, timeout=left, timeout_summary=summary)
-        except TimeoutError:
-            return condition()
-        except asyncio.CancelledError:
-            on_cancel()
-            continue
-        return True
 
 
 def why_unfinished(error: FailureError) -> str:

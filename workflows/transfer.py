@@ -28,7 +28,7 @@ class Transfer(Desk):
 
     @workflow.init
     def __init__(self, transfer: TransferInput) -> None:
-        super().__init__(_NEVER_CONTINUED)
+        super().__init__(transfer.platform_no, _NEVER_CONTINUED)
         self.transfer = transfer
         self.state = TransferState()
 
@@ -40,6 +40,7 @@ class Transfer(Desk):
     @workflow.run
     async def run(self, transfer: TransferInput) -> str:
         """Move the money or record why not; status of the transfer."""
+        await self.clock.begin(on_cancel=self.note_cancel)
         request = MakeTransfer(
             step=self.step("make", TransferStatus.DONE, bases=(self.consent(),)),
             kind=transfer.kind,
@@ -92,7 +93,7 @@ class Transfer(Desk):
                 "amount_fen": transfer.amount_fen,
                 **document,
             },
-            occurred_at=workflow.now(),
+            occurred_at=self.clock.now(),
             bases=bases,
             is_first=True,
         )

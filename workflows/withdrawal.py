@@ -58,6 +58,7 @@ class Withdrawal(WithdrawalDesk):
     @workflow.run
     async def run(self, withdrawal: WithdrawalInput) -> WithdrawalOutcome:
         """Hold the money, tell the member of a large amount, pay over the best rail, or give the money back."""
+        await self.clock.begin(on_cancel=self.note_cancel)
         try:
             await self.hold()
         except Refused as refusal:
@@ -124,7 +125,8 @@ class Withdrawal(WithdrawalDesk):
         """Send one payment order and find out what became of it; None after a definite failure."""
         number = len(self.state.attempts) + 1
         request_no = derived(self.withdrawal.withdrawal_no, "payout", number)
-        await self.begin_attempt(PayoutAttempt(number=number, rail=rail, request_no=request_no, sent_at=workflow.now()))
+        now = self.clock.now()
+        await self.begin_attempt(PayoutAttempt(number=number, rail=rail, request_no=request_no, sent_at=now))
         order = SubmitPayout(
             target=self.target,
             withdrawal_no=self.withdrawal.withdrawal_no,
@@ -163,7 +165,7 @@ class Withdrawal(WithdrawalDesk):
 
     def patience_with_bank(self) -> timedelta:
         """Pause before the bank is asked again: as long as it has been silent so far, within limits."""
-        silent_for = workflow.now() - self.state.attempts[-1].sent_at
+        silent_for = self.clock.now() - self.state.attempts[-1].sent_at
         return min(max(silent_for, UNKNOWN_FIRST_ASKED_AFTER), UNKNOWN_ASKED_AT_MOST_EVERY)
 
     async def find_out(self, request_no: str, *, first_after: timedelta) -> PayoutAnswer | None:
@@ -196,7 +198,7 @@ class Withdrawal(WithdrawalDesk):
                 processing = answer.status is PayoutStatus.PROCESSING
                 self.still_open(Event.BANK_PROCESSING if processing else Event.NO_ANSWER)
             pause = self.patience_with_bank()
-            lasts_for = workflow.now() - self.state.attempts[-1].sent_at
+            lasts_for = self.clock.now() - self.state.attempts[-1].sent_at
             if lasts_for >= UNKNOWN_NEEDS_OPERATOR_AFTER and not self.state.attention:
                 await self.call_operator(f"the bank has not said for a day what became of {request_no}: ask it")
             self.continue_as_new_if_long()

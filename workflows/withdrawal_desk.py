@@ -38,7 +38,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.patience import BANK_SURVEY, LEDGER_POSTING, LEDGER_RECORD, SMS
     from workflows.search_attributes import show_search_attributes
-    from workflows.steadfast import steadfast, wait_until, why_unfinished
+    from workflows.steadfast import steadfast, why_unfinished
     from workflows.withdrawal_display import withdrawal_details
 
 #: Pause before the bank is asked about its rails again when it could not be reached.
@@ -49,7 +49,7 @@ class WithdrawalDesk(Desk):
     """Steps of a withdrawal."""
 
     def __init__(self, withdrawal: WithdrawalInput) -> None:
-        super().__init__(withdrawal.continue_after_events)
+        super().__init__(withdrawal.platform_no, withdrawal.continue_after_events)
         self.withdrawal = withdrawal
         self.state = withdrawal.state or WithdrawalState(status=Status.REQUESTED)
         self.announcement: asyncio.Task[None] | None = None
@@ -138,7 +138,7 @@ class WithdrawalDesk(Desk):
             withdrawal_no=self.withdrawal.withdrawal_no,
             member_no=self.withdrawal.member_no,
             principal_fen=self.withdrawal.principal_fen,
-            requested_at=workflow.now(),
+            requested_at=self.clock.now(),
             config_version=self.withdrawal.config_version,
         )
         try:
@@ -175,10 +175,10 @@ class WithdrawalDesk(Desk):
                 self.continue_as_new_if_long()
 
     async def queue_for(self, wait: timedelta) -> None:
-        """No rail can carry it now: wait until one opens, then look again."""
+        """No rail can carry it now: wait until one opens, or until the time is moved, then look again."""
         self.move(Event.NO_RAIL_OPEN)
         await self.record(f"queue:{self.queue_round()}", "withdrawal.queued")
-        await wait_until(lambda: False, at_most=wait, summary="wait for a rail to open", on_cancel=self.note_cancel)
+        await self.clock.pause(wait, summary="wait for a rail to open", on_cancel=self.note_cancel)
         self.move(Event.RAIL_OPENED)
         self.continue_as_new_if_long()
 
@@ -295,7 +295,7 @@ class WithdrawalDesk(Desk):
             event_type=event_type,
             status=status.value,
             document={**facts, **document},
-            occurred_at=workflow.now(),
+            occurred_at=self.clock.now(),
             bases=tuple(bases or ()),
             is_first=is_first,
         )
@@ -326,10 +326,10 @@ class WithdrawalDesk(Desk):
         await self.record(f"attention:{len(self.state.attempts)}", "withdrawal.needs_attention")
 
     async def wait_for_notice(self, pause: timedelta, *, summary: str) -> None:
-        """Wait for a notice of the bank, at most `pause`."""
+        """Wait for a notice of the bank, at most `pause`; a look ends it too."""
         if pause > timedelta(0):
-            await wait_until(
-                lambda: self.notices > self.notices_seen, at_most=pause, summary=summary, on_cancel=self.note_cancel
+            await self.clock.pause(
+                pause, unless=lambda: self.notices > self.notices_seen, summary=summary, on_cancel=self.note_cancel
             )
         self.notices_seen = self.notices
 

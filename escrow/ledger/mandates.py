@@ -1,7 +1,7 @@
 """Mandates for direct debit as the books have them: signed on a consent, known to the bank or not, ended for good."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlmodel import col, select
@@ -141,8 +141,10 @@ class Mandates:
         """
         async with transaction(self._reader) as session:
             row = await self.locked(session, platform_no, mandate_no)
-            if occurred_at < ends_at(row.last_day):
-                raise Refused("too_early", f"The mandate {mandate_no} ends after {row.last_day}.")
+            left = ends_at(row.last_day) - occurred_at
+            if left > timedelta(0):
+                told = {"remaining_seconds": left.total_seconds()}
+                raise Refused("too_early", f"The mandate {mandate_no} ends after {row.last_day}.", told)
             if not MandateStatus(row.status).has_ended:
                 await self._end(session, row, MandateStatus.EXPIRED, occurred_at=occurred_at)
         return _mandate(row)

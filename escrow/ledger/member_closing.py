@@ -125,8 +125,10 @@ class MemberClosings:
             facts = member.body.get("closing", {})
             if member.status != MemberStatus.CLOSING or facts.get("request_no") != request_no:
                 return member.status
-            if occurred_at < datetime.fromisoformat(facts["closes_at"]):
-                raise Refused("too_early", f"Member {member_no} closes at {facts['closes_at']}.")
+            left = datetime.fromisoformat(facts["closes_at"]) - occurred_at
+            if left > timedelta(0):
+                told = {"remaining_seconds": left.total_seconds()}
+                raise Refused("too_early", f"Member {member_no} closes at {facts['closes_at']}.", told)
             obstacles = await _obstacles(session, platform_no, member_no)
             status = MemberStatus(facts["status_before"]) if obstacles else MemberStatus.CLOSED
             if not obstacles:
