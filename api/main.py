@@ -92,6 +92,33 @@ _TAGS = [
 ]
 
 
+#: Modules whose endpoints are a platform's, in the order of the description.
+_OF_PLATFORMS = (
+    platform,
+    configuration,
+    members,
+    identity_checks,
+    payment_password_links,
+    bank_accounts,
+    account_verifications,
+    orders,
+    direct_payments,
+    batch_payments,
+    withdrawals,
+    top_ups,
+    mandates,
+    payer_codes,
+    payments,
+    suspense,
+    suspense_returns,
+    authorisations,
+    accounts,
+    statements,
+    events,
+    sandbox,
+)
+
+
 def _services(settings: Settings, sms: Sms, client: Client) -> Services:
     reader = Reader(settings.database_url, answer_seconds=settings.ledger_answer_seconds, pool_size=10)
     box = PersonalDataBox.from_hex(
@@ -147,30 +174,7 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, problems.on_validation_error)
     app.add_exception_handler(HTTPException, problems.on_http_exception)
     app.add_exception_handler(Exception, problems.on_fault)
-    for module in (
-        platform,
-        configuration,
-        members,
-        identity_checks,
-        payment_password_links,
-        bank_accounts,
-        account_verifications,
-        orders,
-        direct_payments,
-        batch_payments,
-        withdrawals,
-        top_ups,
-        mandates,
-        payer_codes,
-        payments,
-        suspense,
-        suspense_returns,
-        authorisations,
-        accounts,
-        statements,
-        events,
-        sandbox,
-    ):
+    for module in _OF_PLATFORMS:
         app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(refuse_switched_off)])
     app.include_router(sandbox.opening, prefix=PREFIX)
     app.include_router(bank_callbacks.router)

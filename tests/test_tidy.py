@@ -1,6 +1,7 @@
 """The tree is tidy, and each rule of tidiness can fail."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,12 @@ _CLEAN = {
 _LONG_FUNCTION = '"""Long."""\n\n\n@print\ndef long() -> None:\n' + "    pass\n" * tidy.LONGEST_FUNCTION_LINES
 
 
+@cache
+def checkout() -> tidy.Tree:
+    """The tree as it stands, parsed once for all rules."""
+    return tidy.Tree.of_checkout(ROOT)
+
+
 @pytest.fixture
 def plant(tmp_path: Path) -> Callable[[dict[str, str]], tidy.Tree]:
     def planted(changes: dict[str, str]) -> tidy.Tree:
@@ -42,7 +49,7 @@ def plant(tmp_path: Path) -> Callable[[dict[str, str]], tidy.Tree]:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_tree_keeps_the_rule(rule: Callable[[tidy.Tree], list[str]]) -> None:
-    violations = rule(tidy.Tree.of_checkout(ROOT))
+    violations = rule(checkout())
     assert not violations, "\n" + "\n".join(violations)
 
 

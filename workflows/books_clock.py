@@ -15,6 +15,7 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.books_time import BooksTimeActivities
+    from escrow.domain.waits import PAUSE
     from workflows.patience import BOOKS_TIME, BOOKS_TIME_AWAITED
     from workflows.steadfast import steadfast
 
@@ -88,7 +89,9 @@ class BooksClock:
         Args:
             on_cancel: as for `until`.
         """
-        await self.until(self._or_looked(unless), self.now() + at_most, summary=summary, on_cancel=on_cancel)
+        await self.until(
+            self._or_looked(unless), self.now() + at_most, summary=f"{PAUSE}{summary}", on_cancel=on_cancel
+        )
 
     def _or_looked(self, condition: Callable[[], bool]) -> Callable[[], bool]:
         looks = self._looks

@@ -175,10 +175,11 @@ class WithdrawalDesk(Desk):
                 self.continue_as_new_if_long()
 
     async def queue_for(self, wait: timedelta) -> None:
-        """No rail can carry it now: wait until one opens, or until the time is moved, then look again."""
+        """No rail can carry it now: wait until one opens, then look again."""
         self.move(Event.NO_RAIL_OPEN)
         await self.record(f"queue:{self.queue_round()}", "withdrawal.queued")
-        await self.clock.pause(wait, summary="wait for a rail to open", on_cancel=self.note_cancel)
+        opens_at = self.clock.now() + wait
+        await self.clock.until(lambda: False, opens_at, summary="wait for a rail to open", on_cancel=self.note_cancel)
         self.move(Event.RAIL_OPENED)
         self.continue_as_new_if_long()
 

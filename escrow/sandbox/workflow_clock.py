@@ -33,9 +33,8 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from escrow.domain.errors import Refused
+from escrow.domain.waits import PAUSE
 
-#: In the summary of a timer that is only a pause before somebody is asked again: time brings nothing at its end.
-PAUSE = "pause:"
 _POLL_SECONDS = 0.02
 #: Before a timer the clock is not moved but passes by itself; a fast-forward is taken by the server within this time
 #: of the look at the clock, or not at all, so that it cannot reach the timer.
