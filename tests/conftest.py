@@ -1,13 +1,20 @@
-"""The test session as a whole: the tables that it prints, and how it ends."""
+"""The test session as a whole: what it prints at its end, what it must not leave behind, and how it ends."""
 
+import os
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from escrow.leave import leave
+from tests import left_behind
 
 _EXIT_STATUS = pytest.StashKey[int]()
 _TABLES = pytest.StashKey[list[str]]()
+_SESSION = pytest.StashKey[left_behind.TestSession]()
+#: Processes of xdist that run tests.
+_RUNNING = pytest.StashKey[set[str]]()
+_LEFT = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture
@@ -16,30 +23,77 @@ def tables(pytestconfig: pytest.Config) -> list[str]:
     return pytestconfig.stash.setdefault(_TABLES, [])
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin the session, before anything is put into a temporary folder; or become a part of one."""
+    if not hasattr(config, "workerinput"):
+        config.stash[_SESSION] = left_behind.begin()
+        config.stash[_RUNNING] = set()
+    else:
+        # The terminal's interrupt reaches the session only, which passes it on once.
+        os.setpgrp()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodeready(node: Any) -> None:
+    """A process begins to run a part of the tests."""
+    node.config.stash[_RUNNING].add(node.gateway.id)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take the tables of a process that ran a part of the tests."""
+    """Take the tables of a process that ran a part of the tests; it ends by itself now."""
+    node.config.stash[_RUNNING].discard(node.gateway.id)
     node.config.stash.setdefault(_TABLES, []).extend(getattr(node, "workeroutput", {}).get("tables", []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the tables, whether or not the tests passed."""
+    """Print the tables, whether or not the tests passed; then what was skipped and why, and what was left behind."""
     for table in config.stash.get(_TABLES, []):
         terminalreporter.write_line("")
         terminalreporter.write_line(table)
+    skipped = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", []))
+    if skipped:
+        terminalreporter.section("skipped")
+    for reason, count in sorted(skipped.items()):
+        terminalreporter.write_line(f"{count} × {reason}")
+    if left := config.stash.get(_LEFT, []):
+        terminalreporter.section("left behind by the tests", red=True)
+    for what in left:
+        terminalreporter.write_line(what)
+
+
+def _reason(report: pytest.TestReport) -> str:
+    """Why a test was skipped, as the test says it."""
+    return report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else str(report.longrepr)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Remember how the session ended, which `pytest_unconfigure` is not told; hand the tables to who prints them."""
-    session.config.stash[_EXIT_STATUS] = int(exitstatus)
+    """An interrupted session ends what its processes do in order, before xdist ends the processes themselves."""
+    if exitstatus == pytest.ExitCode.INTERRUPTED and session.config.stash.get(_RUNNING, set()):
+        session.config.stash[_SESSION].interrupt_children()
+
+
+@pytest.hookimpl(trylast=True, specname="pytest_sessionfinish")
+def pytest_sessionfinish_at_last(session: pytest.Session) -> None:
+    """When all fixtures and all processes of xdist have ended: hand on the tables, look for what is left."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["tables"] = session.config.stash.get(_TABLES, [])
+    elif ours := session.config.stash.get(_SESSION, None):
+        ours.wait_for_ends()
+        session.config.stash[_LEFT] = ours.leftovers()
+        if session.config.stash[_LEFT] and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    # `pytest_unconfigure` is not told how the session ended.
+    session.config.stash[_EXIT_STATUS] = int(session.exitstatus)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave after everybody else's hook: a session that used Temporal may abort in the interpreter's finalisation."""
+    if ours := config.stash.get(_SESSION, None):
+        ours.remove_folder()
     status = config.stash.get(_EXIT_STATUS, None)
     if status is None:
         return  # pytest was only asked something (--version, a usage error): no session, no Temporal

@@ -106,6 +106,7 @@ async def test_a_socket_folder_that_others_may_enter_is_refused(tmp_path: Path) 
     server.socket_folder.chmod(0o777)
     with pytest.raises(StackError, match="open to others"):
         await server.start()
+    server.socket_folder.rmdir()
 
 
 async def test_it_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
@@ -127,3 +128,5 @@ async def test_it_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     owner.kill()
     await owner.wait()
     await until(lambda: not psutil.pid_exists(pid), "the server ends")
+    if (left := PostgresServer(tmp_path / "postgres").socket_folder).exists():
+        left.rmdir()
