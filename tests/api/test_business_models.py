@@ -69,7 +69,9 @@ async def test_on_a_marketplace_money_comes_through_the_banks_transit_account_an
 
     await until(settled, "the channel's money is settled")
     await platform.command("D-1001/start", "R-start", "C-1")
-    assert (await balance_fen(platform, "own"), await balance_fen(platform, "fees")) == (0, COMMISSION_FEN)
+    assert await balance_fen(platform, "own") == 0
+    # The channel's fee of 0.2 % is owed, or made good already where the commission came before that was tried.
+    assert await balance_fen(platform, "fees") in (COMMISSION_FEN, COMMISSION_FEN - PRICE_FEN // 500)
     assert (await platform.balances("C-1"))["available_fen"] == DEPOSIT_FEN - COMMISSION_FEN
 
     for path, body in (
