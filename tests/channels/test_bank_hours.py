@@ -113,7 +113,7 @@ async def test_accounts_of_one_bank_live_at_moments_of_their_own(tmp_path: Path)
     assert open_now[1] - open_now[0] == {Rail.HVPS, Rail.SHENZHEN_LOCAL}
     assert statuses == [PayoutStatus.PROCESSING, PayoutStatus.SUCCEEDED]
     for now, after in zip(clocks, clocks_after, strict=True):
-        assert timedelta() <= after - now < timedelta(hours=1)
+        assert now <= after < now + timedelta(days=1)
     assert [line.request_no for line in last_lines] == [order.request_no for order in stuck]
     assert [line.booked_at.date().isoformat() for line in last_lines] == ["2027-03-07", "2026-03-03"]
 
