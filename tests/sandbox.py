@@ -1,15 +1,12 @@
 """The bank sandbox as tests use it: a real process on a free port with its books in a temporary folder."""
 
-import asyncio
 import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import httpx2
 import pytest
@@ -17,22 +14,10 @@ import pytest
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.stack.processes import free_port
+from tests.waiting import PATIENCE_SECONDS, saw, until
 
 BANK_KEY = "secret-of-the-test-connection"
 _REPOSITORY = Path(__file__).parent.parent
-#: How long anything is waited for on a busy machine; what happens sooner ends the wait.
-PATIENCE_SECONDS = 120.0
-_POLL_SECONDS = 0.03
-_T = TypeVar("_T")
-
-
-async def seen(look: Callable[[], Awaitable[_T]], holds: Callable[[_T], bool], what: str) -> _T:
-    """Look until what is seen holds, and answer it; the failure says what was waited for and what was seen last."""
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
-    while not holds(last := await look()):
-        assert time.monotonic() < give_up_at, f"waited {PATIENCE_SECONDS:g} s for {what}; seen last: {last!r}"
-        await asyncio.sleep(_POLL_SECONDS)
-    return last
 
 
 class Sandbox:
@@ -60,15 +45,18 @@ class Sandbox:
             env={**os.environ, "BANK_KEY": self.key},
         )
 
-        async def answer() -> str:
+        async def answers() -> bool:
             assert process.poll() is None, f"the bank sandbox ended at start with {process.returncode}"
             try:
-                return str((await client.get("/sandbox/health")).status_code)
+                answer = await client.get("/sandbox/health")
             except httpx2.TransportError as error:
-                return repr(error)
+                saw(repr(error))
+                return False
+            saw(repr(answer))
+            return answer.is_success
 
         async with httpx2.AsyncClient(base_url=self.base_url, timeout=PATIENCE_SECONDS, trust_env=False) as client:
-            await seen(answer, lambda status: status == "200", "the bank sandbox to answer")
+            await until(answers, "the bank sandbox answers")
 
     def kill(self) -> None:
         """End the process with SIGKILL, as a power cut would."""

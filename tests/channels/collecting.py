@@ -16,7 +16,7 @@ from escrow.domain.collections import (
 )
 from tests.channels.numbers import card_of, citizen_id
 from tests.channels.statements import House
-from tests.sandbox import seen
+from tests.waiting import saw, until
 
 PAYER = Payer(account_no=card_of("622202"), account_name="赵业主", citizen_id=citizen_id("101"), mobile="13900001111")
 _ENDED = (CollectionStatus.PAID, CollectionStatus.FAILED, CollectionStatus.CLOSED)
@@ -84,11 +84,13 @@ class Cashier:
 
     async def ends(self, request_no: str) -> CollectionAnswer:
         """Query until the collection has ended."""
-        return await seen(
-            lambda: self.query(request_no),
-            lambda answer: answer.status in _ENDED,
-            f"the collection {request_no} to end",
-        )
+
+        async def ended() -> CollectionAnswer | None:
+            answer = await self.query(request_no)
+            saw(repr(answer))
+            return answer if answer.status in _ENDED else None
+
+        return await until(ended, f"the collection {request_no} ends")
 
     async def query(self, request_no: str) -> CollectionAnswer:
         """What the channel says of a collection."""
@@ -119,11 +121,13 @@ class Cashier:
         """Refund and wait for the end."""
         order = self.refund_order(collection, amount_fen, number)
         await self.channel.refund(order)
-        return await seen(
-            lambda: self.query_refund(order.request_no),
-            lambda answer: answer.status is not RefundStatus.PROCESSING,
-            f"the refund {order.request_no} to end",
-        )
+
+        async def ended() -> RefundAnswer | None:
+            answer = await self.query_refund(order.request_no)
+            saw(repr(answer))
+            return answer if answer.status is not RefundStatus.PROCESSING else None
+
+        return await until(ended, f"the refund {order.request_no} ends")
 
     async def code_of(self, request_no: str) -> str:
         """The newest code that the payer got by SMS."""

@@ -16,7 +16,8 @@ from starlette.routing import Route
 from escrow.channels.protocols import BankNotice
 from escrow.channels.sandbox_bank.client import verify_notice
 from escrow.stack.processes import free_port
-from tests.sandbox import BANK_KEY, seen
+from tests.sandbox import BANK_KEY
+from tests.waiting import until
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +45,12 @@ class Receiver:
 
     async def wait_for(self, count: int) -> list[BankNotice]:
         """Wait until so many notices are there."""
-
-        async def look() -> list[BankNotice]:
-            return self.notices
-
-        what = f"{count} notices about {self.custody_account_no}"
-        return await seen(look, lambda notices: len(notices) >= count, what)
+        await until(
+            lambda: len(self.taken) >= count,
+            f"{count} notices about {self.custody_account_no} come",
+            seen=lambda: self.notices,
+        )
+        return self.notices
 
 
 @dataclass
@@ -86,11 +87,7 @@ async def running_post_room() -> AsyncIterator[PostRoom]:
     # The test session has its own handling of signals.
     server.capture_signals = contextlib.nullcontext  # type: ignore[assignment,method-assign]  # no other switch exists
     serving = asyncio.create_task(server.serve())
-
-    async def started() -> bool:
-        return server.started
-
-    await seen(started, bool, "the server that takes notices to start")
+    await until(lambda: server.started, "the server that takes notices starts")
     try:
         yield room
     finally:

@@ -10,7 +10,8 @@ from escrow.channels.protocols import BankLine, Capabilities, PayoutOrder
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.domain.payouts import PayoutAnswer, PayoutStatus
 from escrow.domain.rails import Rail
-from tests.sandbox import Sandbox, seen
+from tests.sandbox import Sandbox
+from tests.waiting import saw, until
 
 OPENING_FEN = 1_000_000_000
 #: UnionPay's published test card.
@@ -81,11 +82,13 @@ class House:
 
     async def ends(self, request_no: str) -> PayoutAnswer:
         """Query until the payout has ended."""
-        return await seen(
-            lambda: self.query(request_no),
-            lambda answer: answer.status in (PayoutStatus.SUCCEEDED, PayoutStatus.FAILED),
-            f"the payout {request_no} to end",
-        )
+
+        async def ended() -> PayoutAnswer | None:
+            answer = await self.query(request_no)
+            saw(repr(answer))
+            return answer if answer.status in (PayoutStatus.SUCCEEDED, PayoutStatus.FAILED) else None
+
+        return await until(ended, f"the payout {request_no} ends")
 
     async def now(self) -> datetime:
         """The account's time at the bank."""

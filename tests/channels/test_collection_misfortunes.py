@@ -7,13 +7,14 @@ import pytest
 
 from bank_sandbox.scenarios import MAGIC_AMOUNTS, POSSIBLE, Scenario, Target
 from escrow.domain.code_checks import CodeCheck
-from escrow.domain.collections import CollectionMethod, CollectionStatus, RefundStatus
+from escrow.domain.collections import CollectionAnswer, CollectionMethod, CollectionStatus, RefundStatus
 from escrow.domain.errors import BankDeclined, OutcomeUnknown
 from tests.channels.collecting import Cashier
 from tests.channels.conftest import CLOSING_GRACE, TUESDAY_MORNING
 from tests.channels.receiver import Receiver
 from tests.channels.statements import House
-from tests.sandbox import running_sandbox, seen
+from tests.sandbox import running_sandbox
+from tests.waiting import until
 
 _AMOUNT_OF = {scenario: 100_000 + last_digits for last_digits, scenario in MAGIC_AMOUNTS.items()}
 
@@ -81,11 +82,11 @@ async def test_a_collection_whose_answer_is_lost_is_found_by_its_number(cashier:
     with pytest.raises(OutcomeUnknown):
         await cashier.channel.create(order)
 
-    found = await seen(
-        lambda: cashier.query(order.request_no),
-        lambda answer: answer.status is not CollectionStatus.NOT_FOUND,
-        f"the collection {order.request_no} to be found",
-    )
+    async def arrived() -> CollectionAnswer | None:
+        answer = await cashier.query(order.request_no)
+        return answer if answer.status is not CollectionStatus.NOT_FOUND else None
+
+    found = await until(arrived, f"the bank knows {order.request_no}")
     assert (found.status, found.interaction is not None) == (CollectionStatus.AWAITING_PAYER, True)
     assert await cashier.channel.create(order) == found
 

@@ -13,7 +13,8 @@ from escrow.domain.rails import Rail
 from tests.channels.conftest import TUESDAY_MORNING
 from tests.channels.receiver import running_post_room
 from tests.channels.statements import House
-from tests.sandbox import PATIENCE_SECONDS, running_sandbox, seen
+from tests.sandbox import running_sandbox
+from tests.waiting import PATIENCE_SECONDS, saw, until
 
 
 async def test_what_was_answered_before_a_power_cut_stands_after_it(tmp_path: Path) -> None:
@@ -77,7 +78,13 @@ async def test_a_notice_not_yet_taken_comes_after_a_power_cut(tmp_path: Path) ->
     async with running_post_room() as room, running_sandbox(tmp_path) as sandbox:
         house = await House.open(sandbox, "HOME")
         await sandbox.steer.send_notices_to(room.url.replace("/notices", "/nowhere"))
-        await seen(sandbox.steer.notices, lambda notices: notices[0]["attempts"] > 0, "a notice that is not taken")
+
+        async def was_tried() -> bool:
+            (notice,) = await sandbox.steer.notices()
+            saw(repr(notice))
+            return bool(notice["attempts"])
+
+        await until(was_tried, "the bank tries to send its notice")
 
         sandbox.kill()
         await sandbox.start()
@@ -91,7 +98,7 @@ async def test_a_polite_end_does_not_wait_for_clients_without_an_answer(tmp_path
         house = await House.open(sandbox, "HOME")
         await sandbox.steer.next_suffers("timeout_booked")
         submitting = asyncio.create_task(house.bank.submit(house.order()))
-        await seen(sandbox.steer.payouts, bool, "the payout that gets no answer")
+        await until(sandbox.steer.payouts, "the bank has the payout that gets no answer")
 
         assert await asyncio.to_thread(sandbox.stop) in (0, -signal.SIGTERM)
         with pytest.raises(OutcomeUnknown):

@@ -12,7 +12,8 @@ from escrow.domain.payouts import PayoutStatus
 from escrow.domain.rails import Rail
 from tests.channels.conftest import CLOSING_GRACE, TUESDAY_MORNING
 from tests.channels.statements import CARD, OPENING_FEN, House
-from tests.sandbox import PATIENCE_SECONDS, running_sandbox
+from tests.sandbox import running_sandbox
+from tests.waiting import PATIENCE_SECONDS
 
 _AMOUNT_OF = {scenario: 100_000 + last_digits for last_digits, scenario in MAGIC_AMOUNTS.items()}
 
