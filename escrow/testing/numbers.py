@@ -66,7 +66,7 @@ class Numbers:
         born = _FIRST_BIRTH + timedelta(days=place % _BIRTHS)
         sequence = PERSONS[answer] if answer else f"{place // _BIRTHS:03d}"
         body = f"{_PERSONS_AREA}{born:%Y%m%d}{sequence}"
-        return body + ric.calc_check_digit(body)
+        return body + ric.calc_check_digit(body + "0")  # it leaves the last digit out
 
     def credit_code(self, *, answer: str = "", sole_trader: bool = False) -> str:
         """A unified social credit code (GB 32100).
