@@ -8,6 +8,7 @@ import pytest
 
 from escrow.leave import leave
 from tests import left_behind
+from tests.beginning import choose
 
 _EXIT_STATUS = pytest.StashKey[int]()
 _TABLES = pytest.StashKey[list[str]]()
@@ -23,9 +24,17 @@ def tables(pytestconfig: pytest.Config) -> list[str]:
     return pytestconfig.stash.setdefault(_TABLES, [])
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """When stories begin."""
+    parser.addoption(
+        "--begin-at", default="", help="when stories begin that say nothing of it: friday-17:14, 2026-12-06T06:15, …"
+    )
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Begin the session, before anything is put into a temporary folder; or become a part of one."""
+    choose(config.getoption("--begin-at"))
     if not hasattr(config, "workerinput"):
         config.stash[_SESSION] = left_behind.begin()
         config.stash[_RUNNING] = set()

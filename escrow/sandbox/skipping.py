@@ -108,7 +108,9 @@ class PlatformSkip:
         sights = await self._settled()
         if workflow_id not in sights:
             raise Refused("nothing_due", f"{workflow_id} does not run; there is nothing to wait for.")
-        due_at = await self._due_at(await self.now(), [_left(sights[workflow_id])])
+        left = _left(sights[workflow_id])
+        # What only pauses between two questions waits for the bank.
+        due_at = await self._due_at(await self.now(), []) if left is None else await self.now() + left
         if due_at is None:
             raise Refused("nothing_due", f"{workflow_id} waits for somebody and not for a time; nothing is skipped.")
         return due_at + _PAST_IT

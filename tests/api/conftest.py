@@ -12,6 +12,7 @@ from escrow.ledger.registry import Registry
 from escrow.stack.postgres import PostgresServer
 from escrow.stack.up import Ports, Stack
 from tests.api.platforms import Platform, PlatformMaker
+from tests.beginning import beginning
 from tests.postgres import Database, new_database, running_server
 
 DATA_KEY = "11" * 32
@@ -28,7 +29,7 @@ async def stack() -> AsyncIterator[Stack]:
 
 @pytest_asyncio.fixture(scope="session")
 async def platforms(stack: Stack) -> AsyncIterator[PlatformMaker]:
-    maker = PlatformMaker(stack)
+    maker = PlatformMaker(stack, beginning())
     yield maker
     await maker.close()
 

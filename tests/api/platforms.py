@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import httpx2
@@ -170,10 +171,15 @@ async def note_answer(response: httpx2.Response) -> None:
 
 
 class PlatformMaker:
-    """Opens platforms on a running stack."""
+    """Opens platforms on a running stack.
 
-    def __init__(self, stack: Stack) -> None:
+    Args:
+        begins_at: the moment that all clocks of a platform show at first, unless it is opened at another.
+    """
+
+    def __init__(self, stack: Stack, begins_at: datetime) -> None:
         self._api_url = stack.api_url
+        self._begins_at = begins_at
         self._reader = Reader(stack.postgres.dsn)
         box = PersonalDataBox.from_hex(
             data_key=stack.environment["ESCROW_DATA_KEY"], index_key=stack.environment["ESCROW_INDEX_KEY"]
@@ -183,12 +189,19 @@ class PlatformMaker:
         self._clients: list[httpx2.AsyncClient] = []
 
     async def open(
-        self, config: PlatformConfig | None = None, *, contact_mobile: str | None = CONTACT_MOBILE
+        self,
+        config: PlatformConfig | None = None,
+        *,
+        contact_mobile: str | None = CONTACT_MOBILE,
+        begins_at: datetime | None = None,
     ) -> Platform:
         """A fresh platform with a custody account at the bank, an own bank account and a key."""
         number = f"P{next(_NUMBERS)}"
         own_account_no = f"7558{next(_CARD_NUMBERS):012d}"
-        custody_account_no = await self._bank.open_custody_account(reference=number, title=f"平台{number}")
+        begin_at = begins_at or self._begins_at
+        custody_account_no = await self._bank.open_custody_account(
+            reference=number, title=f"平台{number}", start_at=begin_at
+        )
         await self._registry.open_platform(
             PlatformFile(
                 platform_no=number,
@@ -200,6 +213,7 @@ class PlatformMaker:
                 config=config or PlatformConfig(top_up_settlement=Settlement.T_PLUS_0),
             ),
             custody_account_no=custody_account_no,
+            begin_at=begin_at,
         )
         key = (await self._registry.platforms.issue_key(number)).key
         client = httpx2.AsyncClient(

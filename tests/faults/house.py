@@ -26,6 +26,7 @@ from escrow.settings import Settings, variable_of
 from escrow.stack.processes import Member
 from escrow.stack.up import Ports, Stack, answers
 from tests.api.platforms import Platform, PlatformMaker
+from tests.beginning import beginning
 from tests.faults.gates import BankGate, LedgerGate
 from tests.waiting import PATIENCE_SECONDS
 from workflows.messages import (
@@ -81,7 +82,7 @@ class House:
         self.books = Books(settings=settings, reader=self.reader, registry=Registry(self.reader, box))
         self.at_bank = SandboxBank(settings.bank_url, settings.bank_key.get_secret_value())
         self.steer = SandboxSteering(settings.bank_url)
-        self.platforms = PlatformMaker(self.stack)
+        self.platforms = PlatformMaker(self.stack, beginning())
 
     async def kill_worker(self) -> None:
         """SIGKILL of the worker's process; what its gates kept is lost."""

@@ -27,6 +27,7 @@ from escrow.settings import Settings, variable_of
 from escrow.stack.temporal import temporal_executable
 from escrow.stack.up import Ports, Stack
 from tests.api.platforms import Platform, PlatformMaker
+from tests.beginning import beginning
 from tests.waiting import PATIENCE_SECONDS, within_reason
 from workflows.messages import order_workflow_id
 
@@ -106,7 +107,7 @@ async def stack() -> AsyncIterator[Stack]:
 
 @pytest.fixture(scope="session")
 async def platforms(stack: Stack) -> AsyncIterator[PlatformMaker]:
-    maker = PlatformMaker(stack)
+    maker = PlatformMaker(stack, beginning())
     yield maker
     await maker.close()
 
@@ -137,3 +138,8 @@ async def journey(stack: Stack, platforms: PlatformMaker) -> AsyncIterator[Journ
         await at_bank.aclose()
         await writer.close()
         await reader.close()
+
+
+@pytest.fixture
+async def platform(platforms: PlatformMaker) -> Platform:
+    return await platforms.open()
