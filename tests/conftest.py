@@ -9,6 +9,9 @@ import pytest
 from escrow.leave import leave
 from tests import left_behind
 from tests.beginning import choose
+from tests.servers import platforms, server, stack
+
+__all__ = ["platforms", "server", "stack"]
 
 _EXIT_STATUS = pytest.StashKey[int]()
 _TABLES = pytest.StashKey[list[str]]()
@@ -16,6 +19,26 @@ _SESSION = pytest.StashKey[left_behind.TestSession]()
 #: Processes of xdist that run tests.
 _RUNNING = pytest.StashKey[set[str]]()
 _LEFT = pytest.StashKey[list[str]]()
+#: Minutes of waiting each, and servers of their own.
+_FIRST = (
+    "faults/test_killed_worker",
+    "faults/test_killed_servers",
+    "faults/test_killed_batches",
+    "journeys/test_demo",
+    "faults/",
+    "test_left_behind",
+    "stack/test_up",
+    "journeys/",
+    "workflows/",
+    "api/",
+    "pages/",
+    "ledger/",
+)
+#: Names of groups, and the files of each: a house takes long to start.
+_TOGETHER = {
+    "one house": [f"tests/faults/test_killed_{what}.py" for what in ("worker", "servers", "batches")],
+    "another house": [f"tests/faults/test_killed_{what}.py" for what in ("money_in", "debits", "api")],
+}
 
 
 @pytest.fixture
@@ -41,6 +64,34 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         # The terminal's interrupt reaches the session only, which passes it on once.
         os.setpgrp()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that at the end no process works alone."""
+    items.sort(key=lambda item: _order(item.nodeid))
+
+
+def _order(nodeid: str) -> int:
+    found = (place for place, beginning in enumerate(_FIRST) if nodeid.startswith(f"tests/{beginning}"))
+    return next(found, len(_FIRST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """By files, as `--dist loadfile` says; but most files that share a house go to one process."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling  # with xdist only
+
+    scheduling = LoadFileScheduling(config, log)
+    file_of = scheduling._split_scope
+
+    def group_of(nodeid: str) -> str:
+        file = file_of(nodeid)
+        return next((name for name, files in _TOGETHER.items() if file in files), file)
+
+    scheduling._split_scope = group_of
+    return scheduling
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -20,19 +20,10 @@ from pathlib import Path
 
 import pytest
 
-from escrow.stack.postgres import PostgresServer
 from tests import left_behind
-from tests.conftest import *
-from tests.postgres import running_server
 from tests.sandbox import Sandbox, running_sandbox
 
 left_behind.PATIENCE_SECONDS = {patience_seconds}
-
-
-@pytest.fixture(scope="session")
-async def server() -> AsyncIterator[PostgresServer]:
-    async with running_server() as running:
-        yield running
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +74,7 @@ class Inner:
         (folder / "tmp").mkdir()
         ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, str(folder)],
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tests.conftest", *options, str(folder)],
             cwd=folder,
             env={**ours, "TMPDIR": str(folder / "tmp")},
             stdout=subprocess.PIPE,

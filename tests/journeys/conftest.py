@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -25,9 +23,9 @@ from escrow.ledger.registry import Registry
 from escrow.sandbox.skipping import PlatformSkip
 from escrow.settings import Settings, variable_of
 from escrow.stack.temporal import temporal_executable
-from escrow.stack.up import Ports, Stack
+from escrow.stack.up import Stack
 from tests.api.platforms import Platform, PlatformMaker
-from tests.beginning import beginning
+from tests.servers import making_platforms, running_stack
 from tests.waiting import PATIENCE_SECONDS, within_reason
 from workflows.messages import order_workflow_id
 
@@ -100,16 +98,15 @@ class Journey:
 
 @pytest.fixture(scope="session")
 async def stack() -> AsyncIterator[Stack]:
-    with tempfile.TemporaryDirectory(prefix="journeys-") as folder:
-        async with Stack(Path(folder), ports=Ports()) as stack:
-            yield stack
+    """The stack on which journeys move the bank's clock."""
+    async with running_stack() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
 async def platforms(stack: Stack) -> AsyncIterator[PlatformMaker]:
-    maker = PlatformMaker(stack, beginning())
-    yield maker
-    await maker.close()
+    async with making_platforms(stack) as maker:
+        yield maker
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Fixtures of the ledger tests: a real server for the session, fresh books for each test."""
+"""Fixtures of the ledger tests: fresh books for each test."""
 
 from collections.abc import AsyncIterator
 
@@ -8,14 +8,7 @@ import pytest_asyncio
 from escrow.ledger.engine import Reader
 from escrow.ledger.posting import LedgerWriter
 from escrow.stack.postgres import PostgresServer
-from tests.postgres import Database, new_database, running_server
-
-
-@pytest_asyncio.fixture(scope="session")
-async def server() -> AsyncIterator[PostgresServer]:
-    # Killing the server loses nothing that the operating system has; only a power cut would need the syncs.
-    async with running_server(fsync="off") as server:
-        yield server
+from tests.postgres import Database, new_database
 
 
 @pytest_asyncio.fixture

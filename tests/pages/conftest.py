@@ -1,4 +1,4 @@
-"""Fixtures of the page tests: a whole stack of real processes and a member at each size of screen."""
+"""Fixtures of the page tests: a browser, and a member without one."""
 
 from collections.abc import AsyncIterator
 
@@ -6,12 +6,9 @@ import httpx2
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
-from tests.api.conftest import platforms, stack
 from tests.chromium import chromium_path
 from tests.pages.member import Visitor
 from tests.waiting import PATIENCE_SECONDS
-
-__all__ = ["browser", "platforms", "stack"]
 
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--no-proxy-server"]
 

@@ -1,9 +1,11 @@
 """After a run with every kind of secret, none stands in any log, row, file, history or answer where it must not."""
 
 import random
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
+import pytest_asyncio
 
 from escrow.stack.up import Stack
 from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, created
@@ -13,6 +15,7 @@ from tests.channels.numbers import card_of, citizen_id, credit_code
 from tests.pages import searching
 from tests.pages.member import PASSWORD, Visitor, ask_acceptance, config, newest_code, set_password
 from tests.pages.searching import CANARIES, CANARY, CANARY_CODE, CANARY_FEN, Medium, Secret
+from tests.servers import making_platforms, running_stack
 from tests.waiting import until
 
 OWNER, COMPANY, DELEGATE, STRANGER = "郑持卡", "安心装饰有限公司", "钱代办", "某人"
@@ -21,6 +24,19 @@ WRONG_PASSWORD = "wrong-Zq4-one"
 BOOKS = ("bank_line.amount_fen", "entry_line.amount_fen")
 
 _digits = random.Random()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def stack() -> AsyncIterator[Stack]:
+    """A stack on which nothing but this run has left anything."""
+    async with running_stack() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module")
+async def platforms(stack: Stack) -> AsyncIterator[PlatformMaker]:
+    async with making_platforms(stack) as maker:
+        yield maker
 
 
 def digits(count: int) -> str:

@@ -21,7 +21,7 @@ from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import LedgerWriter
 from escrow.stack.keys import load_or_make_keys
 from escrow.stack.postgres import PostgresServer
-from tests.postgres import new_database, running_server
+from tests.postgres import new_database
 from tests.sandbox import Sandbox, running_sandbox
 
 
@@ -115,12 +115,6 @@ class House:
         )
         await writer.close()
         return payment.payment_no
-
-
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[PostgresServer]:
-    async with running_server() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Fixtures of the workflow tests: one PostgreSQL and one bank for the session, a fresh story for each test."""
+"""Fixtures of the workflow tests: one database and one bank for the session, a fresh story for each test."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -11,16 +11,10 @@ import pytest
 
 from escrow.domain.platform_config import PlatformConfig
 from escrow.stack.postgres import PostgresServer
-from tests.postgres import Database, new_database, running_server
+from tests.postgres import Database, new_database
 from tests.sandbox import Sandbox, running_sandbox
 from tests.stage import TUESDAY_MORNING
 from tests.story import Story, told
-
-
-@pytest.fixture(scope="session")
-async def server() -> AsyncIterator[PostgresServer]:
-    async with running_server() as running:
-        yield running
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,52 @@
+"""Servers that a whole process of tests shares: whoever needs a platform or a database of its own gets it from them."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest_asyncio
+
+from escrow.stack.postgres import PostgresServer
+from escrow.stack.up import Ports, Stack
+from tests.api.platforms import PlatformMaker
+from tests.postgres import running_server
+
+
+@asynccontextmanager
+async def running_stack() -> AsyncIterator[Stack]:
+    """PostgreSQL, Temporal, the bank, the API and one worker, each a process, ended with the block."""
+    with tempfile.TemporaryDirectory(prefix="stack-") as folder:
+        async with Stack(Path(folder), ports=Ports()) as stack:
+            yield stack
+
+
+@asynccontextmanager
+async def making_platforms(stack: Stack) -> AsyncIterator[PlatformMaker]:
+    """Opens platforms on a stack; its connections end with the block."""
+    maker = PlatformMaker(stack)
+    try:
+        yield maker
+    finally:
+        await maker.close()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def stack() -> AsyncIterator[Stack]:
+    """The stack on which nobody moves a clock."""
+    async with running_stack() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session")
+async def platforms(stack: Stack) -> AsyncIterator[PlatformMaker]:
+    async with making_platforms(stack) as maker:
+        yield maker
+
+
+@pytest_asyncio.fixture(scope="session")
+async def server() -> AsyncIterator[PostgresServer]:
+    """PostgreSQL alone, for databases of the tests' own."""
+    # Killing the server loses nothing that the operating system has; only a power cut would need the syncs.
+    async with running_server(fsync="off") as server:
+        yield server
