@@ -37,7 +37,9 @@ _FIRST = (
 #: Names of groups, and the files of each: a house takes long to start.
 _TOGETHER = {
     "one house": [f"tests/faults/test_killed_{what}.py" for what in ("worker", "servers", "batches")],
-    "another house": [f"tests/faults/test_killed_{what}.py" for what in ("money_in", "debits", "api")],
+    "another house": [
+        f"tests/faults/test_{what}.py" for what in ("bank_faults", "killed_money_in", "killed_debits", "killed_api")
+    ],
 }
 
 

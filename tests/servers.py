@@ -33,7 +33,7 @@ async def making_platforms(stack: Stack) -> AsyncIterator[PlatformMaker]:
 
 @pytest_asyncio.fixture(scope="session")
 async def stack() -> AsyncIterator[Stack]:
-    """The stack on which nobody moves a clock."""
+    """The stack of all tests that need no other than a platform of their own, which has its own clock."""
     async with running_stack() as running:
         yield running
 

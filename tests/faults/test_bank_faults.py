@@ -1,7 +1,6 @@
 """What goes wrong at the bank: every withdrawal and top-up ends right by itself, and both books are equal."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest_asyncio
 from escrow.domain.calendars import SHANGHAI, WorkingCalendar
 from tests.api.platforms import Platform
 from tests.faults import callers
-from tests.faults.house import House, running_house
+from tests.faults.house import House
 from tests.waiting import until
 
 _FUNDS_FEN = 10_000_000
@@ -18,13 +17,6 @@ _ACCOUNT_NO = "755912345678900002"
 #: Longer than a stuck payout takes at the bank.
 _STUCK = timedelta(minutes=11)
 _RETURN = timedelta(days=2, minutes=1)
-
-
-@pytest_asyncio.fixture(scope="module")
-async def house() -> AsyncIterator[House]:
-    """A house whose bank's clock runs ahead, so that elsewhere no collection has expired before it is paid."""
-    async with running_house() as running:
-        yield running
 
 
 @pytest_asyncio.fixture

@@ -25,7 +25,6 @@ from escrow.settings import Settings, variable_of
 from escrow.stack.temporal import temporal_executable
 from escrow.stack.up import Stack
 from tests.api.platforms import Platform, PlatformMaker
-from tests.servers import making_platforms, running_stack
 from tests.waiting import PATIENCE_SECONDS, within_reason
 from workflows.messages import order_workflow_id
 
@@ -94,19 +93,6 @@ class Journey:
             self.books, self.at_bank, platform.number, platform.custody_account_no, wait_seconds=PATIENCE_SECONDS
         )
         assert found == []
-
-
-@pytest.fixture(scope="session")
-async def stack() -> AsyncIterator[Stack]:
-    """The stack on which journeys move the bank's clock."""
-    async with running_stack() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-async def platforms(stack: Stack) -> AsyncIterator[PlatformMaker]:
-    async with making_platforms(stack) as maker:
-        yield maker
 
 
 @pytest.fixture
