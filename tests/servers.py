@@ -10,6 +10,7 @@ import pytest_asyncio
 from escrow.stack.postgres import PostgresServer
 from escrow.stack.up import Ports, Stack
 from tests.api.platforms import PlatformMaker
+from tests.beginning import beginning
 from tests.postgres import running_server
 
 
@@ -24,7 +25,7 @@ async def running_stack() -> AsyncIterator[Stack]:
 @asynccontextmanager
 async def making_platforms(stack: Stack) -> AsyncIterator[PlatformMaker]:
     """Opens platforms on a stack; its connections end with the block."""
-    maker = PlatformMaker(stack)
+    maker = PlatformMaker(stack, beginning())
     try:
         yield maker
     finally:
