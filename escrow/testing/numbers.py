@@ -13,7 +13,7 @@ from stdnum import luhn
 from stdnum.cn import ric, uscc
 from stdnum.iso7064 import mod_11_10
 
-from escrow.testing.scenarios import COMPANIES, ENDINGS_FEN, PERSONS, suffix_suffering
+from escrow.testing.scenarios import COMPANIES, ENDINGS_FEN, PERSONS, amount_suffering, suffix_suffering
 
 #: Bank → first six digits of its cards and first three of its CNAPS codes.
 BANKS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -118,6 +118,10 @@ class Numbers:
         """A CNAPS code of a bank's branch: 12 digits, the last by ISO 7064 MOD 11,10."""
         body = f"{BANKS[bank][1]}{city}{self._next('cnaps_code', 10**4):04d}"
         return body + mod_11_10.calc_check_digit(body)
+
+    def amount_fen(self, *, suffers: str, at_least_fen: int = 0) -> int:
+        """The smallest amount in fen, from `at_least_fen` on, that means a misfortune to the bank sandbox."""
+        return amount_suffering(suffers, at_least_fen=at_least_fen)
 
     def _next(self, kind: str, count: int) -> int:
         """The next place in a cycle of so many that begins where the seed says: no place comes twice in it."""
