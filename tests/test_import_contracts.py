@@ -47,6 +47,8 @@ def test_the_rooms_keep_their_contracts() -> None:
         ("bank_sandbox/planted.py", "import escrow.domain.money", "imports none of our rooms"),
         ("api/planted.py", "import bank_sandbox", "none of our rooms imports it"),
         ("escrow/planted.py", "import workflows", "The rooms"),
+        ("escrow/testing/planted.py", "import temporalio.client", "What testers install"),
+        ("escrow/commands/planted.py", "import escrow.testing", "Inside what we know"),
     ],
 )
 def test_a_planted_bad_import_is_reported(copy: Path, module: str, line: str, contract: str) -> None:
