@@ -30,9 +30,12 @@ class Page:
 
     def wrong(self, node: Node, message: str) -> None:
         """Note a problem at a node's line."""
-        problem = (node.start_mark.line + 1, message)
-        if problem not in self._problems:
-            self._problems.append(problem)
+        self.wrong_at(node.start_mark.line + 1, message)
+
+    def wrong_at(self, line: int, message: str) -> None:
+        """Note a problem at a line, counted from 1."""
+        if (line, message) not in self._problems:
+            self._problems.append((line, message))
 
     @property
     def has_problems(self) -> bool:
