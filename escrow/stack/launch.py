@@ -15,6 +15,8 @@ import sys
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 4
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -42,6 +44,8 @@ def main(options_json: str, command: list[str]) -> None:
 def _become(uid: int, gid: int, capability: int | None) -> None:
     if capability is not None:
         _prctl(_PR_SET_KEEPCAPS, 1)
+        # Else access(2), by which initdb looks for its own programs, leaves a user's capabilities out of account.
+        _prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
