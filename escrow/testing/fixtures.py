@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from escrow.testing.plugin import begin_of_stories, keeper_of
+from escrow.testing.plugin import begin_of_stories, keeper_of, platform_file_of
 
 if TYPE_CHECKING:
     from escrow.testing.client import Escrow
@@ -59,11 +59,3 @@ async def escrow(escrow_stack: "StackUnderTest", escrow_platform: "PlatformUnder
     finally:
         await client.aclose()
 
-
-def platform_file_of(config: pytest.Config) -> Path | None:
-    """The platform file that the ini value names, relative to the ini file."""
-    named: str = config.getini("escrow_platform_file") or ""
-    if not named:
-        return None
-    beside: Path = config.inipath.parent if config.inipath else config.rootpath
-    return beside / named

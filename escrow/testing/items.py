@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from escrow.ledger.platform_file import read_platform_file
-from escrow.testing.fixtures import platform_file_of
-from escrow.testing.plugin import begin_of_stories, keeper_of
+from escrow.testing.plugin import begin_of_stories, keeper_of, platform_file_of
 from escrow.testing.sentences import NoSuchSentence, Spoken, understood
 from escrow.testing.story_file import StoryFileError, StoryTerms, read_story_file
 from escrow.testing.tale import StoryFailed, play

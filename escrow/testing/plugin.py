@@ -80,6 +80,15 @@ def begin_of_stories(config: pytest.Config, text: str = "") -> datetime:
     return begin_of_story(text or config.getoption("begin_at"), datetime.now(UTC))
 
 
+def platform_file_of(config: pytest.Config) -> Path | None:
+    """The platform file that the ini value names, relative to the ini file."""
+    named: str = config.getini("escrow_platform_file") or ""
+    if not named:
+        return None
+    beside: Path = config.inipath.parent if config.inipath else config.rootpath
+    return beside / named
+
+
 def keeper_of(config: pytest.Config) -> "Keeper":
     """Who has the session's stack."""
     return config.stash[_KEEPER]
