@@ -58,4 +58,3 @@ async def escrow(escrow_stack: "StackUnderTest", escrow_platform: "PlatformUnder
             raise AssertionError("the books do not hold:\n" + "\n".join(wrong))
     finally:
         await client.aclose()
-
