@@ -49,13 +49,6 @@ def tables(pytestconfig: pytest.Config) -> list[str]:
     return pytestconfig.stash.setdefault(_TABLES, [])
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """When stories begin."""
-    parser.addoption(
-        "--begin-at", default="", help="when stories begin that say nothing of it: friday-17:14, 2026-12-06T06:15, …"
-    )
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Begin the session, before anything is put into a temporary folder; or become a part of one."""
