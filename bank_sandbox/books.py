@@ -58,6 +58,25 @@ CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) 
 """
 
 
+#: Brings books from before accounts had clocks of their own up to date: all of them showed the bank's time. Indexes
+#: that are led by the account now are made anew by the schema. Whose an old message was is not known.
+_CLOCKS_PER_ACCOUNT = """
+ALTER TABLE custody_account ADD COLUMN clock_ahead_ms INTEGER NOT NULL DEFAULT 0;
+UPDATE custody_account SET clock_ahead_ms =
+  coalesce((SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'clock_offset_ms'), 0);
+ALTER TABLE unknown_number ADD COLUMN acct_no TEXT NOT NULL DEFAULT '';
+ALTER TABLE sms ADD COLUMN acct_no TEXT NOT NULL DEFAULT '';
+ALTER TABLE card_check ADD COLUMN acct_no TEXT NOT NULL DEFAULT '';
+DROP INDEX payout_due;
+DROP INDEX payout_return_due;
+DROP INDEX collection_due;
+DROP INDEX payment_to_settle;
+DROP INDEX refund_due;
+DROP INDEX refund_to_settle;
+DROP INDEX micro_deposit_return;
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """One transaction on the books, for one custody account at one moment of its clock.
@@ -143,6 +162,9 @@ class Books:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
+        known = {row["name"] for row in db.execute("PRAGMA table_info(custody_account)")}
+        if known and "clock_ahead_ms" not in known:
+            db.executescript(f"BEGIN; {_CLOCKS_PER_ACCOUNT} COMMIT;")
         db.executescript(_SCHEMA)
         db.executescript(SCHEMA)
         return db

@@ -2,7 +2,9 @@
 
 import asyncio
 import signal
-from datetime import timedelta
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,16 @@ async def test_a_polite_end_does_not_wait_for_clients_without_an_answer(tmp_path
         assert await asyncio.to_thread(sandbox.stop) in (0, -signal.SIGTERM)
         with pytest.raises(OutcomeUnknown):
             await submitting
+
+
+async def test_books_of_the_first_release_are_opened_and_their_accounts_keep_the_banks_time(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "books.sqlite")) as books:
+        books.executescript((Path(__file__).parent / "first_release.sql").read_text(encoding="utf-8"))
+        (ahead_ms,) = books.execute("SELECT value FROM setting WHERE name = 'clock_offset_ms'").fetchone()
+    async with running_sandbox(tmp_path) as sandbox:
+        house = House(sandbox, "HOME", await sandbox.steer.open_custody_account(reference="HOME", title="x"))
+        assert [line.amount_fen for line in await house.bank.lines_after(house.account_no, 0)] == [10_000]
+        ahead = await house.now() - datetime.now(UTC)
+        assert abs(ahead - timedelta(milliseconds=int(ahead_ms))) < timedelta(minutes=2)
+        await house.bank.send(custody_account_no=house.account_no, request_no="S-1", mobile="13552535506", text="到账")
+        assert (await house.bank.submit(house.order(1_000, Rail.IN_BANK))).status is PayoutStatus.SUCCEEDED
