@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,8 @@ _FIRST = (
     "faults/test_killed_servers",
     "faults/test_killed_batches",
     "journeys/test_demo",
+    "testing/test_elsewhere",
+    "stories/",
     "faults/",
     "test_left_behind",
     "stack/test_up",
@@ -39,6 +42,10 @@ _TOGETHER = {
     "one house": [f"tests/faults/test_killed_{what}.py" for what in ("worker", "servers", "batches")],
     "another house": [
         f"tests/faults/test_{what}.py" for what in ("bank_faults", "killed_money_in", "killed_debits", "killed_api")
+    ],
+    "the stack of stories": [
+        "tests/testing/test_client.py",
+        *(f"stories/{file.name}" for file in (Path(__file__).parents[1] / "stories").iterdir()),
     ],
 }
 
@@ -67,7 +74,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _order(nodeid: str) -> int:
-    found = (place for place, beginning in enumerate(_FIRST) if nodeid.startswith(f"tests/{beginning}"))
+    found = (place for place, beginning in enumerate(_FIRST) if nodeid.removeprefix("tests/").startswith(beginning))
     return next(found, len(_FIRST))
 
 
