@@ -1,10 +1,11 @@
 """Members whose identity is verified, where the check itself is not the point."""
 
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from escrow.domain.journal import Basis
 from escrow.domain.member_states import MemberEvent
+from escrow.ledger.books_time import books_now
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.identity_checks import IdentitySubject
 from escrow.ledger.members import MemberKind
@@ -58,5 +59,5 @@ async def verify(registry: Registry, platform_no: str, member_no: str, check_no:
         check_no,
         event=MemberEvent.IDENTITY_MATCHED,
         outcome={"result": "match", "source": "test", "as_of": "2026-03-03"},
-        occurred_at=datetime.now(UTC),
+        occurred_at=await books_now(registry.reader, platform_no),
     )

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from tests.postgres import Database
 from tests.sandbox import Sandbox
 from worker import Activities, workers
 
-#: A Tuesday morning on which every rail is open.
+#: A Tuesday on which every rail is open.
 TUESDAY_MORNING = "2026-03-03T10:00:00+08:00"
 #: Less is the time that asking takes.
 _NOTHING_SKIPPED = timedelta(milliseconds=200)
@@ -41,11 +41,13 @@ _PLATFORMS = itertools.count(1)
 
 
 class StoryClock(ClientInterceptor, Interceptor):
-    """Has the books of one platform follow the Temporal server, which alone skips time: before each activity runs."""
+    """Has one platform's books and bank follow the Temporal server, which alone skips time: before each activity."""
 
-    def __init__(self, reader: Reader, platform_no: str) -> None:
+    def __init__(self, reader: Reader, sandbox: Sandbox, platform_no: str, custody_account_no: str) -> None:
         self._reader = reader
+        self._sandbox = sandbox
         self._platform_no = platform_no
+        self._custody_account_no = custody_account_no
         self._env: WorkflowEnvironment | None = None
         self._skipped = timedelta(0)
         self._turns = asyncio.Lock()
@@ -57,15 +59,20 @@ class StoryClock(ClientInterceptor, Interceptor):
         self._began_at = (await env.get_current_time(), time.monotonic())
 
     async def follow(self) -> None:
-        """The story's clock is moved when the server has skipped something since it was last looked at."""
+        """The story's clocks are moved when the server has skipped something since it was last looked at."""
         assert self._env is not None, "no activity runs before the story begins"
         async with self._turns:
             (server_began_at, began_at), looked_at = self._began_at, time.monotonic()
             server_now = await self._env.get_current_time()
             skipped = server_now - server_began_at - timedelta(seconds=looked_at - began_at)
             if skipped - self._skipped > _NOTHING_SKIPPED:
-                await move_story(self._reader, self._platform_no, server_now + self._story_is_ahead + _LEAD)
+                await self._move(server_now + self._story_is_ahead + _LEAD)
                 self._skipped = skipped
+
+    async def _move(self, moment: datetime) -> None:
+        await move_story(self._reader, self._platform_no, moment)
+        if moment > await self._sandbox.steer.clock(self._custody_account_no):  # a test may have moved it ahead
+            await self._sandbox.steer.move_clock(self._custody_account_no, to=moment)
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """Wrap the chain of activity interceptors."""
@@ -88,6 +95,7 @@ class Stage:
 
     platform_no: str
     custody_account_no: str
+    begins_at: datetime
     database: Database
     env: WorkflowEnvironment
     clock: StoryClock
@@ -125,9 +133,13 @@ def settings_for(database: Database, sandbox: Sandbox) -> Settings:
 
 @asynccontextmanager
 async def staged(
-    database: Database, sandbox: Sandbox, config: PlatformConfig, *interceptors: ClientInterceptor
+    database: Database, sandbox: Sandbox, config: PlatformConfig, begins_at: datetime
 ) -> AsyncIterator[Stage]:
-    """A platform of its own in the books and at the bank, a fresh Temporal server, and workers for it."""
+    """A platform of its own in the books and at the bank, a fresh Temporal server, and workers for it.
+
+    Args:
+        begins_at: the moment that books and bank show at first.
+    """
     platform_no = f"HOME{next(_PLATFORMS)}"
     async with AsyncExitStack() as opened:
         writer = await LedgerWriter.start(database.dsn, patience_seconds=3.0)
@@ -135,7 +147,9 @@ async def staged(
         reader = Reader(database.dsn)
         opened.push_async_callback(reader.close)
         activities = Activities(settings_for(database, sandbox), writer, reader, sandbox.bank)
-        custody_account_no = await sandbox.steer.open_custody_account(reference=platform_no, title=PLATFORM_NAME)
+        custody_account_no = await sandbox.steer.open_custody_account(
+            reference=platform_no, title=PLATFORM_NAME, start_at=begins_at
+        )
         await activities.registry.open_platform(
             PlatformFile(
                 platform_no=platform_no,
@@ -147,13 +161,14 @@ async def staged(
                 config=config,
             ),
             custody_account_no=custody_account_no,
+            begin_at=begins_at,
         )
-        clock = StoryClock(reader, platform_no)
+        clock = StoryClock(reader, sandbox, platform_no, custody_account_no)
         env = await opened.enter_async_context(
             await WorkflowEnvironment.start_time_skipping(
                 test_server_existing_path=test_server_path(),
                 data_converter=pydantic_data_converter,
-                interceptors=[*interceptors, clock],
+                interceptors=[clock],
             )
         )
         await clock.begin(env)
@@ -162,6 +177,7 @@ async def staged(
         yield Stage(
             platform_no=platform_no,
             custody_account_no=custody_account_no,
+            begins_at=begins_at,
             database=database,
             env=env,
             clock=clock,

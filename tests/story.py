@@ -6,7 +6,7 @@ transfers are booked by the bank, money is counted in the books of both sides.
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
@@ -223,9 +223,15 @@ class Story(Withdrawing):
 
 
 @asynccontextmanager
-async def told(database: Database, sandbox: Sandbox, config: PlatformConfig = TOP_UPS_AT_ONCE) -> AsyncIterator[Story]:
-    """A story on fresh servers; at its end both books must be equal and no invariant broken."""
-    async with staged(database, sandbox, config) as stage:
+async def told(
+    database: Database, sandbox: Sandbox, config: PlatformConfig = TOP_UPS_AT_ONCE, *, begins_at: datetime
+) -> AsyncIterator[Story]:
+    """A story on fresh servers; at its end both books must be equal and no invariant broken.
+
+    Args:
+        begins_at: the moment that all clocks show at first.
+    """
+    async with staged(database, sandbox, config, begins_at) as stage:
         story = Story(stage)
         await story.watch_begins()
         yield story

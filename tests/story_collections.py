@@ -5,7 +5,7 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from escrow.domain.collections import CollectionMethod
+from escrow.domain.collections import CollectionAnswer, CollectionMethod
 from escrow.domain.journal import Basis
 from escrow.domain.money import yuan
 from escrow.domain.order_states import OrderCommand as Operation
@@ -119,6 +119,17 @@ class Cashier:
         """The channel settles what it collected, and the watch books the lines."""
         await self.ground.stage.sandbox.steer.settle_now(method)
         await self.ground.bank_lines_are_booked()
+
+    async def channel_says(self, number: str = "T-1", attempt: int = 1) -> CollectionAnswer:
+        """How a collection stands at its channel."""
+        stage = self.ground.stage
+        return await stage.sandbox.bank.collections.query(
+            self.at_bank(number, attempt), custody_account_no=stage.custody_account_no
+        )
+
+    def at_bank(self, number: str = "T-1", attempt: int = 1) -> str:
+        """The bank's number of a collection."""
+        return f"{self.ground.platform_no}/{number}:collect:{attempt}"
 
     async def state(self, number: str = "T-1") -> PayInState:
         """What the top-up answers when asked."""

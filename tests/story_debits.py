@@ -1,12 +1,11 @@
 """Sentences about members who are debited: mandates, direct debits, quick payments and their codes."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from stdnum import luhn
 from temporalio.client import WorkflowHandle
 
-from escrow.domain.calendars import SHANGHAI
 from escrow.domain.collections import CollectionMethod
 from escrow.domain.journal import Basis
 from escrow.domain.mandates import REVOKE, SIGN, MandateStatus, mandate_terms
@@ -63,7 +62,7 @@ class Debtors(Cashier):
             "account_id": "A-O1",
             "per_debit_fen": 20_000_000,
             "per_day_fen": 20_000_000,
-            "last_day": datetime.now(SHANGHAI).date() + timedelta(days=365),
+            "last_day": await self.story.last_day(365),
             **changes,
         }
         consent = await self._consent(f"{number}-sign", "mandate", number, SIGN, member_no, mandate_terms(**terms))
@@ -158,8 +157,8 @@ class Debtors(Cashier):
         )
 
     async def expiry(self) -> datetime:
-        """Half an hour from now, by the later of the server's clock and the real one."""
-        return max(await self.story.now(), datetime.now(UTC)) + timedelta(minutes=30)
+        """Half an hour from now."""
+        return await self.story.now() + timedelta(minutes=30)
 
     async def types(self, code: str, *, number: str = "T-1", request_no: str = "") -> str:
         """The payer types a code; how it compared."""
@@ -177,7 +176,6 @@ class Debtors(Cashier):
 
     async def bank_ends(self, number: str = "T-1", attempt: int = 1) -> None:
         """The bank has taken a debit in, and has ended it."""
-        bank = self.story.stage.sandbox.bank.collections
 
         async def was_taken() -> bool:
             # Not asked of the bank: a number that it is asked about before it comes is soon closed there.
@@ -187,14 +185,10 @@ class Debtors(Cashier):
             return state.request_no == f"{number}:collect:{attempt}" and state.status != "opened"
 
         async def has_ended() -> bool:
-            return (await bank.query(self.at_bank(number, attempt))).status in ("paid", "failed")
+            return (await self.channel_says(number, attempt)).status in ("paid", "failed")
 
         await self.story.until(was_taken, f"debit {attempt} of {number} is taken in")
         await self.story.until(has_ended, f"debit {attempt} of {number} ends")
-
-    def at_bank(self, number: str = "T-1", attempt: int = 1) -> str:
-        """The bank's number of a collection."""
-        return f"{self.story.platform_no}/{number}:collect:{attempt}"
 
     async def _consent(
         self, consent_no: str, kind: str, object_no: str, operation: str, by: str, terms: dict[str, Any]

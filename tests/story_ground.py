@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -12,6 +12,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 
 from escrow.domain.accounts import Purpose
+from escrow.domain.calendars import SHANGHAI
 from escrow.domain.money import format_fen, yuan
 from escrow.ledger.balances import list_accounts, platform_balances
 from escrow.ledger.bank_account_rows import NewBankAccount
@@ -142,11 +143,21 @@ class Ground:
         await self.stage.clock.follow()
         return await books_now(self.stage.reader, self.platform_no)
 
+    async def last_day(self, days: int) -> date:
+        """The day in Shanghai so many days from now, as the last one of something."""
+        return (await self.now()).astimezone(SHANGHAI).date() + timedelta(days=days)
+
     async def day_is_closed(self) -> None:
         """The accounting day is closed, its pending money matures."""
         reader, writer = self.stage.reader, self.stage.writer
         day = await accounting_day(reader, self.platform_no)
         await close_day(reader, writer, self.platform_no, day, occurred_at=await self.now())
+
+    async def ended_days_are_closed(self) -> None:
+        """Every accounting day before today is closed, as when the closing of days was late."""
+        now = await self.now()
+        yesterday = now.astimezone(SHANGHAI).date() - timedelta(days=1)
+        await close_day(self.stage.reader, self.stage.writer, self.platform_no, yesterday, occurred_at=now)
 
     async def ending_of(self, handle: WorkflowHandle[Any, Any], *, step: timedelta = timedelta(seconds=5)) -> Any:
         """Time passes in growing steps until a workflow has closed; answers its result.

@@ -1,12 +1,11 @@
 """Recordings of members, of money that channels collect, and of what is paid with it."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from escrow.domain.calendars import SHANGHAI
 from escrow.domain.transfers import TransferKind, transfer_terms
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.identity_checks import IdentitySubject
@@ -89,7 +88,7 @@ async def mandate_expired(story: Story) -> Recorded:
     """A mandate ends after its last day."""
     members = Debtors(story)
     await members.open()
-    await members.signs(last_day=datetime.now(SHANGHAI).date() + timedelta(days=2))
+    await members.signs(last_day=await story.last_day(2))
     await story.days_pass(4)
     await story.ending_of(members.mandate_process())
     return members.mandate_process()

@@ -17,6 +17,7 @@ from temporalio.client import WorkflowHandle
 
 from escrow.domain.rails import Rail
 from escrow.leave import leave
+from tests.beginning import beginning
 from tests.histories import money_in
 from tests.postgres import new_database, running_server
 from tests.sandbox import running_sandbox
@@ -173,13 +174,11 @@ async def record(names: list[str], folder: Path) -> None:
         server = await opened.enter_async_context(running_server())
         books = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="recording-")))
         bank = await opened.enter_async_context(
-            running_sandbox(
-                books, "--start-at", TUESDAY_MORNING, "--closing-grace-seconds", "0.02", "--delay-factor", "0.1"
-            )
+            running_sandbox(books, "--closing-grace-seconds", "0.02", "--delay-factor", "0.1")
         )
         database = await new_database(server)
         for name in names:
-            async with told(database, bank) as story:
+            async with told(database, bank, begins_at=beginning(TUESDAY_MORNING)) as story:
                 history = await (await RECORDINGS[name](story)).fetch_history()
             text = json.dumps(_impersonal(json.loads(history.to_json())), ensure_ascii=False, indent=1)
             await asyncio.to_thread((folder / f"{name}.json").write_text, text + "\n")

@@ -1,20 +1,20 @@
 """Fixtures of the workflow tests: one database and one bank for the session, a fresh story for each test."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
-from pathlib import Path
-from typing import Protocol
-from zoneinfo import ZoneInfo
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 
 import pytest
 
 from escrow.domain.platform_config import PlatformConfig
 from escrow.stack.postgres import PostgresServer
+from tests.beginning import beginning
 from tests.postgres import Database, new_database
 from tests.sandbox import Sandbox, running_sandbox
-from tests.stage import TUESDAY_MORNING
 from tests.story import Story, told
+
+#: So long is stuck what the bank is made to be stuck with: longer than any story of the kind lasts.
+STUCK = timedelta(days=2)
 
 
 @pytest.fixture(scope="session")
@@ -25,15 +25,16 @@ async def database(server: PostgresServer) -> Database:
 
 @pytest.fixture(scope="session")
 async def shared_bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
-    """A bank whose clock no test moves."""
-    options = ["--start-at", TUESDAY_MORNING, "--closing-grace-seconds", "0.5", "--late-seconds", "0.3"]
+    """A bank at which each story has an account of its own, with a clock of its own."""
+    options = ["--closing-grace-seconds", "0.5", "--late-seconds", "0.3"]
+    options += ["--stuck-seconds", str(STUCK.total_seconds())]
     async with running_sandbox(tmp_path_factory.mktemp("bank"), *options) as running:
         yield running
 
 
 @pytest.fixture
 async def story(database: Database, shared_bank: Sandbox) -> AsyncIterator[Story]:
-    async with told(database, shared_bank) as story:
+    async with told(database, shared_bank, begins_at=beginning()) as story:
         yield story
 
 
@@ -43,32 +44,13 @@ StoryUnder = Callable[[PlatformConfig], AbstractAsyncContextManager[Story]]
 @pytest.fixture
 def story_under(database: Database, shared_bank: Sandbox) -> StoryUnder:
     """Begins a story on a platform with another configuration than the default."""
-    return lambda config: told(database, shared_bank, config)
+    return lambda config: told(database, shared_bank, config, begins_at=beginning())
+
+
+StoryAt = Callable[[str], AbstractAsyncContextManager[Story]]
 
 
 @pytest.fixture
-async def todays_bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
-    """A bank whose day is that of the books."""
-    now = datetime.now(ZoneInfo("Asia/Shanghai")).isoformat(timespec="seconds")
-    async with running_sandbox(tmp_path_factory.mktemp("bank"), "--start-at", now) as running:
-        yield running
-
-
-class StoryAt(Protocol):
-    """Begins a story at a bank of its own, whose clock the story may move."""
-
-    def __call__(self, start_at: str, *options: str) -> AbstractAsyncContextManager[Story]:
-        """`start_at` is what the bank's clock shows first; the options are the bank's."""
-
-
-@pytest.fixture
-def story_at(server: PostgresServer, tmp_path: Path) -> StoryAt:
-    @asynccontextmanager
-    async def begin(start_at: str, *options: str) -> AsyncIterator[Story]:
-        async with (
-            running_sandbox(tmp_path / "bank", "--start-at", start_at, *options) as bank,
-            told(await new_database(server), bank) as story,
-        ):
-            yield story
-
-    return begin
+def story_at(database: Database, shared_bank: Sandbox) -> StoryAt:
+    """Begins a story at a moment of its own."""
+    return lambda moment: told(database, shared_bank, begins_at=beginning(moment))

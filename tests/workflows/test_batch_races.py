@@ -7,7 +7,7 @@ import asyncio
 import itertools
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -27,6 +27,7 @@ from escrow.domain.order_operations import order_operation_hash, pay_terms
 from escrow.domain.platform_config import PlatformConfig, Settlement
 from escrow.domain.requests import derived
 from escrow.ledger.balances import member_balances
+from escrow.ledger.books_time import books_now
 from escrow.ledger.claims import claimed
 from escrow.ledger.connections import connect
 from escrow.ledger.consents import NewConsent, record_consent
@@ -48,7 +49,6 @@ _WRITERS = 4
 #: How whoever comes too late is refused.
 _EXPECTED = {"order_state", "insufficient_balance", "claim_taken", "money_inside", "request_no_reused"}
 _PLATFORMS = itertools.count(1)
-_NOW = datetime.now(UTC)
 _PRICES_FEN = {f"D-{number}": 100 * number for number in range(1, 7)}
 _order_nos = st.sampled_from(sorted(_PRICES_FEN))
 
@@ -87,6 +87,7 @@ class Race:
         """Let everything happen at once, then look at what the books say."""
         self.owner = await asyncpg.connect(self.database.superuser_dsn)
         self.reader = Reader(self.database.dsn)
+        self.now = await books_now(self.reader, self.platform_no)
         writers = [await LedgerWriter.start(self.database.dsn, patience_seconds=0) for _ in range(_WRITERS)]
         configured = settings_for(self.database, self.sandbox)
         self.rooms = [Activities(configured, writer, self.reader, self.sandbox.bank) for writer in writers]
@@ -127,7 +128,7 @@ class Race:
             platform_no=self.platform_no, order_no=order_no, operation="pay", by="O-1", terms=terms
         )
         await self._consent(f"R-{number}", "order", order_no, "pay", terms)
-        state = states.after_payment(states.opening_state(self._contract(order_no)), self._contract(order_no), _NOW)
+        state = states.after_payment(states.opening_state(self._contract(order_no)), self._contract(order_no), self.now)
         step = self._step("order", order_no, derived(order_no, "freeze"), event_type="order.paid").model_copy(
             update={
                 "status": state.status.value,
@@ -230,7 +231,7 @@ class Race:
             event_type=event_type,
             status="awaiting_payment",
             document={},
-            occurred_at=_NOW,
+            occurred_at=self.now,
             is_first=is_first,
         )
 

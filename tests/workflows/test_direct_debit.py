@@ -1,11 +1,9 @@
 """Direct debits: made once, over the next channel only after a definite no, and never beyond what was signed."""
 
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from escrow.domain.calendars import SHANGHAI
 from tests.api.payers import NAME
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO
 from tests.story import Story
@@ -174,7 +172,7 @@ async def test_an_order_that_was_cancelled_meanwhile_gets_nothing_and_the_debit_
 
 
 async def test_a_mandate_ends_by_itself_after_its_last_day_and_the_bank_is_told(story: Story) -> None:
-    members = await debtors(story, last_day=datetime.now(SHANGHAI).date() + timedelta(days=2))
+    members = await debtors(story, last_day=await story.last_day(2))
     await story.days_pass(4)
     assert await story.ending_of(members.mandate_process()) == "expired"
 

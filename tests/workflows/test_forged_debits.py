@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -146,7 +146,7 @@ async def test_a_member_whom_the_register_no_longer_knows_is_debited_no_more(sto
         check_no,
         event=MemberEvent.IDENTITY_NOT_MATCHED,
         outcome={"result": "mismatch", "source": "test", "as_of": "2026-03-03"},
-        occurred_at=datetime.now(UTC),
+        occurred_at=await story.now(),
     )
     await members.asks("1.00", mandate_no=MANDATE)
     await members.stands("T-1", "failed")

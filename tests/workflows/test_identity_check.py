@@ -67,7 +67,7 @@ async def test_a_person_is_what_the_register_says(story: Story, stem: str, statu
     assert member.status == status
     identity = member.facts["identity"]
     assert (identity["result"], identity["source"]) == (result, "sandbox register of persons")
-    assert identity["as_of"] == "2026-03-03"
+    assert identity["as_of"] == (await story.last_day(0)).isoformat()
     assert [event.event_type for event in await story.events("member", "O-9")][-1] == (
         "member.identity_verified" if status == "verified" else "member.identity_refused"
     )

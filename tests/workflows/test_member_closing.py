@@ -16,8 +16,10 @@ from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.member_closing import Closing
 from escrow.ledger.members import MemberKind
 from tests.identities import verify
+from tests.stage import TUESDAY_MORNING
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER, OWNERS_CARD
+from tests.workflows.conftest import StoryAt
 from tests.workflows.test_direct_payment import paid_order, refund_ends
 from workflows.member_closing import MemberClosing
 from workflows.messages import PAYMENTS_TASK_QUEUE, MemberClosingInput, member_closing_workflow_id
@@ -123,17 +125,15 @@ async def test_a_refund_that_its_channel_may_not_give_back_stands_in_the_way(sto
     await refund_ends(story)
 
 
-async def test_a_member_closes_only_when_its_last_payout_can_no_longer_come_back(story: Story) -> None:
-    await story.members_open()
-    await story.owner_transfers("100.00")
-    await story.withdraws("100.00", member_no=OWNER)
-    assert (await story.withdrawal_ends()).status == "paid"
-    paid_at = datetime.fromisoformat((await story.in_the_books("withdrawal", "W-1")).body["booked_at"])
-    closing = await begins_to_close(story, OWNER)
-    # The bank's clock shows a Tuesday in March: seven working days are the Thursday after next.
-    horizon = datetime.fromisoformat("2026-03-13T00:00:00+08:00")
-    assert paid_at < horizon
-    assert closing.closes_at == max(horizon, closing.asked_at + timedelta(seconds=10))
+async def test_a_member_closes_only_when_its_last_payout_can_no_longer_come_back(story_at: StoryAt) -> None:
+    async with story_at(TUESDAY_MORNING) as story:
+        await story.members_open()
+        await story.owner_transfers("100.00")
+        await story.withdraws("100.00", member_no=OWNER)
+        assert (await story.withdrawal_ends()).status == "paid"
+        closing = await begins_to_close(story, OWNER)
+        # Seven working days after a Tuesday in March: the Thursday after next.
+        assert closing.closes_at == datetime.fromisoformat("2026-03-13T00:00:00+08:00")
 
 
 async def test_a_closing_is_not_completed_before_its_day(story: Story) -> None:

@@ -1,5 +1,7 @@
 """Top-ups through channels: credited once as asked, pending until settled; whatever else was paid goes back."""
 
+from datetime import timedelta
+
 import pytest
 
 from escrow.channels.collections import CollectionOrder
@@ -262,7 +264,7 @@ async def test_a_payment_that_no_top_up_looks_after_waits_in_suspense_from_its_s
             method=CollectionMethod.QR_ALIPAY,
             amount_fen=50_000,
             subject="?",
-            expires_at=await story.now(),
+            expires_at=await story.now() + timedelta(minutes=30),
         )
     )
     await steer.pay(number)

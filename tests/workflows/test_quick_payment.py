@@ -76,7 +76,7 @@ async def test_a_code_is_good_for_two_minutes_and_another_one_is_sent(story_at: 
     async with story_at("2026-03-03T10:00:00+08:00") as story:
         members = await asked(story)
         before = (await story.in_the_books("pay_in", "T-1")).body["interaction"]["code_expires_at"]
-        await story.stage.sandbox.steer.move_clock(story.stage.custody_account_no, by=timedelta(seconds=121))
+        await story.time_passes(timedelta(seconds=121))
         assert await members.types(CODE, request_no="R-late") == "expired"
 
         await members.handle().execute_update("send_code", {"request_no": "S-1"})

@@ -185,7 +185,7 @@ async def returned_remittance(story: Story) -> str:
     await story.payee_has("20,000.00")
     await story.withdraws("1,900.05")
     assert (await story.withdrawal_ends()).status == "paid"
-    await story.stage.sandbox.steer.move_clock(story.stage.custody_account_no, by=timedelta(days=3))
+    await story.days_pass(3)
     await story.bank_lines_are_booked()
     (suspended,) = [account for account in await story.balances() if account.startswith("suspense:")]
     return suspended.removeprefix("suspense:")

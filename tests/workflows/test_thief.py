@@ -21,7 +21,7 @@ from escrow.ledger.bank_account_rows import NewBankAccount
 from tests.stage import TUESDAY_MORNING
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER
-from tests.workflows.conftest import StoryAt, StoryUnder
+from tests.workflows.conftest import STUCK, StoryAt, StoryUnder
 from workflows import order_state as states
 from workflows.messages import (
     OrderContract,
@@ -358,7 +358,7 @@ async def test_a_payout_is_settled_by_its_own_bank_line_only(story_at: StoryAt) 
         await story.withdrawal("W-1").terminate("a thief")
         await story.stage.sandbox.steer.next_suffers("timeout_booked", "read")
         await story.withdrawal("W-2").signal("bank_notice", {"notice_id": "1", "kind": "payout"})
-        await story.stage.sandbox.steer.move_clock(story.stage.custody_account_no, by=timedelta(minutes=11))
+        await story.stage.sandbox.steer.move_clock(story.stage.custody_account_no, by=STUCK)
         serials = {payout["reqSeq"]: payout["serialNo"] for payout in await story.stage.sandbox.steer.payouts()}
 
         async def the_bank_is_asked() -> bool:

@@ -6,7 +6,7 @@ The thief has a worker too, and so can have any activity run with any request un
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -73,7 +73,7 @@ def step_of(story: Story, request_no: str, number: str = "T-1", bases: tuple[Bas
         event_type="pay_in.paid",
         status="paid",
         document={},
-        occurred_at=datetime.now(UTC),
+        occurred_at=story.stage.begins_at,
         bases=bases,
     )
 
@@ -226,7 +226,7 @@ async def test_no_other_step_says_what_a_payer_is_shown(story: Story) -> None:
 async def test_an_object_arms_no_clock_of_another(story: Story) -> None:
     thief = await paid_top_up(story)
     await story.order_opens()
-    clock = DeadlineChange(object_kind="order", object_no="D-1001", name="start", due_at=datetime.now(UTC))
+    clock = DeadlineChange(object_kind="order", object_no="D-1001", name="start", due_at=story.stage.begins_at)
     step = step_of(story, "T-1:clock").model_copy(update={"deadlines": (clock,)})
 
     with pytest.raises(Refused) as refusal:
@@ -269,7 +269,7 @@ async def _something_idle_runs_as(story: Story, workflow_id: str) -> Any:
             platform_no=story.platform_no,
             member_no=OWNER,
             request_no="R-none",
-            closes_at=datetime.now(UTC) + timedelta(days=3650),
+            closes_at=story.stage.begins_at + timedelta(days=3650),
         ),
         id=workflow_id,
         task_queue=PAYMENTS_TASK_QUEUE,

@@ -7,11 +7,10 @@ import pytest
 
 from escrow.domain.errors import Refused
 from escrow.domain.transfers import TransferKind
-from escrow.stack.postgres import PostgresServer
-from tests.sandbox import Sandbox
 from tests.story import Story
 from tests.story_collections import Cashier
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER, OWNERS_CARD
+from tests.workflows.conftest import StoryUnder
 from tests.workflows.test_direct_payment import NUMBER, paid_order
 from tests.workflows.test_suspense_return import STRANGERS_CARD, basis_of, consents, sends_back, stranger_sends
 from tests.workflows.test_thief_collections import Accomplice, step_of
@@ -98,10 +97,8 @@ async def test_nobody_says_afterwards_whom_a_channel_collected_for(story: Story)
     assert await transferred(story, TransferKind.ASSIGNMENT, "AS-1", number, CONTRACTOR, KEPT) == "refused"
 
 
-async def test_two_operators_send_it_on_to_an_account_of_its_member_when_it_is_settled(
-    server: PostgresServer, todays_bank: Sandbox
-) -> None:
-    async with story_of(server, todays_bank) as story:
+async def test_two_operators_send_it_on_to_an_account_of_its_member_when_it_is_settled(story_under: StoryUnder) -> None:
+    async with story_of(story_under) as story:
         await _what_exceeds_a_top_up(story)
         number, payouts = await suspended(story), story.stage.registry.suspense_payouts
         asked: dict[str, Any] = {"credit_no": number, "amount_fen": 90_000, "operator_no": "zhang"}
@@ -157,10 +154,8 @@ async def test_where_the_books_know_nobody_two_operators_name_the_holder_too(sto
 
 
 @pytest.mark.parametrize("may", [True, False])
-async def test_a_platforms_key_sends_back_only_what_it_may(
-    server: PostgresServer, todays_bank: Sandbox, may: bool
-) -> None:
-    async with story_of(server, todays_bank, suspense_returned_by_platform=may) as story:
+async def test_a_platforms_key_sends_back_only_what_it_may(story_under: StoryUnder, may: bool) -> None:
+    async with story_of(story_under, suspense_returned_by_platform=may) as story:
         number = await stranger_sends(story, "500.00")
         await sends_back(story, number, "400.00", await consents(story, number, "400.00"))
         assert (await story.withdrawal_ends("SR-1")).status == ("paid" if may else "refused")

@@ -1,6 +1,6 @@
 """A thief with a worker of its own, and transfers: each stands on the consent to just it, and says what it moved."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -33,7 +33,7 @@ def transfer(
         event_type=f"{kind}.done",
         status="done",
         document={"subject_no": subject_no, "member_no": member_no, "amount_fen": fen} | told,
-        occurred_at=datetime.now(UTC),
+        occurred_at=story.stage.begins_at,
         bases=(basis,),
         is_first=True,
     )

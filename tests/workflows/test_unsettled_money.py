@@ -12,12 +12,10 @@ from escrow.domain.errors import Refused
 from escrow.domain.platform_config import PlatformConfig, Settlement
 from escrow.domain.transfers import TransferKind
 from escrow.ledger.days import accounting_day
-from escrow.stack.postgres import PostgresServer
-from tests.postgres import new_database
-from tests.sandbox import Sandbox
-from tests.story import Story, told
+from tests.story import Story
 from tests.story_collections import Cashier
 from tests.story_ground import OWNER
+from tests.workflows.conftest import StoryUnder
 from tests.workflows.test_direct_payment import paid_order
 from tests.workflows.test_whole_day import transferred
 
@@ -25,10 +23,10 @@ PRICE = "186,000.00"
 
 
 @asynccontextmanager
-async def story_of(server: PostgresServer, bank: Sandbox, **config: object) -> AsyncIterator[Story]:
+async def story_of(begins: StoryUnder, **config: object) -> AsyncIterator[Story]:
     """A story on a platform of this configuration, with top-ups by transfer at once."""
     configured = PlatformConfig.model_validate({"top_up_settlement": Settlement.T_PLUS_0, **config})
-    async with told(await new_database(server), bank, configured) as story:
+    async with begins(configured) as story:
         yield story
 
 
@@ -37,9 +35,9 @@ async def today_of(story: Story) -> date:
 
 
 async def test_an_order_that_is_paid_from_it_on_the_day_of_its_settlement_keeps_it_pending(
-    server: PostgresServer, todays_bank: Sandbox
+    story_under: StoryUnder,
 ) -> None:
-    async with story_of(server, todays_bank) as story:
+    async with story_of(story_under) as story:
         await story.members_open()
         cashier = Cashier(story)
         await cashier.opens(PRICE)
@@ -60,18 +58,16 @@ async def test_an_order_that_is_paid_from_it_on_the_day_of_its_settlement_keeps_
 
 
 async def test_transferred_money_that_only_waits_for_the_day_to_end_is_released_at_once(
-    server: PostgresServer, todays_bank: Sandbox
+    story_under: StoryUnder,
 ) -> None:
-    async with story_of(server, todays_bank, top_up_settlement=Settlement.T_PLUS_1) as story:
+    async with story_of(story_under, top_up_settlement=Settlement.T_PLUS_1) as story:
         await story.paid_order()
         await story.starts()
         assert (await story.balances())["C-1/withdrawable"] == "53,010.00"
 
 
-async def test_a_self_operated_platform_has_it_pending_until_its_day_is_closed(
-    server: PostgresServer, todays_bank: Sandbox
-) -> None:
-    async with story_of(server, todays_bank, business_model="self_operated", commission_basis_points=0) as story:
+async def test_a_self_operated_platform_has_it_pending_until_its_day_is_closed(story_under: StoryUnder) -> None:
+    async with story_of(story_under, business_model="self_operated", commission_basis_points=0) as story:
         await story.members_open()
         await story.order_opens(contractor_no="platform", payee_is_platform=True, commission_basis_points=0)
         cashier = Cashier(story)
@@ -92,8 +88,8 @@ async def test_a_self_operated_platform_has_it_pending_until_its_day_is_closed(
         assert f"pending:{settles_on}" not in balances
 
 
-async def test_a_payment_to_the_platform_keeps_it_pending(server: PostgresServer, todays_bank: Sandbox) -> None:
-    async with story_of(server, todays_bank, business_model="self_operated", commission_basis_points=0) as story:
+async def test_a_payment_to_the_platform_keeps_it_pending(story_under: StoryUnder) -> None:
+    async with story_of(story_under, business_model="self_operated", commission_basis_points=0) as story:
         await story.members_open()
         cashier = Cashier(story)
         await cashier.opens("1,000.00")
@@ -107,10 +103,8 @@ async def test_a_payment_to_the_platform_keeps_it_pending(server: PostgresServer
         assert "own" not in balances
 
 
-async def test_money_of_a_channel_that_is_assigned_waits_for_its_settlement(
-    server: PostgresServer, todays_bank: Sandbox
-) -> None:
-    async with story_of(server, todays_bank) as story:
+async def test_money_of_a_channel_that_is_assigned_waits_for_its_settlement(story_under: StoryUnder) -> None:
+    async with story_of(story_under) as story:
         await paid_order(story)
         cashier = Cashier(story)
         await cashier.payer_pays("900.12", number="D-1001:pay:1")  # a second payment, which cannot be given back

@@ -12,7 +12,7 @@ from escrow.ledger.balances import platform_balances
 from escrow.ledger.bank_account_rows import NewBankAccount
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO, TUESDAY_MORNING
 from tests.story import Story
-from tests.workflows.conftest import StoryAt, StoryUnder
+from tests.workflows.conftest import STUCK, StoryAt, StoryUnder
 
 SATURDAY_NOON = "2026-03-07T12:00:00+08:00"
 COMPANY = "精工装饰工程有限公司"
@@ -146,7 +146,7 @@ async def test_a_lost_notice_is_made_good_by_asking(story_at: StoryAt) -> None:
         await story.withdraws("20,000.00")
         await story.withdrawal_is("submitted")
 
-        await story.stage.sandbox.steer.move_clock(story.stage.custody_account_no, by=timedelta(minutes=11))
+        await story.stage.sandbox.steer.move_clock(story.stage.custody_account_no, by=STUCK)
 
         assert (await story.withdrawal_ends()).status == "paid"
 
@@ -158,7 +158,7 @@ async def test_a_notice_makes_the_withdrawal_ask_at_once(story_at: StoryAt) -> N
         await story.withdraws("20,000.00")
         await story.withdrawal_is("submitted")
         await story.hours_pass(0.1)
-        await story.stage.sandbox.steer.move_clock(story.stage.custody_account_no, by=timedelta(minutes=11))
+        await story.stage.sandbox.steer.move_clock(story.stage.custody_account_no, by=STUCK)
 
         await story.withdrawal().signal("bank_notice", {"notice_id": "1", "kind": "payout"})
 
@@ -176,7 +176,7 @@ async def test_a_payout_that_stays_unknown_for_a_day_is_shown_to_an_operator(sto
 
         assert (await story.withdrawal_state()).status == "needs_attention"
         assert (await story.in_the_books("withdrawal", "W-1")).status == "needs_attention"
-        await story.stage.sandbox.steer.move_clock(story.stage.custody_account_no, by=timedelta(minutes=11))
+        await story.stage.sandbox.steer.move_clock(story.stage.custody_account_no, by=STUCK)
         await story.operator_resumes(story.withdrawal())
         await story.withdrawal_is("paid")
 
@@ -297,7 +297,7 @@ async def test_cancelling_the_workflow_in_temporal_does_not_stop_a_payout_under_
         await story.withdrawal_is("submitted")
 
         await story.withdrawal().cancel()
-        await story.stage.sandbox.steer.move_clock(story.stage.custody_account_no, by=timedelta(minutes=11))
+        await story.stage.sandbox.steer.move_clock(story.stage.custody_account_no, by=STUCK)
 
         assert (await story.withdrawal_ends()).status == "paid"
 
@@ -312,7 +312,7 @@ async def test_continuing_as_new_keeps_the_payment_order_under_way(story_at: Sto
         await story.hours_pass(2)
         assert (await story.withdrawal().describe()).run_id != first_run
 
-        await story.stage.sandbox.steer.move_clock(story.stage.custody_account_no, by=timedelta(minutes=11))
+        await story.stage.sandbox.steer.move_clock(story.stage.custody_account_no, by=STUCK)
 
         assert (await story.withdrawal_ends()).status == "paid"
         assert await story.payouts_at_bank() == [("SUPER_ONLINE", "60000.00", "SUCCESS")]

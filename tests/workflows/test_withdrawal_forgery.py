@@ -1,7 +1,6 @@
 """A withdrawal that somebody starts by hand in the Temporal UI moves nothing, whatever its input claims."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
@@ -230,7 +229,7 @@ def _worker_of_the_thief(story: Story, basis: Basis) -> tuple[Accomplice, HoldMo
         event_type="withdrawal.held",
         status="held",
         document={"attempts": [], "route": [], "opens_at": None, "attention": "", "order_no": ""},
-        occurred_at=datetime.now(UTC),
+        occurred_at=story.stage.begins_at,
         bases=(basis,),
         is_first=True,
     )
