@@ -45,6 +45,8 @@ _TOGETHER = {
     ],
     "the stack of stories": [
         "tests/testing/test_client.py",
+        "tests/testing/test_documentation.py",
+        "tests/testing/test_running_stack.py",
         *(f"stories/{file.name}" for file in (Path(__file__).parents[1] / "stories").iterdir()),
     ],
 }
