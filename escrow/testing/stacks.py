@@ -27,6 +27,7 @@ from escrow.stack.up import Ports, Stack
 from escrow.testing.connection import Connection
 from escrow.testing.members import PlatformUnderTest
 from escrow.testing.numbers import Numbers
+from escrow.testing.waiting import PATIENCE_SECONDS
 
 Result = TypeVar("Result")
 
@@ -50,12 +51,21 @@ class Background:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Run something there and wait for it; an interruption here, as by Ctrl-C, ends it there."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        """Run something there and wait for it; an interruption here, as by Ctrl-C, ends it there first."""
+        has_ended = threading.Event()
+
+        async def watched() -> Result:
+            try:
+                return await work
+            finally:
+                has_ended.set()
+
+        future = asyncio.run_coroutine_threadsafe(watched(), self._loop)
         try:
             return future.result()
         except BaseException:
             future.cancel()
+            has_ended.wait(PATIENCE_SECONDS)
             raise
 
     async def awaited(self, work: Coroutine[Any, Any, Result]) -> Result:
