@@ -20,6 +20,14 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steadfast import steadfast
 
 
+#: Marks workflows that have asked the books from their beginning.
+_SINCE = "books-time"
+
+
+#: Two clocks may differ by less without anybody having moved one; whoever moves the books moves them further.
+_MOVED = timedelta(milliseconds=500)
+
+
 class BooksClock:
     """The books' time for one platform.
 
@@ -41,12 +49,23 @@ class BooksClock:
         Args:
             on_cancel: as for `until`.
         """
+        if not self.was_asked():
+            return
         await (self._read() if on_cancel is None else steadfast(self._read(), on_cancel=on_cancel))
 
+    def was_asked(self) -> bool:
+        """Whether this run asked the books when it began; what the first release began goes by Temporal's time."""
+        return workflow.patched(_SINCE)
+
     async def look(self) -> None:
-        """The books' time was moved: read it anew, and let every wait be counted anew."""
+        """The books' time may have been moved: read it anew; if it was, every wait is counted anew.
+
+        Where nobody can move it this changes nothing, whoever sends the signal: no pause ends early by it.
+        """
+        before = self._ahead
         await self._read()
-        self._looks += 1
+        if abs(self._ahead - before) > _MOVED:
+            self._looks += 1
 
     async def until(
         self,
@@ -99,17 +118,24 @@ class BooksClock:
 
     async def _read(self) -> None:
         """Ask the books, however long they are away: in the workflow task at first, outside of it from then on."""
-        try:
-            moment = await workflow.execute_local_activity_method(
-                BooksTimeActivities.books_time, self._platform_no, summary="ask the books what time it is", **BOOKS_TIME
-            )
-        except FailureError as error:
-            if is_cancelled_exception(error):
-                raise
-            moment = await workflow.execute_activity_method(
-                BooksTimeActivities.books_time,
-                self._platform_no,
-                summary="ask the books what time it is",
-                **BOOKS_TIME_AWAITED,
-            )
-        self._ahead = moment - workflow.now()
+        while True:
+            try:
+                moment = await workflow.execute_local_activity_method(
+                    BooksTimeActivities.books_time,
+                    self._platform_no,
+                    summary="ask the books what time it is",
+                    **BOOKS_TIME,
+                )
+            except FailureError as error:
+                if is_cancelled_exception(error):
+                    raise
+                # Only waited for: when this answer is taken it may be hours old, the local activity's is fresh.
+                await workflow.execute_activity_method(
+                    BooksTimeActivities.books_time,
+                    self._platform_no,
+                    summary="wait until the books are there",
+                    **BOOKS_TIME_AWAITED,
+                )
+            else:
+                self._ahead = moment - workflow.now()
+                return

@@ -35,7 +35,11 @@ class OrderReminders(OrderDesk):
             return
         reminder_at = current.inspection_due_at - self.contract.periods.reminder_before_end
         label = f"M{milestone.number} {milestone.name}"
-        await self.clock.until(lambda: False, reminder_at, summary=f"remind the owner of {label}")
+        summary = f"remind the owner of {label}"
+        if self.clock.was_asked():
+            await self.clock.until(lambda: False, reminder_at, summary=summary)
+        elif reminder_at > self.clock.now():
+            await workflow.sleep(reminder_at - self.clock.now(), summary=summary)  # as the first release began it
         await self.remind_owner(milestone)
 
     async def remind_owner(self, milestone: MilestoneTerms) -> None:

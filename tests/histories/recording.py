@@ -1,7 +1,7 @@
 """`python -m tests.histories.recording`: record the histories that every later version of the workflows must replay.
 
-Run it when a workflow changes on purpose in a way that `workflow.patched` keeps replayable, and add the new
-histories beside the old ones: the old ones stay, since orders that began under them still run.
+Run it when a workflow changes on purpose in a way that `workflow.patched` keeps replayable. The histories of what was
+released stay in folders of their own beside the new ones, since orders that began under them still run.
 """
 
 import asyncio
