@@ -10,6 +10,7 @@ import asyncpg
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
+from temporalio.service import RPCError, RPCStatusCode
 
 from escrow.domain.accounts import Purpose
 from escrow.domain.calendars import SHANGHAI
@@ -165,6 +166,7 @@ class Ground:
         Raises:
             WorkflowFailureError: it ended with a failure.
         """
+        await self.until(lambda: _runs_or_ran(handle), f"{handle.id} is started")
         # Not by `result()` alone: the server's long poll would time out by the skipped clock.
         for _ in range(_STEPS_AT_MOST):
             if (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:
@@ -244,6 +246,16 @@ class Ground:
 
     async def is_entered(self, kind: str, object_no: str) -> bool:
         return await get_object(self.stage.reader, self.platform_no, kind, object_no) is not None
+
+
+async def _runs_or_ran(handle: WorkflowHandle[Any, Any]) -> bool:
+    try:
+        await handle.describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 async def details_of(handle: WorkflowHandle[Any, Any]) -> str:

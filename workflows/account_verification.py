@@ -7,6 +7,7 @@ import asyncio
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
+from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.verification import Standing, VerificationActivities, VerificationRef
@@ -43,7 +44,7 @@ class AccountVerification:
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.standing.status.value
 
-    @workflow.signal
+    @workflow.signal(unfinished_policy=HandlerUnfinishedPolicy.ABANDON)
     async def look(self) -> None:
         """The books' time was moved: what is left of the time to confirm is counted anew."""
         await self.clock.look()

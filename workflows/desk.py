@@ -5,6 +5,7 @@ from typing import Protocol, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
+from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.failures import from_temporal
@@ -85,7 +86,7 @@ class Desk:
         """Somebody asked Temporal to cancel: a process with money inside goes on to its proper end."""
         self.note("temporal cancel", "ignored: money is inside, the process goes on to its proper end")
 
-    @workflow.signal
+    @workflow.signal(unfinished_policy=HandlerUnfinishedPolicy.ABANDON)
     async def look(self) -> None:
         """The books' time was moved: whatever is waited for, what is left of it is counted anew."""
         await self.clock.look()

@@ -5,6 +5,7 @@ The input names a stored check; whom it is about, and the answer, stay in the le
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
+from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.identity import CheckRef, IdentityActivities
@@ -57,7 +58,7 @@ class IdentityCheck:
             **BANK_QUESTION,
         )
 
-    @workflow.signal
+    @workflow.signal(unfinished_policy=HandlerUnfinishedPolicy.ABANDON)
     async def look(self) -> None:
         """The books' time was moved: the registry is asked again now."""
         await self.clock.look()

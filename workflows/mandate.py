@@ -7,6 +7,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError
+from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.mandates import MandateActivities, MandateRef, MandateStanding
@@ -67,7 +68,7 @@ class MandateProcess:
                 workflow.set_current_details(f"{standing.status}, at the latest until {standing.ends_at.isoformat()}")
                 return standing
 
-    @workflow.signal
+    @workflow.signal(unfinished_policy=HandlerUnfinishedPolicy.ABANDON)
     async def look(self) -> None:
         """The books' time was moved: what is left until its last day is over is counted anew."""
         await self.clock.look()

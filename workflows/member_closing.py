@@ -2,6 +2,7 @@
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
+from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.member_closing import ClosingRef, MemberClosingActivities
@@ -51,7 +52,7 @@ class MemberClosing:
         """A member must not stay between open and closed: a cancellation from outside is counted and passed over."""
         self.cancels += 1
 
-    @workflow.signal
+    @workflow.signal(unfinished_policy=HandlerUnfinishedPolicy.ABANDON)
     async def look(self) -> None:
         """The books' time was moved: what is left until the closing is counted anew."""
         await self.clock.look()

@@ -48,21 +48,22 @@ CARD = NewBankAccount(
     ],
 )
 async def test_a_rail_wins_a_payout_and_it_arrives(
-    story: Story, rail: Rail, account: NewBankAccount, amount: str
+    story_at: StoryAt, rail: Rail, account: NewBankAccount, amount: str
 ) -> None:
-    await story.payee_has(amount, account)
+    async with story_at(TUESDAY_MORNING) as story:
+        await story.payee_has(amount, account)
 
-    await story.withdraws(amount)
-    outcome = await story.withdrawal_ends()
+        await story.withdraws(amount)
+        outcome = await story.withdrawal_ends()
 
-    assert (outcome.status, outcome.rail) == ("paid", rail)
-    [(_, sent, state)] = await story.payouts_at_bank()
-    assert (sent, state) == (amount.replace(",", ""), "SUCCESS")
-    assert "C-1/withdrawable" not in await story.balances()
-    stored = await story.in_the_books("withdrawal", "W-1")
-    assert stored.status == "paid"
-    assert stored.body["rail"] == rail
-    assert len(stored.body["route"]) == 1 + len(Rail)
+        assert (outcome.status, outcome.rail) == ("paid", rail)
+        [(_, sent, state)] = await story.payouts_at_bank()
+        assert (sent, state) == (amount.replace(",", ""), "SUCCESS")
+        assert "C-1/withdrawable" not in await story.balances()
+        stored = await story.in_the_books("withdrawal", "W-1")
+        assert stored.status == "paid"
+        assert stored.body["rail"] == rail
+        assert len(stored.body["route"]) == 1 + len(Rail)
 
 
 async def test_the_sixth_rail_wins_on_a_saturday(story_at: StoryAt) -> None:
@@ -76,29 +77,31 @@ async def test_the_sixth_rail_wins_on_a_saturday(story_at: StoryAt) -> None:
         assert await story.payouts_at_bank() == [("SMALL_VALUE", "1000000.00", "SUCCESS")]
 
 
-async def test_a_definite_no_leads_to_the_next_rail(story: Story) -> None:
-    await story.payee_has("20,000.00")
-    await story.stage.sandbox.steer.next_suffers("declined")
+async def test_a_definite_no_leads_to_the_next_rail(story_at: StoryAt) -> None:
+    async with story_at(TUESDAY_MORNING) as story:
+        await story.payee_has("20,000.00")
+        await story.stage.sandbox.steer.next_suffers("declined")
 
-    await story.withdraws("20,000.00")
-    outcome = await story.withdrawal_ends()
+        await story.withdraws("20,000.00")
+        outcome = await story.withdrawal_ends()
 
-    assert (outcome.status, outcome.rail) == ("paid", Rail.HVPS)
-    attempts = (await story.in_the_books("withdrawal", "W-1")).body["attempts"]
-    assert [(item["request_no"], item["rail"], item["outcome"]) for item in attempts] == [
-        ("W-1:payout:1", "ibps", "failed"),
-        ("W-1:payout:2", "hvps", "succeeded"),
-    ]
+        assert (outcome.status, outcome.rail) == ("paid", Rail.HVPS)
+        attempts = (await story.in_the_books("withdrawal", "W-1")).body["attempts"]
+        assert [(item["request_no"], item["rail"], item["outcome"]) for item in attempts] == [
+            ("W-1:payout:1", "ibps", "failed"),
+            ("W-1:payout:2", "hvps", "succeeded"),
+        ]
 
 
-async def test_an_accepted_payment_order_that_fails_later_leads_to_the_next_rail(story: Story) -> None:
-    await story.payee_has("20,000.00")
-    await story.stage.sandbox.steer.next_suffers("failed_later")
+async def test_an_accepted_payment_order_that_fails_later_leads_to_the_next_rail(story_at: StoryAt) -> None:
+    async with story_at(TUESDAY_MORNING) as story:
+        await story.payee_has("20,000.00")
+        await story.stage.sandbox.steer.next_suffers("failed_later")
 
-    await story.withdraws("20,000.00")
+        await story.withdraws("20,000.00")
 
-    assert (await story.withdrawal_ends()).rail is Rail.HVPS
-    assert [state for _, _, state in await story.payouts_at_bank()] == ["FAIL", "SUCCESS"]
+        assert (await story.withdrawal_ends()).rail is Rail.HVPS
+        assert [state for _, _, state in await story.payouts_at_bank()] == ["FAIL", "SUCCESS"]
 
 
 async def test_an_unknown_payout_that_was_booked_is_found_by_asking_and_not_sent_again(story: Story) -> None:

@@ -10,8 +10,9 @@ from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis
 from escrow.domain.platform_config import BusinessModel
 from escrow.domain.rails import Rail
-from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO
+from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO, TUESDAY_MORNING
 from tests.story import TOP_UPS_AT_ONCE, Story
+from tests.workflows.conftest import StoryAt
 from tests.workflows.test_thief_collections import Accomplice
 from workflows.messages import PayoutAttempt, WithdrawalInput, WithdrawalState, withdrawal_workflow_id
 
@@ -65,19 +66,20 @@ async def test_a_release_of_an_order_without_standing_instruction_is_no_basis(st
     assert await story.balances() == before
 
 
-async def test_invented_money_in_transit_is_not_sent(story: Story) -> None:
-    await story.payee_has("20,000.00")
-    state = WithdrawalState(status="held", held=True, account_id="A-C1")
+async def test_invented_money_in_transit_is_not_sent(story_at: StoryAt) -> None:
+    async with story_at(TUESDAY_MORNING) as story:
+        await story.payee_has("20,000.00")
+        state = WithdrawalState(status="held", held=True, account_id="A-C1")
 
-    await story.start_withdrawal(forged(story, Basis(kind="none"), state=state))
+        await story.start_withdrawal(forged(story, Basis(kind="none"), state=state))
 
-    async def needs_attention() -> bool:
-        return bool((await story.withdrawal_state("W-666")).attention)
+        async def needs_attention() -> bool:
+            return bool((await story.withdrawal_state("W-666")).attention)
 
-    await story.until(needs_attention, "the forged withdrawal is shown to an operator")
-    assert await story.balances() == {"C-1/withdrawable": "20,000.00"}
-    assert await story.payouts_at_bank() == []
-    assert [event.event_type for event in await story.events("withdrawal", "W-666")] == []
+        await story.until(needs_attention, "the forged withdrawal is shown to an operator")
+        assert await story.balances() == {"C-1/withdrawable": "20,000.00"}
+        assert await story.payouts_at_bank() == []
+        assert [event.event_type for event in await story.events("withdrawal", "W-666")] == []
 
 
 async def test_the_answer_to_another_payout_settles_nothing_twice(story: Story) -> None:
