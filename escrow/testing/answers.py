@@ -190,6 +190,11 @@ class Withdrawal(Answer):
         """Whether nothing happens to it any more by itself."""
         return self.status in ("paid", "failed", "refused", "needs_attention")
 
+    @property
+    def stands_still(self) -> bool:
+        """Whether only time, or nothing at all, moves it on."""
+        return self.has_ended or self.status == "queued"
+
 
 class Withdrawals(Answer):
     """A page of withdrawals."""

@@ -1,6 +1,6 @@
 """Sentences of stories: money comes in, is paid, and goes out."""
 
-from escrow.testing.answers import TopUp, Withdrawal
+from escrow.testing.answers import TopUp
 from escrow.testing.client import until
 from escrow.testing.grammar import sentence
 from escrow.testing.story_file import PLATFORM
@@ -151,7 +151,9 @@ async def withdraws(tale: Tale, who: str, amount: int) -> None:
     withdrawal = await tale.escrow.withdraw(None if who == PLATFORM else tale.member_no(who), amount)
     tale.withdrawal_no = withdrawal.withdrawal_no
     await until(
-        lambda: tale.escrow.withdrawal(tale.withdrawal_no), _stands_still, f"the withdrawal of {who} has ended or waits"
+        lambda: tale.escrow.withdrawal(tale.withdrawal_no),
+        lambda now: now.stands_still,
+        f"the withdrawal of {who} has ended or waits",
     )
 
 
@@ -178,7 +180,3 @@ async def asks_to_withdraw(tale: Tale, who: str, amount: int) -> None:
     """Ask for a withdrawal."""
     withdrawal = await tale.escrow.withdraw(None if who == PLATFORM else tale.member_no(who), amount)
     tale.withdrawal_no = withdrawal.withdrawal_no
-
-
-def _stands_still(withdrawal: Withdrawal) -> bool:
-    return withdrawal.has_ended or withdrawal.status == "queued"

@@ -17,8 +17,8 @@ from escrow.testing.story_file import PLATFORM, StoryTerms
 from escrow.testing.waiting import PATIENCE_SECONDS, DidNotHappen
 
 #: What is expected must come while something still happens, or this long after the last that did.
-_QUIET_SECONDS = 10.0
-_POLL_SECONDS = 0.1
+_QUIET_SECONDS = 20.0
+_POLL_SECONDS = 0.2
 
 
 class Unfulfilled(AssertionError):
@@ -122,7 +122,7 @@ class Tale:
         clock = asyncio.get_running_loop()
         give_up_at, quiet_since, seen_before = clock.time() + PATIENCE_SECONDS, clock.time(), None
         while (seen := await look()) != expected:
-            if await self._something_happened() or seen != seen_before:
+            if seen != seen_before or await self._something_happens():
                 quiet_since, seen_before = clock.time(), seen
             if clock.time() > min(give_up_at, quiet_since + _QUIET_SECONDS):
                 raise Unfulfilled(str(expected), str(seen), about)
@@ -140,10 +140,11 @@ class Tale:
 
         await self.becomes(format_fen(expected_fen), shown, about=about)
 
-    async def _something_happened(self) -> bool:
+    async def _something_happens(self) -> bool:
+        """Whether there is an event that was not seen yet, or the bank has a payment under way."""
         events = await self.escrow.events(self._cursor)
         self._cursor = events[-1].cursor if events else self._cursor
-        return bool(events)
+        return bool(events) or not all(one.stands_still for one in await self.escrow.withdrawals())
 
 
 async def play(
