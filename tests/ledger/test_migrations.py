@@ -84,3 +84,25 @@ async def test_orders_that_were_paid_before_claims_were_known_are_claimed_by_wha
     claims = [tuple(row) for row in await connection.fetch("SELECT name, request_no FROM claim")]
     await connection.close()
     assert claims == [("order/D-1/unpaid", "D-1:2")]
+
+
+async def test_money_is_posted_under_the_schema_before_the_books_time_and_again_after_it(
+    server: PostgresServer,
+) -> None:
+    database = await new_database(server)
+    owner = await asyncpg.connect(database.dsn)
+    await open_day(owner)
+    writer = await LedgerWriter.start(database.dsn)
+    try:
+        await top_up(owner, writer, "O-1", 100)
+        await downgrade(database.dsn, revision="0009")
+        await top_up(owner, writer, "O-1", 200)
+        assert "books_now" not in await owner.fetchval(
+            "SELECT string_agg(prosrc, '') FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+        )
+        await migrate(database.dsn)
+        await top_up(owner, writer, "O-1", 300)
+    finally:
+        await writer.close()
+    assert await owner.fetchval("SELECT balance_fen FROM account WHERE member_no = 'O-1'") == 600
+    await owner.close()

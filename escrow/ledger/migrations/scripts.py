@@ -1,5 +1,6 @@
 """Running the SQL files beside the migrations."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,3 +17,10 @@ def run_sql_file(name: str) -> None:
     script = (_FOLDER / name).read_text(encoding="utf-8")
     driver: Any = connection.connection.dbapi_connection  # SQLAlchemy's adapter of an asyncpg connection
     driver.run_async(lambda asyncpg_connection: asyncpg_connection.execute(script))
+
+
+def sql_functions(name: str) -> dict[str, str]:
+    """The functions in `sql/{name}` by their names, each as a statement that makes it as it stands there."""
+    script = (_FOLDER / name).read_text(encoding="utf-8")
+    found = re.findall(r"^CREATE (FUNCTION (\w+)\(.*?^END \$\$;)$", script, re.MULTILINE | re.DOTALL)
+    return {function: f"CREATE OR REPLACE {text}" for text, function in found}

@@ -14,7 +14,7 @@ CREATE TABLE story_clock (
 
 CREATE FUNCTION books_now(of_platform text) RETURNS timestamptz
 LANGUAGE sql STABLE AS $$
-    SELECT now() + coalesce((SELECT c.ahead FROM story_clock c WHERE c.platform_no = of_platform), interval '0')
+    SELECT now() + coalesce((SELECT c.ahead FROM public.story_clock c WHERE c.platform_no = of_platform), interval '0')
 $$;
 
 CREATE FUNCTION require_sandbox() RETURNS void
@@ -54,8 +54,9 @@ REVOKE EXECUTE ON FUNCTION books_now(text), require_sandbox(), begin_story(text,
 GRANT EXECUTE ON FUNCTION books_now(text), begin_story(text, timestamptz), move_story(text, timestamptz) TO escrow_app;
 GRANT SELECT ON sandbox_stack, story_clock TO escrow_app;
 
--- The posting functions, by the books' time. What a posting says of when it happened is believed only when it is past;
--- a posting that says nothing happens now.
+-- The posting functions, by the books' time: one moment for each posting, looked up once. What a posting says of when
+-- it happened is believed only when it is past; one that says nothing happens now. `take_bases` is called with these
+-- moments, by whatever name it takes them.
 CREATE OR REPLACE FUNCTION take_bases_alone(
     batch jsonb, platform_nos text[], request_nos text[], recipes text[], bank_serial_nos text[],
     occurred_ats timestamptz[]
@@ -100,17 +101,17 @@ BEGIN
         LEFT JOIN recipe r ON r.recipe = p.recipe
         WHERE p.recipe IS NOT NULL AND (r.recipe IS NULL OR p.n <> ALL (postings))
         UNION ALL
-        SELECT b.kind, b.reference, d.due_at - books_now(platform_nos[b.posting]),
+        SELECT b.kind, b.reference, d.due_at - occurred_ats[b.posting],
             CASE
                 WHEN r.recipe IS NOT NULL AND b.kind <> ALL (r.basis_kinds) THEN 'basis_mismatch'
                 WHEN b.kind = 'consent' THEN CASE
                     WHEN c.consent_no IS NULL THEN 'basis_missing'
                     WHEN c.voided_at IS NOT NULL THEN 'basis_void'
-                    WHEN c.expires_at <= books_now(platform_nos[b.posting]) THEN 'basis_expired'
+                    WHEN c.expires_at <= occurred_ats[b.posting] THEN 'basis_expired'
                     WHEN c.operation_hash <> b.operation_hash THEN 'basis_mismatch' END
                 WHEN b.kind = 'deadline' THEN CASE
                     WHEN d.due_at IS NULL THEN 'basis_missing'
-                    WHEN d.due_at > books_now(platform_nos[b.posting]) THEN 'basis_not_due' END
+                    WHEN d.due_at > occurred_ats[b.posting] THEN 'basis_not_due' END
                 WHEN b.kind = 'bank_line' THEN CASE
                     WHEN l.bank_serial_no IS NULL THEN 'basis_missing'
                     WHEN bank_serial_nos[b.posting] <> b.reference THEN 'basis_mismatch' END
@@ -145,9 +146,10 @@ BEGIN
     RETURN kinds;
 END $$;
 
-CREATE OR REPLACE FUNCTION post_lines(
+DROP FUNCTION post_lines(jsonb, text[], text[], text[], text[], date[], timestamptz[], bigint[], date[]);
+CREATE FUNCTION post_lines(
     batch jsonb, platform_nos text[], request_nos text[], recipes text[], bank_serial_nos text[],
-    effective_dates date[], occurred_ats timestamptz[], entry_ids bigint[], days date[]
+    effective_dates date[], occurred_ats timestamptz[], entry_ids bigint[], days date[], nows timestamptz[]
 ) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -206,7 +208,7 @@ BEGIN
     INSERT INTO entry (id, platform_no, request_no, recipe, bank_serial_no, accounting_day, effective_date, occurred_at,
         recorded_at)
     SELECT entry_ids[p.n], platform_nos[p.n], request_nos[p.n], recipes[p.n], bank_serial_nos[p.n], days[p.n],
-        coalesce(effective_dates[p.n], days[p.n]), occurred_ats[p.n], books_now(platform_nos[p.n])
+        coalesce(effective_dates[p.n], days[p.n]), occurred_ats[p.n], nows[p.n]
     FROM generate_subscripts(entry_ids, 1) AS p(n)
     WHERE entry_ids[p.n] IS NOT NULL;
 
@@ -221,8 +223,9 @@ BEGIN
     WINDOW upto AS (PARTITION BY l.place ORDER BY l.n);
 END $$;
 
-CREATE OR REPLACE FUNCTION post_changes(
-    batch jsonb, platform_nos text[], request_nos text[], occurred_ats timestamptz[]
+DROP FUNCTION post_changes(jsonb, text[], text[], timestamptz[]);
+CREATE FUNCTION post_changes(
+    batch jsonb, platform_nos text[], request_nos text[], occurred_ats timestamptz[], nows timestamptz[]
 ) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -238,7 +241,8 @@ BEGIN
     ), stored AS (
         INSERT INTO business_object AS b
             (platform_no, kind, object_no, sequence_no, status, body, created_at, updated_at)
-        SELECT g.platform_no, g.kind, g.object_no, g.changes, g.status, g.body, books_now(g.platform_no), books_now(g.platform_no)
+        SELECT g.platform_no, g.kind, g.object_no, g.changes, g.status, g.body,
+            nows[array_position(platform_nos, g.platform_no)], nows[array_position(platform_nos, g.platform_no)]
         FROM given g
         ON CONFLICT (platform_no, kind, object_no) DO UPDATE
             SET sequence_no = b.sequence_no + excluded.sequence_no, status = excluded.status,
@@ -259,7 +263,7 @@ BEGIN
     INSERT INTO event (platform_no, kind, object_no, sequence_no, event_type, status, body, occurred_at, recorded_at,
         request_no)
     SELECT platform_nos[e.posting], kinds[e.object], object_nos[e.object], first_nos[e.object] + e.nth, e.event_type,
-        e.status, e.body, occurred_ats[e.posting], books_now(platform_nos[e.posting]), request_nos[e.posting]
+        e.status, e.body, occurred_ats[e.posting], nows[e.posting], request_nos[e.posting]
     FROM jsonb_to_recordset(batch -> 'events')
         AS e(posting int, object int, nth bigint, event_type text, status text, body jsonb);
 END $$;
@@ -278,6 +282,7 @@ DECLARE
     bank_serial_nos text[];
     effective_dates date[];
     occurred_ats timestamptz[];
+    nows timestamptz[];
     entry_ids bigint[];
     days date[];
     unknown text;
@@ -288,11 +293,13 @@ BEGIN
     SELECT array_agg(p.platform_no ORDER BY p.n), array_agg(p.request_no ORDER BY p.n),
         array_agg(p.content_hash ORDER BY p.n), array_agg(p.recipe ORDER BY p.n),
         array_agg(p.bank_serial_no ORDER BY p.n), array_agg(p.effective_date ORDER BY p.n),
-        array_agg(least(p.occurred_at, books_now(p.platform_no)) ORDER BY p.n),
+        array_agg(least(p.occurred_at, p.moment) ORDER BY p.n), array_agg(p.moment ORDER BY p.n),
         array_agg(CASE WHEN p.recipe IS NOT NULL THEN nextval('entry_id_seq') END ORDER BY p.n)
-    INTO platform_nos, request_nos, hashes, recipes, bank_serial_nos, effective_dates, occurred_ats, entry_ids
-    FROM jsonb_to_recordset(batch -> 'postings') AS p(n int, platform_no text, request_no text, content_hash text,
-        recipe text, bank_serial_no text, effective_date date, occurred_at timestamptz);
+    INTO platform_nos, request_nos, hashes, recipes, bank_serial_nos, effective_dates, occurred_ats, nows, entry_ids
+    FROM (SELECT given.*, now() + coalesce(c.ahead, interval '0') AS moment
+          FROM jsonb_to_recordset(batch -> 'postings') AS given(n int, platform_no text, request_no text,
+              content_hash text, recipe text, bank_serial_no text, effective_date date, occurred_at timestamptz)
+          LEFT JOIN story_clock c ON c.platform_no = given.platform_no) p;
 
     -- Closing a day takes the row FOR UPDATE: until then every posting of the day is committed or not begun.
     WITH locked AS MATERIALIZED (
@@ -306,9 +313,9 @@ BEGIN
     END IF;
 
     INSERT INTO request (platform_no, request_no, content_hash, entry_id, accounting_day, recorded_at)
-    SELECT p.platform_no, p.request_no, p.content_hash, p.entry_id, p.day, books_now(p.platform_no)
-    FROM unnest(platform_nos, request_nos, hashes, entry_ids, days)
-        AS p(platform_no, request_no, content_hash, entry_id, day)
+    SELECT p.platform_no, p.request_no, p.content_hash, p.entry_id, p.day, p.moment
+    FROM unnest(platform_nos, request_nos, hashes, entry_ids, days, nows)
+        AS p(platform_no, request_no, content_hash, entry_id, day, moment)
     ORDER BY p.platform_no, p.request_no
     ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS inserted = ROW_COUNT;
@@ -326,19 +333,23 @@ BEGIN
             'repeated', true);
     END IF;
 
-    basis_kinds := take_bases(batch, platform_nos, request_nos, recipes, bank_serial_nos, occurred_ats);
+    basis_kinds := take_bases(batch, platform_nos, request_nos, recipes, bank_serial_nos, nows);
     IF batch -> 'lines' <> '[]' THEN
         PERFORM post_lines(batch, platform_nos, request_nos, recipes, bank_serial_nos, effective_dates, occurred_ats,
-            entry_ids, days);
+            entry_ids, days, nows);
         IF basis_kinds && ARRAY['bank_line', 'release'] THEN
             PERFORM check_bases_against_lines(batch, platform_nos, entry_ids);
         END IF;
     END IF;
     IF batch -> 'objects' <> '[]' THEN
-        PERFORM post_changes(batch, platform_nos, request_nos, occurred_ats);
+        PERFORM post_changes(batch, platform_nos, request_nos, occurred_ats, nows);
     END IF;
     IF batch -> 'deadlines' <> '[]' THEN
         PERFORM post_deadlines(batch);
     END IF;
     RETURN jsonb_build_object('entry_ids', entry_ids, 'days', days, 'repeated', false);
 END $$;
+
+REVOKE EXECUTE ON FUNCTION
+    post_lines(jsonb, text[], text[], text[], text[], date[], timestamptz[], bigint[], date[], timestamptz[]),
+    post_changes(jsonb, text[], text[], timestamptz[], timestamptz[]) FROM PUBLIC;

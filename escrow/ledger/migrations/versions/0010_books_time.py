@@ -6,27 +6,15 @@ Revises: 0009
 
 from alembic import op
 
-from escrow.ledger.migrations.scripts import run_sql_file
+from escrow.ledger.migrations.scripts import run_sql_file, sql_functions
 
 revision = "0010"
 down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-#: The functions that go by the books' time, each as it stands but for what it calls the present.
-_GO_BY_THE_DATABASE = r"""
-DO $$
-DECLARE
-    function regprocedure;
-BEGIN
-    FOR function IN SELECT oid FROM pg_proc
-        WHERE pronamespace = 'public'::regnamespace
-            AND proname IN ('take_bases_alone', 'post_lines', 'post_changes', 'post_batch')
-    LOOP
-        EXECUTE regexp_replace(pg_get_functiondef(function), 'books_now\\([a-z_.]+(\\[[a-z.]+\\])?\\)', 'now()', 'g');
-    END LOOP;
-END $$
-"""
+_LINES = "jsonb, text[], text[], text[], text[], date[], timestamptz[], bigint[], date[]"
+_CHANGES = "jsonb, text[], text[], timestamptz[]"
 
 
 def upgrade() -> None:
@@ -36,7 +24,13 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Let the posting functions go by the database's time alone, and forget the stories' clocks."""
-    op.execute(_GO_BY_THE_DATABASE)
+    op.execute(f"DROP FUNCTION post_lines({_LINES}, timestamptz[])")
+    op.execute(f"DROP FUNCTION post_changes({_CHANGES}, timestamptz[])")
+    first = sql_functions("0001_post_batch.sql")
+    op.execute(first["take_bases"].replace("FUNCTION take_bases(", "FUNCTION take_bases_alone("))
+    for function in ("post_lines", "post_changes", "post_batch"):
+        op.execute(first[function])
+    op.execute(f"REVOKE EXECUTE ON FUNCTION post_lines({_LINES}), post_changes({_CHANGES}) FROM PUBLIC")
     for function in ("move_story(text, timestamptz)", "begin_story(text, timestamptz)", "require_sandbox()"):
         op.execute(f"DROP FUNCTION {function}")
     op.execute("DROP FUNCTION books_now(text)")
