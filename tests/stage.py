@@ -2,12 +2,11 @@
 
 import itertools
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from escrow.domain.platform_config import PlatformConfig
@@ -16,10 +15,9 @@ from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.registry import Registry
 from escrow.settings import Settings
-from escrow.testing.environment import StoryClock, time_skipping_server
+from escrow.testing.environment import StoryClock, StoryServers, story_environment
 from tests.postgres import Database
 from tests.sandbox import Sandbox
-from worker import Activities, workers
 
 #: A Tuesday on which every rail is open.
 TUESDAY_MORNING = "2026-03-03T10:00:00+08:00"
@@ -73,49 +71,24 @@ async def staged(
     Args:
         begins_at: the moment that books and bank show at first.
     """
-    platform_no = f"HOME{next(_PLATFORMS)}"
-    async with AsyncExitStack() as opened:
-        writer = await LedgerWriter.start(database.dsn, patience_seconds=3.0)
-        opened.push_async_callback(writer.close)
-        reader = Reader(database.dsn)
-        opened.push_async_callback(reader.close)
-        activities = Activities(settings_for(database, sandbox), writer, reader, sandbox.bank)
-        custody_account_no = await sandbox.steer.open_custody_account(
-            reference=platform_no, title=PLATFORM_NAME, start_at=begins_at
-        )
-        await activities.registry.open_platform(
-            PlatformFile(
-                platform_no=platform_no,
-                name=PLATFORM_NAME,
-                contact_mobile="13900000001",
-                own_bank_account=OwnBankAccount(
-                    account_id="OWN-1", account_no=PLATFORMS_ACCOUNT_NO, cnaps_code="307584007998"
-                ),
-                config=config,
-            ),
-            custody_account_no=custody_account_no,
-            begin_at=begins_at,
-        )
-        clock = StoryClock(reader, sandbox.steer, platform_no=platform_no, custody_account_no=custody_account_no)
-        env = await opened.enter_async_context(
-            await WorkflowEnvironment.start_time_skipping(
-                test_server_existing_path=time_skipping_server(),
-                data_converter=pydantic_data_converter,
-                interceptors=[clock],
-            )
-        )
-        await clock.begin(env)
-        for worker in workers(env.client, activities, grace=timedelta(seconds=1)):
-            await opened.enter_async_context(worker)
+    servers = StoryServers(settings=settings_for(database, sandbox), bank=sandbox.bank, steering=sandbox.steer)
+    file = PlatformFile(
+        platform_no=f"HOME{next(_PLATFORMS)}",
+        name=PLATFORM_NAME,
+        contact_mobile="13900000001",
+        own_bank_account=OwnBankAccount(account_id="OWN-1", account_no=PLATFORMS_ACCOUNT_NO, cnaps_code="307584007998"),
+        config=config,
+    )
+    async with story_environment(servers, file=file, begins_at=begins_at) as told:
         yield Stage(
-            platform_no=platform_no,
-            custody_account_no=custody_account_no,
-            begins_at=begins_at,
+            platform_no=told.platform_no,
+            custody_account_no=told.custody_account_no,
+            begins_at=told.begins_at,
             database=database,
-            env=env,
-            clock=clock,
-            reader=reader,
-            writer=writer,
-            registry=activities.registry,
+            env=told.env,
+            clock=told.clock,
+            reader=told.reader,
+            writer=told.writer,
+            registry=told.registry,
             sandbox=sandbox,
         )
