@@ -245,7 +245,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             await opened.enter_async_context(worker)
         if settings.metrics_port is not None:
             start_http_server(settings.metrics_port, settings.metrics_host)
-        rounds = asyncio.create_task(_make_rounds(client, reader, activities.registry))
+        rounds = asyncio.create_task(_make_rounds(client, reader, activities.registry, settings))
+        rounds.add_done_callback(lambda _: stop.set())  # it ends only when the books do not agree any more
         today = datetime.now(SHANGHAI)
         for year in (today.year, (today + _CALENDAR_AHEAD).year):
             if calendar_source(year) is not CalendarSource.PUBLISHED:
@@ -253,6 +254,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         _log.info("worker_ready")
         await stop.wait()
         _log.info("worker_stopping")
+        if rounds.done():
+            await rounds
         rounds.cancel()
 
 
@@ -260,22 +263,32 @@ async def _agreed_on_sandbox(settings: Settings, reader: Reader, stop: asyncio.E
     """Compare what the books say with the settings, once the ledger is there; False when it is time to stop before.
 
     Raises:
-        SettingsError: time may be skipped where the books are no sandbox, or may not where they are one.
+        SettingsError: as `_require_agreement`.
     """
     while not stop.is_set():
         try:
-            marked = await is_sandbox(reader)
+            await _require_agreement(settings, reader)
         except LedgerUnavailable:
             _log.warning("ledger_awaited")
             await asyncio.sleep(_LEDGER_AWAITED_SECONDS)
             continue
-        if marked != settings.time_may_be_skipped:
-            books, setting = ("a", "false") if marked else ("no", "true")
-            raise SettingsError(
-                f"The books are marked as {books} sandbox and ESCROW_TIME_MAY_BE_SKIPPED is {setting}: make them agree."
-            )
         return True
     return False
+
+
+async def _require_agreement(settings: Settings, reader: Reader) -> None:
+    """Let nobody work on books whose time is movable unless that is meant, and the other way round.
+
+    Raises:
+        SettingsError: books and settings do not agree.
+        LedgerUnavailable: the books cannot be asked now.
+    """
+    marked = await is_sandbox(reader)
+    if marked != settings.time_may_be_skipped:
+        books, setting = ("a", "false") if marked else ("no", "true")
+        raise SettingsError(
+            f"The books are marked as {books} sandbox and ESCROW_TIME_MAY_BE_SKIPPED is {setting}: make them agree."
+        )
 
 
 def workers(
@@ -336,10 +349,15 @@ def _runtime(settings: Settings) -> Runtime | None:
     return Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=address)))
 
 
-async def _make_rounds(client: Client, reader: Reader, registry: Registry) -> None:
-    """Keep a watch over every platform's custody account, and the gauges true."""
+async def _make_rounds(client: Client, reader: Reader, registry: Registry, settings: Settings) -> None:
+    """Keep a watch over every platform's custody account, and the gauges true.
+
+    Raises:
+        SettingsError: as `_require_agreement`.
+    """
     while True:
         try:
+            await _require_agreement(settings, reader)
             for platform_no in await registry.platforms.numbers():
                 await client.start_workflow(
                     BankWatch.run,

@@ -126,7 +126,7 @@ async def pay_together(
                 batch_pay_in_no(body.batch_no),
                 body.total_fen,
                 body.collection,
-                valid_for=consent.expires_at - consent.recorded_at,
+                pays=consent,
                 remote_address=remote_address,
             )
         await services.processes.start_batch_payment(

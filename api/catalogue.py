@@ -236,6 +236,7 @@ CATALOGUE: dict[str, Entry] = {
     "order_busy": Entry(
         _UNAVAILABLE, "No answer in time", "Repeat the same request; it goes on where it was and is not done twice."
     ),
+    "skip_under_way": Entry(_UNAVAILABLE, "Time is passing already", "Repeat the same call when it has passed."),
     "workflow_busy": Entry(_CONFLICT, "Something is under way", "Skip time again when what the message names is done."),
     "nothing_due": Entry(_CONFLICT, "It waits for no time", "Do what it waits for; skipping brings nothing."),
     "no_time_skipping": Entry(_CONFLICT, "Temporal does not skip time", "Use a stack that `escrow up` starts."),

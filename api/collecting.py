@@ -11,7 +11,8 @@ from escrow.domain.collections import CollectionMethod
 from escrow.domain.errors import Refused
 from escrow.domain.pay_ins import COLLECT, DEBITS_A_MEMBER, pay_in_terms
 from escrow.domain.requests import derived
-from escrow.ledger.consents import NewConsent, record_consent
+from escrow.ledger.books_time import books_now
+from escrow.ledger.consents import Consent, NewConsent, record_consent
 from escrow.ledger.mandate_debits import Debit
 
 #: Longest time that a payer may take.
@@ -20,6 +21,7 @@ _FROM = {CollectionMethod.QUICK: "account_id", CollectionMethod.DIRECT_DEBIT: "m
 
 #: What such calls can answer besides.
 COLLECTING_PROBLEMS = (
+    "basis_expired",
     "mandate_required",
     "mandate_unknown",
     "mandate_not_in_force",
@@ -112,12 +114,22 @@ async def consent_to_collect(
     amount_fen: int,
     body: Collecting,
     *,
-    valid_for: timedelta,
+    pays: Consent,
     remote_address: str,
 ) -> str:
-    """Record that an order's payer consents to be debited so; the consent's number, empty where nobody is debited."""
+    """Record that an order's payer consents to be debited so; the consent's number, empty where nobody is debited.
+
+    Args:
+        pays: the consent to pay, with which this one ends: a repeat after that debits nobody.
+
+    Raises:
+        Refused: `basis_expired`, or `request_no_reused`.
+    """
     if body.method not in DEBITS_A_MEMBER:
         return ""
+    left = pays.expires_at - await books_now(services.reader, platform_no)
+    if left <= timedelta(0):
+        raise Refused("basis_expired", f"The consent {pays.consent_no} has expired; consent again under a new number.")
     consent, _ = await record_consent(
         services.reader,
         NewConsent(
@@ -128,7 +140,7 @@ async def consent_to_collect(
             operation=COLLECT,
             given_by=member_no,
             terms=body.terms(amount_fen),
-            valid_for=valid_for,
+            valid_for=left,
             remote_address=remote_address,
         ),
     )

@@ -121,7 +121,7 @@ async def collect(
             pay_in_no,
             contract.total_fen,
             body,
-            valid_for=consent.expires_at - consent.recorded_at,
+            pays=consent,
             remote_address=remote_address,
         )
         await services.processes.start_pay_in(_collecting(order, body, consent, pay_in_no, collect_consent))

@@ -24,8 +24,7 @@ from escrow.ledger.consents import Consent, NewConsent, get_consent, record_cons
 from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.platform_file import PlatformFile
 from escrow.ledger.platforms import custody_account_of
-from escrow.ledger.posting import LedgerWriter
-from escrow.sandbox.skipping import PlatformSkip
+from escrow.sandbox.skipping import PlatformSkip, platform_skip
 from workflows.messages import order_workflow_id, withdrawal_workflow_id
 from workflows.pay_in_messages import pay_in_workflow_id
 
@@ -36,7 +35,7 @@ async def require_sandbox(services: UsedServices) -> None:
     Raises:
         Refused: `not_found`.
     """
-    if not await is_sandbox(services.reader):
+    if not (services.settings.time_may_be_skipped and await is_sandbox(services.reader)):
         raise Refused("not_found", "Only a sandbox stack has this.")
 
 
@@ -129,7 +128,14 @@ async def get_clock(platform_no: CallerPlatform, services: UsedServices) -> Cloc
     "/skip",
     summary="Let time pass for your platform",
     responses=problems(
-        "request_no_reused", "workflow_busy", "nothing_due", "no_time_skipping", "clock_overshot", "bank_unreachable"
+        "request_no_reused",
+        "skip_under_way",
+        "calendar_unknown",
+        "workflow_busy",
+        "nothing_due",
+        "no_time_skipping",
+        "clock_overshot",
+        "bank_unreachable",
     ),
 )
 async def skip_time(body: Skipping, platform_no: CallerPlatform, services: UsedServices) -> ClockView:
@@ -151,7 +157,7 @@ async def skip_time(body: Skipping, platform_no: CallerPlatform, services: UsedS
             valid_for=CONSENT_VALIDITY,
         ),
     )
-    async with _skipping(services, platform_no) as skipping:
+    async with platform_skip(services.settings, services.reader, services.processes.client, platform_no) as skipping:
         target = await _target(services, asked, body, skipping)
         return ClockView(now=await skipping.until(target))
 
@@ -242,22 +248,3 @@ async def _bank(services: Services) -> AsyncIterator[SandboxSteering]:
         yield bank
     finally:
         await bank.aclose()
-
-
-@asynccontextmanager
-async def _skipping(services: Services, platform_no: str) -> AsyncIterator[PlatformSkip]:
-    settings = services.settings
-    custody_account_no = await custody_account_of(services.reader, platform_no)
-    writer = await LedgerWriter.start(settings.database_url, answer_seconds=settings.ledger_answer_seconds)
-    try:
-        async with _bank(services) as bank:
-            yield PlatformSkip(
-                temporal=services.processes.client,
-                reader=services.reader,
-                writer=writer,
-                sandbox=bank,
-                platform_no=platform_no,
-                custody_account_no=custody_account_no,
-            )
-    finally:
-        await writer.close()

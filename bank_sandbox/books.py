@@ -104,6 +104,8 @@ class Desk:
         Raises:
             Refusal: no such account.
         """
+        if not acct_no:
+            return self  # what the first release kept without its account
         row = self.db.execute("SELECT clock_ahead_ms FROM custody_account WHERE acct_no = ?", (acct_no,)).fetchone()
         if row is None:
             raise Refusal(refusals.CUSTODY_ACCOUNT, "there is no such custody account")

@@ -152,7 +152,8 @@ def _enter(desk: Desk, request: CheckRequest, scenario: Scenario) -> sqlite3.Row
     except Refusal as refused:
         refusal = refused
     entered: sqlite3.Row = desk.db.execute(
-        "INSERT INTO card_check VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING *",
+        "INSERT INTO card_check (req_seq, acct_no, bank, fingerprint, state, reason_code, reason_text)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING *",
         (
             request.req_seq,
             request.acct_no,

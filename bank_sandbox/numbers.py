@@ -39,7 +39,8 @@ def not_found(desk: Desk, req_seq: str) -> dict[str, object]:
 def close(desk: Desk, req_seq: str) -> None:
     """Close a number unknown to the desk's account at once."""
     desk.db.execute(
-        "INSERT INTO unknown_number VALUES (?, ?, 0) ON CONFLICT (req_seq) DO UPDATE SET first_asked_ms = 0",
+        "INSERT INTO unknown_number (req_seq, acct_no, first_asked_ms) VALUES (?, ?, 0)"
+        " ON CONFLICT (req_seq) DO UPDATE SET first_asked_ms = 0",
         (req_seq, desk.acct_no),
     )
 

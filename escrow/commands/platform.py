@@ -98,15 +98,18 @@ def migrate(
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Mark the books as a sandbox's, whose time may be skipped; for ever.")
     ] = False,
+    in_use: Annotated[bool, typer.Option("--in-use", help="Mark them even when they hold postings already.")] = False,
 ) -> None:
     """Create the database's schema or bring it up to date; repeatable."""
-    run(_migrate(revision, sandbox))
+    run(_migrate(revision, sandbox, in_use))
 
 
-async def _migrate(revision: str, sandbox: bool) -> None:
+async def _migrate(revision: str, sandbox: bool, in_use: bool) -> None:
     try:
         settings = load_settings()
-        await migrate_database(settings.database_owner_url or settings.database_url, revision=revision, sandbox=sandbox)
+        await migrate_database(
+            settings.database_owner_url or settings.database_url, revision=revision, sandbox=sandbox, in_use=in_use
+        )
     except CONNECTION_LOST as error:
         raise LedgerUnavailable(
             "ledger_unavailable", "The database cannot be reached; nothing is half done."

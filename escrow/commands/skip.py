@@ -1,48 +1,17 @@
 """`escrow skip`: time passes for one platform of a sandbox stack: its books, its workflows and its bank account."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
 from temporalio.client import Client
 
-from escrow.channels.sandbox_bank.steering import SandboxSteering
-from escrow.commands.books import Books, opened_books
+from escrow.commands.books import opened_books
 from escrow.commands.running import out, run
 from escrow.domain.calendars import SHANGHAI
-from escrow.ledger.posting import LedgerWriter
-from escrow.sandbox.skipping import PlatformSkip
+from escrow.sandbox.skipping import platform_skip
 from escrow.stack.processes import StackError
 from escrow.stack.temporal_client import connect_temporal
-
-
-@asynccontextmanager
-async def platform_skip(
-    books: Books, temporal: Client, platform_no: str, *, tell: Callable[[str], None]
-) -> AsyncIterator[PlatformSkip]:
-    """What lets time pass for a platform of the stack that the settings name.
-
-    Raises:
-        Refused: `not_found`, the platform is not open.
-    """
-    platform = await books.registry.platforms.get(platform_no)
-    sandbox = SandboxSteering(books.settings.bank_url, timeout_seconds=books.settings.bank_answer_seconds)
-    writer = await LedgerWriter.start(books.settings.database_url, answer_seconds=books.settings.ledger_answer_seconds)
-    try:
-        yield PlatformSkip(
-            temporal=temporal,
-            reader=books.reader,
-            writer=writer,
-            sandbox=sandbox,
-            platform_no=platform_no,
-            custody_account_no=platform.custody_account_no,
-            tell=tell,
-        )
-    finally:
-        await writer.close()
-        await sandbox.aclose()
 
 
 def skip(
@@ -72,7 +41,7 @@ def skip(
 async def _skip(platform_no: str, span: timedelta, until: datetime | None, process: str = "") -> None:
     async with (
         opened_books() as books,
-        platform_skip(books, await _temporal(), platform_no, tell=out.print) as skipping,
+        platform_skip(books.settings, books.reader, await _temporal(), platform_no, tell=out.print) as skipping,
     ):
         if process:
             now = await skipping.until(await skipping.when_due(process))

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.ledger.engine import Reader
 from escrow.ledger.posting import as_ours
-from escrow.ledger.registry_posting import run
+from escrow.ledger.registry_posting import driver_of, run
 
 
 async def books_now(reader: Reader, platform_no: str) -> datetime:
@@ -41,13 +41,16 @@ async def is_sandbox(reader: Reader) -> bool:
     return await reader.row("SELECT 1 FROM sandbox_stack") is not None
 
 
-async def begin_story(reader: Reader, platform_no: str, first_moment: datetime) -> None:
-    """Let the story of a platform that is still to be opened begin at any moment, timezone-aware.
+async def begin_story(session: AsyncSession, platform_no: str, first_moment: datetime) -> None:
+    """Let the story of a platform begin at any moment, timezone-aware, in the transaction that opens it.
 
     Raises:
         Refused: `no_sandbox`, or `story_begun` once anything was posted for the platform.
     """
-    await _told(reader, "SELECT begin_story($1, $2)", platform_no, first_moment)
+    try:
+        await (await driver_of(session)).execute("SELECT begin_story($1, $2)", platform_no, first_moment)
+    except asyncpg.PostgresError as error:
+        raise as_ours(error) from error
 
 
 async def move_story(reader: Reader, platform_no: str, to_moment: datetime) -> datetime:

@@ -14,7 +14,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.journal import Change, Posting
 from escrow.domain.platform_config import PlatformConfig
 from escrow.domain.requests import derived
-from escrow.ledger.books_time import books_now_within
+from escrow.ledger.books_time import begin_story, books_now_within
 from escrow.ledger.configurations import Configurations, add_config, config_version, current_row
 from escrow.ledger.engine import Reader
 from escrow.ledger.functional_sub_accounts import open_sub_accounts
@@ -78,7 +78,9 @@ class Platforms:
         self.configurations = Configurations(reader)
         self._known_keys: dict[bytes, tuple[str, float]] = {}
 
-    async def open(self, file: PlatformFile, *, custody_account_no: str) -> tuple[Platform, bool]:
+    async def open(
+        self, file: PlatformFile, *, custody_account_no: str, begin_at: datetime | None = None
+    ) -> tuple[Platform, bool]:
         """Open the platform that the file describes; the flag says whether it is new. Its first day is that of its
         books.
 
@@ -88,6 +90,8 @@ class Platforms:
             Refused: `request_no_reused`, the platform is open with another name, account or contact.
         """
         async with transaction(self._reader) as session:
+            if begin_at is not None and await session.get(PlatformRow, file.platform_no) is None:
+                await begin_story(session, file.platform_no, begin_at)
             now = await books_now_within(session, file.platform_no)
             await run(
                 session,

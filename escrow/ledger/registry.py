@@ -6,7 +6,6 @@ from escrow.ledger.account_verifications import AccountVerifications
 from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.bank_lines import BankLines
-from escrow.ledger.books_time import begin_story
 from escrow.ledger.card_holders import CardHolders
 from escrow.ledger.cashier_links import CashierLinks
 from escrow.ledger.engine import Reader
@@ -76,9 +75,7 @@ class Registry:
         Raises:
             Refused: `no_sandbox`, the platform is open with other facts, or its own bank account cannot be bound.
         """
-        if begin_at is not None and file.platform_no not in await self.platforms.numbers():
-            await begin_story(self.reader, file.platform_no, begin_at)
-        platform, created = await self.platforms.open(file, custody_account_no=custody_account_no)
+        platform, created = await self.platforms.open(file, custody_account_no=custody_account_no, begin_at=begin_at)
         if not created:
             platform, _ = await self.platforms.configure(file.platform_no, file.config)
         access = file.access

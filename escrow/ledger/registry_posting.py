@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 from sqlalchemy import Row, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -43,8 +44,13 @@ async def post_within(session: AsyncSession, posting: Posting) -> Receipt:
     Raises:
         Refused: a rule says no; the transaction is then aborted.
     """
+    return (await post_on(await driver_of(session), [posting]))[0]
+
+
+async def driver_of(session: AsyncSession) -> asyncpg.Connection:
+    """The driver's connection of a session, in the session's transaction."""
     raw = await (await session.connection()).get_raw_connection()
-    connection = raw.driver_connection
+    connection: asyncpg.Connection | None = raw.driver_connection
     if connection is None:
         raise RuntimeError("the session has no connection")
-    return (await post_on(connection, [posting]))[0]
+    return connection

@@ -8,21 +8,23 @@ their own time.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, time, timedelta
 
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
-from escrow.domain.calendars import SHANGHAI
+from escrow.domain.calendars import SHANGHAI, CalendarSource, CalendarUnknown, calendar_source
 from escrow.domain.errors import Refused
 from escrow.ledger.books_time import books_now, move_story
+from escrow.ledger.connections import connect
 from escrow.ledger.days import accounting_day, close_day
 from escrow.ledger.engine import Reader
+from escrow.ledger.platforms import custody_account_of
 from escrow.ledger.posting import LedgerWriter
-from escrow.ledger.registry_posting import one_at_a_time, transaction
 from escrow.sandbox.workflow_clock import Sight, WorkflowClock
+from escrow.settings import Settings
 
 #: Signal that lets a workflow read the books' time anew.
 LOOK = "look"
@@ -30,6 +32,9 @@ LOOK = "look"
 KINDS = (
     "order",
     "withdrawal",
+    "payment",
+    "assignment",
+    "reversal",
     "pay_in",
     "batch_payment",
     "refund",
@@ -46,7 +51,53 @@ _LIMIT_SECONDS = 60.0
 _NOTICES_SECONDS = 10.0
 #: Books and bank are this much past what falls due, so that no clock that is a little behind calls it early.
 _PAST_IT = timedelta(seconds=1)
+#: Clocks that differ by less were never moved apart.
+_AS_ONE = timedelta(minutes=1)
 _POLL_SECONDS = 0.02
+
+
+@asynccontextmanager
+async def platform_skip(
+    settings: Settings,
+    reader: Reader,
+    temporal: Client,
+    platform_no: str,
+    *,
+    tell: Callable[[str], None] = lambda line: None,
+) -> AsyncIterator["PlatformSkip"]:
+    """What lets time pass for a platform of a sandbox stack, one skip at a time, in whichever process.
+
+    Raises:
+        Refused: `not_found`, the platform is not open; `skip_under_way`.
+    """
+    custody_account_no = await custody_account_of(reader, platform_no)
+    async with AsyncExitStack() as opened:
+        await opened.enter_async_context(_alone(settings.database_url, platform_no))
+        sandbox = SandboxSteering(settings.bank_url, timeout_seconds=settings.bank_answer_seconds)
+        opened.push_async_callback(sandbox.aclose)
+        writer = await LedgerWriter.start(settings.database_url, answer_seconds=settings.ledger_answer_seconds)
+        opened.push_async_callback(writer.close)
+        yield PlatformSkip(
+            temporal=temporal,
+            reader=reader,
+            writer=writer,
+            sandbox=sandbox,
+            platform_no=platform_no,
+            custody_account_no=custody_account_no,
+            tell=tell,
+        )
+
+
+@asynccontextmanager
+async def _alone(dsn: str, platform_no: str) -> AsyncIterator[None]:
+    """Hold a lock on a connection of its own, so that a long skip takes none from others and ends with its process."""
+    connection = await connect(dsn)
+    try:
+        if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", f"skip/{platform_no}"):
+            raise Refused("skip_under_way", f"Time is passing for {platform_no} already; repeat when it has.")
+        yield
+    finally:
+        await connection.close()
 
 
 class PlatformSkip:
@@ -87,17 +138,6 @@ class PlatformSkip:
         """Let `span` pass; raises and answers as `until`."""
         return await self.until(await self.now() + span)
 
-    async def until(self, target: datetime) -> datetime:
-        """Let time pass until a moment, timezone-aware; answers the time after it, in Shanghai.
-
-        Raises:
-            Refused: `no_sandbox`, the books are none; `workflow_busy`, `no_time_skipping` or `clock_overshot`, a
-                workflow cannot be moved now: all clocks are left where the last event was.
-            BankUnreachable: the bank sandbox does not answer.
-        """
-        async with self._alone():
-            return await self._until(target)
-
     async def when_due(self, workflow_id: str) -> datetime:
         """The moment after which what one workflow waits for has happened; nothing passes.
 
@@ -115,8 +155,20 @@ class PlatformSkip:
             raise Refused("nothing_due", f"{workflow_id} waits for somebody and not for a time; nothing is skipped.")
         return due_at + _PAST_IT
 
-    async def _until(self, target: datetime) -> datetime:
+    async def until(self, target: datetime) -> datetime:
+        """Let time pass until a moment, timezone-aware; answers the time after it, in Shanghai.
+
+        Raises:
+            Refused: `no_sandbox`, the books are none; `calendar_unknown`, nobody knows the working days of its year;
+                `workflow_busy`, `no_time_skipping` or `clock_overshot`, a workflow cannot be moved now: all clocks are
+                left where the last event was.
+            BankUnreachable: the bank sandbox does not answer.
+        """
+        if calendar_source(target.astimezone(SHANGHAI).year) is CalendarSource.UNKNOWN:
+            raise CalendarUnknown(target.astimezone(SHANGHAI).date())
+        await self._catch_up_with_bank()
         behind: dict[str, timedelta] = {}
+        told: set[str] = set()
         sights = await self._settled()
         while (now := await self.now()) < target:
             due_at = await self._due_at(now, [_left(sight, behind.get(key)) for key, sight in sights.items()])
@@ -128,8 +180,17 @@ class PlatformSkip:
                 left = _left(sight)
                 if moment >= target or (left is not None and left <= behind[workflow_id]):
                     await self._catches_up(workflow_id, sight, behind.pop(workflow_id))
+                    told.add(workflow_id)
             sights = await self._settled()
+        for workflow_id in sights.keys() - told:  # begun while time passed, and perhaps before its last stretch
+            await self._looks(workflow_id)
         return await self.now()
+
+    async def _catch_up_with_bank(self) -> None:
+        """A sandbox of the first release let days pass at the bank alone; its books are there from now on too."""
+        at_bank = await self._sandbox.clock(self._custody_account_no)
+        if at_bank - await self.now() > _AS_ONE:
+            await move_story(self._reader, self._platform_no, at_bank)
 
     async def _due_at(self, now: datetime, lefts: Iterable[timedelta | None]) -> datetime | None:
         """When the next thing falls due, by the books: after the shortest of these times, or at the bank."""
@@ -163,6 +224,9 @@ class PlatformSkip:
         """Temporal's clock of a workflow is moved along where its server can, and it looks at the books' time."""
         if not sight.children:  # the server would wait for them
             await self._clock_of(workflow_id).forward(sight, behind)
+        await self._looks(workflow_id)
+
+    async def _looks(self, workflow_id: str) -> None:
         try:
             await self._temporal.get_workflow_handle(workflow_id).signal(LOOK)
         except RPCError as error:
@@ -208,13 +272,6 @@ class PlatformSkip:
         ids.append(f"WorkflowId = '{_WATCH}/{self._platform_no}'")
         async for found in self._temporal.list_workflows(f"ExecutionStatus = 'Running' AND ({' OR '.join(ids)})"):
             yield found.id
-
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        """Only one skip of a platform at a time, in whichever process."""
-        async with transaction(self._reader) as session:
-            await one_at_a_time(session, f"skip/{self._platform_no}")
-            yield
 
     def _clock_of(self, workflow_id: str) -> WorkflowClock:
         return WorkflowClock(self._temporal, workflow_id, limit_seconds=_LIMIT_SECONDS)

@@ -143,7 +143,7 @@ class Stack:
 
     async def _start_ledger(self) -> None:
         await self.postgres.start()
-        await migrate(self.postgres.dsn, sandbox=True)
+        await migrate(self.postgres.dsn, sandbox=True, in_use=True)  # it is nothing else
 
     def _bank(self) -> Member:
         key = self.environment["ESCROW_BANK_KEY"]

@@ -1,12 +1,15 @@
 """Quick payments over HTTP: the payer's bank sends a code, the platform relays it where configured."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
+from escrow.domain.order_operations import pay_terms
 from escrow.domain.platform_config import PlatformConfig
+from escrow.ledger.consents import NewConsent, record_consent
 from tests.api.payers import CODE, open_payer
-from tests.api.platforms import Platform, PlatformMaker, created
+from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, created
 from tests.waiting import until
 
 CONNECTIONS = 50
@@ -126,3 +129,34 @@ async def test_only_the_members_own_bound_card_pays(
     await platform.open_contractor()
     answer = await platform.post("/top-ups", **{**OPENING, **changes})
     assert (answer.status_code, answer.json()["code"]) == expected
+
+
+async def test_nobody_is_debited_on_a_repeat_that_comes_when_the_consent_to_pay_is_over(
+    platforms: PlatformMaker,
+) -> None:
+    platform = await relaying(platforms)
+    await platform.open_contractor()
+    await platform.open_order()
+    # As far as a first call came whose process died between the two consents that a debit takes.
+    await record_consent(
+        platform.registry.reader,
+        NewConsent(
+            platform_no=platform.number,
+            consent_no="PAY-1",
+            object_kind="order",
+            object_no="D-1001",
+            operation="pay",
+            given_by="O-1",
+            terms=pay_terms(total_fen=PRICE_FEN, inspection_days=7, method="quick"),
+            valid_for=timedelta(hours=1),
+        ),
+    )
+    skipped = await platform.post("/sandbox/skip", request_no="S-1", hours=2)
+    assert skipped.status_code == 200, skipped.text
+
+    late = await platform.post(
+        "/orders/D-1001/direct-payments", request_no="PAY-1", by="O-1", method="quick", account_id="A-O-1"
+    )
+
+    assert (late.status_code, late.json()["code"]) == (409, "basis_expired")
+    assert (await platform.get("/orders/D-1001")).json()["status"] == "awaiting_payment"

@@ -16,6 +16,7 @@ from activities.failures import FailureMapping, from_temporal
 from escrow.domain.errors import Refused
 from escrow.ledger.books_time import begin_story, books_now, move_story
 from escrow.ledger.engine import Reader
+from escrow.ledger.registry_posting import transaction
 from escrow.stack.postgres import PostgresServer
 from escrow.stack.processes import free_port
 from escrow.stack.temporal import TemporalDevServer
@@ -152,7 +153,8 @@ async def client(tmp_path_factory: pytest.TempPathFactory, reader: Reader) -> As
 async def platform_no(reader: Reader) -> str:
     """A platform whose story begins."""
     number = f"HOME-{uuid4().hex[:8]}"
-    await begin_story(reader, number, beginning())
+    async with transaction(reader) as session:
+        await begin_story(session, number, beginning())
     return number
 
 

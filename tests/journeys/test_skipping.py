@@ -4,11 +4,22 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
+
 from escrow.domain.platform_config import PlatformConfig, Settlement
+from escrow.domain.transfers import TransferKind
+from escrow.sandbox.skipping import KINDS
+from escrow.stack.up import Stack
 from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, created
 from tests.api.test_top_ups import opened
 from tests.beginning import beginning
 from tests.waiting import until
+from workflows import messages
+from workflows.batch_messages import batch_payment_workflow_id
+from workflows.mandate_messages import mandate_workflow_id
+from workflows.pay_in_messages import pay_in_workflow_id
+from workflows.transfer_messages import transfer_workflow_id
+from workflows.verification_messages import account_verification_workflow_id
 
 _LARGE_FEN = 200_000_000
 
@@ -116,3 +127,34 @@ async def test_pending_money_matures_on_the_way(platforms: PlatformMaker) -> Non
     assert (await platform.balances("O-1"))["withdrawable_fen"] == 0
     await skip(platform, days=1)
     assert (await platform.balances("O-1"))["withdrawable_fen"] == 5_000
+
+
+async def test_one_skip_at_a_time_and_none_beyond_the_known_calendars(platform: Platform, stack: Stack) -> None:
+    connection = await asyncpg.connect(stack.postgres.dsn)
+    try:
+        await connection.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", f"skip/{platform.number}")
+        answer = await platform.post("/sandbox/skip", request_no="S-1", days=1)
+        assert (answer.status_code, answer.json()["code"]) == (503, "skip_under_way")
+    finally:
+        await connection.close()
+    assert (await platform.post("/sandbox/skip", request_no="S-1", days=1)).status_code == 200
+    far = await platform.post("/sandbox/skip", request_no="S-2", until="2099-01-01T00:00:00+08:00")
+    assert far.json()["code"] == "calendar_unknown"
+
+
+def test_every_workflow_of_a_platform_is_skipped() -> None:
+    """All but the watch over the custody account, which looks every minute whatever the time."""
+    ids = [
+        messages.order_workflow_id("HOME", "1"),
+        messages.withdrawal_workflow_id("HOME", "1"),
+        messages.direct_refund_workflow_id("HOME", "1"),
+        messages.identity_check_workflow_id("HOME", "1"),
+        messages.member_closing_workflow_id("HOME", "1", "1"),
+        batch_payment_workflow_id("HOME", "1"),
+        mandate_workflow_id("HOME", "1"),
+        pay_in_workflow_id("HOME", "1"),
+        account_verification_workflow_id("HOME", "1"),
+        *(transfer_workflow_id("HOME", kind, "1") for kind in TransferKind),
+    ]
+    assert sorted(each.split("/")[0] for each in ids) == sorted(KINDS)
+    assert all(each.split("/")[1] == "HOME" for each in ids)

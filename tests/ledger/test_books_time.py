@@ -11,6 +11,7 @@ from escrow.ledger.books_time import begin_story, books_now, is_sandbox, move_st
 from escrow.ledger.engine import Reader
 from escrow.ledger.migrate import migrate
 from escrow.ledger.posting import LedgerWriter
+from escrow.ledger.registry_posting import transaction
 from escrow.stack.postgres import PostgresServer
 from tests.ledger.books import HOME, open_day, posting, top_up
 from tests.postgres import new_database
@@ -19,8 +20,13 @@ _LONG_AGO = datetime(2025, 9, 30, 1, 0, tzinfo=UTC)
 _MOMENT = timedelta(minutes=1)
 
 
+async def begins(reader: Reader, platform_no: str, moment: datetime) -> None:
+    async with transaction(reader) as session:
+        await begin_story(session, platform_no, moment)
+
+
 async def test_a_story_begins_at_any_moment_and_goes_on_from_there(reader: Reader) -> None:
-    await begin_story(reader, HOME, _LONG_AGO)
+    await begins(reader, HOME, _LONG_AGO)
     assert timedelta(0) <= await books_now(reader, HOME) - _LONG_AGO < _MOMENT
     await move_story(reader, HOME, _LONG_AGO + timedelta(days=90))
     assert timedelta(0) <= await books_now(reader, HOME) - _LONG_AGO - timedelta(days=90) < _MOMENT
@@ -45,7 +51,7 @@ async def test_a_story_that_has_begun_begins_at_no_other_moment(
     await open_day(owner)
     await top_up(owner, writer, "O-1", 100)
     with pytest.raises(Refused) as refused:
-        await begin_story(reader, HOME, _LONG_AGO)
+        await begins(reader, HOME, _LONG_AGO)
     assert refused.value.code == "story_begun"
 
 
@@ -55,7 +61,7 @@ async def test_the_time_of_books_that_are_no_sandbox_cannot_be_moved(server: Pos
     reader = Reader(database.dsn)
     try:
         assert not await is_sandbox(reader)
-        for moved in (begin_story, move_story):
+        for moved in (begins, move_story):
             with pytest.raises(Refused) as refused:
                 await moved(reader, HOME, _LONG_AGO)
             assert refused.value.code == "no_sandbox"

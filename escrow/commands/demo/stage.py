@@ -15,12 +15,11 @@ from escrow.commands.contract_file import ContractFile
 from escrow.commands.demo.narrator import Narrator
 from escrow.commands.demo.pages import Owner, Visitor, visitor_for
 from escrow.commands.demo.platform_api import PlatformApi
-from escrow.commands.skip import platform_skip
 from escrow.domain.authorisations import Authorisation, AuthorisationMethod
 from escrow.domain.platform_config import PlatformConfig
 from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
 from escrow.ledger.posting import LedgerWriter
-from escrow.sandbox.skipping import PlatformSkip
+from escrow.sandbox.skipping import PlatformSkip, platform_skip
 from escrow.stack.temporal_client import connect_temporal
 from escrow.stack.up import Ports, Stack
 
@@ -103,7 +102,7 @@ async def stage_on(stack: Stack, contract: ContractFile, narrator: Narrator, *, 
         owner = Owner(contract.owner.mobile, sandbox)
         visitor = await opened.enter_async_context(visitor_for(owner, narrator.line, by_hand=by_hand))
         skipping = await opened.enter_async_context(
-            platform_skip(books, temporal, contract.platform.platform_no, tell=narrator.aside)
+            platform_skip(settings, books.reader, temporal, contract.platform.platform_no, tell=narrator.aside)
         )
         yield Stage(
             stack=stack,
