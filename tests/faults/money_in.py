@@ -17,7 +17,9 @@ from urllib.parse import unquote
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import TimeSkipper
 
+from escrow.domain.calendars import SHANGHAI
 from escrow.domain.collections import payment_booking_no
+from escrow.ledger.books_time import books_now, move_story
 from tests.api.payers import NAME, card_of, mandate_body, open_payer
 from tests.api.platforms import Platform
 from tests.channels.numbers import citizen_id
@@ -38,19 +40,24 @@ _GATHER_SECONDS = 3.5
 #: batch with both is refused.
 _ARRIVE_SECONDS = 2.5
 _COMMIT_SECONDS = 4.0
+#: Until the last day of a mandate that ends in a round.
+_SOON = timedelta(days=2)
 
 
 class MoneyInRound(MoneyInNumbers):
     """Everything of one platform is brought to its point at once; the worker is killed, another leads all to its end.
 
     Args:
+        platform: where all happens but what is at `ahead`.
+        ahead: there days pass until a member is closed and a mandate has ended; they would end everything else too.
         name: begins every number, which tells what it is there for.
     """
 
-    def __init__(self, house: House, temporal: Client, platform: Platform, name: str) -> None:
+    def __init__(self, house: House, temporal: Client, platform: Platform, ahead: Platform, name: str) -> None:
         self.house = house
         self.temporal = temporal
         self.platform = platform
+        self.ahead = ahead
         super().__init__(name)
         self.reached: set[str] = set()
         self.calling: list[asyncio.Task[Any]] = []
@@ -71,9 +78,13 @@ class MoneyInRound(MoneyInNumbers):
             binding = {"account_id": f"A-{part}", "account_no": card_of("622202", number), "account_name": NAME}
             await self._insist("/members/O-1/bank-accounts", **binding, is_corporate=False)
         await self._transfer(callers.PRICE_FEN + rows.ASKED_FEN)
-        for part in ("I", "M"):
-            await self._insist("/members", member_no=self.no(part), kind="person", name="李雷", mobile="13800000009")
-        await self._insist("/members/O-1/mandates", **mandate_body(self.no("mandate"), last_day=rows.soon()))
+        for where, part in ((platform, "I"), (self.ahead, "M")):
+            person = {"kind": "person", "name": "李雷", "mobile": "13800000009"}
+            await callers.insist(where, "/members", member_no=self.no(part), **person)
+        await open_payer(self.ahead)
+        soon = (await books_now(self.house.reader, self.ahead.number)).astimezone(SHANGHAI).date() + _SOON
+        mandate = mandate_body(self.no("mandate"), last_day=soon.isoformat())
+        await callers.insist(self.ahead, "/members/O-1/mandates", **mandate)
         for part in ("try", "expire"):
             await self._verify(part)
         waiting = ("query", "close", "refund", "asked", "book", "hold", "settle")
@@ -143,10 +154,9 @@ class MoneyInRound(MoneyInNumbers):
         for part, payer_no in (("pay", "O-1"), ("poor", "O-2")):
             transfer = {"payment_no": self.no(part), "payer_no": payer_no, "payee_no": "C-1", "amount_fen": 100}
             self._call(platform.post("/payments", **transfer))
-        await self._insist(f"/members/{self.no('M')}/close", request_no=self.no("CL"))
-        self._forward_time("closing", "CL", timedelta(seconds=11))
+        await callers.insist(self.ahead, f"/members/{self.no('M')}/close", request_no=self.no("CL"))
         self._forward_time("verification", "expire", timedelta(hours=49))
-        self._forward_time("mandate", "mandate", timedelta(days=3))
+        await self._days_pass_ahead()
         await asyncio.sleep(_ARRIVE_SECONDS)
         kept = [ledger.kept.get_nowait() for _ in range(ledger.kept.qsize())]
         first.forward(keep_answer=False)
@@ -245,14 +255,15 @@ class MoneyInRound(MoneyInNumbers):
         for part in ("send", "try"):
             await self._ends(f"/members/O-1/bank-accounts/A-{part}/verify/{self.no(part)}", "verified")
         await self._ends(f"/members/O-1/bank-accounts/A-expire/verify/{self.no('expire')}", "expired")
-        await self._ends(f"/members/O-1/mandates/{self.no('mandate')}", "expired")
-        await self._ends(f"/members/{self.no('M')}", "closed")
+        await self._ends(f"/members/O-1/mandates/{self.no('mandate')}", "expired", self.ahead)
+        await self._ends(f"/members/{self.no('M')}", "closed", self.ahead)
         await self._ends(f"/members/{self.no('I')}/identity-checks/{self.no('identity')}", "verified")
         return answered
 
     async def at_channel(self) -> dict[str, tuple[list[int], int]]:
         """What the channel says of each collection: its payments, and what it gave back."""
         found: dict[str, tuple[list[int], int]] = {}
+        account_no = self.platform.custody_account_no
         top_ups = ("create", "query", "record", "open", "book", "close", "hold", "settle", "refund", "asked")
         orders = ("direct", "back", "asked-back", "told", "settle-back")
         pay_ins = dict(zip(top_ups, top_ups, strict=True))
@@ -262,7 +273,7 @@ class MoneyInRound(MoneyInNumbers):
             paid, refunded_fen = [], 0
             for attempt in range(1, (await self._state(pay_in)).attempts + 1):
                 number = f"{self.platform.number}/{self.no(pay_in)}:collect:{attempt}"
-                answer = await self.house.at_bank.collections.query(number)
+                answer = await self.house.at_bank.collections.query(number, custody_account_no=account_no)
                 paid += [payment.amount_fen for payment in answer.payments]
                 refunded_fen += answer.refunded_fen
             found[part] = (paid, refunded_fen)
@@ -328,9 +339,9 @@ class MoneyInRound(MoneyInNumbers):
     async def _order_is(self, part: str, status: str) -> None:
         await self._ends(f"/orders/{self.no(part)}", status)
 
-    async def _ends(self, path: str, status: str) -> None:
+    async def _ends(self, path: str, status: str, platform: Platform | None = None) -> None:
         async def does() -> bool:
-            answer = await self.platform.get(path)
+            answer = await (platform or self.platform).get(path)
             return answer.is_success and answer.json()["status"] == status
 
         await until(does, f"{path} is {status}")
@@ -342,12 +353,20 @@ class MoneyInRound(MoneyInNumbers):
         number, platform_no = self.no(part), self.platform.number
         workflow_id = {
             "pay_in": pay_in_workflow_id(platform_no, number),
-            "closing": member_closing_workflow_id(platform_no, self.no("M"), number),
             "verification": account_verification_workflow_id(platform_no, number),
-            "mandate": mandate_workflow_id(platform_no, number),
         }[kind]
         handle = self.temporal.get_workflow_handle(workflow_id)
         self._call(TimeSkipper(self.temporal).fast_forward(handle, by))
+
+    async def _days_pass_ahead(self) -> None:
+        """The mandate's last day passes, and the member's closing falls due."""
+        reader, platform_no = self.house.reader, self.ahead.number
+        await move_story(reader, platform_no, await books_now(reader, platform_no) + _SOON + timedelta(days=1))
+        for workflow_id in (
+            mandate_workflow_id(platform_no, self.no("mandate")),
+            member_closing_workflow_id(platform_no, self.no("M"), self.no("CL")),
+        ):
+            await self.temporal.get_workflow_handle(workflow_id).signal("look")
 
     def _activity_of(self, call: KeptCall, *, counted: bool = True) -> str:
         """The activity that a call belongs to, empty for none; its occurrences are counted when it is seen first."""

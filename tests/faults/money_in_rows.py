@@ -1,6 +1,5 @@
 """Rows of the second matrix: which call or posting belongs to which activity, and the numbers that name them."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.faults import callers
@@ -55,15 +54,10 @@ POSTINGS = {
     "expire_mandate": ":mandate:{name}-mandate:.*",
 }
 #: Nothing leaves them, so nothing can be lost or done twice.
-READ_ONLY = frozenset({"look_at_mandate", "suspended_fen", "payment_in_books"})
+READ_ONLY = frozenset({"books_time", "look_at_mandate", "suspended_fen", "payment_in_books"})
 #: Posts what `check_identity` posts, after it has asked in vain a hundred and fifty times; nobody waits for that here.
 SAME_POSTING = frozenset({"leave_unanswered"})
 ROWS = frozenset({*CALLS, *POSTINGS})
-
-
-def soon() -> str:
-    """The last day of a mandate that soon expires."""
-    return (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
 
 
 class MoneyInNumbers:

@@ -29,7 +29,8 @@ async def test_a_worker_killed_at_any_point_of_what_brings_money_in_loses_nothin
                 if not missing[point]:
                     break
                 platform = await house.platforms.open(config)
-                play = MoneyInRound(house, temporal, platform, f"{point.name.replace('_', '-')}-{attempt}")
+                ahead = await house.platforms.open(config)
+                play = MoneyInRound(house, temporal, platform, ahead, f"{point.name.replace('_', '-')}-{attempt}")
                 await play.kill_at(point)
                 seconds = await play.go_on()
                 await require_right_end(house, play)
@@ -68,7 +69,7 @@ async def require_right_end(house: House, play: MoneyInRound) -> None:
     assert (await play.platform.balances("C-1"))["available_fen"] == 100
     texts = [text for text in await house.texts(play.platform) if text.endswith(":refund-credited")]
     assert texts == sorted(f"{play.no(part)}:refund-credited" for part in credited)
-    await house.require_sound_books(play.platform)
+    await house.require_sound_books(play.platform, play.ahead)
 
 
 async def _nothing_is_on_its_way_back(play: MoneyInRound) -> bool:
