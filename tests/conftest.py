@@ -132,6 +132,7 @@ def _reason(report: pytest.TestReport) -> str:
     return report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else str(report.longrepr)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """An interrupted session ends what its processes do in order, before xdist ends the processes themselves."""
     if exitstatus == pytest.ExitCode.INTERRUPTED and session.config.stash.get(_RUNNING, set()):

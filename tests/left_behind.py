@@ -82,7 +82,11 @@ class TestSession:
 
 
 def begin() -> TestSession:
-    """Begin a session: processes started from now on bear its mark, and temporary files are in its folder."""
+    """Begin a session: processes started from now on bear its mark, and temporary files are in its folder.
+
+    Who wishes it to end may say so by SIGTERM as well as by Ctrl-C.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     session = TestSession(mark=uuid.uuid4().hex, folder=Path(tempfile.mkdtemp(prefix="t-")))
     os.environ[_MARK] = f"{os.environ.get(_MARK, '')} {session.mark}".strip()
     os.environ["TMPDIR"] = tempfile.tempdir = str(session.folder)

@@ -114,13 +114,20 @@ def test_what_the_tests_started_ends_with_them_also_when_one_fails(folder: Path,
     assert inner.left() == []
 
 
-@pytest.mark.parametrize(("options", "processes"), [((), 1), (("-n", "2", "--dist", "loadfile"), 2)])
+@pytest.mark.parametrize(
+    ("options", "processes", "by"),
+    [
+        ((), 1, signal.SIGINT),
+        ((), 1, signal.SIGTERM),
+        (("-n", "2", "--dist", "loadfile"), 2, signal.SIGINT),
+    ],
+)
 async def test_what_the_tests_started_ends_when_they_are_interrupted(
-    folder: Path, options: tuple[str, ...], processes: int
+    folder: Path, options: tuple[str, ...], processes: int, by: signal.Signals
 ) -> None:
     inner = Inner(folder, "await asyncio.sleep(600)", *options)
     await until(lambda: inner.runs(processes), "all processes of the session run a test")
-    inner.process.send_signal(signal.SIGINT)
+    inner.process.send_signal(by)
     said = inner.ends()
     assert inner.process.returncode == pytest.ExitCode.INTERRUPTED, said
     assert "left behind" not in said
