@@ -135,7 +135,7 @@ async def test_hours_are_skipped_for_a_payout_that_no_open_rail_can_carry(tmp_pa
     assert "there is no Chromium on this machine: a plain HTTP client fills in the owner's forms" in said
     assert "the client goes where the API says that it leads" in said
     assert said.count("authorised there by payment password") == 3  # the drawings, M2 and M4
-    assert "withdrawal/HOME/D-1001:M3:withdrawal:1 waits for the bank until" in said
+    assert "no open rail carries D-1001:M3:withdrawal:1: hours pass" in said
     assert "hvps: chosen" in said
     answer = recomputed(contract, page)
     assert answer.returncode == 0, answer.stdout + said
@@ -244,10 +244,10 @@ def assert_other_commands_find_the_stack(story: str, planted: str) -> None:
     verify = subprocess.run([*command, "verify", "--wait", "0"], env=ours, capture_output=True, text=True, check=False)
     assert verify.returncode == 1, verify.stdout + verify.stderr
     assert planted in verify.stdout.replace("\n", "")
-    skip = [*command, "skip", "D-1001", "--days", "1"]
+    skip = [*command, "skip", "--order", "D-1001"]
     skipped = subprocess.run(skip, env=ours, capture_output=True, text=True, check=False)
     assert skipped.returncode == 1, skipped.stdout + skipped.stderr
-    assert "order/HOME/D-1001 has ended" in skipped.stderr
+    assert "order/HOME/D-1001 does not run" in skipped.stderr
 
 
 async def test_a_demo_that_is_told_to_end_leaves_nothing_behind() -> None:

@@ -45,7 +45,10 @@ async def paid(stage: Stage, withdrawal_no: str) -> dict[str, Any]:
                 raise Refused("demo_failed", f"Withdrawal {withdrawal_no} is {status}: {withdrawal['reasons']}")
             return withdrawal
         if withdrawal and status == "queued":
-            await stage.skipping.until(await stage.skipping.when_due(withdrawal["workflow_id"]))
+            now = await stage.skipping.until(await stage.skipping.when_due(withdrawal["workflow_id"]))
+            stage.narrator.line(
+                f"no open rail carries {withdrawal_no}: hours pass, it is {now:%Y-%m-%d %H:%M} in Shanghai"
+            )
         if asyncio.get_running_loop().time() > give_up_at:
             raise Refused("demo_failed", f"Withdrawal {withdrawal_no} is still {status} after {_WITHIN_SECONDS:g} s.")
         await asyncio.sleep(_POLL_SECONDS)
