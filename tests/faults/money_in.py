@@ -5,7 +5,6 @@ batch behind a first one, or each on a connection of its own where the registry 
 """
 
 import asyncio
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -105,7 +104,7 @@ class MoneyInRound(MoneyInNumbers):
         """The calls of the bank activities wait at the gate, and those after which the others post."""
         gate = self.house.bank_gate
         self._seen.clear()
-        gate.trap = self._is_kept
+        gate.trap = lambda call: bool(self._activity_of(call))
         self._forward_time("pay_in", "close", timedelta(minutes=2))
         await self.house.steer.next_suffers("failed_later", "refund")
         self._call(callers.command(self.platform, self.no("told"), "cancel"))
@@ -172,7 +171,9 @@ class MoneyInRound(MoneyInNumbers):
         await self.keep_calls()
         statements = await self.keep_postings()
         numbers = [pair for kept in statements for pair in kept.numbers]
-        self.reached = {self._activity_of(call, counted=False) for call in self.calls} | self._posted(numbers)
+        self.reached = {self._activity_of(call, counted=False) for call in self.calls} | self.activities_that_post(
+            numbers, self.paid
+        )
         if point is Point.BEFORE:
             await self.house.kill_worker()
             assert await self.house.taken(numbers) == set()
@@ -182,7 +183,7 @@ class MoneyInRound(MoneyInNumbers):
             with suppress(TimeoutError):  # a batch with a repeat is refused as a whole: then another round is played
                 await self._commit(statements)
             taken = await self.house.taken(numbers)
-            self.reached -= self._posted([pair for pair in numbers if pair not in taken])
+            self.reached -= self.activities_that_post(set(numbers) - taken, self.paid)
             for call in self.calls:
                 call.forward(keep_answer=True)
             await within_reason(
@@ -379,9 +380,6 @@ class MoneyInRound(MoneyInNumbers):
                 return activity
         return ""
 
-    def _is_kept(self, call: KeptCall) -> bool:
-        return bool(self._activity_of(call))
-
     def _names(self, call: KeptCall, method: str, path: str, part: str) -> bool:
         target, _, query = unquote(call.target).partition("?")
         if (call.method, target) != (method, path):
@@ -393,18 +391,6 @@ class MoneyInRound(MoneyInNumbers):
 
     def _kept_calls(self) -> set[str]:
         return {self._activity_of(call, counted=False) for call in self.house.bank_gate.kept}
-
-    def _posted(self, numbers: list[tuple[str, str]]) -> set[str]:
-        paid = {part.replace(self.name, "{name}"): number for part, number in self.paid.items()}
-        reached = set()
-        for activity, pattern in rows.POSTINGS.items():
-            if pattern.startswith("{paid"):
-                expected = re.escape(paid.get(pattern.removeprefix("{paid[").removesuffix("]}"), "nothing"))
-            else:
-                expected = pattern.format(name=re.escape(self.name))
-            if any(re.fullmatch(expected, request_no) for _, request_no in numbers):
-                reached.add(activity)
-        return reached
 
     async def _as_far_as_it_goes(self, condition: Callable[[], bool]) -> None:
         """Wait for the slow ones, but not for ever: another round takes those that missed."""

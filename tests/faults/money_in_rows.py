@@ -1,5 +1,7 @@
 """Rows of the second matrix: which call or posting belongs to which activity, and the numbers that name them."""
 
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tests.faults import callers
@@ -77,6 +79,19 @@ class MoneyInNumbers:
     def orders(self, part: str) -> dict[str, Any]:
         """List of orders of a batch."""
         return {"orders": [{"order_no": self.no(part), "amount_fen": callers.PRICE_FEN}]}
+
+    def activities_that_post(self, numbers: Iterable[tuple[str, str]], paid: Mapping[str, str]) -> set[str]:
+        """Those whose postings have these numbers; `paid` are the payments' numbers by what they were collected for."""
+        payments = {part.replace(self.name, "{name}"): number for part, number in paid.items()}
+        found = set()
+        for activity, pattern in POSTINGS.items():
+            if pattern.startswith("{paid"):
+                expected = re.escape(payments.get(pattern.removeprefix("{paid[").removesuffix("]}"), "nothing"))
+            else:
+                expected = pattern.format(name=re.escape(self.name))
+            if any(re.fullmatch(expected, request_no) for _, request_no in numbers):
+                found.add(activity)
+        return found
 
     def top_up_body(self, part: str) -> dict[str, Any]:
         """What asks for a top-up."""

@@ -41,7 +41,7 @@ def test_missing_settings_are_listed_and_end_with_2(tmp_path: Path) -> None:
 
 def test_settings_of_a_running_stack_are_found(tmp_path: Path) -> None:
     (tmp_path / "environment").write_text("ESCROW_BANK_URL=http://127.0.0.1:9\n")
-    answer = escrow("--stack", str(tmp_path), "sandbox", "clock")
+    answer = escrow("--stack", str(tmp_path), "sandbox", "clock", "15000000000001")
     assert answer.returncode == 1
     assert "sandbox_unreachable" in answer.stderr
 

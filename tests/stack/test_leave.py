@@ -23,11 +23,10 @@ def test_the_code_is_kept_and_nothing_is_lost(code: int) -> None:
 def test_a_test_session_ends_with_its_own_code_and_closing_line(
     tmp_path: Path, body: str, code: int, closing: str
 ) -> None:
-    (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
     (tmp_path / "test_one.py").write_text(f"def test_one():\n    {body}\n")
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     answer = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(tmp_path)],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tests.conftest", str(tmp_path)],
         cwd=tmp_path,
         capture_output=True,
         text=True,
