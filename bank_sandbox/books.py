@@ -104,12 +104,18 @@ class Desk:
         Raises:
             Refusal: no such account.
         """
-        if not acct_no:
-            return self  # what the first release kept without its account
         row = self.db.execute("SELECT clock_ahead_ms FROM custody_account WHERE acct_no = ?", (acct_no,)).fetchone()
         if row is None:
             raise Refusal(refusals.CUSTODY_ACCOUNT, "there is no such custody account")
         return replace(self, acct_no=acct_no, now_ms=self.real_ms + row["clock_ahead_ms"])
+
+    def of(self, row: sqlite3.Row) -> "Desk":
+        """The same transaction for the account of a row; the bank's own where the first release kept none.
+
+        Raises:
+            Refusal: no such account.
+        """
+        return self.at(row["acct_no"]) if row["acct_no"] else self
 
     def setting(self, name: str, default: str = "") -> str:
         """Value of a remembered setting."""

@@ -84,7 +84,7 @@ def confirm(desk: Desk, req_seq: str, digits: str) -> dict[str, object]:
     row = _existing(desk, req_seq)
     if row["state"] == State.VERIFIED:
         return wire(desk, row) | codes.Checked(check=codes.CodeCheck.ACCEPTED, tries_left=0).wire()
-    checked = codes.check(desk.at(row["acct_no"]), owner=req_seq, digits=digits)
+    checked = codes.check(desk.of(row), owner=req_seq, digits=digits)
     if checked.check is codes.CodeCheck.ACCEPTED:
         desk.db.execute("UPDATE card_check SET state = ? WHERE req_seq = ?", (State.VERIFIED, req_seq))
     if checked.check is codes.CodeCheck.EXHAUSTED:
@@ -104,7 +104,7 @@ def send_code_again(desk: Desk, req_seq: str) -> dict[str, object]:
     row = _existing(desk, req_seq)
     if row["state"] != State.CODE_SENT:
         raise Refusal(refusals.NO_CODE, "this check waits for no code")
-    codes.send_again(desk.at(row["acct_no"]), owner=req_seq, text=_TEXT)
+    codes.send_again(desk.of(row), owner=req_seq, text=_TEXT)
     return wire(desk, row)
 
 

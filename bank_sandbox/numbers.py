@@ -49,4 +49,4 @@ def is_closed(desk: Desk, req_seq: str) -> bool:
     """Whether the number was promised never to arrive, by the clock of the account for which it was asked for."""
     row = desk.db.execute("SELECT * FROM unknown_number WHERE req_seq = ?", (req_seq,)).fetchone()
     grace_ms = int(desk.options.closing_grace_seconds * 1000)
-    return row is not None and desk.at(row["acct_no"]).now_ms >= row["first_asked_ms"] + grace_ms
+    return row is not None and desk.of(row).now_ms >= row["first_asked_ms"] + grace_ms

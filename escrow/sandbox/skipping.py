@@ -145,14 +145,15 @@ class PlatformSkip:
             Refused: `nothing_due`, it waits for nothing that time brings; `workflow_busy`.
             BankUnreachable: the bank sandbox does not answer.
         """
+        kind, _, number = workflow_id.split("/", 2)
         sights = await self._settled()
         if workflow_id not in sights:
-            raise Refused("nothing_due", f"{workflow_id} does not run; there is nothing to wait for.")
+            raise Refused("nothing_due", f"There is no {kind} {number} under way; there is nothing to wait for.")
         left = _left(sights[workflow_id])
         # What only pauses between two questions waits for the bank.
         due_at = await self._due_at(await self.now(), []) if left is None else await self.now() + left
         if due_at is None:
-            raise Refused("nothing_due", f"{workflow_id} waits for somebody and not for a time; nothing is skipped.")
+            raise Refused("nothing_due", f"The {kind} {number} waits for somebody and not for a time; nothing is skipped.")
         return due_at + _PAST_IT
 
     async def until(self, target: datetime) -> datetime:

@@ -13,7 +13,13 @@ from tests.api.platforms import Platform, PlatformMaker, created, order_body
 from tests.api.test_suspense import stranger_transfers
 
 #: Without a platform's key: who runs the service, and the bank, which signs.
-WITHOUT_KEY = {("GET", "/health"), ("GET", "/ready"), ("GET", "/metrics"), ("POST", "/bank/notices")}
+WITHOUT_KEY = {
+    ("GET", "/health"),
+    ("GET", "/ready"),
+    ("GET", "/metrics"),
+    ("POST", "/bank/notices"),
+    ("POST", "/v1/sandbox/platforms"),
+}
 
 COMMAND = {"request_no": "X-1", "by": "O-1"}
 BINDING = {"account_id": "X-1", "account_no": "6216261000000000018", "account_name": "王小明", "is_corporate": False}
@@ -152,6 +158,7 @@ NAMED: Mapping[tuple[str, str], dict[str, Any]] = {
         "query": {"member_no": "O-1", "first_day": "2020-01-01", "last_day": "2099-12-31"},
     },
     ("POST", "/v1/orders"): {"body": order_body("X-1")},
+    ("POST", "/v1/sandbox/skip"): {"body": {"request_no": "X-1", "order_no": "D-1001"}},
     ("POST", "/v1/withdrawals"): {
         "body": {"withdrawal_no": "X-1", "member_no": "O-1", "account_id": "A-O-1", "principal_fen": 1},
     },
@@ -159,6 +166,8 @@ NAMED: Mapping[tuple[str, str], dict[str, Any]] = {
 
 #: Lists and the caller's own platform: they name nothing of another's, and must show nothing of it.
 LISTS = {
+    ("GET", "/v1/sandbox/clock"),
+    ("GET", "/v1/sandbox/sms"),
     ("GET", "/v1/platform/sub-accounts"),
     ("GET", "/v1/members"),
     ("GET", "/v1/orders"),

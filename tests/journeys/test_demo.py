@@ -247,7 +247,7 @@ def assert_other_commands_find_the_stack(story: str, planted: str) -> None:
     skip = [*command, "skip", "--order", "D-1001"]
     skipped = subprocess.run(skip, env=ours, capture_output=True, text=True, check=False)
     assert skipped.returncode == 1, skipped.stdout + skipped.stderr
-    assert "order/HOME/D-1001 does not run" in skipped.stderr
+    assert "There is no order D-1001 under way" in skipped.stderr
 
 
 async def test_a_demo_that_is_told_to_end_leaves_nothing_behind() -> None:

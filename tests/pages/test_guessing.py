@@ -54,10 +54,11 @@ async def test_a_lock_ends_after_its_time_and_a_right_password_forgets_wrong_one
         await visitor.fill_in(asked["url"], action="confirm", password="wrong-one")
     connection = await asyncpg.connect(stack.postgres.dsn)
     locked_for = await connection.fetchval(
-        "SELECT locked_until - now() FROM payment_password WHERE platform_no = $1", platform.number
+        "SELECT locked_until - books_now($1) FROM payment_password WHERE platform_no = $1", platform.number
     )
     assert 23 * 3600 < locked_for.total_seconds() <= 24 * 3600
-    await connection.execute("UPDATE payment_password SET locked_until = now() WHERE platform_no = $1", platform.number)
+    ended = "UPDATE payment_password SET locked_until = books_now($1) WHERE platform_no = $1"
+    await connection.execute(ended, platform.number)
     await connection.close()
     wrong = await visitor.fill_in(asked["url"], action="confirm", password="wrong-two")
     assert "还可以试 4 次" in wrong.text

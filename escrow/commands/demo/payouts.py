@@ -45,7 +45,8 @@ async def paid(stage: Stage, withdrawal_no: str) -> dict[str, Any]:
                 raise Refused("demo_failed", f"Withdrawal {withdrawal_no} is {status}: {withdrawal['reasons']}")
             return withdrawal
         if withdrawal and status == "queued":
-            now = await stage.skipping.until(await stage.skipping.when_due(withdrawal["workflow_id"]))
+            async with stage.skipping() as skipping:
+                now = await skipping.until(await skipping.when_due(withdrawal["workflow_id"]))
             stage.narrator.line(
                 f"no open rail carries {withdrawal_no}: hours pass, it is {now:%Y-%m-%d %H:%M} in Shanghai"
             )
@@ -89,7 +90,8 @@ async def worker_killed_while_paying(stage: Stage, withdrawal_no: str) -> None:
         withdrawal = await _withdrawal(stage, withdrawal_no)
         if withdrawal and withdrawal["status"] == "queued":
             stage.narrator.line("no rail is open now: the withdrawal waits, and the worker is killed when it is sent")
-            await stage.skipping.until(await stage.skipping.when_due(withdrawal["workflow_id"]))
+            async with stage.skipping() as skipping:
+                await skipping.until(await skipping.when_due(withdrawal["workflow_id"]))
         if asyncio.get_running_loop().time() > give_up_at:
             raise Refused("demo_failed", f"The payment order {request_no} did not reach the bank.")
         await asyncio.sleep(_POLL_SECONDS)

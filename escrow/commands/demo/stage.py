@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,9 +51,14 @@ class Stage:
     books: Books
     writer: LedgerWriter
     temporal: Client
-    skipping: PlatformSkip
     visitor: Visitor
     custody_account_no: str
+
+    def skipping(self) -> AbstractAsyncContextManager[PlatformSkip]:
+        """Lets time pass for the platform, as `escrow skip` does."""
+        return platform_skip(
+            self.books.settings, self.books.reader, self.temporal, self.platform_no, tell=self.narrator.aside
+        )
 
     @property
     def platform_no(self) -> str:
@@ -101,9 +106,6 @@ async def stage_on(stack: Stack, contract: ContractFile, narrator: Narrator, *, 
         temporal = await connect_temporal()
         owner = Owner(contract.owner.mobile, sandbox)
         visitor = await opened.enter_async_context(visitor_for(owner, narrator.line, by_hand=by_hand))
-        skipping = await opened.enter_async_context(
-            platform_skip(settings, books.reader, temporal, contract.platform.platform_no, tell=narrator.aside)
-        )
         yield Stage(
             stack=stack,
             contract=contract,
@@ -114,7 +116,6 @@ async def stage_on(stack: Stack, contract: ContractFile, narrator: Narrator, *, 
             books=books,
             writer=writer,
             temporal=temporal,
-            skipping=skipping,
             visitor=visitor,
             custody_account_no=custody_account_no,
         )

@@ -22,6 +22,7 @@ from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.milestones import Milestone, MilestoneKind
 from escrow.domain.money import format_fen
+from escrow.ledger.books_time import books_now
 from escrow.ledger.days import sweep_commission
 
 #: A channel settles the day after, and money of that day can be withdrawn from the next one.
@@ -221,7 +222,7 @@ async def commission_swept(stage: Stage) -> None:
         return bool(kept["custody_at_bank_fen"] == bank_fen)
 
     await until(charges_booked, "the bank's last charges were not booked")
-    now = await stage.skipping.now()
+    now = await books_now(stage.books.reader, stage.platform_no)
     swept_fen = await sweep_commission(stage.books.reader, stage.writer, stage.platform_no, occurred_at=now)
     stage.narrator.line(
         f"{format_fen(swept_fen)} from fees to its own sub-account, after the bank's charges"
@@ -257,7 +258,8 @@ async def _released(stage: Stage, milestone: Milestone, *, fatal: bool = False) 
 
 
 async def _days_pass(stage: Stage, days: int) -> None:
-    now = await stage.skipping.by(timedelta(days=days))
+    async with stage.skipping() as skipping:
+        now = await skipping.by(timedelta(days=days))
     stage.narrator.line(f"{days} days pass for the order, the books and the bank: it is {_local(now)}")
 
 
