@@ -114,9 +114,8 @@ async def test_an_expired_link_is_renewed_by_the_platforms_next_call(
     platform = await order_to_accept(platforms, visitor, method="payment_password")
     asked = await ask_acceptance(platform)
     connection = await asyncpg.connect(stack.postgres.dsn)
-    await connection.execute(
-        "UPDATE page_link SET expires_at = books_now(platform_no) WHERE link_id = $1", asked["authorization_id"]
-    )
+    expired = "UPDATE page_link SET expires_at = books_now(platform_no) WHERE link_id = $1"
+    await connection.execute(expired, asked["authorization_id"])
     await connection.close()
     page = await visitor.send(asked["url"], action="confirm", password=PASSWORD)
     assert "链接已过期" in page.text
