@@ -153,7 +153,9 @@ class PlatformSkip:
         # What only pauses between two questions waits for the bank.
         due_at = await self._due_at(await self.now(), []) if left is None else await self.now() + left
         if due_at is None:
-            raise Refused("nothing_due", f"The {kind} {number} waits for somebody and not for a time; nothing is skipped.")
+            raise Refused(
+                "nothing_due", f"The {kind} {number} waits for somebody and not for a time; nothing is skipped."
+            )
         return due_at + _PAST_IT
 
     async def until(self, target: datetime) -> datetime:
