@@ -1,7 +1,6 @@
 """Activities that bring the bank's own custody lines into our books, each line once."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import structlog
@@ -92,31 +91,30 @@ class BankLineActivities:
         platform's own money, and comes back there when it is returned.
         """
         line = await self._bank_book.line(ref.platform_no, ref.bank_serial_no)
-        occurred_at = await books_now(self._reader, ref.platform_no)
         if line.kind == "charge":
-            booked = await self._book(line, occurred_at, self._charge(line), "bank_charge.booked", {})
-            await self._cover_charges(line.platform_no, occurred_at)
+            booked = await self._book(line, self._charge(line), "bank_charge.booked", {})
+            await self._cover_charges(line.platform_no)
             return booked
         if line.kind == "settlement":
-            entry, told = await self._settlements.entry_of(line, occurred_at)
-            booked = await self._book(line, occurred_at, entry, "settlement.booked", told)
-            await self._cover_charges(line.platform_no, occurred_at)
+            entry, told = await self._settlements.entry_of(line)
+            booked = await self._book(line, entry, "settlement.booked", told)
+            await self._cover_charges(line.platform_no)
             return booked
         if line.kind in ("micro_deposit", "micro_deposit_return"):
-            return await self._book_micro_deposit(line, occurred_at)
+            return await self._book_micro_deposit(line)
         entry, member_no = await self._credit(line)
         event_type = "bank_credit.credited" if member_no is not None else "bank_credit.suspended"
-        booked = await self._book(line, occurred_at, entry, event_type, {"member_no": member_no})
+        booked = await self._book(line, entry, event_type, {"member_no": member_no})
         if member_no == "":
-            await self._cover_charges(line.platform_no, occurred_at)
+            await self._cover_charges(line.platform_no)
         return booked
 
-    async def _cover_charges(self, platform_no: str, occurred_at: datetime) -> None:
-        owed_fen = await cover_bank_charges(self._reader, self._writer, platform_no, occurred_at=occurred_at)
+    async def _cover_charges(self, platform_no: str) -> None:
+        owed_fen = await cover_bank_charges(self._reader, self._writer, platform_no)
         if owed_fen:
             _log.warning("bank_charges_owed", platform_no=platform_no, owed_fen=owed_fen)
 
-    async def _book_micro_deposit(self, line: StoredBankLine, occurred_at: datetime) -> bool:
+    async def _book_micro_deposit(self, line: StoredBankLine) -> bool:
         """Book a micro-deposit or its return. Its event does not tell the amount: that is for its receiver to say."""
         returned = line.kind == "micro_deposit_return"
         verification_no = await self._sendings.paid_for(line.platform_no, line.request_no)
@@ -133,13 +131,14 @@ class BankLineActivities:
         told = {"verification_no": verification_no}
         if returned:
             # First, so that no account is verified any more by a deposit whose return the books show.
-            await self._sendings.returned(line.platform_no, line.request_no, occurred_at=occurred_at)
-        return await self._book(line, occurred_at, entry, event_type, told, tells_amount=False)
+            await self._sendings.returned(
+                line.platform_no, line.request_no, occurred_at=await books_now(self._reader, line.platform_no)
+            )
+        return await self._book(line, entry, event_type, told, tells_amount=False)
 
     async def _book(
         self,
         line: StoredBankLine,
-        occurred_at: datetime,
         entry: JournalEntry,
         event_type: str,
         body: Mapping[str, Any],
@@ -153,7 +152,6 @@ class BankLineActivities:
                 platform_no=line.platform_no,
                 request_no=derived("bank-line", line.bank_serial_no),
                 content={"bank_serial_no": line.bank_serial_no, "amount_fen": line.amount_fen},
-                occurred_at=occurred_at,
                 entry=entry,
                 changes=(
                     Change(

@@ -12,6 +12,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis, JournalEntry, Posting
 from escrow.domain.platform_config import BusinessModel
 from escrow.ledger.bank_lines import StoredBankLine
+from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import get_object
 from escrow.ledger.platforms import Platforms
@@ -28,7 +29,7 @@ class Settlements:
         self._channel = channel
         self._platforms = platforms
 
-    async def entry_of(self, line: StoredBankLine, occurred_at: datetime) -> tuple[JournalEntry, dict[str, Any]]:
+    async def entry_of(self, line: StoredBankLine) -> tuple[JournalEntry, dict[str, Any]]:
         """The entry of a settlement line, and what the channel says of it.
 
         Payments in it that no top-up looks after wait in suspense from now on.
@@ -43,7 +44,7 @@ class Settlements:
         settlement = await self._channel.settlement(line.request_no)
         for item in settlement.items:
             if item.kind == "payment":
-                await self._suspend_unknown(line.platform_no, settlement, item, occurred_at)
+                await self._suspend_unknown(line.platform_no, settlement, item)
         entry = collection_recipes.channel_settled(
             platform_no=line.platform_no,
             settlement=settlement,
@@ -77,19 +78,17 @@ class Settlements:
                 f"The settlement {line.bank_serial_no} did not pass the bank's transit account; ask the bank.",
             )
 
-    async def _suspend_unknown(
-        self, platform_no: str, settlement: Settlement, item: SettlementItem, occurred_at: datetime
-    ) -> None:
+    async def _suspend_unknown(self, platform_no: str, settlement: Settlement, item: SettlementItem) -> None:
         pay_in_no = pay_in_of(item.request_no, platform_no)
         pay_in = pay_in_no and await get_object(self._reader, platform_no, "pay_in", pay_in_no)
         watched_until = pay_in.body["watched_until"] if pay_in else None
-        if watched_until is not None and occurred_at <= datetime.fromisoformat(watched_until):
+        now = await books_now(self._reader, platform_no)
+        if watched_until is not None and now <= datetime.fromisoformat(watched_until):
             return  # its workflow books it, or has booked it
         posting = Posting(
             platform_no=platform_no,
             request_no=payment_booking_no(item.payment_no),
             content={"payment_no": item.payment_no, "paid_fen": item.amount_fen},
-            occurred_at=occurred_at,
             entry=collection_recipes.collection_suspended(
                 platform_no=platform_no,
                 channel=settlement.method,

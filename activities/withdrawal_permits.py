@@ -183,7 +183,7 @@ class WithdrawalPermits:
 
     async def _require_charges_paid(self, step: Step) -> None:
         """The platform's own money pays the bank's charges before it leaves."""
-        owed_fen = await cover_bank_charges(self._reader, self._writer, step.platform_no, occurred_at=step.occurred_at)
+        owed_fen = await cover_bank_charges(self._reader, self._writer, step.platform_no)
         if owed_fen:
             raise Refused(
                 "bank_charges_owed",

@@ -152,13 +152,13 @@ class Ground:
         """The accounting day is closed, its pending money matures."""
         reader, writer = self.stage.reader, self.stage.writer
         day = await accounting_day(reader, self.platform_no)
-        await close_day(reader, writer, self.platform_no, day, occurred_at=await self.now())
+        await close_day(reader, writer, self.platform_no, day)
 
     async def ended_days_are_closed(self) -> None:
         """Every accounting day before today is closed, as when the closing of days was late."""
         now = await self.now()
         yesterday = now.astimezone(SHANGHAI).date() - timedelta(days=1)
-        await close_day(self.stage.reader, self.stage.writer, self.platform_no, yesterday, occurred_at=now)
+        await close_day(self.stage.reader, self.stage.writer, self.platform_no, yesterday)
 
     async def ending_of(self, handle: WorkflowHandle[Any, Any], *, step: timedelta = timedelta(seconds=5)) -> Any:
         """Time passes in growing steps until a workflow has closed; answers its result.

@@ -47,7 +47,7 @@ async def _close_day(platform_no: str, day: datetime | None) -> None:
     async with _ledger() as (reader, writer):
         now = (await books_now(reader, platform_no)).astimezone(SHANGHAI)
         last = day.date() if day else now.date()
-        closed = await close_accounting_day(reader, writer, platform_no, last, occurred_at=now)
+        closed = await close_accounting_day(reader, writer, platform_no, last)
     out.print(f"the open day is {closed.open_day}; {format_fen(closed.matured_fen)} became withdrawable")
 
 
@@ -58,7 +58,7 @@ def roll(platform_no: PlatformNo) -> None:
 
 async def _roll(platform_no: str) -> None:
     async with _ledger() as (reader, writer):
-        moved_fen = await roll_pending(reader, writer, platform_no, occurred_at=await books_now(reader, platform_no))
+        moved_fen = await roll_pending(reader, writer, platform_no)
     out.print(f"{format_fen(moved_fen)} became withdrawable")
 
 
@@ -69,7 +69,5 @@ def sweep(platform_no: PlatformNo) -> None:
 
 async def _sweep(platform_no: str) -> None:
     async with _ledger() as (reader, writer):
-        moved_fen = await sweep_commission(
-            reader, writer, platform_no, occurred_at=await books_now(reader, platform_no)
-        )
+        moved_fen = await sweep_commission(reader, writer, platform_no)
     out.print(f"{format_fen(moved_fen)} went to the platform's own sub-account")

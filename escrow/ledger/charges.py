@@ -1,7 +1,5 @@
 """Making good what the bank charged: out of the platform's fees, then its own money, never out of members' money."""
 
-from datetime import datetime
-
 from escrow.domain import recipes
 from escrow.domain.accounts import bank_charges, fees, own
 from escrow.domain.charges import cover_charges
@@ -15,7 +13,7 @@ from escrow.ledger.posting import LedgerWriter
 _ATTEMPTS = 5
 
 
-async def cover_bank_charges(reader: Reader, writer: LedgerWriter, platform_no: str, *, occurred_at: datetime) -> int:
+async def cover_bank_charges(reader: Reader, writer: LedgerWriter, platform_no: str) -> int:
     """Make good what the platform owes for charges, as far as its fees and own money reach; repeatable.
 
     Returns:
@@ -40,7 +38,6 @@ async def cover_bank_charges(reader: Reader, writer: LedgerWriter, platform_no: 
             platform_no=platform_no,
             request_no=derived("bank_charge_covered", charged.account_id, charged.version),
             content={"charges_fen": -charged.balance_fen},
-            occurred_at=occurred_at,
             entry=recipes.bank_charge_covered(
                 platform_no=platform_no, from_fees_fen=cover.from_fees_fen, from_own_fen=cover.from_own_fen
             ),

@@ -5,7 +5,7 @@ every posting of that day has committed, and takes none afterwards.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from sqlmodel import col, select
 
@@ -15,6 +15,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.journal import Basis, JournalEntry, Posting
 from escrow.domain.requests import derived
 from escrow.ledger.balances import AccountBalance, balance_of, find_account
+from escrow.ledger.books_time import books_now_within
 from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.engine import Reader
 from escrow.ledger.posting import LedgerWriter
@@ -44,13 +45,8 @@ async def accounting_day(reader: Reader, platform_no: str) -> date:
     return row.day
 
 
-async def close_day(
-    reader: Reader, writer: LedgerWriter, platform_no: str, day: date, *, occurred_at: datetime
-) -> DayClosed:
+async def close_day(reader: Reader, writer: LedgerWriter, platform_no: str, day: date) -> DayClosed:
     """Close all days of a platform up to `day`, then make their pending money withdrawable; repeatable.
-
-    Args:
-        occurred_at: business time of the closing, timezone-aware.
 
     Raises:
         Refused: `platform_unknown`.
@@ -67,32 +63,32 @@ async def close_day(
             raise _unknown(platform_no)
         if day >= row.day:
             row.day = day + timedelta(days=1)
-            row.opened_at = occurred_at
+            row.opened_at = await books_now_within(session, platform_no)
         open_day = row.day
-    matured_fen = await roll_pending(reader, writer, platform_no, occurred_at=occurred_at)
+    matured_fen = await roll_pending(reader, writer, platform_no)
     return DayClosed(open_day=open_day, matured_fen=matured_fen)
 
 
-async def roll_pending(reader: Reader, writer: LedgerWriter, platform_no: str, *, occurred_at: datetime) -> int:
+async def roll_pending(reader: Reader, writer: LedgerWriter, platform_no: str) -> int:
     """Make pending money of closed days withdrawable; returns how much this call moved, in fen."""
     open_day = await accounting_day(reader, platform_no)
     moved_fen = 0
     for pending in await _pending_before(reader, platform_no, open_day):
-        moved_fen += await _move_all(reader, writer, pending, occurred_at=occurred_at)
+        moved_fen += await _move_all(reader, writer, pending)
     return moved_fen
 
 
-async def sweep_commission(reader: Reader, writer: LedgerWriter, platform_no: str, *, occurred_at: datetime) -> int:
+async def sweep_commission(reader: Reader, writer: LedgerWriter, platform_no: str) -> int:
     """Move all commission and fees to the platform's own sub-account; returns how much this call moved, in fen.
 
     What the bank charged and nobody made good yet is taken out of them first.
     """
-    await cover_bank_charges(reader, writer, platform_no, occurred_at=occurred_at)
+    await cover_bank_charges(reader, writer, platform_no)
     found = await find_account(reader, fees(platform_no))
-    return await _move_all(reader, writer, found, occurred_at=occurred_at) if found is not None else 0
+    return await _move_all(reader, writer, found) if found is not None else 0
 
 
-async def _move_all(reader: Reader, writer: LedgerWriter, source: AccountBalance, *, occurred_at: datetime) -> int:
+async def _move_all(reader: Reader, writer: LedgerWriter, source: AccountBalance) -> int:
     # The request number names the state of the account that was seen: two closings at once move it once, and
     # money that returns to a closed day later is moved by the next closing under another number.
     for _ in range(_ATTEMPTS):
@@ -103,7 +99,6 @@ async def _move_all(reader: Reader, writer: LedgerWriter, source: AccountBalance
             platform_no=source.account.platform_no,
             request_no=derived(entry.recipe, source.account_id, source.version),
             content={"account": str(source.account), "amount_fen": source.balance_fen},
-            occurred_at=occurred_at,
             entry=entry,
             bases=(Basis(kind="none"),),
         )

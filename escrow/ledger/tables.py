@@ -51,7 +51,7 @@ class SandboxStack(SQLModel, table=True):
     is_sandbox: bool = Field(primary_key=True, sa_column_kwargs={"server_default": text("true")})
 
 
-class StoryClock(SQLModel, table=True):
+class StoryClockRow(SQLModel, table=True):
     """How far the books' time of a platform runs ahead of the database; `books_now` reads it, `move_story` moves it."""
 
     __tablename__ = "story_clock"

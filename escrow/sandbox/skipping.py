@@ -206,7 +206,7 @@ class PlatformSkip:
         while (day := await accounting_day(self._reader, self._platform_no)) < moment.astimezone(SHANGHAI).date():
             midnight = datetime.combine(day + timedelta(days=1), time(), SHANGHAI)
             await self._clocks_to(midnight)
-            await close_day(self._reader, self._writer, self._platform_no, day, occurred_at=midnight)
+            await close_day(self._reader, self._writer, self._platform_no, day)
         await self._clocks_to(moment)
 
     async def _clocks_to(self, moment: datetime) -> None:

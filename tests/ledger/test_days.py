@@ -17,7 +17,7 @@ from escrow.ledger.days import accounting_day, close_day, roll_pending, sweep_co
 from escrow.ledger.engine import Reader
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.posting import LedgerWriter
-from tests.ledger.books import DAY, HOME, NOON, booked_by_bank, fresh, open_day, posting, top_up
+from tests.ledger.books import DAY, HOME, booked_by_bank, fresh, open_day, posting, top_up
 from tests.postgres import Database
 
 _NEXT = DAY + timedelta(days=1)
@@ -29,11 +29,11 @@ async def test_closing_a_day_makes_its_pending_money_withdrawable(
     await open_day(owner)
     await top_up(owner, writer, "O-1", 300, pending_day=DAY)
     await top_up(owner, writer, "O-1", 50, pending_day=_NEXT)
-    closed = await close_day(reader, writer, HOME, DAY, occurred_at=NOON)
+    closed = await close_day(reader, writer, HOME, DAY)
     assert (closed.open_day, closed.matured_fen) == (_NEXT, 300)
     balances = await member_balances(reader, HOME, "O-1")
     assert (balances.withdrawable_fen, balances.pending_fen_by_day) == (300, {_NEXT: 50})
-    again = await close_day(reader, writer, HOME, DAY, occurred_at=NOON)
+    again = await close_day(reader, writer, HOME, DAY)
     assert (again.open_day, again.matured_fen) == (_NEXT, 0)
 
 
@@ -42,9 +42,9 @@ async def test_money_that_returns_to_a_closed_day_matures_at_the_next_closing(
 ) -> None:
     await open_day(owner)
     await top_up(owner, writer, "O-1", 300, pending_day=DAY)
-    await close_day(reader, writer, HOME, DAY, occurred_at=NOON)
+    await close_day(reader, writer, HOME, DAY)
     await top_up(owner, writer, "O-1", 20, pending_day=DAY)
-    assert await roll_pending(reader, writer, HOME, occurred_at=NOON) == 20
+    assert await roll_pending(reader, writer, HOME) == 20
     assert (await member_balances(reader, HOME, "O-1")).withdrawable_fen == 320
 
 
@@ -55,9 +55,7 @@ async def test_two_closings_at_once_move_the_money_once(
     for member in range(5):
         await top_up(owner, writer, f"O-{member}", 100, pending_day=DAY)
     other = await LedgerWriter.start(database.dsn)
-    closings = await asyncio.gather(
-        close_day(reader, writer, HOME, DAY, occurred_at=NOON), close_day(reader, other, HOME, DAY, occurred_at=NOON)
-    )
+    closings = await asyncio.gather(close_day(reader, writer, HOME, DAY), close_day(reader, other, HOME, DAY))
     await other.close()
     assert sum(closing.matured_fen for closing in closings) == 500
     assert {closing.open_day for closing in closings} == {_NEXT}
@@ -86,7 +84,7 @@ async def test_a_closed_day_gets_no_entry_from_those_who_were_posting(
         entries: dict[date, int] = {}
         for day in (DAY + timedelta(days=number) for number in range(days)):
             await asyncio.sleep(0.01)
-            await close_day(reader, writers[0], HOME, day, occurred_at=NOON)
+            await close_day(reader, writers[0], HOME, day)
             entries[day] = await owner.fetchval("SELECT count(*) FROM entry WHERE accounting_day = $1", day)
         return entries
 
@@ -118,7 +116,7 @@ async def test_commission_is_swept_to_the_platform_once(
         bank_serial_no=serial_no,
     )
     await writer.post(posting(entry=paid, bases=(Basis(kind="bank_line", reference=serial_no),)))
-    swept = await asyncio.gather(*(sweep_commission(reader, writer, HOME, occurred_at=NOON) for _ in range(3)))
+    swept = await asyncio.gather(*(sweep_commission(reader, writer, HOME) for _ in range(3)))
     assert sum(swept) == 100
     balances = (await platform_balances(reader, HOME)).fen_by_purpose
     assert (balances[Purpose.FEES], balances[Purpose.OWN], balances[Purpose.CUSTODY]) == (0, 100, -100)
@@ -134,11 +132,11 @@ async def test_commission_makes_good_what_the_bank_charged_before_it_is_swept(
             platform_no=HOME, amount_fen=-charge_fen, bank_serial_no=serial_no, effective_date=DAY
         )
         await writer.post(posting(entry=charge, bases=(Basis(kind="bank_line", reference=serial_no),)))
-    assert await cover_bank_charges(reader, writer, HOME, occurred_at=NOON) == 130
+    assert await cover_bank_charges(reader, writer, HOME) == 130
     for amount_fen, swept_fen, owed_fen in ((50, 0, 80), (100, 20, 0)):
         await _fee_earned(owner, writer, amount_fen)
-        assert await sweep_commission(reader, writer, HOME, occurred_at=NOON) == swept_fen
-        assert await cover_bank_charges(reader, writer, HOME, occurred_at=NOON) == owed_fen
+        assert await sweep_commission(reader, writer, HOME) == swept_fen
+        assert await cover_bank_charges(reader, writer, HOME) == owed_fen
     balances = (await platform_balances(reader, HOME)).fen_by_purpose
     assert (balances[Purpose.OWN], balances[Purpose.BANK_CHARGES]) == (20, 0)
 
@@ -169,7 +167,7 @@ async def _held_withdrawal(owner: asyncpg.Connection, writer: LedgerWriter, amou
 
 
 async def test_days_of_an_unknown_platform_are_refused(reader: Reader, writer: LedgerWriter) -> None:
-    for call in (accounting_day(reader, "NONE"), close_day(reader, writer, "NONE", DAY, occurred_at=NOON)):
+    for call in (accounting_day(reader, "NONE"), close_day(reader, writer, "NONE", DAY)):
         with pytest.raises(Refused) as refusal:
             await call
         assert refusal.value.code == "platform_unknown"

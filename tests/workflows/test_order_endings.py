@@ -204,9 +204,7 @@ async def test_a_next_day_release_lands_in_pending_until_the_day_is_closed(story
         await story.starts()
         assert (await story.balances())[f"C-1/pending:{day}"] == "53,010.00"
 
-        closed = await close_day(
-            story.stage.reader, story.stage.writer, story.platform_no, day, occurred_at=await story.now()
-        )
+        closed = await close_day(story.stage.reader, story.stage.writer, story.platform_no, day)
 
         assert closed.matured_fen == 5_301_000
         assert (await story.balances())["C-1/withdrawable"] == "53,010.00"

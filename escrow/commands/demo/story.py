@@ -22,7 +22,6 @@ from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.milestones import Milestone, MilestoneKind
 from escrow.domain.money import format_fen
-from escrow.ledger.books_time import books_now
 from escrow.ledger.days import sweep_commission
 
 #: A channel settles the day after, and money of that day can be withdrawn from the next one.
@@ -222,8 +221,7 @@ async def commission_swept(stage: Stage) -> None:
         return bool(kept["custody_at_bank_fen"] == bank_fen)
 
     await until(charges_booked, "the bank's last charges were not booked")
-    now = await books_now(stage.books.reader, stage.platform_no)
-    swept_fen = await sweep_commission(stage.books.reader, stage.writer, stage.platform_no, occurred_at=now)
+    swept_fen = await sweep_commission(stage.books.reader, stage.writer, stage.platform_no)
     stage.narrator.line(
         f"{format_fen(swept_fen)} from fees to its own sub-account, after the bank's charges"
         if swept_fen
