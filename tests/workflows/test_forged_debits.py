@@ -57,13 +57,14 @@ async def rogue(story: Story) -> AsyncIterator[None]:
 async def refusal_of(story: Story, activity: str, request: Any, number: str = "T-1") -> str:
     """The code with which an activity refuses what a thief's workflow under a top-up's id asks; empty if it does it."""
     try:
-        await story.stage.client.execute_workflow(
-            Rogue.run,
-            args=[activity, request],
-            id=pay_in_workflow_id(story.platform_no, number),
-            task_queue="rogue",
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        )
+        with story.stage.env.auto_time_skipping_disabled():  # or the consent expires while the thief is at it
+            await story.stage.client.execute_workflow(
+                Rogue.run,
+                args=[activity, request],
+                id=pay_in_workflow_id(story.platform_no, number),
+                task_queue="rogue",
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            )
     except WorkflowFailureError as failure:
         cause = failure.cause
         assert isinstance(cause, ActivityError)
