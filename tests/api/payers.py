@@ -1,12 +1,12 @@
 """Payers whose bank knows them: UnionPay's public test identity, with cards of several banks."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from stdnum import luhn
 
-from escrow.domain.calendars import SHANGHAI
 from tests.api.platforms import Platform, created
+from tests.beginning import beginning
 from tests.identities import verify
 
 #: The name that the register has under the test identity's number.
@@ -44,7 +44,7 @@ def mandate_body(mandate_no: str = "M-1", **changes: Any) -> dict[str, Any]:
         "account_id": "A-O-1",
         "per_debit_fen": 100_000,
         "per_day_fen": 200_000,
-        "last_day": (datetime.now(SHANGHAI).date() + timedelta(days=365)).isoformat(),
+        "last_day": (beginning().date() + timedelta(days=365)).isoformat(),
         **changes,
     }
 

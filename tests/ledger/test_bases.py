@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -16,8 +16,6 @@ from escrow.ledger.consents import NewConsent, get_consent, record_consent, stor
 from escrow.ledger.engine import Reader
 from escrow.ledger.posting import LedgerWriter
 from tests.ledger.books import DAY, HOME, NOON, booked_by_bank, fresh, matured, open_day, posting, top_up
-
-TOMORROW = datetime.now(UTC) + timedelta(days=1)
 
 
 def freeze(order_no: str, amount_fen: int) -> JournalEntry:
