@@ -1,5 +1,6 @@
 """The test session as a whole: what it prints at its end, what it must not leave behind, and how it ends."""
 
+import gc
 import os
 from collections import Counter
 from typing import Any
@@ -72,6 +73,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first, so that at the end no process works alone."""
     items.sort(key=lambda item: _order(item.nodeid))
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported and collected stays: from now on nobody looks through it for what is unused."""
+    gc.collect()
+    gc.freeze()
 
 
 def _order(nodeid: str) -> int:

@@ -14,6 +14,7 @@ import pytest
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.stack.processes import free_port
+from escrow.trust import trusted_authorities
 from tests.waiting import PATIENCE_SECONDS, saw, until
 
 BANK_KEY = "secret-of-the-test-connection"
@@ -55,7 +56,9 @@ class Sandbox:
             saw(repr(answer))
             return answer.is_success
 
-        async with httpx2.AsyncClient(base_url=self.base_url, timeout=PATIENCE_SECONDS, trust_env=False) as client:
+        async with httpx2.AsyncClient(
+            base_url=self.base_url, timeout=PATIENCE_SECONDS, verify=trusted_authorities(), trust_env=False
+        ) as client:
             await until(answers, "the bank sandbox answers")
 
     def kill(self) -> None:

@@ -4,14 +4,17 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest_asyncio
 
 from escrow.stack.postgres import PostgresServer
 from escrow.stack.up import Ports, Stack
-from tests.api.platforms import PlatformMaker
 from tests.beginning import beginning
 from tests.postgres import running_server
+
+if TYPE_CHECKING:
+    from tests.api.platforms import PlatformMaker
 
 
 @asynccontextmanager
@@ -23,8 +26,10 @@ async def running_stack() -> AsyncIterator[Stack]:
 
 
 @asynccontextmanager
-async def making_platforms(stack: Stack) -> AsyncIterator[PlatformMaker]:
+async def making_platforms(stack: Stack) -> "AsyncIterator[PlatformMaker]":
     """Opens platforms on a stack; its connections end with the block."""
+    from tests.api.platforms import PlatformMaker  # all of the API: two seconds that many sessions need not wait
+
     maker = PlatformMaker(stack, beginning())
     try:
         yield maker
@@ -40,7 +45,7 @@ async def stack() -> AsyncIterator[Stack]:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def platforms(stack: Stack) -> AsyncIterator[PlatformMaker]:
+async def platforms(stack: Stack) -> "AsyncIterator[PlatformMaker]":
     async with making_platforms(stack) as maker:
         yield maker
 

@@ -77,6 +77,8 @@ class Inner:
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tests.conftest", *options, str(folder)],
             cwd=folder,
             env={**ours, "TMPDIR": str(folder / "tmp")},
+            # A session that runs in the background of a shell does not hear it, nor would this one.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

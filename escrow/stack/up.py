@@ -21,6 +21,7 @@ from escrow.stack.keys import load_or_make_keys
 from escrow.stack.postgres import PostgresServer
 from escrow.stack.processes import Command, Member, StackError, free_port, is_free
 from escrow.stack.temporal import TemporalDevServer
+from escrow.trust import trusted_authorities
 
 #: Where the other rooms lie: the root of the checkout or image that this package is installed from.
 ROOT = Path(__file__).resolve().parents[2]
@@ -209,7 +210,7 @@ async def _all_or_none(*starts: Coroutine[Any, Any, None]) -> None:
 async def answers(url: str) -> bool:
     """Whether a GET of `url` is answered with success within a second."""
     try:
-        async with httpx2.AsyncClient(timeout=1, trust_env=False) as client:
+        async with httpx2.AsyncClient(timeout=1, verify=trusted_authorities(), trust_env=False) as client:
             return (await client.get(url)).is_success
     except httpx2.TransportError:
         return False

@@ -13,8 +13,18 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import Info
 
 
+#: Workflows of this process that have been in the sandbox once.
+_PREPARED: set[type] = set()
+
+
 class ContextFreeSandbox(SandboxedWorkflowRunner):
     """The sandbox for data converters and codecs that take no serialization context, and no external store."""
+
+    def prepare_workflow(self, defn: Any) -> None:
+        """See once in a process that a workflow can be sandboxed, however many workers it gets."""
+        if defn.cls not in _PREPARED:
+            super().prepare_workflow(defn)
+            _PREPARED.add(defn.cls)
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """One sandboxed workflow."""

@@ -13,6 +13,7 @@ import httpx2
 from escrow.testing.answers import Authorization, Awaiting
 from escrow.testing.calls import AnswerType, Call
 from escrow.testing.waiting import PATIENCE_SECONDS
+from escrow.trust import trusted_authorities
 
 _PAUSE_SECONDS = 0.3
 
@@ -53,7 +54,13 @@ class Connection:
 
     def __init__(self, base_url: str, key: str = "") -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self.http = httpx2.AsyncClient(base_url=base_url, headers=headers, timeout=PATIENCE_SECONDS, trust_env=False)
+        self.http = httpx2.AsyncClient(
+            base_url=base_url,
+            headers=headers,
+            timeout=PATIENCE_SECONDS,
+            verify=trusted_authorities(),
+            trust_env=False,
+        )
         self._requests = itertools.count(1)
 
     async def aclose(self) -> None:

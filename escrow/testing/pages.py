@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from escrow.testing.waiting import PATIENCE_SECONDS
+from escrow.trust import trusted_authorities
 
 _FORM_TOKEN = re.compile(r'name="form_token" value="([0-9a-f]+)"')
 
@@ -23,7 +24,9 @@ class HostedPages:
     """
 
     def __init__(self, newest_code: Callable[[], Awaitable[str]]) -> None:
-        self._http = httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True)
+        self._http = httpx2.AsyncClient(
+            verify=trusted_authorities(), trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True
+        )
         self._newest_code = newest_code
 
     async def __aenter__(self) -> "HostedPages":

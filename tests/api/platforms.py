@@ -15,6 +15,7 @@ from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
 from escrow.ledger.registry import Registry
 from escrow.stack.up import Stack
+from escrow.trust import trusted_authorities
 from tests.api.documented import check_documented
 from tests.identities import verify
 from tests.waiting import PATIENCE_SECONDS, saw, until
@@ -220,6 +221,7 @@ class PlatformMaker:
             base_url=self._api_url,
             headers={"Authorization": f"Bearer {key}"},
             timeout=PATIENCE_SECONDS,
+            verify=trusted_authorities(),
             trust_env=False,
             event_hooks={"response": [check_documented, note_answer]},
         )

@@ -6,6 +6,7 @@ import httpx2
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
+from escrow.trust import trusted_authorities
 from tests.chromium import chromium_path
 from tests.pages.member import Visitor
 from tests.waiting import PATIENCE_SECONDS
@@ -23,5 +24,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture
 async def visitor() -> AsyncIterator[Visitor]:
-    async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True) as http:
+    async with httpx2.AsyncClient(
+        verify=trusted_authorities(), trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True
+    ) as http:
         yield Visitor(http)

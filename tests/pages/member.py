@@ -8,6 +8,7 @@ import httpx2
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.domain.platform_config import PlatformConfig, Settlement
+from escrow.trust import trusted_authorities
 from tests.api.platforms import CONTACT_MOBILE, PRICE_FEN, Platform, PlatformMaker, created
 from tests.waiting import PATIENCE_SECONDS
 
@@ -85,7 +86,9 @@ async def set_password(
 
 async def contact_authorises(platform: Platform, url: str) -> httpx2.Response:
     """The platform's contact person reads its text message and gives the code on the page; what the page then says."""
-    async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True) as http:
+    async with httpx2.AsyncClient(
+        verify=trusted_authorities(), trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True
+    ) as http:
         contact = Visitor(http)
         await contact.fill_in(url, action="send")
         return await contact.fill_in(url, action="confirm", code=await newest_code(platform.bank, CONTACT_MOBILE))

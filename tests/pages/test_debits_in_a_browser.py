@@ -9,6 +9,7 @@ import httpx2
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from escrow.trust import trusted_authorities
 from tests.api.payers import CODE, MOBILE, card_of, debit_body, mandate_body, open_payer, sign_mandate
 from tests.api.platforms import Platform, PlatformMaker, created
 from tests.pages.member import PASSWORD, Visitor, config, form_token, newest_code
@@ -28,7 +29,9 @@ async def guessers() -> AsyncIterator[list[Visitor]]:
     async with AsyncExitStack() as opened:
         clients = [
             await opened.enter_async_context(
-                httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True)
+                httpx2.AsyncClient(
+                    verify=trusted_authorities(), trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True
+                )
             )
             for _ in range(CONNECTIONS)
         ]

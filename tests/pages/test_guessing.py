@@ -6,6 +6,7 @@ import asyncpg
 import httpx2
 
 from escrow.stack.up import Stack
+from escrow.trust import trusted_authorities
 from tests.api.platforms import Platform, PlatformMaker, created
 from tests.pages.member import (
     PASSWORD,
@@ -22,7 +23,9 @@ CONNECTIONS = 50
 
 async def guess(url: str, token: str, **fields: str) -> httpx2.Response:
     """One guess over a connection of its own."""
-    async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True) as http:
+    async with httpx2.AsyncClient(
+        verify=trusted_authorities(), trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True
+    ) as http:
         return await Visitor(http).send(url, form_token=token, action="confirm", **fields)
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from escrow.channels.sandbox_bank import signing
 from escrow.channels.sandbox_bank.messages import REASONS, Envelope
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown
+from escrow.trust import trusted_authorities
 
 _M = TypeVar("_M", bound=BaseModel)
 _YES = "0000"
@@ -36,6 +37,7 @@ class BankConnection:
         self._http = httpx2.AsyncClient(
             base_url=base_url,
             timeout=httpx2.Timeout(read_timeout_seconds, connect=connect_timeout_seconds),
+            verify=trusted_authorities(),
             trust_env=False,
         )
 

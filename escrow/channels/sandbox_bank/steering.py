@@ -16,6 +16,7 @@ from escrow.domain.errors import BankUnreachable, Refused
 from escrow.domain.identity_checks import RegistrationStatus
 from escrow.domain.money import yuan
 from escrow.domain.rails import Rail
+from escrow.trust import trusted_authorities
 
 Health = Literal["UP", "SLOW", "DOWN"]
 Target = Literal["payout", "collection", "refund", "micro_deposit", "card_check", "mandate", "transfer", "sms", "read"]
@@ -48,7 +49,9 @@ class SandboxSteering:
     """
 
     def __init__(self, base_url: str, *, timeout_seconds: float = 60.0) -> None:
-        self._http = httpx2.AsyncClient(base_url=base_url, timeout=timeout_seconds, trust_env=False)
+        self._http = httpx2.AsyncClient(
+            base_url=base_url, timeout=timeout_seconds, verify=trusted_authorities(), trust_env=False
+        )
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -18,6 +18,7 @@ import httpx2
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.domain.errors import Refused
 from escrow.logs import mask_numbers
+from escrow.trust import trusted_authorities
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
@@ -99,7 +100,9 @@ async def visitor_for(owner: Owner, tell: Tell, *, by_hand: bool) -> AsyncIterat
                     yield visitor
                     return
         tell(f"{absence}: a plain HTTP client fills in the owner's forms at the hosted pages")
-        http = httpx2.AsyncClient(trust_env=False, timeout=PROGRAM_SECONDS, follow_redirects=True)
+        http = httpx2.AsyncClient(
+            verify=trusted_authorities(), trust_env=False, timeout=PROGRAM_SECONDS, follow_redirects=True
+        )
         yield PlainForms(await opened.enter_async_context(http), owner)
 
 

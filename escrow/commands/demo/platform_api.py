@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 
 from escrow.domain.errors import Refused
+from escrow.trust import trusted_authorities
 
 #: Every write is idempotent, so a call without an answer is made again, for this long.
 _PATIENCE_SECONDS = 40.0
@@ -25,7 +26,11 @@ class PlatformApi:
 
     def __init__(self, base_url: str, key: str, *, numbers: str = "R") -> None:
         self._http = httpx2.AsyncClient(
-            base_url=f"{base_url}/v1", headers={"Authorization": f"Bearer {key}"}, timeout=15, trust_env=False
+            base_url=f"{base_url}/v1",
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=15,
+            verify=trusted_authorities(),
+            trust_env=False,
         )
         self._numbers = numbers
         self._requests = 0
