@@ -12,7 +12,6 @@ from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import Info
 
-
 #: Workflows of this process that have been in the sandbox once.
 _PREPARED: set[type] = set()
 
