@@ -51,6 +51,7 @@ CONTRACTORS_ACCOUNT = NewBankAccount(
 #: Numbers requests within a session.
 REQUESTS = itertools.count(1)
 _STEPS_AT_MOST = 500
+_LONGEST_STEP = timedelta(hours=6)
 #: Longer than any story: here the watch is woken by notices only, as a bank that never loses one would.
 _WATCH_NEVER_POLLS = timedelta(days=10_000)
 
@@ -178,8 +179,11 @@ class Ground:
         yesterday = now.astimezone(SHANGHAI).date() - timedelta(days=1)
         await close_day(self.stage.reader, self.stage.writer, self.platform_no, yesterday)
 
-    async def ending_of(self, handle: WorkflowHandle[Any, Any], *, step: timedelta = timedelta(seconds=5)) -> Any:
+    async def ending_of(self, handle: WorkflowHandle[Any, Any], *, step: timedelta = timedelta(seconds=0.2)) -> Any:
         """Time passes in growing steps until a workflow has closed; answers its result.
+
+        Args:
+            step: the first one; short, since what the server does not skip takes as long as it says.
 
         Raises:
             WorkflowFailureError: it ended with a failure.
@@ -192,7 +196,7 @@ class Ground:
                     return await handle.result()
             await self.time_passes(step)
             await asyncio.sleep(0.01)  # the bank's clock runs in real time
-            step = min(step * 1.2, max(step, timedelta(hours=1)))
+            step = min(step * 2, max(step, _LONGEST_STEP))
         raise AssertionError(f"{handle.id} does not end")
 
     async def until(
