@@ -98,12 +98,18 @@ def forms_of(text: str) -> set[bytes]:
     return forms | {hashlib.sha256(plain).hexdigest().encode()}
 
 
-async def everything(stack: Stack, answers: Iterable[httpx2.Response]) -> list[Place]:
-    """All that the run left behind."""
+async def everything(stack: Stack, answers: Iterable[httpx2.Response], *, platform_no: str = "") -> list[Place]:
+    """All that the run left behind.
+
+    Args:
+        stack: where it ran.
+        answers: what was answered to it.
+        platform_no: on a stack that tests share, whose workflows are of interest; each is asked for its details.
+    """
     places = [*_files(stack.folder)]
     async for place in _rows(stack):
         places.append(place)
-    async for place in _histories(stack):
+    async for place in _histories(stack, platform_no):
         places.append(place)
     for answer in answers:
         text = f"{answer.headers.multi_items()}\n".encode() + answer.content
@@ -134,9 +140,11 @@ async def _rows(stack: Stack) -> AsyncIterator[Place]:
         await connection.close()
 
 
-async def _histories(stack: Stack) -> AsyncIterator[Place]:
+async def _histories(stack: Stack, platform_no: str) -> AsyncIterator[Place]:
     client = await Client.connect(stack.temporal.address, data_converter=pydantic_data_converter)
     async for workflow in client.list_workflows():
+        if platform_no not in workflow.id:
+            continue
         handle = client.get_workflow_handle(workflow.id, run_id=workflow.run_id)
         # Payloads stand in it as they were sent: JSON, with memos, search attributes and summaries.
         parts = [event.SerializeToString() async for event in handle.fetch_history_events()]
