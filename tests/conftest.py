@@ -20,11 +20,12 @@ _SESSION = pytest.StashKey[left_behind.TestSession]()
 #: Processes of xdist that run tests.
 _RUNNING = pytest.StashKey[set[str]]()
 _LEFT = pytest.StashKey[list[str]]()
-#: Minutes of waiting each, and servers of their own.
+#: What takes longest, as its names begin; most of it has servers of its own.
 _FIRST = (
     "faults/test_killed_worker",
-    "faults/test_killed_servers",
-    "faults/test_killed_batches",
+    "faults/test_bank_faults",
+    "api/",
+    "pages/",
     "journeys/test_demo",
     "testing/test_elsewhere",
     "stories/",
@@ -33,15 +34,18 @@ _FIRST = (
     "stack/test_up",
     "journeys/",
     "workflows/",
-    "api/",
-    "pages/",
     "ledger/",
 )
-#: Names of groups, and how the files of each begin: a house takes long to start.
+#: Names of groups, and how the files of each begin: a house or a stack takes long to start, and costs while it stands.
 _TOGETHER = {
     "one house": [f"tests/faults/test_killed_{what}.py" for what in ("worker", "servers", "batches")],
     "another house": [
         f"tests/faults/test_{what}.py" for what in ("bank_faults", "killed_money_in", "killed_debits", "killed_api")
+    ],
+    "one stack": ["tests/api/"],
+    "another stack": [
+        "tests/pages/",
+        *(f"tests/journeys/test_{what}.py" for what in ("order_journeys", "screens", "skipping")),
     ],
     "the stack of stories": [
         "tests/testing/test_client.py",

@@ -11,6 +11,8 @@ from typing import Any, TypeVar, overload
 PATIENCE_SECONDS = 180.0
 PATIENCE_MILLISECONDS = 1000 * PATIENCE_SECONDS
 _PAUSE_SECONDS = 0.05
+#: Who waits long asks seldom: asking takes time from what is waited for.
+_LONGEST_PAUSE_SECONDS = 0.5
 _SEEN_AT_MOST = 1_000
 
 Found = TypeVar("Found")
@@ -52,7 +54,7 @@ async def until(
         what: what is waited for, in words.
         seen: what to show when it does not come, with or without awaiting. Without it: what the condition found
             last, and what was told by `saw` meanwhile.
-        pause_seconds: between two questions.
+        pause_seconds: between the first two questions; then it grows.
 
     Raises:
         AssertionError: it did not come.
@@ -69,6 +71,7 @@ async def until(
                 shown = await _answer(seen) if seen is not None else (found, *last)
                 raise AssertionError(f"waited {PATIENCE_SECONDS:g} s in vain: {what}; seen last: {shown}")
             await asyncio.sleep(pause_seconds)
+            pause_seconds = min(1.2 * pause_seconds, max(pause_seconds, _LONGEST_PAUSE_SECONDS))
     finally:
         _LAST.reset(token)
 
