@@ -9,6 +9,9 @@ CONTRACT ?= examples/contract.yaml
 # Most tests wait for servers of their own; `make test PARALLEL=` runs them one after the other.
 PARALLEL ?= -n 4 --dist loadfile --no-loadscope-reorder
 
+# Hundreds of processes of ours would each compile what they import.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: up demo test check bench
 
 up: .venv/ready
