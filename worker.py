@@ -4,6 +4,7 @@ Composition root: everything is put together here, and nothing imports it.
 """
 
 import asyncio
+import itertools
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -80,6 +81,8 @@ NEEDING_ATTENTION = Gauge("escrow_needing_attention", "Orders and withdrawals th
 
 #: How often gauges are read and new platforms get their watch.
 _ROUND_SECONDS = 10
+#: A platform whose watch this process began is looked after once in so many rounds, in case somebody ended the watch.
+_ROUNDS_TO_ALL = 6
 #: How far ahead the working calendar should be known: a bounce horizon and a long holiday.
 _CALENDAR_AHEAD = timedelta(days=45)
 #: A ledger posting gives up before its activity's time-out, so that its outcome is reported, not guessed.
@@ -355,10 +358,13 @@ async def _make_rounds(client: Client, reader: Reader, registry: Registry, setti
     Raises:
         SettingsError: as `_require_agreement`.
     """
-    while True:
+    begun: set[str] = set()
+    for round_no in itertools.count():
         try:
             await _require_agreement(settings, reader)
-            for platform_no in await registry.platforms.numbers():
+            for place, platform_no in enumerate(await registry.platforms.numbers()):
+                if platform_no in begun and (place + round_no) % _ROUNDS_TO_ALL:
+                    continue
                 await client.start_workflow(
                     BankWatch.run,
                     BankWatchInput(platform_no=platform_no),
@@ -368,6 +374,7 @@ async def _make_rounds(client: Client, reader: Reader, registry: Registry, setti
                     task_timeout=WORKFLOW_TASK,
                     static_summary=f"custody account of {platform_no}",
                 )
+                begun.add(platform_no)
             for held in await held_and_needing_attention(reader):
                 HELD_FEN.labels(held.platform_no).set(held.escrow_fen)
                 NEEDING_ATTENTION.labels(held.platform_no).set(held.needing_attention)

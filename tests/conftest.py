@@ -26,8 +26,8 @@ _FIRST = (
     "faults/test_bank_faults",
     "api/",
     "pages/",
-    "journeys/test_demo",
     "testing/test_elsewhere",
+    "journeys/test_demo",
     "stories/",
     "faults/",
     "test_left_behind",
@@ -35,6 +35,11 @@ _FIRST = (
     "journeys/",
     "workflows/",
     "ledger/",
+    "stack/",
+    "channels/",
+    "histories/",
+    "testing/",
+    "test_",
 )
 #: Names of groups, and how the files of each begin: a house or a stack takes long to start, and costs while it stands.
 _TOGETHER = {
