@@ -7,7 +7,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python
 BIN := .venv/bin
 CONTRACT ?= examples/contract.yaml
 # Most tests wait for servers of their own; `make test PARALLEL=` runs them one after the other.
-PARALLEL ?= -n 4 --dist loadfile --no-loadscope-reorder
+PARALLEL ?= -n 5 --dist loadfile --no-loadscope-reorder
 
 # Hundreds of processes of ours would each compile what they import.
 unexport PYTHONDONTWRITEBYTECODE

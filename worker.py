@@ -87,7 +87,6 @@ _ROUNDS_TO_ALL = 6
 _CALENDAR_AHEAD = timedelta(days=45)
 #: A ledger posting gives up before its activity's time-out, so that its outcome is reported, not guessed.
 _LEDGER_PATIENCE_SECONDS = 3.0
-
 #: How often a ledger that is away when the worker starts is asked again.
 _LEDGER_AWAITED_SECONDS = 1.0
 
@@ -384,17 +383,12 @@ async def _make_rounds(client: Client, reader: Reader, registry: Registry, setti
 
 
 async def _main() -> int:
+    stop = asyncio.Event()
     try:
         settings = load_settings()
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    configure_logs(settings.log_format, settings.log_level)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
+        configure_logs(settings.log_format, settings.log_level)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await run(settings, stop)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
