@@ -101,7 +101,7 @@ UNKNOWN_NEEDS_OPERATOR_AFTER = timedelta(hours=24)
 #: An identity registry that does not answer is asked again after this long, then twice as long, up to the maximum,
 #: for a day at most; then the platform is told and asks anew.
 REGISTRY_FIRST_ASKED_AGAIN_AFTER = timedelta(seconds=10)
-REGISTRY_ASKED_AT_MOST_EVERY = timedelta(minutes=10)
+REGISTRY_ASKED_AT_MOST_EVERY = timedelta(minutes=30)
 REGISTRY_ANSWERS_WITHIN = timedelta(hours=24)
 
 #: The channel is asked and what it says is posted, in one step that may be repeated at will.
