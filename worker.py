@@ -81,8 +81,8 @@ NEEDING_ATTENTION = Gauge("escrow_needing_attention", "Orders and withdrawals th
 
 #: How often gauges are read and new platforms get their watch.
 _ROUND_SECONDS = 10
-#: A platform whose watch this process began is looked after once in so many rounds, in case somebody ended the watch.
-_ROUNDS_TO_ALL = 6
+#: A watch that was begun is looked after again so many rounds later, in case somebody ended it.
+_ROUNDS_BETWEEN_LOOKS = 6
 #: How far ahead the working calendar should be known: a bounce horizon and a long holiday.
 _CALENDAR_AHEAD = timedelta(days=45)
 #: A ledger posting gives up before its activity's time-out, so that its outcome is reported, not guessed.
@@ -357,12 +357,12 @@ async def _make_rounds(client: Client, reader: Reader, registry: Registry, setti
     Raises:
         SettingsError: as `_require_agreement`.
     """
-    begun: set[str] = set()
+    looked_after_in: dict[str, int] = {}
     for round_no in itertools.count():
         try:
             await _require_agreement(settings, reader)
-            for place, platform_no in enumerate(await registry.platforms.numbers()):
-                if platform_no in begun and (place + round_no) % _ROUNDS_TO_ALL:
+            for platform_no in await registry.platforms.numbers():
+                if round_no < looked_after_in.get(platform_no, -_ROUNDS_BETWEEN_LOOKS) + _ROUNDS_BETWEEN_LOOKS:
                     continue
                 await client.start_workflow(
                     BankWatch.run,
@@ -373,7 +373,7 @@ async def _make_rounds(client: Client, reader: Reader, registry: Registry, setti
                     task_timeout=WORKFLOW_TASK,
                     static_summary=f"custody account of {platform_no}",
                 )
-                begun.add(platform_no)
+                looked_after_in[platform_no] = round_no
             for held in await held_and_needing_attention(reader):
                 HELD_FEN.labels(held.platform_no).set(held.escrow_fen)
                 NEEDING_ATTENTION.labels(held.platform_no).set(held.needing_attention)

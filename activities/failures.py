@@ -28,14 +28,10 @@ RETRIED: dict[type[EscrowError], bool] = {
     LedgerUnavailable: True,
 }
 _USUAL = (Refused, BankDeclined)
-
-
 #: Refusals of what time alone brings.
 _NOT_YET = frozenset({"basis_not_due", "too_early"})
 #: A timer may fire a little before the moment that the books wait for: two machines' clocks are not one.
 _CLOCKS_APART_AT_MOST = timedelta(minutes=1)
-
-
 #: What lasts as long as the bank takes to end a payout: asking every few seconds would only fill its line and our log.
 _WHILE_A_PAYOUT_IS_OPEN = timedelta(minutes=1)
 

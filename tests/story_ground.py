@@ -54,8 +54,6 @@ _STEPS_AT_MOST = 500
 _LONGEST_STEP = timedelta(hours=6)
 #: Longer than any story: here the watch is woken by notices only, as a bank that never loses one would.
 _WATCH_NEVER_POLLS = timedelta(days=10_000)
-
-
 #: How a call ends that the server has not answered in its time.
 _OUT_OF_TIME = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 _TOLD_AGAIN_AFTER_SECONDS = 5.0

@@ -104,7 +104,8 @@ async def everything(stack: Stack, answers: Iterable[httpx2.Response], *, platfo
     Args:
         stack: where it ran.
         answers: what was answered to it.
-        platform_no: on a stack that tests share, whose workflows are of interest; each is asked for its details.
+        platform_no: on a stack that tests share, whose running workflows are asked for their details too: to answer,
+            a worker plays the whole history.
     """
     places = [*_files(stack.folder)]
     async for place in _rows(stack):
@@ -143,14 +144,13 @@ async def _rows(stack: Stack) -> AsyncIterator[Place]:
 async def _histories(stack: Stack, platform_no: str) -> AsyncIterator[Place]:
     client = await Client.connect(stack.temporal.address, data_converter=pydantic_data_converter)
     async for workflow in client.list_workflows():
-        if platform_no not in workflow.id:
-            continue
         handle = client.get_workflow_handle(workflow.id, run_id=workflow.run_id)
         # Payloads stand in it as they were sent: JSON, with memos, search attributes and summaries.
         parts = [event.SerializeToString() async for event in handle.fetch_history_events()]
         description = await handle.describe()
         parts.append(description.raw_description.SerializeToString())
-        if description.status is WorkflowExecutionStatus.RUNNING and workflow.workflow_type != CANARY_WORKFLOW:
+        is_asked = platform_no in workflow.id and workflow.workflow_type != CANARY_WORKFLOW
+        if is_asked and description.status is WorkflowExecutionStatus.RUNNING:
             parts.append((await details_of(handle)).encode())
         yield Place(Medium.HISTORIES, workflow.id, b"\n".join(parts))
 
