@@ -16,7 +16,7 @@ from api.order_bodies import CommandAnswer
 from api.order_views import contract_of, order_view, terms_of
 from api.problems import OrderBusy, TemporalUnavailable
 from api.temporal_calls import WorkflowEnded
-from api.waiting import appeared
+from api.waiting import appeared, until
 from escrow.domain.authorisations import AuthorisedOperation
 from escrow.domain.errors import Refused
 from escrow.domain.order_states import OrderCommand, OrderStatus
@@ -169,18 +169,8 @@ async def give(
     if consent.outcome is not None:
         return CommandAnswer(result=_told(consent.outcome), order=order_view(order))
     try:
-        result = await services.processes.command_order(
-            platform_no,
-            order_no,
-            command.operation.value,
-            messages.OrderCommand(
-                request_no=command.request_no, by=command.by, milestone=command.milestone, note=command.note
-            ),
-            update_id=f"{command.request_no}-{consent.operation_hash[:16]}",
-        )
+        result = await _answer_of_order(services, order, command, consent)
     except Refused as refusal:
-        if _has_not_heard(refusal, order):
-            raise OrderBusy("order_busy", "The order is just being paid; repeat the call.") from refusal
         if await keep_refusal(services, platform_no, command.request_no, refusal):
             raise
         result = await _what_became_of(services, order, command)
@@ -189,6 +179,38 @@ async def give(
     told = result.model_dump(mode="json")
     services.later.run(store_outcome(services.reader, platform_no, command.request_no, {"result": told}))
     return CommandAnswer(result=told, order=order_view(await known_order(services, platform_no, order_no)))
+
+
+async def _answer_of_order(
+    services: Services, order: BusinessObject, command: Command, consent: Consent
+) -> messages.CommandResult:
+    """What the order says; one that has not heard yet that a batch has paid it is asked again.
+
+    Raises:
+        Refused, WorkflowEnded, TemporalUnavailable: as `command_order`.
+        OrderBusy: no answer in time, or it has not heard in that time.
+    """
+
+    async def answer() -> messages.CommandResult | None:
+        try:
+            return await services.processes.command_order(
+                order.platform_no,
+                order.object_no,
+                command.operation.value,
+                messages.OrderCommand(
+                    request_no=command.request_no, by=command.by, milestone=command.milestone, note=command.note
+                ),
+                update_id=f"{command.request_no}-{consent.operation_hash[:16]}",
+            )
+        except Refused as refusal:
+            if not _has_not_heard(refusal, order):
+                raise
+            return None
+
+    answered = await until(services, answer, lambda found: found is not None)
+    if answered is None:
+        raise OrderBusy("order_busy", "The order is just being paid; repeat the call.")
+    return answered
 
 
 def _has_not_heard(refusal: Refused, order: BusinessObject) -> bool:

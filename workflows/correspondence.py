@@ -51,6 +51,9 @@ class Correspondence:
         self._state_now = state_now
         self._note = note
         self._letters: deque[Letter] = deque()
+        self._is_closed = False
+        #: Whether the order does nothing but wait for a letter.
+        self.is_awaited = False
 
     @property
     def waiting(self) -> bool:
@@ -60,11 +63,14 @@ class Correspondence:
     def check(self, operation: order_states.OrderCommand, command: OrderCommand) -> None:
         """Refuse a command that the order cannot take now; a repeated one passes, it will get its old answer.
 
+        While a step is under way the order cannot tell: the books, which callers read, may be a step ahead of it.
+        Then the command waits in the box and is judged when it is opened.
+
         Raises:
             ApplicationError: type `Refused`, naming the state the order is in and what is possible.
         """
         refusal = self._refusal(operation, command)
-        if refusal is not None:
+        if refusal is not None and not (refusal.code == "order_state" and self._step_is_under_way):
             raise to_temporal(refusal)
 
     async def deliver(self, operation: order_states.OrderCommand, command: OrderCommand) -> CommandResult:
@@ -84,8 +90,10 @@ class Correspondence:
         return letter.answer
 
     async def answer_to(self, letter: Letter) -> None:
-        """Put a letter into the box and wait until it has its answer."""
+        """Put a letter into the box and wait until it has its answer; a closed box refuses it."""
         self._letters.append(letter)
+        if self._is_closed:
+            self._refuse_all()
         await workflow.wait_condition(lambda: letter.answer is not None)
 
     def notify(self, name: str, payloads: Sequence[RawValue]) -> None:
@@ -139,7 +147,15 @@ class Correspondence:
             self._note(letter.operation, f"{letter.command.request_no}: {refusal.message}")
 
     def close(self) -> None:
-        """The order has ended: refuse what still lies in the box."""
+        """The order has ended: refuse what still lies in the box, and what comes."""
+        self._is_closed = True
+        self._refuse_all()
+
+    @property
+    def _step_is_under_way(self) -> bool:
+        return not self._is_closed and (self.waiting or not self.is_awaited)
+
+    def _refuse_all(self) -> None:
         while self._letters:
             letter = self._letters[0]
             if self.open_next() is letter:

@@ -47,9 +47,12 @@ class OrderDesk(Desk):
             if not self.mail.waiting:
                 if self.history_is_long():
                     workflow.continue_as_new(self.order.model_copy(update={"state": self.state}))
-                if not await self.clock.until(
+                self.mail.is_awaited = True
+                has_come = await self.clock.until(
                     lambda: self.mail.waiting, until, summary=awaited, on_cancel=self.note_cancel
-                ):
+                )
+                self.mail.is_awaited = False
+                if not has_come:
                     return None
             letter = self.mail.open_next()
             if letter is not None:

@@ -3,9 +3,15 @@
 import asyncio
 from typing import Any
 
+import asyncpg
+from temporalio.service import RPCError, RPCStatusCode
+
 from escrow.domain.platform_config import PlatformConfig
+from escrow.stack.up import Stack
 from tests.api.platforms import Platform, PlatformMaker, created
+from tests.api.temporal import signal_order, workflow_of
 from tests.waiting import until
+from workflows.batch_messages import PAID_IN_BATCH, PaidInBatch, batch_payment_workflow_id
 
 PRICES = {"D-1": 30_000, "D-2": 20_000, "D-3": 10_000}
 QR = {"method": "qr_wechat"}
@@ -208,3 +214,41 @@ async def test_one_scan_pays_all_and_an_order_cancelled_meanwhile_has_only_its_s
 
     await until(given_back, "the money goes back")
     assert (await platform.balances("O-1"))["in_escrow_fen"] == 21_000
+
+
+async def test_an_order_that_has_not_heard_that_a_batch_paid_it_is_busy_and_refuses_nothing(
+    platform: Platform, stack: Stack
+) -> None:
+    await orders_wait(platform, 70_000)
+    locker = await asyncpg.connect(stack.postgres.superuser_dsn)
+    try:
+        async with locker.transaction():
+            await locker.execute("SELECT 1 FROM account WHERE platform_no = $1 FOR UPDATE", platform.number)
+            paying = asyncio.create_task(platform.post("/batch-payments", **batch_body()))
+            await until(lambda: being_frozen(stack, platform), "the batch is being posted")
+            batch = await workflow_of(stack, batch_payment_workflow_id(platform.number, "B-1"))
+            await batch.terminate("so that it tells nobody")
+    finally:
+        await locker.close()
+
+    async def is_paid() -> bool:
+        return (await statuses(platform))["D-1"] == "awaiting_start"
+
+    await until(is_paid, "the posting is in the books all the same")
+    start = {"request_no": "R-1", "by": "C-1"}
+    busy, _ = await asyncio.gather(platform.post("/orders/D-1/start", **start), paying)
+    assert (busy.status_code, busy.json()["code"]) == (503, "order_busy")
+    await signal_order(stack, platform.number, "D-1", PAID_IN_BATCH, PaidInBatch(batch_no="B-1"))
+    started = await platform.command("D-1/start", **start)
+    assert started["order"]["status"] == "in_progress"
+
+
+async def being_frozen(stack: Stack, platform: Platform) -> bool:
+    """Whether the posting of the batch is under way."""
+    batch = await workflow_of(stack, batch_payment_workflow_id(platform.number, "B-1"))
+    try:
+        return bool((await batch.describe()).raw_description.pending_activities)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False

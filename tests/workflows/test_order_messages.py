@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 
 from escrow.domain.errors import Refused
@@ -62,6 +63,45 @@ async def test_a_second_payment_or_start_is_refused(story: Story) -> None:
         await story.starts()
 
     assert (await story.balances())["O-1/withdrawable"] == "186,000.00"
+
+
+@pytest.mark.parametrize(("by", "takes_effect"), [(CONTRACTOR, True), (OWNER, False)])
+async def test_what_comes_while_a_step_is_under_way_is_judged_when_it_is_done(
+    story: Story, by: str, takes_effect: bool
+) -> None:
+    """The books may say already that the order is paid, and who reads there has a right to go on at once."""
+    await story.members_open()
+    await story.owner_transfers("186,000.00")
+    await story.order_opens()
+    next_operation = Operation.START if takes_effect else Operation.PAY
+    locker = await asyncpg.connect(story.stage.database.superuser_dsn)
+    try:
+        async with locker.transaction():
+            await locker.execute("SELECT 1 FROM account WHERE platform_no = $1 FOR UPDATE", story.platform_no)
+            paying = asyncio.create_task(story.pays())
+
+            async def under_way() -> bool:
+                return bool((await story.order.describe()).raw_description.pending_activities)
+
+            await story.until(under_way, "the price is being frozen")
+            saying = asyncio.create_task(story.says(next_operation, by))
+
+            async def answered_or_taken() -> bool:
+                events = [event async for event in story.order.fetch_history_events()]
+                taken = [event.HasField("workflow_execution_update_accepted_event_attributes") for event in events]
+                return saying.done() or sum(taken) == 2
+
+            await story.until(answered_or_taken, "the order has the second command")
+            assert not saying.done()
+    finally:
+        await locker.close()
+
+    assert (await paying).order_status == "awaiting_start"
+    if takes_effect:
+        assert (await saying).order_status == "in_progress"
+    else:
+        with pytest.raises(Refused, match="The order is awaiting_start, so pay is not possible"):
+            await saying
 
 
 async def test_an_acceptance_after_silence_has_accepted_is_refused(story: Story) -> None:
