@@ -10,6 +10,10 @@ from escrow.leave import leave
 from escrow.logs import configure_logs
 from escrow.settings import SettingsError, load_settings, variable_of
 
+#: Longer than clients keep an idle connection (httpx2: 5 s, uvicorn's own figure too; load balancers: 60 s): who uses
+#: one in the moment in which it is closed cannot tell whether its request was taken.
+_KEEPS_CONNECTIONS_SECONDS = 75
+
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; calls under way are finished first."""
@@ -31,6 +35,7 @@ def main() -> int:
             loop="uvloop",
             log_config=None,
             access_log=False,  # paths carry the numbers of objects; the metrics count calls by template
+            timeout_keep_alive=_KEEPS_CONNECTIONS_SECONDS,
             timeout_graceful_shutdown=int(settings.command_answer_seconds) + 2,
         ),
         leased_line,

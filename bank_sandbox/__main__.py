@@ -13,6 +13,10 @@ import uvicorn
 from bank_sandbox.app import create_app
 from bank_sandbox.options import Options
 
+#: Longer than any client keeps an idle connection: who uses one in the moment in which it is closed cannot tell whether
+#: its request was taken.
+_KEEPS_CONNECTIONS_SECONDS = 75
+
 _SECONDS = [field for field in fields(Options) if isinstance(field.default, float)]
 
 
@@ -57,6 +61,7 @@ def main() -> int:
         port=arguments.port,
         access_log=False,
         log_level="warning",
+        timeout_keep_alive=_KEEPS_CONNECTIONS_SECONDS,
         timeout_graceful_shutdown=1,
     )
     return 0

@@ -6,6 +6,7 @@ trusts whoever reaches that: for one machine and its one user, nothing else. Els
 """
 
 import asyncio
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -118,10 +119,15 @@ class PostgresServer:
             await asyncio.to_thread(shutil.rmtree, self._socket_folder, ignore_errors=True)
 
     async def kill(self) -> None:
-        """SIGKILL our own postmaster, as a crash would; it stays down until `start`."""
+        """SIGKILL our own server with all its processes, as a power cut would; it stays down until `start`."""
         if self._member is None:
             raise StackError("PostgreSQL belongs to another process, which alone may kill it")
+        # They notice the death of the postmaster only when they wait for the next query, and may take that one still.
+        orphans = _children_of(self._member.pid)
         await self._member.kill()
+        for pid in orphans:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _dsn(self, user: str, database: str) -> str:
         return f"postgresql://{user}@/{database}?host={quote(str(self._socket_folder))}"
@@ -197,3 +203,9 @@ def _socket_folder(folder: Path) -> Path:
     # The same name for the same folder, so that a second process finds the server; ownership is checked before use.
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"escrow-pg-{digest}"
+
+
+def _children_of(pid: int | None) -> list[int]:
+    """Process ids of a server's own processes, where the system tells them (Linux)."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in listed.read_text().split()] if listed.exists() else []

@@ -106,6 +106,22 @@ async def test_while_temporal_is_away_reads_go_on_and_commands_are_told_to_repea
         assert (await http.get("/v1/orders/D-1001")).json()["released_fen"] == PRICE_FEN * 30 // 100 * 95 // 100
 
 
+async def test_servers_keep_an_idle_connection_longer_than_clients_do(stack: Stack) -> None:
+    """Else a call now and then meets the end of its connection, and nobody knows whether it was carried out."""
+    kept_by_clients = httpx2.Limits().keepalive_expiry
+    assert kept_by_clients is not None
+
+    async def asked_twice(port: int, path: str) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for pause in (kept_by_clients + 1.0, 0.0):
+            writer.write(f"HEAD {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 ")
+            await asyncio.sleep(pause)
+        writer.close()
+
+    await asyncio.gather(asked_twice(stack.ports.api, "/health"), asked_twice(stack.ports.bank, "/sandbox/health"))
+
+
 async def test_while_the_database_is_away_calls_are_told_to_repeat(platform: Platform, stack: Stack) -> None:
     await platform.paid_order()
     start = {"request_no": "R-1", "by": "C-1"}

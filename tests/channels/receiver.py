@@ -83,7 +83,10 @@ async def running_post_room() -> AsyncIterator[PostRoom]:
     port = free_port()
     room = PostRoom(url=f"http://127.0.0.1:{port}/notices")
     app = Starlette(routes=[Route("/notices", room.take, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        # Longer than the bank keeps an idle connection, as the API does.
+        uvicorn.Config(app, port=port, log_level="error", timeout_keep_alive=75, timeout_graceful_shutdown=1)
+    )
     # The test session has its own handling of signals.
     server.capture_signals = contextlib.nullcontext  # type: ignore[assignment,method-assign]  # no other switch exists
     serving = asyncio.create_task(server.serve())

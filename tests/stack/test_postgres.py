@@ -67,6 +67,24 @@ async def test_a_killed_server_stays_down_until_it_is_started(server: PostgresSe
     assert await ask(server.dsn, "SELECT 1") == 1
 
 
+async def test_who_is_connected_to_a_killed_server_is_served_no_more(server: PostgresServer) -> None:
+    busy, looking = await asyncpg.connect(server.dsn), await asyncpg.connect(server.dsn)
+    counting = asyncio.create_task(busy.fetchval("SELECT count(*) FROM generate_series(1, 10_000_000)"))
+
+    async def at_work() -> bool:
+        pid = busy.get_server_pid()
+        state: str = await looking.fetchval("SELECT state FROM pg_stat_activity WHERE pid = $1", pid)
+        return state == "active"
+
+    await until(at_work, "it counts")
+
+    await server.kill()
+
+    with pytest.raises(asyncpg.PostgresConnectionError):
+        await counting
+    await server.start()
+
+
 async def test_a_second_owner_attaches_and_leaves_the_server_alone(server: PostgresServer) -> None:
     second = PostgresServer(server.folder)
     await second.start()
