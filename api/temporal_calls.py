@@ -86,7 +86,8 @@ class TemporalCalls:
             if isinstance(ours, Refused):
                 raise ours from error
             raise await self._silence() from error
-        except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError) as error:
+        except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError, TemporalUnavailable) as error:
+            # A server that drops an update whose workflow task failed says of itself that it is unavailable.
             raise await self._silence() from error
 
     async def _signal(self, workflow_id: str, name: str, *payloads: Any) -> None:
