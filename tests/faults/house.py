@@ -38,9 +38,9 @@ from workflows.messages import (
 )
 
 #: Bank time after which an unknown number is closed, and real times of its misfortunes; short, since tests wait.
-_BANK_OPTIONS = ("--closing-grace-seconds", "2", "--slow-seconds", "2", "--late-seconds", "4.5")
-#: The worker gives the bank so many seconds to answer.
-_BANK_ANSWER_SECONDS = "4"
+_BANK_OPTIONS = ("--closing-grace-seconds", "2", "--slow-seconds", "2", "--late-seconds", "9.5")
+#: The worker gives the bank so many seconds to answer; a call that a gate keeps longer counts as lost.
+_BANK_ANSWER_SECONDS = "9"
 _NOTICES = itertools.count(1)
 
 
