@@ -49,6 +49,12 @@ async def new_database(server: PostgresServer, *, migrated: bool = True) -> Data
     return await _create(server, f"books_{next(_NUMBERS)}", template=_TEMPLATE)
 
 
+async def is_waited_for(locker: asyncpg.Connection) -> bool:
+    """Whether some other session waits for a lock that this one holds."""
+    waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
+    return bool(await locker.fetchval(waiting))
+
+
 async def _create(server: PostgresServer, name: str, *, template: str = "template1") -> Database:
     connection = await asyncpg.connect(server.superuser_dsn)
     try:

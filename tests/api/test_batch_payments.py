@@ -4,12 +4,12 @@ import asyncio
 from typing import Any
 
 import asyncpg
-from temporalio.service import RPCError, RPCStatusCode
 
 from escrow.domain.platform_config import PlatformConfig
 from escrow.stack.up import Stack
 from tests.api.platforms import Platform, PlatformMaker, created
 from tests.api.temporal import signal_order, workflow_of
+from tests.postgres import is_waited_for
 from tests.waiting import until
 from workflows.batch_messages import PAID_IN_BATCH, PaidInBatch, batch_payment_workflow_id
 
@@ -220,13 +220,13 @@ async def test_an_order_that_has_not_heard_that_a_batch_paid_it_is_busy_and_refu
     platform: Platform, stack: Stack
 ) -> None:
     await orders_wait(platform, 70_000)
+    batch = await workflow_of(stack, batch_payment_workflow_id(platform.number, "B-1"))
     locker = await asyncpg.connect(stack.postgres.superuser_dsn)
     try:
         async with locker.transaction():
             await locker.execute("SELECT 1 FROM account WHERE platform_no = $1 FOR UPDATE", platform.number)
             paying = asyncio.create_task(platform.post("/batch-payments", **batch_body()))
-            await until(lambda: being_frozen(stack, platform), "the batch is being posted")
-            batch = await workflow_of(stack, batch_payment_workflow_id(platform.number, "B-1"))
+            await until(lambda: is_waited_for(locker), "the batch is being posted")
             await batch.terminate("so that it tells nobody")
     finally:
         await locker.close()
@@ -241,14 +241,3 @@ async def test_an_order_that_has_not_heard_that_a_batch_paid_it_is_busy_and_refu
     await signal_order(stack, platform.number, "D-1", PAID_IN_BATCH, PaidInBatch(batch_no="B-1"))
     started = await platform.command("D-1/start", **start)
     assert started["order"]["status"] == "in_progress"
-
-
-async def being_frozen(stack: Stack, platform: Platform) -> bool:
-    """Whether the posting of the batch is under way."""
-    batch = await workflow_of(stack, batch_payment_workflow_id(platform.number, "B-1"))
-    try:
-        return bool((await batch.describe()).raw_description.pending_activities)
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        return False

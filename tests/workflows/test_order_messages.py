@@ -7,6 +7,7 @@ import pytest
 
 from escrow.domain.errors import Refused
 from escrow.domain.order_states import OrderCommand as Operation
+from tests.postgres import is_waited_for
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, OWNER
 from workflows.messages import OrderCommand
@@ -79,11 +80,7 @@ async def test_what_comes_while_a_step_is_under_way_is_judged_when_it_is_done(
         async with locker.transaction():
             await locker.execute("SELECT 1 FROM account WHERE platform_no = $1 FOR UPDATE", story.platform_no)
             paying = asyncio.create_task(story.pays())
-
-            async def under_way() -> bool:
-                return bool((await story.order.describe()).raw_description.pending_activities)
-
-            await story.until(under_way, "the price is being frozen")
+            await story.until(lambda: is_waited_for(locker), "the price is being frozen")
             saying = asyncio.create_task(story.says(next_operation, by))
 
             async def answered_or_taken() -> bool:
