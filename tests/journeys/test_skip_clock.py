@@ -8,14 +8,16 @@ from uuid import uuid4
 
 import pytest
 from temporalio import activity, workflow
-from temporalio.client import Client, WorkflowHandle
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.workflow import ParentClosePolicy
 
 from escrow.domain.errors import Refused
-from escrow.sandbox.workflow_clock import Sight, WorkflowClock
+from escrow.sandbox.workflow_clock import Sight, WorkflowClock, reaches_out
 from escrow.stack.processes import free_port
 from escrow.stack.temporal import TemporalDevServer
+from tests.histories.recording import FOLDER
 from tests.waiting import PATIENCE_SECONDS
 
 _QUEUE = "clocks"
@@ -194,3 +196,31 @@ async def test_an_unknown_workflow_is_not_found_and_an_ended_one_does_not_run(cl
     handle = await started(client)
     await handle.terminate()
     assert not (await WorkflowClock(client, handle.id, limit_seconds=1).idle()).running
+
+
+@pytest.mark.parametrize(
+    ("history", "begins", "ends"),
+    [
+        (
+            "overdue_order_with_automatic_withdrawals",
+            EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
+            EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED,
+        ),
+        (
+            "collection_for_an_order",
+            EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+            EventType.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED,
+        ),
+    ],
+)
+def test_a_workflow_does_not_only_wait_while_the_server_starts_its_child_or_carries_its_signal(
+    history: str, begins: EventType.ValueType, ends: EventType.ValueType
+) -> None:
+    events = WorkflowHistory.from_json(history, (FOLDER / f"{history}.json").read_text()).events
+    under_way = False
+    seen = set()
+    for number, event in enumerate(events, start=1):
+        under_way = event.event_type == begins or (under_way and event.event_type != ends)
+        assert reaches_out(events[:number]) is under_way, event
+        seen.add(event.event_type)
+    assert {begins, ends} <= seen
