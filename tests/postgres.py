@@ -49,6 +49,16 @@ async def new_database(server: PostgresServer, *, migrated: bool = True) -> Data
     return await _create(server, f"books_{next(_NUMBERS)}", template=_TEMPLATE)
 
 
+@asynccontextmanager
+async def fresh_database(server: PostgresServer) -> AsyncIterator[Database]:
+    """A migrated database of a block's own; it is gone after the block, with whoever is still connected."""
+    database = await new_database(server)
+    try:
+        yield database
+    finally:
+        await _at_server(server, f'DROP DATABASE "{urlsplit(database.dsn).path[1:]}" WITH (FORCE)')
+
+
 async def is_waited_for(locker: asyncpg.Connection) -> bool:
     """Whether some other session waits for a lock that this one holds."""
     waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
@@ -56,12 +66,19 @@ async def is_waited_for(locker: asyncpg.Connection) -> bool:
 
 
 async def _create(server: PostgresServer, name: str, *, template: str = "template1") -> Database:
+    # Copied as files it does not go through the write-ahead log, which is several times as much work.
+    await _at_server(
+        server, f'CREATE DATABASE "{name}" OWNER "{server.owner}" TEMPLATE "{template}" STRATEGY = FILE_COPY'
+    )
+    return Database(dsn=_named(server.dsn, name), superuser_dsn=_named(server.superuser_dsn, name))
+
+
+async def _at_server(server: PostgresServer, statement: str) -> None:
     connection = await asyncpg.connect(server.superuser_dsn)
     try:
-        await connection.execute(f'CREATE DATABASE "{name}" OWNER "{server.owner}" TEMPLATE "{template}"')
+        await connection.execute(statement)
     finally:
         await connection.close()
-    return Database(dsn=_named(server.dsn, name), superuser_dsn=_named(server.superuser_dsn, name))
 
 
 def _named(dsn: str, name: str) -> str:

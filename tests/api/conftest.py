@@ -9,7 +9,7 @@ from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.registry import Registry
 from escrow.stack.postgres import PostgresServer
 from tests.api.platforms import Platform, PlatformMaker
-from tests.postgres import Database, new_database
+from tests.postgres import Database, fresh_database
 
 DATA_KEY = "11" * 32
 INDEX_KEY = "22" * 32
@@ -21,8 +21,9 @@ async def platform(platforms: PlatformMaker) -> Platform:
 
 
 @pytest_asyncio.fixture
-async def database(server: PostgresServer) -> Database:
-    return await new_database(server)
+async def database(server: PostgresServer) -> AsyncIterator[Database]:
+    async with fresh_database(server) as database:
+        yield database
 
 
 @pytest_asyncio.fixture

@@ -8,12 +8,13 @@ import pytest_asyncio
 from escrow.ledger.engine import Reader
 from escrow.ledger.posting import LedgerWriter
 from escrow.stack.postgres import PostgresServer
-from tests.postgres import Database, new_database
+from tests.postgres import Database, fresh_database
 
 
 @pytest_asyncio.fixture
-async def database(server: PostgresServer) -> Database:
-    return await new_database(server)
+async def database(server: PostgresServer) -> AsyncIterator[Database]:
+    async with fresh_database(server) as database:
+        yield database
 
 
 @pytest_asyncio.fixture
