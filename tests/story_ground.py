@@ -27,7 +27,7 @@ from escrow.ledger.objects import BusinessObject, Event, get_object, object_even
 from escrow.ledger.personal_data import PersonalDataBox
 from tests.identities import verify
 from tests.stage import DATA_KEY, INDEX_KEY, Stage
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.waiting import PATIENCE_SECONDS, saw, until
 from workflows.bank_watch import BankWatch
 from workflows.messages import (
     PAYMENTS_TASK_QUEUE,
@@ -241,12 +241,18 @@ class Ground:
         return [message.text for message in sent if message.req_seq.startswith(f"{self.platform_no}/")]
 
     async def books_are_equal(self) -> None:
-        """The bank's own balance of the custody account is the sum of our sub-accounts."""
-        await self.bank_lines_are_booked()
-        assert not await self.unposted_lines(), "bank lines that nobody has posted"
-        at_bank_fen = await self.stage.sandbox.bank.balance_fen(self.stage.custody_account_no)
-        ours = await platform_balances(self.stage.reader, self.platform_no)
-        assert ours.custody_at_bank_fen == at_bank_fen
+        """The bank's own balance of the custody account becomes the sum of our sub-accounts, and no line is left."""
+
+        async def equal() -> bool:
+            # What the bank settles between two of these questions is booked before they are asked again.
+            await self.bank_lines_are_booked()
+            unposted = len(await self.unposted_lines())
+            at_bank_fen = await self.stage.sandbox.bank.balance_fen(self.stage.custody_account_no)
+            ours = await platform_balances(self.stage.reader, self.platform_no)
+            saw(f"{unposted} lines not posted, at the bank {at_bank_fen} fen, by the books {ours.custody_at_bank_fen}")
+            return not unposted and ours.custody_at_bank_fen == at_bank_fen
+
+        await until(equal, "the books agree with the bank")
 
     async def books_are_sound(self) -> None:
         """No invariant of the ledger is broken."""
