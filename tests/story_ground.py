@@ -27,7 +27,7 @@ from escrow.ledger.objects import BusinessObject, Event, get_object, object_even
 from escrow.ledger.personal_data import PersonalDataBox
 from tests.identities import verify
 from tests.stage import DATA_KEY, INDEX_KEY, Stage
-from tests.waiting import PATIENCE_SECONDS, saw, until
+from tests.waiting import PATIENCE_SECONDS, until
 from workflows.bank_watch import BankWatch
 from workflows.messages import (
     PAYMENTS_TASK_QUEUE,
@@ -241,18 +241,22 @@ class Ground:
         return [message.text for message in sent if message.req_seq.startswith(f"{self.platform_no}/")]
 
     async def books_are_equal(self) -> None:
-        """The bank's own balance of the custody account becomes the sum of our sub-accounts, and no line is left."""
+        """The bank's own balance of the custody account is the sum of our sub-accounts."""
 
-        async def equal() -> bool:
-            # What the bank settles between two of these questions is booked before they are asked again.
+        async def balance_fen() -> int:
+            return await self.stage.sandbox.bank.balance_fen(self.stage.custody_account_no)
+
+        async def seen_at_rest() -> tuple[int, int, list[StoredBankLine]] | None:
+            at_bank_fen = await balance_fen()
             await self.bank_lines_are_booked()
-            unposted = len(await self.unposted_lines())
-            at_bank_fen = await self.stage.sandbox.bank.balance_fen(self.stage.custody_account_no)
+            unposted = await self.unposted_lines()
             ours = await platform_balances(self.stage.reader, self.platform_no)
-            saw(f"{unposted} lines not posted, at the bank {at_bank_fen} fen, by the books {ours.custody_at_bank_fen}")
-            return not unposted and ours.custody_at_bank_fen == at_bank_fen
+            # What the bank settles between these questions would look like a difference.
+            return (at_bank_fen, ours.custody_at_bank_fen, unposted) if await balance_fen() == at_bank_fen else None
 
-        await until(equal, "the books agree with the bank")
+        at_bank_fen, by_books_fen, unposted = await until(seen_at_rest, "the bank moves nothing while it is asked")
+        assert not unposted, "bank lines that nobody has posted"
+        assert by_books_fen == at_bank_fen
 
     async def books_are_sound(self) -> None:
         """No invariant of the ledger is broken."""
