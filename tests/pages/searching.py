@@ -81,9 +81,12 @@ def code(what: str, text: str) -> Secret:
 
 
 def small_amount(what: str, amount_fen: int, *, books: Iterable[str] = ()) -> Secret:
-    """An amount so small that it is any number: sought where something says that it is an amount."""
+    """An amount so small that it is any number: sought where something says that it is an amount.
+
+    What follows the kind in a number of ours at the bank (`P1/V-2:micro_deposit:1`) counts attempts.
+    """
     in_yuan = f"{amount_fen // 100}.{amount_fen % 100:02d}"
-    named = rb"(?:amount|deposit)\w*\W{1,4}" + str(amount_fen).encode() + rb"(?![0-9])"
+    named = rb"(?:amount|deposit)\w*(?<!:micro_deposit)\W{1,4}" + str(amount_fen).encode() + rb"(?![0-9])"
     shown = rb"(?<![0-9])" + re.escape(in_yuan.encode()) + " ?(?:yuan|元)".encode()
     return Secret(what, re.compile(named + b"|" + shown), meant_for=frozenset(books))
 

@@ -14,7 +14,7 @@ from tests.api.test_suspense_returns import ends, stranger_transfers
 from tests.channels.numbers import card_of, citizen_id, credit_code
 from tests.pages import searching
 from tests.pages.member import PASSWORD, Visitor, ask_acceptance, config, newest_code, set_password
-from tests.pages.searching import CANARIES, CANARY, CANARY_CODE, CANARY_FEN, Medium, Secret
+from tests.pages.searching import CANARIES, CANARY, CANARY_CODE, CANARY_FEN, Medium, Place, Secret
 from tests.servers import making_platforms, running_stack
 from tests.waiting import until
 
@@ -236,6 +236,19 @@ class Run:
             await self.platform.get(path)
         await self.platform.get("/events", limit=200)
         await self.platform.get("/statements", member_no="O-1", first_day="2020-01-01", last_day="2099-12-31")
+
+
+def test_the_number_of_an_attempt_is_not_taken_for_an_amount() -> None:
+    numbered = Place(Medium.ROWS, "numbered", b"request_no: P1/V-2:micro_deposit:1")
+    told = [
+        Place(Medium.ROWS, f"told {number}", text)
+        for number, text in enumerate(
+            (b"micro_deposit: 1", b'"deposit_fen":1', b"P1/V-2:micro_deposit:1 amount=1", b"0.01 yuan")
+        )
+    ]
+    one_fen = searching.small_amount("one fen", 1)
+    assert one_fen.found_in([numbered]) == []
+    assert one_fen.found_in(told) == [(place.medium, place.name) for place in told]
 
 
 async def test_no_secret_of_a_whole_run_is_left_where_it_must_not_be(
