@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from escrow.leave import leave
 from tests import left_behind
@@ -13,6 +14,10 @@ from tests.beginning import choose
 from tests.servers import platforms, server, stack
 
 __all__ = ["platforms", "server", "stack"]
+
+# An example may take as long as it takes: how fast the machine is says nothing about a rule.
+settings.register_profile("at any speed", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("at any speed")
 
 _EXIT_STATUS = pytest.StashKey[int]()
 _TABLES = pytest.StashKey[list[str]]()

@@ -317,7 +317,6 @@ def test_random_business_keeps_every_promise(database: Database) -> None:
         settings=settings(
             max_examples=25,
             stateful_step_count=10,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -36,7 +36,7 @@ def test_a_text_means_a_moment_in_shanghai(text: str, moment: str) -> None:
     assert shown(text) == moment
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.datetimes(datetime(2024, 1, 1), datetime(2031, 1, 1), timezones=st.just(SHANGHAI)))  # noqa: DTZ001 - hypothesis takes naive bounds
 def test_by_default_it_is_an_ordinary_morning_whatever_today_is(now: datetime) -> None:
     begin, calendar = begin_of_story("", now), WorkingCalendar()
@@ -48,7 +48,7 @@ def test_by_default_it_is_an_ordinary_morning_whatever_today_is(now: datetime) -
         assert now.date() < begin.date() <= now.date() + timedelta(days=20)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.sampled_from(sorted(WORDS)), st.dates(date(2024, 1, 1), date(2031, 1, 1)))
 def test_every_word_has_a_moment_whatever_today_is(word: str, today: date) -> None:
     assert begin_of_story(word, datetime(today.year, today.month, today.day, tzinfo=SHANGHAI)).tzinfo is SHANGHAI

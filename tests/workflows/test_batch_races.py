@@ -277,7 +277,7 @@ class Race:
 def test_overlapping_batches_freeze_no_order_twice_and_no_batch_partly(
     database: Database, shared_bank: Sandbox
 ) -> None:
-    @settings(max_examples=15, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @settings(max_examples=15, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(rushes)
     def whatever_comes_first(rush: Rush) -> None:
         work: Coroutine[Any, Any, None] = Race(database, shared_bank).run(rush)
