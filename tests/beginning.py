@@ -3,7 +3,7 @@
 import os
 from datetime import UTC, datetime
 
-from escrow.testing.moments import begin_of_story
+from escrow.sandbox.moments import begin_of_story
 
 _CHOSEN = "ESCROW_TESTS_BEGIN_AT"
 

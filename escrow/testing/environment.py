@@ -32,10 +32,10 @@ from escrow.ledger.migrate import migrate
 from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.registry import Registry
+from escrow.sandbox.moments import begin_of_story
 from escrow.settings import Settings, variable_of
 from escrow.stack.processes import StackError
 from escrow.stack.up import ROOT, Ports, Stack
-from escrow.testing.moments import begin_of_story
 from escrow.testing.waiting import PATIENCE_SECONDS
 
 #: Less is the time that asking takes.

@@ -75,7 +75,7 @@ def begin_of_stories(config: pytest.Config, text: str = "") -> datetime:
     Raises:
         ValueError: the text means no moment.
     """
-    from escrow.testing.moments import begin_of_story
+    from escrow.sandbox.moments import begin_of_story
 
     return begin_of_story(text or config.getoption("begin_at"), datetime.now(UTC))
 

@@ -11,7 +11,6 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx2
@@ -19,7 +18,7 @@ import httpx2
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.commands.contract_file import read_contract_file
 from escrow.commands.demo.pages import Owner, PlainForms
-from escrow.domain.calendars import SHANGHAI, WorkingCalendar
+from tests.beginning import beginning
 from tests.chromium import ABSENCE, find_chromium
 from tests.journeys.demo_contracts import random_contract
 from tests.waiting import PATIENCE_SECONDS
@@ -30,13 +29,12 @@ _EXAMPLE = _ROOT / "examples" / "contract.yaml"
 _ENTRY = "from escrow.cli import main; main()"
 #: Alone on a machine it takes about 30 s.
 _HANGS_AFTER_SECONDS = 800
-#: Days that the demo lets pass before work begins.
-_DAYS_BEFORE_WORK = 2
 
 
 @asynccontextmanager
 async def running_demo(*arguments: str | Path, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`escrow demo` with these arguments; it does not outlive the test."""
+    """`escrow demo` with these arguments, begun when every story begins; it does not outlive the test."""
+    arguments = arguments if "--begin-at" in arguments else (*arguments, "--begin-at", beginning().isoformat())
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("ESCROW_", "TEMPORAL_"))}
     demo = await asyncio.create_subprocess_exec(
         sys.executable, "-c", _ENTRY, "--stack", "/nowhere", "demo", *map(str, arguments),
@@ -125,31 +123,20 @@ def assert_a_changed_figure_is_found(contract: Path, page: Path) -> None:
 async def test_hours_are_skipped_for_a_payout_that_no_open_rail_can_carry(tmp_path: Path) -> None:
     contract, page = tmp_path / "contract.yaml", tmp_path / "page.json"
     text = _EXAMPLE.read_text().replace('"186,000.00"', '"9,000,000.00"')  # the silent stage: 1,710,000.00 net
-    days = days_to_a_free_weekend() - _DAYS_BEFORE_WORK
-    contract.write_text(text.replace("inspection days: 7", f"inspection days: {days}"))
+    contract.write_text(text.replace("inspection days: 7", "inspection days: 2"))
 
-    async with running_demo(contract, "--json", page, PATH="/nowhere") as demo:
+    # Work begins on Thursday; the silence ends on Saturday, when only the closed large-value system could carry it.
+    async with running_demo(contract, "--json", page, "--begin-at", "2026-06-02T10:00", PATH="/nowhere") as demo:
         said = await told_by(demo)
 
     assert demo.returncode == 0, said
     assert "there is no Chromium on this machine: a plain HTTP client fills in the owner's forms" in said
     assert "the client goes where the API says that it leads" in said
     assert said.count("authorised there by payment password") == 3  # the drawings, M2 and M4
-    assert "no open rail carries D-1001:M3:withdrawal:1: hours pass" in said
+    assert "no open rail carries D-1001:M3:withdrawal:1: hours pass, it is 2026-06-07 20:30 in Shanghai" in said
     assert "hvps: chosen" in said
     answer = recomputed(contract, page)
     assert answer.returncode == 0, answer.stdout + said
-
-
-def days_to_a_free_weekend() -> int:
-    """Days, at least four, until a day that like the next is no working day: large-value payments rest all day."""
-    calendar, today = WorkingCalendar(), datetime.now(SHANGHAI).date()
-    free = (
-        days
-        for days in range(4, 30)
-        if not any(calendar.is_working_day(today + timedelta(days=days + more)) for more in (0, 1))
-    )
-    return next(free)
 
 
 def how_the_code_is_read(tables: list[str]) -> str:
@@ -271,6 +258,13 @@ def running_processes() -> str:
         with suppress(FileNotFoundError, ProcessLookupError):  # it ended while we looked
             found.append(path.read_bytes().decode(errors="replace"))
     return "\n".join(found)
+
+
+async def test_a_moment_that_means_nothing_ends_with_2_and_one_that_does() -> None:
+    async with running_demo("--begin-at", "fridays") as demo:
+        said = await told_by(demo)
+    assert demo.returncode == 2
+    assert "'fridays' is no moment: did you mean friday-17:14?" in said
 
 
 async def test_a_wrong_contract_ends_with_2_and_names_the_line(tmp_path: Path) -> None:

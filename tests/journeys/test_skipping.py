@@ -36,7 +36,7 @@ async def status_of(platform: Platform, path: str) -> str:
 
 async def test_a_withdrawal_that_waits_for_a_rail_is_brought_to_its_end(platforms: PlatformMaker) -> None:
     # After closing time on a Friday no rail carries two million; the large-value system opens on Sunday evening.
-    platform = await platforms.open(begins_at=beginning("friday-17:14") + timedelta(hours=1))
+    platform = await platforms.open(begins_at=beginning("2026-06-05T18:14"))
     card = await platform.open_owner()
     await platform.open_contractor()
     await platform.top_up(card, _LARGE_FEN)

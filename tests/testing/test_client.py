@@ -6,8 +6,8 @@ import pytest
 
 from escrow.domain.calendars import SHANGHAI
 from escrow.domain.platform_config import PlatformConfig
+from escrow.sandbox.moments import begin_of_story
 from escrow.testing.client import AwaitsMember, DidNotHappen, Escrow, PlatformUnderTest, Refusal, until
-from escrow.testing.moments import begin_of_story
 from escrow.testing.stacks import StackUnderTest
 
 PRICE_FEN = 18_600_000

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from escrow.domain.calendars import SHANGHAI, WorkingCalendar
-from escrow.testing.moments import WORDS, begin_of_story
+from escrow.domain.calendars import SHANGHAI, CalendarUnknown, WorkingCalendar
+from escrow.sandbox.moments import WORDS, begin_of_story
 
 #: A Sunday, 13:03 in Shanghai.
 SUNDAY = datetime(2026, 11, 29, 5, 3, tzinfo=UTC)
@@ -51,7 +51,18 @@ def test_by_default_it_is_an_ordinary_morning_whatever_today_is(now: datetime) -
 @settings(max_examples=100)
 @given(st.sampled_from(sorted(WORDS)), st.dates(date(2024, 1, 1), date(2031, 1, 1)))
 def test_every_word_has_a_moment_whatever_today_is(word: str, today: date) -> None:
-    assert begin_of_story(word, datetime(today.year, today.month, today.day, tzinfo=SHANGHAI)).tzinfo is SHANGHAI
+    begin = begin_of_story(word, datetime(today.year, today.month, today.day, tzinfo=SHANGHAI))
+    assert begin.tzinfo is SHANGHAI
+    for days in range(181):  # a warranty's end and what follows it
+        WorkingCalendar().is_working_day(begin.date() + timedelta(days=days))
+
+
+def test_a_day_after_which_nobody_knows_the_working_days_is_not_begun_on() -> None:
+    assert shown("year-end", datetime(2026, 12, 30, tzinfo=SHANGHAI)) == "Thu 2026-12-31 23:00 +0800"
+    last_of_the_year = datetime(2026, 12, 31, tzinfo=SHANGHAI)
+    with pytest.raises(CalendarUnknown):
+        WorkingCalendar().is_working_day(date(2028, 1, 1))
+    assert shown("year-end", last_of_the_year) == "Thu 2026-12-31 23:00 +0800"
 
 
 def test_the_day_after_a_holiday_is_not_ordinary() -> None:

@@ -17,7 +17,6 @@ __all__ = ["BrowserError", "headless_browser"]
 
 _FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--no-proxy-server")
 _PHONE: ViewportSize = {"width": 390, "height": 844}
-_AGAIN_AFTER_SECONDS = 0.2
 
 
 @asynccontextmanager
@@ -69,6 +68,8 @@ class Browser:
     async def scan_and_pay(self, url: str, code_says: str) -> str:
         """Read the code from the picture of the page, pay where it leads, and see the cashier page notice it."""
         await self._page.goto(url)
+        # The page looks again every two seconds, and there is no picture of one that is just being left.
+        await self._page.evaluate("window.stop()")
         code = self._page.locator("figure[role=img]")
         read = await asyncio.to_thread(_read, await code.screenshot())
         if read != code_says:
@@ -78,10 +79,8 @@ class Browser:
         await wallet.locator("button").click()
         await wallet.locator("[data-state=PAID]").wait_for()
         await wallet.close()
-        async with asyncio.timeout(PROGRAM_SECONDS):
-            while await code.count():
-                await asyncio.sleep(_AGAIN_AFTER_SECONDS)
-                await self._page.reload()
+        await self._page.reload()
+        await code.wait_for(state="detached")
         return "the QR code was read from the picture of the cashier page, and the page shows that it is paid"
 
     async def _press(self, action: str) -> None:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -22,8 +23,10 @@ from escrow.commands.demo.narrator import Narrator
 from escrow.commands.demo.stage import Stage, stack_in, stage_on
 from escrow.commands.demo.story import acts_of
 from escrow.commands.running import EXIT_FAILED, EXIT_UNUSABLE, err, out, run
+from escrow.domain.calendars import SHANGHAI
 from escrow.domain.money import format_fen
 from escrow.logs import configure_logs
+from escrow.sandbox.moments import WORDS, begin_of_story
 from escrow.stack.up import ROOT, Stack
 
 #: Where there is no terminal, as in a log file, lines are as wide as a statement needs.
@@ -42,21 +45,28 @@ def demo(
         bool,
         typer.Option("--by-hand", help="You play the owner at the pages that are shown."),
     ] = False,
+    begin_at: Annotated[
+        str | None,
+        typer.Option(
+            "--begin-at", help=f"When it begins, instead of now: 2026-12-06T06:15 in Shanghai, or {', '.join(WORDS)}."
+        ),
+    ] = None,
 ) -> None:
     """Live through a decoration contract on a stack of its own, and check every fen of it at the end.
 
     PostgreSQL, Temporal with its pages, a bank, the API and a worker start in a temporary folder on free ports and
     end with the demo. Ends with code 1 when a check does not hold, naming what breaks it, and with 2 when the contract
-    file is wrong, naming the line.
+    file is wrong, naming the line, or when `--begin-at` means no moment.
     """
     try:
         terms = read_contract_file(contract)
-    except ContractFileError as error:
+        begins = None if begin_at is None else begin_of_story(begin_at, datetime.now(SHANGHAI))
+    except (ContractFileError, ValueError) as error:
         err.print(str(error), style="red", markup=False)
         raise typer.Exit(EXIT_UNUSABLE) from error
     configure_logs("console", "ERROR")
     try:
-        page = run(_demo(terms, pause=pause, by_hand=by_hand))
+        page = run(_demo(terms, begin_at=begins, pause=pause, by_hand=by_hand))
     except asyncio.CancelledError as ended:
         raise typer.Exit(128 + signal.SIGTERM) from ended
     if json_file is not None:
@@ -65,7 +75,7 @@ def demo(
         raise typer.Exit(EXIT_FAILED)
 
 
-async def _demo(contract: ContractFile, *, pause: bool, by_hand: bool) -> ClosingPage:
+async def _demo(contract: ContractFile, *, begin_at: datetime | None, pause: bool, by_hand: bool) -> ClosingPage:
     order = contract.order
     console.print(
         f"[bold]A decoration contract, from deposit to the contractor's bank account[/]\n"
@@ -78,7 +88,7 @@ async def _demo(contract: ContractFile, *, pause: bool, by_hand: bool) -> Closin
     folder = Path(tempfile.mkdtemp(prefix="escrow-demo-"))
     try:
         async with stack_in(folder) as stack:
-            page = await _lived_through(stack, contract, pause=pause, by_hand=by_hand)
+            page = await _lived_through(stack, contract, begin_at=begin_at, pause=pause, by_hand=by_hand)
     except Exception:
         err.print(f"The demo did not come to its end; the logs of all parts are in {folder}", markup=False)
         raise
@@ -89,11 +99,13 @@ async def _demo(contract: ContractFile, *, pause: bool, by_hand: bool) -> Closin
     return page
 
 
-async def _lived_through(stack: Stack, contract: ContractFile, *, pause: bool, by_hand: bool) -> ClosingPage:
+async def _lived_through(
+    stack: Stack, contract: ContractFile, *, begin_at: datetime | None, pause: bool, by_hand: bool
+) -> ClosingPage:
     _tell_where(stack)
-    acts = acts_of(contract)
+    acts = acts_of(contract, begin_at or datetime.now(SHANGHAI))
     with Narrator(console, acts=len(acts)) as narrator:
-        async with stage_on(stack, contract, narrator, by_hand=by_hand) as stage:
+        async with stage_on(stack, contract, narrator, begin_at=begin_at, by_hand=by_hand) as stage:
             for act in acts:
                 narrator.act(act.title)
                 await act.play(stage)

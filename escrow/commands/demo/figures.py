@@ -1,9 +1,8 @@
 """What follows from a contract file alone: how each milestone is split, and whether that covers the bank's charges."""
 
-from datetime import datetime
+from datetime import date
 
 from escrow.commands.contract_file import ContractFile
-from escrow.domain.calendars import SHANGHAI
 from escrow.domain.platform_config import PlatformConfig
 from escrow.domain.rails import Rail
 from escrow.domain.splits import Split, split
@@ -42,12 +41,12 @@ def design_split(contract: ContractFile) -> Split | None:
     )
 
 
-def needs_own_money(contract: ContractFile) -> bool:
-    """Whether commission may at some release fall short of the bank's charges until then."""
+def needs_own_money(contract: ContractFile, on: date) -> bool:
+    """Whether commission may at some release fall short of the bank's charges until then, by the tariff of a day."""
     design = design_split(contract)
     parts = [*([design] if design else []), *splits_of(contract).values()]
     left_fen = -_largest_channel_fee_fen(contract)
-    tariff = tariff_on(datetime.now(SHANGHAI).date())
+    tariff = tariff_on(on)
     for part in parts:
         left_fen += part.commission_fen
         if part.net_fen > 0:

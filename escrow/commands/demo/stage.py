@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from temporalio.client import Client
@@ -80,10 +81,13 @@ async def stack_in(folder: Path) -> AsyncIterator[Stack]:
 
 
 @asynccontextmanager
-async def stage_on(stack: Stack, contract: ContractFile, narrator: Narrator, *, by_hand: bool) -> AsyncIterator[Stage]:
+async def stage_on(
+    stack: Stack, contract: ContractFile, narrator: Narrator, *, begin_at: datetime | None, by_hand: bool
+) -> AsyncIterator[Stage]:
     """Open the platform on a running stack, as an operator does once, and connect to everything.
 
     Args:
+        begin_at: what all clocks of the platform show at first; None for now.
         by_hand: whether a person plays the owner at the hosted pages.
     """
     async with AsyncExitStack() as opened:
@@ -100,7 +104,7 @@ async def stage_on(stack: Stack, contract: ContractFile, narrator: Narrator, *, 
             read_timeout_seconds=settings.bank_answer_seconds,
         )
         opened.push_async_callback(bank.aclose)
-        custody_account_no, key = await _open_platform(contract, books, sandbox)
+        custody_account_no, key = await _open_platform(contract, books, sandbox, begin_at)
         api = PlatformApi(stack.api_url, key)
         opened.push_async_callback(api.aclose)
         temporal = await connect_temporal()
@@ -121,9 +125,13 @@ async def stage_on(stack: Stack, contract: ContractFile, narrator: Narrator, *, 
         )
 
 
-async def _open_platform(contract: ContractFile, books: Books, sandbox: SandboxSteering) -> tuple[str, str]:
+async def _open_platform(
+    contract: ContractFile, books: Books, sandbox: SandboxSteering, begin_at: datetime | None
+) -> tuple[str, str]:
     terms = contract.platform
-    custody_account_no = await sandbox.open_custody_account(reference=terms.platform_no, title=terms.name)
+    custody_account_no = await sandbox.open_custody_account(
+        reference=terms.platform_no, title=terms.name, start_at=begin_at
+    )
     file = PlatformFile(
         platform_no=terms.platform_no,
         name=terms.name,
@@ -135,6 +143,6 @@ async def _open_platform(contract: ContractFile, books: Books, sandbox: SandboxS
             authorisation=Authorisation(accept=AuthorisationMethod.PAYMENT_PASSWORD),
         ),
     )
-    await books.registry.open_platform(file, custody_account_no=custody_account_no)
+    await books.registry.open_platform(file, custody_account_no=custody_account_no, begin_at=begin_at)
     issued = await books.registry.platforms.issue_key(terms.platform_no)
     return custody_account_no, issued.key

@@ -36,8 +36,8 @@ class Act:
     play: Callable[[Stage], Awaitable[None]]
 
 
-def acts_of(contract: ContractFile) -> Sequence[Act]:
-    """The acts of a contract's life.
+def acts_of(contract: ContractFile, begin_at: datetime) -> Sequence[Act]:
+    """The acts of a contract's life, which begins at a moment in Shanghai.
 
     The first stage is accepted after a rectification, the second by silence, all others at once. The worker dies
     while the last stage that a person accepts is paid out; the first large withdrawal is told in full.
@@ -49,7 +49,11 @@ def acts_of(contract: ContractFile) -> Sequence[Act]:
     acts = [
         Act("The members open their accounts", members_open),
         Act("The owner sets a payment password", owner_sets_password),
-        *([Act("The platform pays in for the bank's charges", platform_pays_in)] if needs_own_money(contract) else []),
+        *(
+            [Act("The platform pays in for the bank's charges", platform_pays_in)]
+            if needs_own_money(contract, begin_at.date())
+            else []
+        ),
         *(
             [
                 Act("The design is ordered first, and paid by QR code", design_paid),

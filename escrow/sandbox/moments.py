@@ -34,7 +34,7 @@ def begin_of_story(text: str, now: datetime, calendar: WorkingCalendar = Working
     today = now.astimezone(SHANGHAI).date()
     wanted = text.strip()
     if not wanted:
-        return _at(_next(today, lambda day: _is_ordinary(day, calendar)), _MORNING)
+        return _at(_next(today, calendar, lambda day: _is_ordinary(day, calendar)), _MORNING)
     if wanted in WORDS:
         return WORDS[wanted](today, calendar)
     try:
@@ -60,20 +60,23 @@ def _back(today: date) -> Iterator[date]:
     return (today - count * _DAY for count in range(_BACK_DAYS))
 
 
-def _next(today: date, fits: Callable[[date], bool]) -> date:
+def _next(today: date, calendar: WorkingCalendar, fits: Callable[[date], bool]) -> date:
     """The first day after today that fits, else the last before: no calendar reaches far ahead."""
-    return next(day for day in chain(_ahead(today), _back(today)) if _known_and(fits, day))
+    return next(day for day in chain(_ahead(today), _back(today)) if _known_and(fits, day, calendar))
 
 
-def _nearest(today: date, fits: Callable[[date], bool]) -> date:
+def _nearest(today: date, calendar: WorkingCalendar, fits: Callable[[date], bool]) -> date:
     """The day that fits and is the fewest days away; of two equally near ones the later."""
-    found = [next((day for day in days if _known_and(fits, day)), None) for days in (_ahead(today), _back(today))]
+    found = [
+        next((day for day in days if _known_and(fits, day, calendar)), None) for days in (_ahead(today), _back(today))
+    ]
     return min((day for day in found if day is not None), key=lambda day: abs(day - today))
 
 
-def _known_and(fits: Callable[[date], bool], day: date) -> bool:
-    """Whether a day fits; one whose answer depends on a year that nobody knows does not."""
+def _known_and(fits: Callable[[date], bool], day: date, calendar: WorkingCalendar) -> bool:
+    """Whether a day fits and a story can be lived through from there; not, when that depends on an unknown year."""
     try:
+        calendar.is_working_day(day + _KNOWN_AHEAD)
         return fits(day)
     except CalendarUnknown:
         return False
@@ -81,7 +84,6 @@ def _known_and(fits: Callable[[date], bool], day: date) -> bool:
 
 def _is_ordinary(day: date, calendar: WorkingCalendar) -> bool:
     around = (day - _DAY, day, day + _DAY)
-    calendar.is_working_day(day + _KNOWN_AHEAD)
     return all(calendar.is_working_day(near) and near.weekday() < _SATURDAY for near in around)
 
 
@@ -90,30 +92,39 @@ def _is_published(day: date) -> bool:
 
 
 def _sunday_dawn(today: date, calendar: WorkingCalendar) -> datetime:
-    return _at(_next(today, lambda day: day.weekday() == _SUNDAY and not calendar.is_working_day(day)), time(6, 15))
+    def fits(day: date) -> bool:
+        return day.weekday() == _SUNDAY and not calendar.is_working_day(day)
+
+    return _at(_next(today, calendar, fits), time(6, 15))
 
 
-def _month_end(today: date, _: WorkingCalendar) -> datetime:
-    return _at(_next(today, lambda day: (day + _DAY).day == 1), time(23, 59))
+def _month_end(today: date, calendar: WorkingCalendar) -> datetime:
+    return _at(_next(today, calendar, lambda day: (day + _DAY).day == 1), time(23, 59))
 
 
 def _make_up_saturday(today: date, calendar: WorkingCalendar) -> datetime:
     def fits(day: date) -> bool:
         return day.weekday() == _SATURDAY and _is_published(day) and calendar.is_working_day(day)
 
-    return _at(_nearest(today, fits), _MORNING)
+    return _at(_nearest(today, calendar, fits), _MORNING)
 
 
-def _eve_of_national_day(today: date, _: WorkingCalendar) -> datetime:
-    return _at(_nearest(today, lambda day: (day.month, day.day) == (9, 30) and _is_published(day)), _MORNING)
+def _eve_of_national_day(today: date, calendar: WorkingCalendar) -> datetime:
+    def fits(day: date) -> bool:
+        return (day.month, day.day) == (9, 30) and _is_published(day)
+
+    return _at(_nearest(today, calendar, fits), _MORNING)
 
 
 def _friday_before_closing(today: date, calendar: WorkingCalendar) -> datetime:
-    return _at(_next(today, lambda day: day.weekday() == _FRIDAY and calendar.is_working_day(day)), time(17, 14))
+    def fits(day: date) -> bool:
+        return day.weekday() == _FRIDAY and calendar.is_working_day(day)
+
+    return _at(_next(today, calendar, fits), time(17, 14))
 
 
-def _year_end(today: date, _: WorkingCalendar) -> datetime:
-    return _at(_next(today, lambda day: (day.month, day.day) == (12, 31)), time(23))
+def _year_end(today: date, calendar: WorkingCalendar) -> datetime:
+    return _at(_next(today, calendar, lambda day: (day.month, day.day) == (12, 31)), time(23))
 
 
 #: The moments that have a name: those at which programs about money and days go wrong.
