@@ -43,12 +43,17 @@ async def test_one(server, bank):
     Path({folder!r}, f"runs-{{server.pid}}").touch()
     {body}
 """
-_LEAK = """subprocess.Popen(
-        [sys.executable, "-c", "import socket, time; kept = socket.create_server(('127.0.0.1', 0)); time.sleep(600)"],
+_LEAK = """left = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import socket, time; kept = socket.create_server(('127.0.0.1', 0)); print(flush=True); time.sleep(600)",
+        ],
         start_new_session=True,
+        stdout=subprocess.PIPE,
     )
+    assert left.stdout.readline()  # it listens
     tempfile.mkdtemp(prefix="forgotten-")
-    await asyncio.sleep(1)
 """
 
 

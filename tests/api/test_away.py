@@ -146,7 +146,7 @@ async def test_without_a_worker_a_command_is_busy_and_its_repeat_goes_on(
     await platform.paid_order()
     start = {"request_no": "R-1", "by": "C-1"}
     async with (
-        another_api(stack, tmp_path, ESCROW_COMMAND_ANSWER_SECONDS="1") as (_, url),
+        another_api(stack, tmp_path, ESCROW_COMMAND_ANSWER_SECONDS="3") as (_, url),
         caller_of(platform, url) as http,
     ):
         await stack.worker.kill()

@@ -30,7 +30,7 @@ async def shared_bank(tmp_path_factory: pytest.TempPathFactory, post_room: PostR
     """A bank in a hurry where time passes by itself; what tests wait for by moving a clock takes long there."""
     options = ["--start-at", TUESDAY_MORNING, "--notice-url", post_room.url, "--delay-factor", "0.5"]
     options += ["--closing-grace-seconds", str(CLOSING_GRACE.total_seconds()), "--late-seconds", "0.4"]
-    options += ["--slow-seconds", "0.4", "--reorder-seconds", "5"]
+    options += ["--slow-seconds", "0.4", "--reorder-seconds", "10"]
     async with running_sandbox(tmp_path_factory.mktemp("bank"), *options) as running:
         yield running
 

@@ -58,6 +58,11 @@ async def test_a_payment_inside_the_bank_has_ended_when_it_is_answered(house: Ho
 
 async def test_a_payment_to_another_bank_is_only_accepted_at_first(house: House) -> None:
     assert (await house.bank.submit(house.order(rail=Rail.BEPS))).status is PayoutStatus.PROCESSING
+
+
+async def test_what_is_only_accepted_has_not_left_the_account(house: House) -> None:
+    stuck = house.order(190_004, Rail.BEPS)
+    assert (await house.bank.submit(stuck)).status is PayoutStatus.PROCESSING
     assert await house.balance_fen() == OPENING_FEN
 
 

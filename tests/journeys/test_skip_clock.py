@@ -1,7 +1,7 @@
 """What `escrow skip` relies on: how one workflow's clock is moved on the real dev server, and when it refuses."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -18,17 +18,25 @@ from escrow.sandbox.workflow_clock import Sight, WorkflowClock, reaches_out
 from escrow.stack.processes import free_port
 from escrow.stack.temporal import TemporalDevServer
 from tests.histories.recording import FOLDER
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, until
 
 _QUEUE = "clocks"
 _WEEK = timedelta(days=7)
 _MOMENT = 0.2
+_PATIENCE = timedelta(seconds=PATIENCE_SECONDS)
+_enough = asyncio.Event()
 
 
 @activity.defn
-async def take_seconds(seconds: float) -> None:
+async def take_a_moment() -> None:
     """Something that takes its time."""
-    await asyncio.sleep(seconds)
+    await asyncio.sleep(_MOMENT)
+
+
+@activity.defn
+async def work_until_it_is_enough() -> None:
+    """Something that takes as long as a test says."""
+    await _enough.wait()
 
 
 @workflow.defn
@@ -43,15 +51,13 @@ class Follower:
 
 @workflow.defn
 class Patient:
-    """Does something for so many seconds, waits a week, starts a child, and waits for ever."""
+    """Works until it is enough, if it is busy, waits a week, starts a child, and waits for ever."""
 
     @workflow.run
-    async def run(self, busy_seconds: float) -> None:
+    async def run(self, is_busy: bool) -> None:
         """Work, wait, start, wait."""
-        if busy_seconds:
-            await workflow.execute_activity(
-                take_seconds, busy_seconds, start_to_close_timeout=timedelta(seconds=busy_seconds + PATIENCE_SECONDS)
-            )
+        if is_busy:
+            await workflow.execute_activity(work_until_it_is_enough, start_to_close_timeout=_PATIENCE)
         await workflow.sleep(_WEEK)
         await workflow.start_child_workflow(
             Follower.run, id=f"{workflow.info().workflow_id}/child", parent_close_policy=ParentClosePolicy.ABANDON
@@ -72,7 +78,7 @@ class Warranted:
     async def run(self) -> None:
         """Wait, work, wait."""
         await workflow.sleep(_WEEK)
-        await workflow.execute_activity(take_seconds, _MOMENT, start_to_close_timeout=timedelta(seconds=5))
+        await workflow.execute_activity(take_a_moment, start_to_close_timeout=_PATIENCE)
         await workflow.sleep(timedelta(days=90))
 
 
@@ -88,7 +94,7 @@ async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clie
             connected,
             task_queue=_QUEUE,
             workflows=[Patient, Follower, Warranted],
-            activities=[take_seconds],
+            activities=[take_a_moment, work_until_it_is_enough],
             workflow_runner=UnsandboxedWorkflowRunner(),
         ):
             yield connected
@@ -96,27 +102,56 @@ async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clie
         await server.stop()
 
 
-async def started(client: Client, *, busy_seconds: float = 0) -> WorkflowHandle[Patient, None]:
+async def started(client: Client, *, is_busy: bool = False) -> WorkflowHandle[Patient, None]:
     """A workflow that has taken its first step."""
-    handle = await client.start_workflow(Patient.run, busy_seconds, id=f"patient-{uuid4().hex}", task_queue=_QUEUE)
+    handle = await client.start_workflow(Patient.run, is_busy, id=f"patient-{uuid4().hex}", task_queue=_QUEUE)
     await handle.query(Patient.is_there)
     return handle
 
 
+def clock_of(client: Client, workflow_id: str) -> WorkflowClock:
+    """A workflow's clock, with the patience of tests."""
+    return WorkflowClock(client, workflow_id, limit_seconds=PATIENCE_SECONDS)
+
+
+async def forwarded(clock: WorkflowClock, span: timedelta) -> Sight:
+    """Move a clock; answers how the workflow stood before. A look that got too old for the server is taken again."""
+
+    async def moved() -> Sight | None:
+        seen = await clock.idle()
+        await clock.forward(seen, span)
+        return seen if (await clock.look()).now - seen.now > timedelta(days=1) else None
+
+    return await until(moved, f"the clock of {clock.workflow_id} moves")
+
+
 async def seen_waiting(clock: WorkflowClock, *, for_more_than: timedelta) -> Sight:
     """The workflow once its next timer is so far away."""
-    while True:
+
+    async def waits() -> Sight | None:
         seen = await clock.idle()
-        if seen.next_timer_at is None or seen.next_timer_at - seen.now > for_more_than:
-            return seen
-        await asyncio.sleep(_MOMENT)
+        return seen if seen.next_timer_at is None or seen.next_timer_at - seen.now > for_more_than else None
+
+    return await until(waits, f"{clock.workflow_id} waits for more than {for_more_than}")
+
+
+async def refusal_of(attempt: Callable[[], Awaitable[None]]) -> Refused:
+    """What an attempt is refused with that comes to nothing when the machine is slow."""
+
+    async def refused() -> Refused | None:
+        try:
+            await attempt()
+        except Refused as refusal:
+            return refusal
+        return None
+
+    return await until(refused, "it is refused")
 
 
 async def test_days_pass_in_a_moment_and_stay_passed(client: Client) -> None:
     handle = await started(client)
-    clock = WorkflowClock(client, handle.id, limit_seconds=PATIENCE_SECONDS)
-    before = await clock.idle()
-    await clock.forward(before, timedelta(days=6))
+    clock = clock_of(client, handle.id)
+    before = await forwarded(clock, timedelta(days=6))
     after = await clock.idle()
     assert timedelta(days=6) <= after.now - before.now < timedelta(days=6, minutes=1)
     assert before.next_timer_at == after.next_timer_at
@@ -129,11 +164,10 @@ async def test_no_skip_reaches_a_timer_so_that_none_leaps_over_what_is_armed_the
     handles = [
         await client.start_workflow(Warranted.run, id=f"warranted-{uuid4().hex}", task_queue=_QUEUE) for _ in range(8)
     ]
-    clocks = [WorkflowClock(client, handle.id, limit_seconds=PATIENCE_SECONDS) for handle in handles]
-    before = [await clock.idle() for clock in clocks]
+    clocks = [clock_of(client, handle.id) for handle in handles]
     # About as long as the week's timer may be late, and the activity and the steps around it take.
     spans = [_WEEK + timedelta(seconds=1 + _MOMENT + 0.01 * number) for number in range(len(clocks))]
-    await asyncio.gather(*(clock.forward(seen, span) for clock, seen, span in zip(clocks, before, spans, strict=True)))
+    before = await asyncio.gather(*(forwarded(clock, span) for clock, span in zip(clocks, spans, strict=True)))
     for clock, handle, began in zip(clocks, handles, before, strict=True):
         in_warranty = await seen_waiting(clock, for_more_than=timedelta(days=80))
         assert in_warranty.now - began.now < _WEEK + timedelta(minutes=2), "on into the ninety days"
@@ -148,31 +182,43 @@ async def test_no_skip_reaches_a_timer_so_that_none_leaps_over_what_is_armed_the
 
 
 async def test_a_clock_that_somebody_else_moves_too_is_noticed(client: Client) -> None:
-    handle = await started(client)
-    clocks = [WorkflowClock(client, handle.id, limit_seconds=PATIENCE_SECONDS) for _ in range(6)]
-    seen = await clocks[0].idle()
-    ends = await asyncio.gather(*(clock.forward(seen, timedelta(days=1)) for clock in clocks), return_exceptions=True)
-    refusals = [end for end in ends if isinstance(end, Refused)]
-    assert {refusal.code for refusal in refusals} == {"clock_overshot"}
-    assert handle.id in refusals[0].message
-    await handle.terminate()
+    async def all_at_once() -> None:
+        handle = await started(client)
+        clocks = [clock_of(client, handle.id) for _ in range(6)]
+        seen = await clocks[0].idle()
+        forwards = (clock.forward(seen, timedelta(days=1)) for clock in clocks)
+        ends = await asyncio.gather(*forwards, return_exceptions=True)
+        await handle.terminate()
+        for end in ends:
+            if end is not None:
+                raise end
+
+    refusal = await refusal_of(all_at_once)
+    assert refusal.code == "clock_overshot"
+    assert "the clock of patient-" in refusal.message
 
 
 async def test_a_child_started_after_a_skip_has_the_new_time_and_its_parent_waits_for_it(client: Client) -> None:
     handle = await started(client)
-    clock = WorkflowClock(client, handle.id, limit_seconds=1)
-    await clock.forward(await WorkflowClock(client, handle.id, limit_seconds=PATIENCE_SECONDS).idle(), _WEEK)
-    while not (seen := await WorkflowClock(client, handle.id, limit_seconds=PATIENCE_SECONDS).idle()).children:
-        await asyncio.sleep(_MOMENT)
+    patient_clock, clock = clock_of(client, handle.id), WorkflowClock(client, handle.id, limit_seconds=1)
+    await forwarded(patient_clock, _WEEK)
+
+    async def has_children() -> Sight | None:
+        seen = await patient_clock.idle()
+        return seen if seen.children else None
+
+    seen = await until(has_children, "the child is started")
     assert seen.children == (f"{handle.id}/child",)
-    child = await WorkflowClock(client, seen.children[0], limit_seconds=PATIENCE_SECONDS).idle()
+    child = await clock_of(client, seen.children[0]).idle()
     assert child.running, "its minute is not over"
     assert child.now - datetime.now(UTC) > _WEEK - timedelta(minutes=1)
 
-    with pytest.raises(Refused) as refused:
-        await clock.forward(seen, _WEEK)
-    assert refused.value.code == "workflow_busy"
-    assert f"{handle.id}/child" in refused.value.message
+    async def forward_all_the_same() -> None:
+        await clock.forward(await patient_clock.idle(), _WEEK)
+
+    refusal = await refusal_of(forward_all_the_same)
+    assert refusal.code == "workflow_busy"
+    assert f"{handle.id}/child" in refusal.message
     await client.get_workflow_handle(f"{handle.id}/child").terminate()
     await asyncio.sleep(1)
     assert (await clock.look()).now - seen.now < timedelta(minutes=2), "the refused skip happens later all the same"
@@ -180,11 +226,12 @@ async def test_a_child_started_after_a_skip_has_the_new_time_and_its_parent_wait
 
 
 async def test_a_running_activity_refuses_and_is_named(client: Client) -> None:
-    handle = await started(client, busy_seconds=4)
+    handle = await started(client, is_busy=True)
     with pytest.raises(Refused) as refused:
         await WorkflowClock(client, handle.id, limit_seconds=0.5).idle()
-    assert "take_seconds" in refused.value.message
-    after = await WorkflowClock(client, handle.id, limit_seconds=PATIENCE_SECONDS).idle()
+    assert "work_until_it_is_enough" in refused.value.message
+    _enough.set()
+    after = await clock_of(client, handle.id).idle()
     assert after.now - datetime.now(UTC) < timedelta(minutes=1)
     await handle.terminate()
 

@@ -4,14 +4,16 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from escrow.trust import trusted_authorities
 from tests.chromium import chromium_path
 from tests.pages.member import Visitor
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_MILLISECONDS, PATIENCE_SECONDS
 
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--no-proxy-server"]
+
+expect.set_options(timeout=PATIENCE_MILLISECONDS)
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -75,8 +75,8 @@ def long_secret(what: str, text: str, *, media: Iterable[Medium] = Medium, meant
 
 
 def code(what: str, text: str) -> Secret:
-    """A few digits or letters: only whole words count, since they stand by chance in digests and fractions."""
-    word = rb"(?<![0-9A-Za-z.])" + re.escape(text.encode()) + rb"(?![0-9A-Za-z])"
+    """A few digits or letters: only whole words count, since they stand by chance in digests, fractions and amounts."""
+    word = rb"(?<![0-9A-Za-z.])(?<!_fen: )(?<!_fen\": )(?<!_fen\":)" + re.escape(text.encode()) + rb"(?![0-9A-Za-z])"
     return Secret(what, re.compile(word + b"|" + hashlib.sha256(text.encode()).hexdigest().encode()))
 
 

@@ -5,7 +5,9 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -47,18 +49,42 @@ def folder(tmp_path: Path) -> Path:
     return Path(os.environ.get("SCREENS_FOLDER", tmp_path))
 
 
+async def new_page(browser: Browser, **options: Any) -> Page:
+    """A page of a context of its own, with the patience of tests."""
+    context = await browser.new_context(**options)
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
+    return await context.new_page()
+
+
+@asynccontextmanager
+async def held(page: Page, url: str, *, after_loads: int) -> AsyncIterator[None]:
+    """An address, loaded so many times, is not loaded again in this block: a page that leaves by itself stays."""
+    loads, go_on = count(), asyncio.Event()
+
+    async def load(route: Route) -> None:
+        if next(loads) >= after_loads:
+            await go_on.wait()
+        await route.fallback()
+
+    await page.route(url, load)
+    try:
+        yield
+    finally:
+        go_on.set()
+
+
 @pytest_asyncio.fixture
 async def phone(browser: Browser) -> AsyncIterator[Page]:
-    context = await browser.new_context(viewport=PHONE, locale="zh-CN", has_touch=True, color_scheme="light")
-    yield await context.new_page()
-    await context.close()
+    page = await new_page(browser, viewport=PHONE, locale="zh-CN", has_touch=True, color_scheme="light")
+    yield page
+    await page.context.close()
 
 
 @pytest_asyncio.fixture
 async def desktop(browser: Browser) -> AsyncIterator[Page]:
-    context = await browser.new_context(viewport=DESKTOP, locale="en-GB", color_scheme="light")
-    yield await context.new_page()
-    await context.close()
+    page = await new_page(browser, viewport=DESKTOP, locale="en-GB", color_scheme="light")
+    yield page
+    await page.context.close()
 
 
 async def picture(page: Page, folder: Path, name: str) -> None:
@@ -106,12 +132,13 @@ async def test_a_password_is_set_and_an_acceptance_authorised_on_a_phone_in_chin
     await phone.get_by_role("button", name="确认授权").click()
     await phone.get_by_role("alert").get_by_text("还可以试 4 次").wait_for()
     await phone.get_by_label("支付密码").fill(PASSWORD)
-    await phone.get_by_role("button", name="确认授权").click()
-    await phone.get_by_text("操作已执行").wait_for()
-    await picture(phone, folder, "done")
-    back = await phone.get_by_role("link", name="返回平台").get_attribute("href")
-    assert back == f"{return_url}?authorization_id={asked['authorization_id']}&outcome=done"
     await phone.route(f"{SHOP}/**", _shop_page)
+    async with held(phone, f"{SHOP}/**", after_loads=0):
+        await phone.get_by_role("button", name="确认授权").click()
+        await phone.get_by_text("操作已执行").wait_for()
+        await picture(phone, folder, "done")
+        back = await phone.get_by_role("link", name="返回平台").get_attribute("href")
+    assert back == f"{return_url}?authorization_id={asked['authorization_id']}&outcome=done"
     await phone.wait_for_url(f"{SHOP}/**", timeout=PATIENCE_MILLISECONDS)  # the page goes back by itself
 
 
@@ -186,8 +213,7 @@ async def test_a_page_works_in_the_frame_of_a_registered_origin_and_in_no_other(
     )
     asked = await ask_acceptance(platform)
     shop.embeds = stranger.embeds = asked["url"]
-    context = await browser.new_context(viewport=PHONE, locale="zh-CN")
-    page = await context.new_page()
+    page = await new_page(browser, viewport=PHONE, locale="zh-CN")
     await page.goto(stranger.origin)
     await page.wait_for_timeout(1_000)
     assert await page.frame_locator("iframe").get_by_label("支付密码").count() == 0
@@ -197,7 +223,7 @@ async def test_a_page_works_in_the_frame_of_a_registered_origin_and_in_no_other(
     await inside.get_by_role("button", name="确认授权").click()
     await inside.get_by_text("操作已执行").wait_for()
     assert await inside.get_by_role("link", name="返回平台").count() == 0
-    await context.close()
+    await page.context.close()
 
 
 async def test_every_page_forbids_scripts_strangers_and_storing(platforms: PlatformMaker, visitor: Visitor) -> None:

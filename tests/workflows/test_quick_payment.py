@@ -1,5 +1,6 @@
 """Quick payments: the payer's bank sends a code; who types it in time has paid, once, and never by guessing."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -152,5 +153,8 @@ async def test_neither_code_nor_card_is_in_the_history(story: Story) -> None:
     account = await story.stage.registry.bank_accounts.get(story.platform_no, OWNER, CARD)
     history = b"".join([event.SerializeToString() async for event in members.handle().fetch_history_events()])
     assert CARD.encode() in history
-    for secret in (account.account_no, account.account_name, "13552535506", "135790"):
+    for secret in (account.account_no, account.account_name, "13552535506"):
         assert secret.encode() not in history
+    assert (
+        re.search(rb"(?<![0-9A-Za-z.])135790(?![0-9A-Za-z])", history) is None
+    )  # fractions of seconds are such numbers
