@@ -25,7 +25,8 @@ from workflows.patience import WORKFLOW_TASK
 
 Result = TypeVar("Result")
 
-_PROBE = timedelta(seconds=1)
+#: A server under load is late, not away.
+_PROBE = timedelta(seconds=5)
 _AWAY = frozenset(
     {
         RPCStatusCode.UNAVAILABLE,
