@@ -60,10 +60,10 @@ def demo(
     """
     try:
         terms = read_contract_file(contract)
-        begins = None if begin_at is None else begin_of_story(begin_at, datetime.now(SHANGHAI))
-    except (ContractFileError, ValueError) as error:
+    except ContractFileError as error:
         err.print(str(error), style="red", markup=False)
         raise typer.Exit(EXIT_UNUSABLE) from error
+    begins = None if begin_at is None else _moment(begin_at)
     configure_logs("console", "ERROR")
     try:
         page = run(_demo(terms, begin_at=begins, pause=pause, by_hand=by_hand))
@@ -73,6 +73,13 @@ def demo(
         json_file.write_text(json.dumps(page.as_document(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     if page.problems:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return begin_of_story(text, datetime.now(SHANGHAI))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--begin-at") from error
 
 
 async def _demo(contract: ContractFile, *, begin_at: datetime | None, pause: bool, by_hand: bool) -> ClosingPage:
