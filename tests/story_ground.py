@@ -27,7 +27,7 @@ from escrow.ledger.objects import BusinessObject, Event, get_object, object_even
 from escrow.ledger.personal_data import PersonalDataBox
 from tests.identities import verify
 from tests.stage import DATA_KEY, INDEX_KEY, Stage
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.waiting import until
 from workflows.bank_watch import BankWatch
 from workflows.messages import (
     PAYMENTS_TASK_QUEUE,
@@ -54,8 +54,6 @@ _STEPS_AT_MOST = 500
 _LONGEST_STEP = timedelta(hours=6)
 #: Longer than any story: here the watch is woken by notices only, as a bank that never loses one would.
 _WATCH_NEVER_POLLS = timedelta(days=10_000)
-#: How a call ends that the server has not answered in its time.
-_OUT_OF_TIME = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 _TOLD_AGAIN_AFTER_SECONDS = 5.0
 
 
@@ -144,17 +142,7 @@ class Ground:
 
     async def time_passes(self, span: timedelta) -> None:
         """So much time passes, on the server and in the story."""
-        env = self.stage.env
-        end = await env.get_current_time() + span
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
-        while (left := end - await env.get_current_time()) > timedelta(0):
-            try:
-                await env.sleep(left)
-            except RPCError as error:
-                # While anything is under way the server skips nothing, and the call ends before the time has passed.
-                if error.status not in _OUT_OF_TIME or time.monotonic() > give_up_at:
-                    raise
-        await self.stage.clock.follow()
+        await self.stage.clock.skip(span)
 
     async def now(self) -> datetime:
         """What time it is in the story: by the books, on the server and at the bank."""

@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from temporalio.api.testservice.v1 import SleepRequest
 from temporalio.client import Client
 from temporalio.client import Interceptor as ClientInterceptor
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
@@ -42,6 +44,14 @@ from escrow.testing.waiting import PATIENCE_SECONDS
 _NOTHING_SKIPPED = timedelta(milliseconds=200)
 #: So that what the server says is due is due by the books too, however long it takes to move them.
 _LEAD = timedelta(milliseconds=100)
+#: How long the server is asked at once to let time pass.
+_ASKED_FOR = timedelta(seconds=20)
+#: A clock that has run no faster than ours for so long will not by itself: nothing takes as long.
+_STANDS_STILL_SECONDS = 20.0
+_LOOKS_EVERY_SECONDS = 0.2
+_SKIP_AT_MOST_SECONDS = 600.0
+#: How a call ends that the server has not answered in its time.
+_OUT_OF_TIME = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 _WRITER_PATIENCE_SECONDS = 3.0
 _GRACE = timedelta(seconds=1)
 _FILE = PlatformFile(
@@ -87,6 +97,43 @@ class StoryClock(ClientInterceptor, Interceptor):
                 await self._move(server_now + self._story_is_ahead + _LEAD)
                 self._skipped = skipped
 
+    async def skip(self, span: timedelta) -> None:
+        """Let so much time pass on the server and in the story; what falls due on the way happens at its hour.
+
+        Raises:
+            RPCError: the server does not answer, or time does not pass: something takes minutes, or never ends.
+            ValueError: the story has not begun.
+        """
+        if self._env is None:
+            raise ValueError("the story has not begun")
+        env, give_up_at = self._env, time.monotonic() + _SKIP_AT_MOST_SECONDS
+        end = await env.get_current_time() + span
+        while (left := end - await env.get_current_time()) > timedelta(0):
+            request = SleepRequest()
+            request.duration.FromTimedelta(left)
+            try:
+                await env.client.test_service.unlock_time_skipping_with_sleep(request, timeout=_ASKED_FOR)
+            except RPCError as error:
+                if error.status not in _OUT_OF_TIME or time.monotonic() > give_up_at:
+                    raise
+                await self._goes_on(env, end)
+        await self.follow()
+
+    async def _goes_on(self, env: WorkflowEnvironment, end: datetime) -> None:
+        """Wait while a server goes on that has not answered in time, until its clock shows `end` or stands still.
+
+        Asked once more meanwhile, it would skip over what is under way: each question takes away one lock of its clock.
+        It stands still when a child outlives its parent, whose lock it then keeps; there the question is right.
+        """
+        seen, seen_at = await env.get_current_time(), time.monotonic()
+        while (now := await env.get_current_time()) < end:
+            passed = timedelta(seconds=time.monotonic() - seen_at)
+            if now - seen - passed > _NOTHING_SKIPPED:
+                seen, seen_at = now, time.monotonic()
+            elif passed.total_seconds() > _STANDS_STILL_SECONDS:
+                return
+            await asyncio.sleep(_LOOKS_EVERY_SECONDS)
+
     async def _move(self, moment: datetime) -> None:
         await move_story(self._reader, self._platform_no, moment)
         if moment > await self._steering.clock(self._custody_account_no):  # a test may have moved it ahead
@@ -128,8 +175,8 @@ class StoryEnvironment:
 
     Args:
         begins_at: what its clocks showed at first.
-        env: the server that skips time: `await env.sleep(timedelta(days=7))`.
-        clock: keeps books and bank with it; `follow` before looking at what depends on their time.
+        env: the server that skips time.
+        clock: keeps books and bank with it, and lets time pass: `await clock.skip(timedelta(days=7))`.
         reader, writer, registry: the books.
     """
 

@@ -1,14 +1,62 @@
 """The environment for workflow tests in Python: an order lives a day in a moment, and books and bank live it too."""
 
-from datetime import timedelta
+import asyncio
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from temporalio import activity, workflow
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from escrow.domain.milestones import decoration_stages, plan
 from escrow.ledger.books_time import books_now
 from escrow.ledger.members import MemberKind
 from escrow.ledger.objects import get_object
+from escrow.testing import environment
 from escrow.testing.environment import story_environment
 from workflows.messages import ORDERS_TASK_QUEUE, MilestoneTerms, OrderContract, OrderInput, order_workflow_id
 from workflows.order import DecorationOrder
+
+_HOUR = timedelta(hours=1)
+
+
+@activity.defn
+async def take_a_moment() -> None:
+    """Something that takes its time while no time may be skipped."""
+    await asyncio.sleep(0.1)
+
+
+@workflow.defn
+class Hourly:
+    """Does something every hour, as a withdrawal asks the bank again and again."""
+
+    @workflow.run
+    async def run(self, hours: int) -> list[datetime]:
+        """When it was done each time."""
+        done_at = []
+        for _ in range(hours):
+            await workflow.sleep(_HOUR)
+            await workflow.execute_activity(take_a_moment, start_to_close_timeout=_HOUR)
+            done_at.append(workflow.now())
+        return done_at
+
+
+async def test_however_long_a_skip_takes_each_hour_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "_ASKED_FOR", timedelta(seconds=0.5))  # a slow machine needs longer
+    async with (
+        story_environment() as story,
+        Worker(
+            story.client,
+            task_queue="hours",
+            workflows=[Hourly],
+            activities=[take_a_moment],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ),
+    ):
+        hourly = await story.client.start_workflow(Hourly.run, 24, id="hourly", task_queue="hours")
+        await story.clock.skip(timedelta(hours=24.5))
+        done_at = await hourly.result()
+    assert max(later - earlier for earlier, later in pairwise(done_at)) < _HOUR + timedelta(minutes=1)
 
 
 async def test_an_order_that_nobody_pays_closes_after_a_day_of_all_clocks() -> None:
@@ -38,7 +86,7 @@ async def test_an_order_that_nobody_pays_closes_after_a_day_of_all_clocks() -> N
             id=order_workflow_id(story.platform_no, "D-1"),
             task_queue=ORDERS_TASK_QUEUE,
         )
-        await story.env.sleep(timedelta(hours=25))
+        await story.clock.skip(timedelta(hours=25))
 
         order = await get_object(story.reader, story.platform_no, "order", "D-1")
         assert order is not None

@@ -36,7 +36,7 @@ async def in_a_while(story: Story, happened: Callable[[], Awaitable[bool]], what
     for _ in range(200):
         if await happened():
             return
-        await story.stage.env.sleep(timedelta(seconds=2))
+        await story.time_passes(timedelta(seconds=2))
         await asyncio.sleep(0.05)
     raise AssertionError(f"did not happen: {what}")
 
