@@ -211,8 +211,7 @@ class PlatformSkip:
 
     async def _clocks_to(self, moment: datetime) -> None:
         await move_story(self._reader, self._platform_no, moment)
-        if moment > await self._sandbox.clock(self._custody_account_no):
-            await self._sandbox.move_clock(self._custody_account_no, to=moment)
+        await self._sandbox.move_clock_up_to(self._custody_account_no, moment)
 
     async def _notices_delivered(self) -> None:
         """The bank has told what fell due, or nobody takes its notices."""

@@ -136,8 +136,7 @@ class StoryClock(ClientInterceptor, Interceptor):
 
     async def _move(self, moment: datetime) -> None:
         await move_story(self._reader, self._platform_no, moment)
-        if moment > await self._steering.clock(self._custody_account_no):  # a test may have moved it ahead
-            await self._steering.move_clock(self._custody_account_no, to=moment)
+        await self._steering.move_clock_up_to(self._custody_account_no, moment)  # a test may have moved it ahead
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """Wrap the chain of activity interceptors."""

@@ -176,3 +176,15 @@ def test_hours_in_an_unknown_year_are_unknown() -> None:
         large_value_is_open(moment)
     with pytest.raises(CalendarUnknown):
         shenzhen_local_is_open(moment)
+
+
+async def test_a_clock_that_is_as_late_by_itself_is_left_alone(house: House) -> None:
+    steer, began_at = house.sandbox.steer, await house.sandbox.steer.clock(house.account_no)
+
+    await steer.move_clock_up_to(house.account_no, began_at - timedelta(days=1))
+    assert timedelta(0) <= await steer.clock(house.account_no) - began_at < timedelta(days=1)
+    await steer.move_clock_up_to(house.account_no, began_at + timedelta(days=1))
+    assert await steer.clock(house.account_no) >= began_at + timedelta(days=1)
+
+    with pytest.raises(Refused, match="404"):
+        await steer.move_clock_up_to("15000000009999", began_at)

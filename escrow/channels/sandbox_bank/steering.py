@@ -188,6 +188,14 @@ class SandboxSteering:
         wanted = {"acctNo": custody_account_no, "to": target.isoformat()}
         return datetime.fromisoformat((await self._ask("POST", "clock", wanted))["now"])
 
+    async def move_clock_up_to(self, custody_account_no: str, moment: datetime) -> None:
+        """Move an account's time forward to an aware moment, unless it is as late there by itself."""
+        try:
+            await self.move_clock(custody_account_no, to=moment)
+        except Refused:
+            if await self.clock(custody_account_no) < moment:
+                raise
+
     async def set_rail_health(self, rail: Rail, health: Health) -> None:
         """Let a rail be down (refuses), slow, or up."""
         await self._ask("POST", "health", {"channel": CHANNEL_OF_RAIL[rail], "health": health})
