@@ -26,7 +26,7 @@ from workflows.patience import WORKFLOW_TASK
 Result = TypeVar("Result")
 
 #: A server under load is late, not away.
-_PROBE = timedelta(seconds=5)
+_PROBE = timedelta(seconds=3)
 _AWAY = frozenset(
     {
         RPCStatusCode.UNAVAILABLE,
@@ -63,7 +63,10 @@ class TemporalCalls:
         return self._client
 
     async def is_ready(self) -> bool:
-        """Whether Temporal answers now."""
+        """Whether Temporal answers now; a first question may meet the end of an old connection."""
+        return await self._is_serving() or await self._is_serving()
+
+    async def _is_serving(self) -> bool:
         try:
             return await asyncio.wait_for(
                 self._client.service_client.check_health(timeout=_PROBE), _PROBE.total_seconds()
