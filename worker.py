@@ -43,8 +43,8 @@ from activities.transfers import TransferActivities
 from activities.verification import VerificationActivities
 from activities.withdrawal_permits import WithdrawalPermits
 from escrow.channels.sandbox_bank.client import SandboxBank
-from escrow.domain.calendars import SHANGHAI, CalendarSource, calendar_source
 from escrow.domain.errors import LedgerUnavailable
+from escrow.domain.time.calendars import SHANGHAI, CalendarSource, calendar_source
 from escrow.leave import leave
 from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.books_time import is_sandbox

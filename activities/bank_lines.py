@@ -10,12 +10,13 @@ from temporalio import activity
 from activities.bank_book import BankBook
 from activities.heartbeat import heartbeating
 from activities.settlements import Settlements
-from escrow.domain import recipes, verification_recipes
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis, Change, JournalEntry, Posting
-from escrow.domain.member_states import MAY, Deed
-from escrow.domain.platform_config import PlatformConfig
-from escrow.domain.platform_functions import Function
+from escrow.domain.members import verification_recipes
+from escrow.domain.members.states import MAY, Deed
+from escrow.domain.money import recipes
+from escrow.domain.money.journal import Basis, Change, JournalEntry, Posting
+from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.platforms.functions import Function
 from escrow.domain.requests import derived
 from escrow.ledger.bank_account_rows import BankAccount
 from escrow.ledger.bank_accounts import BankAccounts

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from activities.signed_order import PAID, SignedOrder, signed_order
-from escrow.domain.batch_payments import (
+from escrow.domain.collections.batch_payments import (
     PaidBy,
     Share,
     ShareOutcome,
@@ -14,12 +14,12 @@ from escrow.domain.batch_payments import (
     batch_operation_hash,
     batch_terms,
 )
-from escrow.domain.direct_payments import DirectPaid
+from escrow.domain.collections.direct_payments import DirectPaid
 from escrow.domain.errors import Refused
-from escrow.domain.funding import FundingLeg
-from escrow.domain.journal import Basis, Change, DeadlineChange, Posting
-from escrow.domain.order_operations import unpaid_claim
-from escrow.domain.order_states import OrderStatus
+from escrow.domain.money.funding import FundingLeg
+from escrow.domain.money.journal import Basis, Change, DeadlineChange, Posting
+from escrow.domain.orders.operations import unpaid_claim
+from escrow.domain.orders.states import OrderStatus
 from escrow.ledger.claims import claimed
 from escrow.ledger.engine import Reader
 

@@ -15,7 +15,7 @@ from activities.heartbeat import heartbeating
 from activities.pay_ins import collection_answer
 from activities.steps import Step, used_before
 from escrow.channels.collections import Collections
-from escrow.domain.batch_payments import (
+from escrow.domain.collections.batch_payments import (
     BATCH_PAYMENT,
     BatchStatus,
     PaidBy,
@@ -26,12 +26,12 @@ from escrow.domain.batch_payments import (
     batch_paid_directly,
     batch_pay_in_no,
 )
-from escrow.domain.collections import payment_booking_no
-from escrow.domain.direct_payments import DirectPaid
+from escrow.domain.collections.direct_payments import DirectPaid
+from escrow.domain.collections.methods import payment_booking_no
 from escrow.domain.errors import Refused
-from escrow.domain.funding import FundingLeg, direct_leg, draw
-from escrow.domain.journal import Receipt
-from escrow.domain.member_states import Deed, deeds, require_may
+from escrow.domain.members.states import Deed, deeds, require_may
+from escrow.domain.money.funding import FundingLeg, direct_leg, draw
+from escrow.domain.money.journal import Receipt
 from escrow.domain.requests import derived
 from escrow.ledger.balances import member_balances
 from escrow.ledger.books_time import books_now

@@ -1,7 +1,7 @@
 """For whom a channel collects, as consents and orders in the books say; never as a workflow says."""
 
 from activities.signed_order import signed_order
-from escrow.domain.batch_payments import batch_consent_no, batch_pay_in_no
+from escrow.domain.collections.batch_payments import batch_consent_no, batch_pay_in_no
 from escrow.domain.errors import Refused
 from escrow.domain.requests import derived
 from escrow.ledger.consents import get_consent

@@ -12,8 +12,8 @@ from activities.pay_ins import CollectionRef, collection_answer, require_own_col
 from activities.payers import require_consented_debit
 from activities.payments import bank_request_no
 from escrow.channels.collections import CollectionOrder, Collections
-from escrow.domain.collections import CollectionAnswer, CollectionMethod, CollectionStatus
-from escrow.domain.debit_routing import DebitDecision, choose_debit_channel
+from escrow.domain.collections.debit_routing import DebitDecision, choose_debit_channel
+from escrow.domain.collections.methods import CollectionAnswer, CollectionMethod, CollectionStatus
 from escrow.domain.errors import BankDeclined, BankUnreachable
 from escrow.ledger.engine import Reader
 from escrow.ledger.mandate_debits import Debit, MandateDebits

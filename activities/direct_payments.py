@@ -14,14 +14,14 @@ from activities.returns import refund_answer, require_amount
 from activities.signed_order import signed_order
 from activities.steps import Step
 from escrow.channels.collections import CollectionRefundOrder, Collections
-from escrow.domain import collection_recipes
-from escrow.domain.accounts import escrow, refund
-from escrow.domain.collections import RefundAnswer, RefundStatus, payment_booking_no
-from escrow.domain.direct_payments import DirectPaid, DirectRefundStatus, direct_refund_no
+from escrow.domain.collections import recipes as collection_recipes
+from escrow.domain.collections.direct_payments import DirectPaid, DirectRefundStatus, direct_refund_no
+from escrow.domain.collections.methods import RefundAnswer, RefundStatus, payment_booking_no
 from escrow.domain.errors import BankUnreachable, Refused
-from escrow.domain.funding import direct_leg
-from escrow.domain.journal import Receipt
-from escrow.domain.order_operations import unpaid_claim
+from escrow.domain.money.accounts import escrow, refund
+from escrow.domain.money.funding import direct_leg
+from escrow.domain.money.journal import Receipt
+from escrow.domain.orders.operations import unpaid_claim
 from escrow.domain.requests import derived
 from escrow.ledger.balances import account_balance_fen, moved_fen
 from escrow.ledger.days import accounting_day

@@ -6,11 +6,11 @@ the ledger itself; these checks bind the rest of an input to what the books say.
 
 from temporalio import activity
 
-from escrow.domain.accounts import payout
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis
-from escrow.domain.member_states import Deed, require_may
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.members.states import Deed, require_may
+from escrow.domain.money.accounts import payout
+from escrow.domain.money.journal import Basis
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.balances import account_balance_fen
 from escrow.ledger.consents import get_consent
 from escrow.ledger.engine import Reader

@@ -12,8 +12,8 @@ from activities.guards import require_own_workflow
 from activities.heartbeat import heartbeating
 from escrow.channels.identity import CompanyQuestion, IdentityRegistry
 from escrow.domain.errors import BankDeclined
-from escrow.domain.identity_checks import CompanyCheck, PersonCheck
-from escrow.domain.member_states import MemberEvent, event_of
+from escrow.domain.members.identity_checks import CompanyCheck, PersonCheck
+from escrow.domain.members.states import MemberEvent, event_of
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
 from escrow.ledger.identity_checks import IdentityChecks, IdentitySubject

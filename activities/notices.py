@@ -9,13 +9,13 @@ from activities.heartbeat import heartbeating
 from activities.recorded_withdrawal import recorded_withdrawal
 from activities.signed_order import signed_order
 from escrow.channels.protocols import Sms
-from escrow.domain.calendars import SHANGHAI
-from escrow.domain.direct_payments import DirectRefundStatus
+from escrow.domain.collections.direct_payments import DirectRefundStatus
 from escrow.domain.errors import Refused
-from escrow.domain.money import format_fen
-from escrow.domain.platform_config import PlatformConfig, SmsContact
+from escrow.domain.money.amounts import format_fen
+from escrow.domain.platforms.config import PlatformConfig, SmsContact
+from escrow.domain.platforms.sms_texts import SmsText
 from escrow.domain.requests import derived
-from escrow.domain.sms_texts import SmsText
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.engine import Reader
 from escrow.ledger.members import Members
 from escrow.ledger.objects import get_object

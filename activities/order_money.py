@@ -9,15 +9,15 @@ from activities.guards import require_consent, require_parties
 from activities.signed_order import SignedOrder, signed_order
 from activities.steps import Step, used_before
 from activities.telemetry import RELEASES
-from escrow.domain import recipes
-from escrow.domain.accounts import pending
-from escrow.domain.direct_payments import DirectPaid
+from escrow.domain.collections.direct_payments import DirectPaid
 from escrow.domain.errors import Refused
-from escrow.domain.funding import FundingLeg, draw
-from escrow.domain.journal import Basis, Receipt
-from escrow.domain.order_operations import unpaid_claim
-from escrow.domain.order_states import OrderStatus
-from escrow.domain.platform_rules import require_business_model
+from escrow.domain.money import recipes
+from escrow.domain.money.accounts import pending
+from escrow.domain.money.funding import FundingLeg, draw
+from escrow.domain.money.journal import Basis, Receipt
+from escrow.domain.orders.operations import unpaid_claim
+from escrow.domain.orders.states import OrderStatus
+from escrow.domain.platforms.rules import require_business_model
 from escrow.ledger.balances import brought_otherwise, member_balances
 from escrow.ledger.books_time import books_now
 from escrow.ledger.configurations import Configurations

@@ -17,13 +17,13 @@ from activities.heartbeat import heartbeating
 from activities.payments import bank_request_no
 from activities.steps import Step, used_before
 from escrow.channels.collections import CollectionOrder, Collections
-from escrow.domain import collection_recipes
-from escrow.domain.accounts import suspense
-from escrow.domain.collections import ChannelPayment, CollectionAnswer, CollectionMethod, payment_booking_no
+from escrow.domain.collections import recipes as collection_recipes
+from escrow.domain.collections.methods import ChannelPayment, CollectionAnswer, CollectionMethod, payment_booking_no
+from escrow.domain.collections.pay_ins import DEBITS_A_MEMBER, TOP_UP
 from escrow.domain.errors import BankDeclined, Refused
-from escrow.domain.journal import Receipt
-from escrow.domain.member_states import Deed, require_may
-from escrow.domain.pay_ins import DEBITS_A_MEMBER, TOP_UP
+from escrow.domain.members.states import Deed, require_may
+from escrow.domain.money.accounts import suspense
+from escrow.domain.money.journal import Receipt
 from escrow.domain.requests import derived
 from escrow.ledger.balances import account_balance_fen
 from escrow.ledger.consents import get_consent

@@ -5,9 +5,9 @@ from typing import Any
 from activities.guards import require_consent
 from activities.pay_ins import CollectionRef, require_own_collection
 from escrow.channels.collections import Payer
+from escrow.domain.collections.pay_ins import COLLECT, pay_in_operation_hash, pay_in_terms
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis
-from escrow.domain.pay_ins import COLLECT, pay_in_operation_hash, pay_in_terms
+from escrow.domain.money.journal import Basis
 from escrow.ledger.books_time import books_now
 from escrow.ledger.card_holders import CardHolder
 from escrow.ledger.consents import get_consent

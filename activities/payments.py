@@ -13,13 +13,13 @@ from activities.steps import Step, used_before
 from activities.telemetry import PAYOUT_ANSWERS
 from activities.withdrawal_permits import HoldMoney, WithdrawalPermits
 from escrow.channels.protocols import Capabilities, PayoutOrder, Payouts
-from escrow.domain import recipes
 from escrow.domain.errors import BankDeclined, BankUnreachable, Refused
-from escrow.domain.journal import JournalEntry, Receipt
-from escrow.domain.payouts import PayoutAnswer, PayoutStatus
-from escrow.domain.rails import Rail
-from escrow.domain.routing import PayoutAccount, account_facts
-from escrow.domain.suspense_returns import suspense_payout_failed, suspense_payout_requested
+from escrow.domain.money import recipes
+from escrow.domain.money.journal import JournalEntry, Receipt
+from escrow.domain.transfers.suspense_returns import suspense_payout_failed, suspense_payout_requested
+from escrow.domain.withdrawals.payouts import PayoutAnswer, PayoutStatus
+from escrow.domain.withdrawals.rails import Rail
+from escrow.domain.withdrawals.routing import PayoutAccount, account_facts
 from escrow.ledger.bank_account_rows import BankAccount
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.engine import Reader

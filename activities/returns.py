@@ -13,10 +13,10 @@ from activities.pay_ins import CollectionRef, PayInRequest, payment_of, require_
 from activities.payments import bank_request_no
 from activities.steps import Step
 from escrow.channels.collections import CollectionRefundOrder, Collections
-from escrow.domain import collection_recipes
-from escrow.domain.collections import CollectionMethod, RefundAnswer, RefundStatus
+from escrow.domain.collections import recipes as collection_recipes
+from escrow.domain.collections.methods import CollectionMethod, RefundAnswer, RefundStatus
 from escrow.domain.errors import BankUnreachable, Refused
-from escrow.domain.journal import JournalEntry, Receipt
+from escrow.domain.money.journal import JournalEntry, Receipt
 from escrow.domain.requests import derived
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import recorded_steps

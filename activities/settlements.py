@@ -6,11 +6,11 @@ from typing import Any
 from activities.collected_for import member_behind
 from activities.payments import bank_request_no
 from escrow.channels.collections import Collections
-from escrow.domain import collection_recipes
-from escrow.domain.collections import Settlement, SettlementItem, payment_booking_no
+from escrow.domain.collections import recipes as collection_recipes
+from escrow.domain.collections.methods import Settlement, SettlementItem, payment_booking_no
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis, JournalEntry, Posting
-from escrow.domain.platform_config import BusinessModel
+from escrow.domain.money.journal import Basis, JournalEntry, Posting
+from escrow.domain.platforms.config import BusinessModel
 from escrow.ledger.bank_lines import StoredBankLine
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader

@@ -13,17 +13,17 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from activities.steps import Step
-from escrow.domain.accounts import escrow
-from escrow.domain.direct_payments import DirectPaid
+from escrow.domain.collections.direct_payments import DirectPaid
 from escrow.domain.errors import Refused
-from escrow.domain.funding import FundingLeg, give_back
-from escrow.domain.journal import Basis, DeadlineChange
-from escrow.domain.milestones import MilestoneKind
-from escrow.domain.money import ratio
-from escrow.domain.order_operations import milestone_terms, order_operation_hash, pay_terms
-from escrow.domain.order_states import OrderCommand, OrderStatus
+from escrow.domain.money.accounts import escrow
+from escrow.domain.money.amounts import ratio
+from escrow.domain.money.funding import FundingLeg, give_back
+from escrow.domain.money.journal import Basis, DeadlineChange
+from escrow.domain.orders.milestones import MilestoneKind
+from escrow.domain.orders.operations import milestone_terms, order_operation_hash, pay_terms
+from escrow.domain.orders.splits import split
+from escrow.domain.orders.states import OrderCommand, OrderStatus
 from escrow.domain.requests import derived
-from escrow.domain.splits import split
 from escrow.ledger.balances import account_balance_fen
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import recorded_steps

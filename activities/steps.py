@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from activities.guards import require_own_workflow
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis, Change, DeadlineChange, JournalEntry, Posting
+from escrow.domain.money.journal import Basis, Change, DeadlineChange, JournalEntry, Posting
 
 #: Keys of a document that a payer acts on: an activity that asked the channel writes them, never a workflow.
 SAID_BY_CHANNELS = frozenset({"interaction"})

@@ -9,16 +9,16 @@ from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
 from activities.steps import Step, used_before
-from escrow.domain import transfers
-from escrow.domain.accounts import suspense
-from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
-from escrow.domain.funding import FundingLeg, draw
-from escrow.domain.journal import Change, JournalEntry, Receipt
-from escrow.domain.member_states import Deed, require_may
-from escrow.domain.platform_rules import require_business_model
+from escrow.domain.members.states import Deed, require_may
+from escrow.domain.money.accounts import suspense
+from escrow.domain.money.funding import FundingLeg, draw
+from escrow.domain.money.journal import Change, JournalEntry, Receipt
+from escrow.domain.platforms.rules import require_business_model
 from escrow.domain.requests import derived
-from escrow.domain.transfers import TransferKind
+from escrow.domain.time.calendars import SHANGHAI
+from escrow.domain.transfers import moves as transfers
+from escrow.domain.transfers.moves import TransferKind
 from escrow.ledger.balances import account_balance_fen, member_balances
 from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.books_time import books_now

@@ -11,10 +11,10 @@ from temporalio import activity
 from activities.guards import require_own_workflow
 from activities.heartbeat import heartbeating
 from escrow.channels.verification import AccountVerification, CardCheckOrder, MicroDepositOrder
-from escrow.domain.account_verification import CardCheckAnswer, MicroDepositAnswer
-from escrow.domain.code_checks import CodeCheck
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
-from escrow.domain.verification_rules import VerificationMethod, VerificationStatus
+from escrow.domain.members.account_verification import CardCheckAnswer, MicroDepositAnswer
+from escrow.domain.members.code_checks import CodeCheck
+from escrow.domain.members.verification_rules import VerificationMethod, VerificationStatus
 from escrow.ledger.account_verifications import AccountVerifications
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader

@@ -8,14 +8,14 @@ from pydantic import BaseModel, ConfigDict
 from activities.guards import require_fee
 from activities.signed_order import require_standing_order
 from activities.steps import Step
-from escrow.domain.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis
-from escrow.domain.member_states import Deed, require_may
-from escrow.domain.money import format_fen
-from escrow.domain.order_operations import withdrawal_operation_hash, withdrawal_terms
-from escrow.domain.platform_config import PlatformConfig
-from escrow.domain.suspense_returns import OPERATORS, suspense_return_operation_hash
+from escrow.domain.members.states import Deed, require_may
+from escrow.domain.money.amounts import format_fen
+from escrow.domain.money.journal import Basis
+from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
+from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.transfers.suspense_returns import OPERATORS, suspense_return_operation_hash
+from escrow.domain.withdrawals.operations import withdrawal_operation_hash, withdrawal_terms
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.consents import get_consent

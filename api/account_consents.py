@@ -6,12 +6,12 @@ from typing import Any
 from api.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.dependencies import Services
 from api.member_consents import consent_of
-from escrow.domain.account_operations import BIND, UNBIND, binding_terms, unbinding_terms
-from escrow.domain.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.errors import Refused
-from escrow.domain.identity_numbers import mask
-from escrow.domain.journal import Basis
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.members.account_operations import BIND, UNBIND, binding_terms, unbinding_terms
+from escrow.domain.members.identity_numbers import mask
+from escrow.domain.money.journal import Basis
+from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.requests import derived
 from escrow.ledger.bank_account_rows import BankAccount, NewBankAccount
 from escrow.ledger.consents import NewConsent

@@ -12,10 +12,10 @@ from api.identity_checks import ConsentGiven
 from api.problems import problems
 from api.schemas import Body, PathNumber, RequestNumber, Time, View
 from api.temporal_calls import WorkflowEnded
-from escrow.domain.code_checks import CodeCheck
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis
-from escrow.domain.verification_rules import VerificationMethod, VerificationStatus
+from escrow.domain.members.code_checks import CodeCheck
+from escrow.domain.members.verification_rules import VerificationMethod, VerificationStatus
+from escrow.domain.money.journal import Basis
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.verification_rows import AccountVerification
 from workflows.verification_messages import AccountVerificationInput

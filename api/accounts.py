@@ -9,9 +9,9 @@ from pydantic import Field
 from api.dependencies import CallerPlatform, UsedServices
 from api.problems import problems
 from api.schemas import BalanceFen, Body, PathNumber, Time, View
-from escrow.domain.accounts import AccountKey, Purpose
 from escrow.domain.errors import Refused
-from escrow.domain.funding import EscrowClass
+from escrow.domain.money.accounts import AccountKey, Purpose
+from escrow.domain.money.funding import EscrowClass
 from escrow.domain.requests import PLATFORM_NUMBER_PATTERN
 from escrow.ledger.balances import list_accounts, member_balances
 from escrow.ledger.history import HistoryLine, account_history

@@ -14,7 +14,7 @@ from api.pages.texts import TEXTS
 from api.problems import problems
 from api.schemas import Body, RequestNumber
 from escrow.domain.errors import Refused
-from escrow.domain.hosted_pages import LinkOutcome, PageLanguage, PagePurpose
+from escrow.domain.platforms.hosted_pages import LinkOutcome, PageLanguage, PagePurpose
 from escrow.ledger.page_links import PageLink
 
 router = APIRouter(prefix="/authorizations/{authorization_id}", tags=["authorisations"])

@@ -10,7 +10,7 @@ from api.dependencies import CallerPlatform, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
 from api.problems import problems
 from api.schemas import Body, Line, Number, PathNumber, RequestNumber, Time, View
-from escrow.domain.identity_numbers import mask
+from escrow.domain.members.identity_numbers import mask
 from escrow.ledger.bank_account_rows import BankAccount, NewBankAccount
 
 router = APIRouter(prefix="/members/{member_no}/bank-accounts", tags=["bank accounts"])

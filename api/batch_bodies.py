@@ -9,7 +9,7 @@ from api.collecting import Collecting
 from api.dependencies import Services
 from api.schemas import AmountFen, BalanceFen, Body, Number, Time, View
 from api.top_ups import TopUpView, top_up_view
-from escrow.domain.batch_payments import (
+from escrow.domain.collections.batch_payments import (
     BATCH_PAYMENT,
     MOST_ORDERS,
     BatchStatus,
@@ -18,7 +18,7 @@ from escrow.domain.batch_payments import (
     batch_pay_in_no,
 )
 from escrow.domain.errors import Refused
-from escrow.domain.order_states import OrderStatus
+from escrow.domain.orders.states import OrderStatus
 from escrow.ledger.objects import BusinessObject, get_object
 from workflows.batch_messages import batch_payment_workflow_id
 

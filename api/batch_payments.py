@@ -15,8 +15,7 @@ from api.problems import problems
 from api.schemas import PathNumber
 from api.top_ups import shown_to_payer
 from api.waiting import appeared
-from escrow.domain.authorisations import AuthorisationMethod, AuthorisedOperation
-from escrow.domain.batch_payments import (
+from escrow.domain.collections.batch_payments import (
     BATCH_PAYMENT,
     BatchStatus,
     Share,
@@ -25,9 +24,10 @@ from escrow.domain.batch_payments import (
     batch_terms,
 )
 from escrow.domain.errors import Refused
-from escrow.domain.platform_config import PlatformConfig
-from escrow.domain.platform_functions import Function
-from escrow.domain.platform_rules import require_function, require_limit
+from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
+from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.platforms.functions import Function
+from escrow.domain.platforms.rules import require_function, require_limit
 from escrow.ledger.consents import Consent, NewConsent
 from escrow.ledger.limits import uses_of_day
 from escrow.ledger.objects import BusinessObject, get_object

@@ -16,8 +16,8 @@ from api.payments import PaymentOpening, pay
 from api.withdrawal_bodies import WithdrawalOpening
 from api.withdrawals import withdraw
 from escrow.domain.errors import Refused
-from escrow.domain.hosted_pages import LinkOutcome
-from escrow.domain.order_states import OrderCommand
+from escrow.domain.orders.states import OrderCommand
+from escrow.domain.platforms.hosted_pages import LinkOutcome
 from escrow.ledger.consents import NewConsent, record_within
 from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.page_links import PageLink

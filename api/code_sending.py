@@ -3,9 +3,9 @@
 from api.dependencies import Services
 from api.mobiles import require_mobile
 from api.pages.facts import Facts
-from escrow.domain.hosted_pages import CODE_VALID_FOR, PLAIN_CODE_TEXT
+from escrow.domain.platforms.hosted_pages import CODE_VALID_FOR, PLAIN_CODE_TEXT
+from escrow.domain.platforms.sms_texts import SmsText
 from escrow.domain.requests import derived
-from escrow.domain.sms_texts import SmsText
 from escrow.ledger.page_links import PageLink
 from escrow.ledger.platforms import custody_account_of
 

@@ -7,9 +7,9 @@ from pydantic import Field, model_validator
 
 from api.dependencies import Services
 from api.schemas import Body, Number
-from escrow.domain.collections import CollectionMethod
+from escrow.domain.collections.methods import CollectionMethod
+from escrow.domain.collections.pay_ins import COLLECT, DEBITS_A_MEMBER, pay_in_terms
 from escrow.domain.errors import Refused
-from escrow.domain.pay_ins import COLLECT, DEBITS_A_MEMBER, pay_in_terms
 from escrow.domain.requests import derived
 from escrow.ledger.books_time import books_now
 from escrow.ledger.consents import Consent, NewConsent, record_consent

@@ -17,11 +17,11 @@ from api.order_views import contract_of, order_view, terms_of
 from api.problems import OrderBusy, TemporalUnavailable
 from api.temporal_calls import WorkflowEnded
 from api.waiting import appeared, until
-from escrow.domain.authorisations import AuthorisedOperation
 from escrow.domain.errors import Refused
-from escrow.domain.order_states import OrderCommand, OrderStatus
-from escrow.domain.platform_functions import Function
-from escrow.domain.platform_rules import require_function
+from escrow.domain.orders.states import OrderCommand, OrderStatus
+from escrow.domain.platforms.authorisations import AuthorisedOperation
+from escrow.domain.platforms.functions import Function
+from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived
 from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent, store_outcome, void_consent
 from escrow.ledger.limits import use_of_day

@@ -10,8 +10,8 @@ from api.dependencies import CallerPlatform, UsedServices
 from api.problems import problems
 from api.schemas import Body, RequestNumber, Time, View
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.money.journal import Basis
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.configurations import ConfigVersion
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.members import PLATFORM_ITSELF

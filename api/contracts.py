@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from api.order_bodies import OrderOpening
 from escrow.domain.errors import Refused
-from escrow.domain.member_states import Deed, require_may
-from escrow.domain.milestones import decoration_stages, plan
-from escrow.domain.platform_config import BusinessModel, PlatformConfig, Settlement
-from escrow.domain.platform_rules import require_limit
+from escrow.domain.members.states import Deed, require_may
+from escrow.domain.orders.milestones import decoration_stages, plan
+from escrow.domain.platforms.config import BusinessModel, PlatformConfig, Settlement
+from escrow.domain.platforms.rules import require_limit
 from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.registry import Registry
 from workflows.messages import MilestoneTerms, OrderContract, OrderPeriods

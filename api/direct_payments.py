@@ -14,13 +14,13 @@ from api.problems import problems
 from api.schemas import Number, PathNumber, RequestNumber
 from api.top_ups import TopUpView, shown_to_payer, top_up_view
 from api.waiting import appeared
-from escrow.domain.authorisations import AuthorisedOperation
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis
-from escrow.domain.order_states import MilestoneStatus, OrderCommand, OrderStatus, check_command
-from escrow.domain.platform_config import PlatformConfig
-from escrow.domain.platform_functions import Function
-from escrow.domain.platform_rules import require_function
+from escrow.domain.money.journal import Basis
+from escrow.domain.orders.states import MilestoneStatus, OrderCommand, OrderStatus, check_command
+from escrow.domain.platforms.authorisations import AuthorisedOperation
+from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.platforms.functions import Function
+from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived
 from escrow.ledger.consents import Consent, NewConsent
 from escrow.ledger.limits import use_of_day

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from fastapi import Request
 
 from api.dependencies import CallerPlatform, UsedServices
-from escrow.domain.platform_functions import Function
-from escrow.domain.platform_rules import require_function
+from escrow.domain.platforms.functions import Function
+from escrow.domain.platforms.rules import require_function
 
 #: Under which all endpoints of platforms lie.
 PREFIX = "/v1"

@@ -11,8 +11,8 @@ from api.dependencies import CallerPlatform, Services, UsedServices
 from api.problems import problems
 from api.schemas import BalanceFen, Body, Line, PathNumber, RequestNumber, Time, View
 from escrow.domain.errors import Refused
-from escrow.domain.identity_checks import RegistrationStatus
-from escrow.domain.journal import Basis
+from escrow.domain.members.identity_checks import RegistrationStatus
+from escrow.domain.money.journal import Basis
 from escrow.ledger.consents import Consent, NewConsent, record_consent
 from escrow.ledger.identity_checks import IdentityCheck, IdentitySubject
 from workflows.messages import IdentityCheckInput

@@ -19,7 +19,7 @@ import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from escrow.domain.platform_access import PlatformAccess, PresentedCertificate, require_line_open
+from escrow.domain.platforms.access import PlatformAccess, PresentedCertificate, require_line_open
 from escrow.settings import Settings, SettingsError, variable_of
 
 log = structlog.get_logger(__name__)

@@ -11,11 +11,11 @@ from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, RequestNumber, Time, View
 from api.waiting import until
-from escrow.domain.authorisations import AuthorisedOperation
+from escrow.domain.collections.mandates import REVOKE, SIGN, MandateStatus, mandate_terms
 from escrow.domain.errors import Refused
-from escrow.domain.mandates import REVOKE, SIGN, MandateStatus, mandate_terms
-from escrow.domain.platform_functions import Function
-from escrow.domain.platform_rules import require_function
+from escrow.domain.platforms.authorisations import AuthorisedOperation
+from escrow.domain.platforms.functions import Function
+from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.mandates import Mandate

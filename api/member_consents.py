@@ -16,12 +16,12 @@ from pydantic import Field
 from api.dependencies import Services
 from api.mobiles import require_mobile
 from api.schemas import Time, View
-from escrow.domain.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.errors import Refused
-from escrow.domain.hosted_pages import LinkOutcome, PagePurpose
-from escrow.domain.platform_config import PlatformConfig
-from escrow.domain.platform_functions import Function
-from escrow.domain.platform_rules import require_vouched
+from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
+from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.platforms.functions import Function
+from escrow.domain.platforms.hosted_pages import LinkOutcome, PagePurpose
+from escrow.domain.platforms.rules import require_vouched
 from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent
 from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.page_links import PageLink

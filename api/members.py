@@ -10,12 +10,12 @@ from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
 from api.problems import problems
 from api.schemas import Body, Line, Number, PageQuery, PathNumber, RequestNumber, Time, View
-from escrow.domain.authorisations import AuthorisedOperation
-from escrow.domain.calendars import WorkingCalendar
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis
-from escrow.domain.member_states import Deed, MemberStatus, deeds
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.members.states import Deed, MemberStatus, deeds
+from escrow.domain.money.journal import Basis
+from escrow.domain.platforms.authorisations import AuthorisedOperation
+from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.time.calendars import WorkingCalendar
 from escrow.ledger.books_time import books_now
 from escrow.ledger.consents import NewConsent
 from escrow.ledger.members import Member, MemberKind

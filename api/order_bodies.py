@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from api.schemas import AmountFen, BalanceFen, Body, Line, Number, RequestNumber, Time, View
-from escrow.domain.milestones import MilestoneKind, Stage
-from escrow.domain.order_states import MilestoneStatus, OrderCommand, OrderStatus
-from escrow.domain.platform_config import Days
+from escrow.domain.orders.milestones import MilestoneKind, Stage
+from escrow.domain.orders.states import MilestoneStatus, OrderCommand, OrderStatus
+from escrow.domain.platforms.config import Days
 
 
 class MilestoneOpening(Body):

@@ -5,8 +5,8 @@ from typing import Any
 
 from api.order_bodies import MilestoneView, OrderView
 from escrow.domain.errors import Refused
-from escrow.domain.order_operations import milestone_terms, pay_terms
-from escrow.domain.order_states import OrderCommand, OrderStatus, allowed_commands
+from escrow.domain.orders.operations import milestone_terms, pay_terms
+from escrow.domain.orders.states import OrderCommand, OrderStatus, allowed_commands
 from escrow.ledger.objects import BusinessObject
 from workflows.messages import OrderContract, order_workflow_id
 

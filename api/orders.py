@@ -22,7 +22,7 @@ from api.order_views import contract_of, order_view
 from api.problems import problems
 from api.schemas import PageQuery, PathNumber
 from escrow.domain.errors import Refused
-from escrow.domain.order_states import OrderCommand, OrderStatus
+from escrow.domain.orders.states import OrderCommand, OrderStatus
 from escrow.ledger.objects import get_object, list_objects
 
 router = APIRouter(prefix="/orders", tags=["orders"])

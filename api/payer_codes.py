@@ -10,10 +10,10 @@ from api.schemas import Body, PathNumber, RequestNumber, View
 from api.temporal_calls import WorkflowEnded
 from api.top_ups import TopUpView, top_up_view
 from api.waiting import until
-from escrow.domain.code_checks import CodeCheck
-from escrow.domain.collections import CollectionMethod
+from escrow.domain.collections.methods import CollectionMethod
+from escrow.domain.collections.pay_ins import PayInStatus
 from escrow.domain.errors import Refused
-from escrow.domain.pay_ins import PayInStatus
+from escrow.domain.members.code_checks import CodeCheck
 from escrow.ledger.objects import BusinessObject, get_object
 
 router = APIRouter()

@@ -10,8 +10,8 @@ from api.member_consents import page_url
 from api.problems import problems
 from api.schemas import Body, PathNumber, RequestNumber, Time, View
 from escrow.domain.errors import Refused
-from escrow.domain.hosted_pages import LinkOutcome, PageLanguage, PagePurpose
-from escrow.domain.member_states import MemberStatus
+from escrow.domain.members.states import MemberStatus
+from escrow.domain.platforms.hosted_pages import LinkOutcome, PageLanguage, PagePurpose
 from escrow.domain.requests import derived
 from escrow.ledger.page_links import PageLink
 

@@ -9,12 +9,12 @@ from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, Time, View
 from api.transfers import known_transfer, made, transfer_consent, transfer_of
-from escrow.domain.authorisations import AuthorisedOperation
 from escrow.domain.errors import Refused
-from escrow.domain.platform_config import Settlement
-from escrow.domain.platform_functions import Function
-from escrow.domain.platform_rules import require_function, require_limit
-from escrow.domain.transfers import TransferKind
+from escrow.domain.platforms.authorisations import AuthorisedOperation
+from escrow.domain.platforms.config import Settlement
+from escrow.domain.platforms.functions import Function
+from escrow.domain.platforms.rules import require_function, require_limit
+from escrow.domain.transfers.moves import TransferKind
 from escrow.ledger.limits import use_of_day
 from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.objects import BusinessObject

@@ -8,10 +8,10 @@ from api.bank_accounts import BankAccountView, bank_account_view
 from api.dependencies import CallerPlatform, UsedServices
 from api.problems import problems
 from api.schemas import BalanceFen, Time, View
-from escrow.domain.accounts import Purpose
-from escrow.domain.identity_numbers import mask
-from escrow.domain.platform_access import PlatformAccess
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.members.identity_numbers import mask
+from escrow.domain.money.accounts import Purpose
+from escrow.domain.platforms.access import PlatformAccess
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.balances import platform_balances
 from escrow.ledger.registry import PLATFORMS_OWN
 

@@ -4,8 +4,8 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from activities.verification import Standing
 from api.temporal_calls import TemporalCalls
-from escrow.domain.money import format_fen
-from escrow.domain.order_states import OrderStatus
+from escrow.domain.money.amounts import format_fen
+from escrow.domain.orders.states import OrderStatus
 from workflows import (
     batch_messages,
     mandate_messages,

@@ -16,9 +16,9 @@ from api.dependencies import CallerPlatform, Services, UsedServices
 from api.problems import ALWAYS, problems
 from api.schemas import Body, Number, RequestNumber, Time, View
 from escrow.channels.sandbox_bank.steering import SandboxSteering
-from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
 from escrow.domain.requests import derived
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.books_time import books_now, is_sandbox
 from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent, store_outcome
 from escrow.ledger.members import PLATFORM_ITSELF

@@ -6,8 +6,8 @@ from pydantic import Field
 from api.dependencies import CallerPlatform, UsedServices
 from api.problems import problems
 from api.schemas import BalanceFen, Time, View
-from escrow.domain.identity_numbers import mask
-from escrow.domain.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS, tree_of
+from escrow.domain.members.identity_numbers import mask
+from escrow.domain.money.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS, tree_of
 from escrow.ledger.balances import platform_balances
 from escrow.ledger.functional_sub_accounts import opened_sub_accounts
 

@@ -9,8 +9,8 @@ from api.dependencies import CallerPlatform, Services, UsedServices
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, Time, View
 from api.transfers import known_transfer, made, transfer_consent, transfer_of
-from escrow.domain.accounts import Purpose
-from escrow.domain.transfers import TransferKind
+from escrow.domain.money.accounts import Purpose
+from escrow.domain.transfers.moves import TransferKind
 from escrow.ledger.balances import list_accounts
 from escrow.ledger.consents import record_consent
 from escrow.ledger.objects import BusinessObject

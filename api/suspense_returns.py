@@ -11,11 +11,11 @@ from api.suspense import CreditNumber
 from api.withdrawal_bodies import WithdrawalView
 from api.withdrawals import keep_if_refused, sent_off, withdrawal_view
 from escrow.domain.errors import Refused
-from escrow.domain.identity_numbers import is_cnaps_code
-from escrow.domain.journal import Basis
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.members.identity_numbers import is_cnaps_code
+from escrow.domain.money.journal import Basis
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.requests import derived
-from escrow.domain.suspense_returns import RETURN_SUSPENSE, suspense_return_terms
+from escrow.domain.transfers.suspense_returns import RETURN_SUSPENSE, suspense_return_terms
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.objects import BusinessObject, get_object

@@ -13,13 +13,13 @@ from api.member_consents import public_base
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Line, Number, PageQuery, PathNumber, Time, View
 from api.waiting import appeared, until
-from escrow.domain.collections import CollectionMethod
+from escrow.domain.collections.methods import CollectionMethod
+from escrow.domain.collections.pay_ins import PayInStatus
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis
-from escrow.domain.member_states import Deed, require_may
-from escrow.domain.pay_ins import PayInStatus
-from escrow.domain.platform_functions import Function
-from escrow.domain.platform_rules import require_function
+from escrow.domain.members.states import Deed, require_may
+from escrow.domain.money.journal import Basis
+from escrow.domain.platforms.functions import Function
+from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.objects import BusinessObject, get_object, list_objects

@@ -7,7 +7,7 @@ from api.dependencies import Services
 from api.waiting import appeared
 from escrow.domain.errors import Refused
 from escrow.domain.requests import derived
-from escrow.domain.transfers import TransferKind, TransferStatus, transfer_terms
+from escrow.domain.transfers.moves import TransferKind, TransferStatus, transfer_terms
 from escrow.ledger.consents import Consent, NewConsent
 from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.objects import BusinessObject, get_object

@@ -3,8 +3,8 @@
 from pydantic import Field
 
 from api.schemas import AmountFen, BalanceFen, Body, Number, Time, View
-from escrow.domain.rails import Rail
-from escrow.domain.withdrawal_states import WithdrawalStatus
+from escrow.domain.withdrawals.rails import Rail
+from escrow.domain.withdrawals.states import WithdrawalStatus
 
 
 class WithdrawalOpening(Body):

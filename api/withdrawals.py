@@ -13,16 +13,16 @@ from api.problems import problems
 from api.schemas import PageQuery
 from api.waiting import appeared
 from api.withdrawal_bodies import AttemptView, WithdrawalOpening, WithdrawalPage, WithdrawalView
-from escrow.domain.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis
-from escrow.domain.member_states import Deed, require_may
-from escrow.domain.order_operations import withdrawal_terms
-from escrow.domain.platform_config import PlatformConfig
-from escrow.domain.platform_functions import Function
-from escrow.domain.platform_rules import require_function, require_limit
+from escrow.domain.members.states import Deed, require_may
+from escrow.domain.money.journal import Basis
+from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
+from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.platforms.functions import Function
+from escrow.domain.platforms.rules import require_function, require_limit
 from escrow.domain.requests import derived
-from escrow.domain.withdrawal_states import WithdrawalStatus
+from escrow.domain.withdrawals.operations import withdrawal_terms
+from escrow.domain.withdrawals.states import WithdrawalStatus
 from escrow.ledger.consents import NewConsent, get_consent
 from escrow.ledger.limits import use_of_day
 from escrow.ledger.members import PLATFORM_ITSELF

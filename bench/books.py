@@ -9,11 +9,11 @@ from typing import Final
 
 import asyncpg
 
-from escrow.domain import recipes
-from escrow.domain.calendars import SHANGHAI
-from escrow.domain.funding import FundingLeg
-from escrow.domain.journal import Basis, Change, Posting
+from escrow.domain.money import recipes
+from escrow.domain.money.funding import FundingLeg
+from escrow.domain.money.journal import Basis, Change, Posting
 from escrow.domain.requests import derived, operation_hash
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.posting import LedgerWriter
 
 PLATFORM_NO: Final = "BENCH"

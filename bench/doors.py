@@ -5,10 +5,11 @@ from typing import Any, Final, Protocol
 
 from api.processes import Processes
 from bench.house import PLATFORM_NO, House
-from escrow.domain.journal import Basis
-from escrow.domain.milestones import MilestoneKind
-from escrow.domain.order_operations import milestone_terms, pay_terms, withdrawal_terms
+from escrow.domain.money.journal import Basis
+from escrow.domain.orders.milestones import MilestoneKind
+from escrow.domain.orders.operations import milestone_terms, pay_terms
 from escrow.domain.requests import derived
+from escrow.domain.withdrawals.operations import withdrawal_terms
 from escrow.ledger.consents import Consent, NewConsent, record_consent
 from escrow.ledger.engine import Reader
 from workflows.messages import MilestoneTerms, OrderCommand, OrderContract, OrderPeriods, WithdrawalInput

@@ -15,7 +15,7 @@ import asyncpg
 
 from bench.books import PLATFORM_NO, Book, freezes
 from bench.postings import PREPARED_PER_SECOND, ledger_server, postings_per_second
-from escrow.domain.calendars import SHANGHAI
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.engine import Reader
 from escrow.ledger.history import member_history
 from escrow.ledger.migrate import migrate

@@ -13,7 +13,7 @@ import asyncpg
 
 from bench.books import freezes, open_book
 from bench.pgbench import Tpcb
-from escrow.domain.journal import Posting
+from escrow.domain.money.journal import Posting
 from escrow.ledger.migrate import migrate
 from escrow.ledger.posting import LedgerWriter
 from escrow.stack.postgres import PostgresServer

@@ -3,8 +3,8 @@
 import itertools
 from datetime import timedelta
 
-from escrow.domain.journal import Basis
-from escrow.domain.member_states import MemberEvent
+from escrow.domain.members.states import MemberEvent
+from escrow.domain.money.journal import Basis
 from escrow.ledger.books_time import books_now
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.identity_checks import IdentitySubject

@@ -9,7 +9,7 @@ from datetime import datetime
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.engine import Reader
 from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
 from escrow.ledger.posting import LedgerWriter

@@ -12,12 +12,12 @@ from typing import Any
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from activities.failures import from_temporal
-from escrow.domain.milestones import Stage as Line
-from escrow.domain.milestones import decoration_stages, plan
-from escrow.domain.money import yuan
-from escrow.domain.order_operations import milestone_terms, pay_terms
-from escrow.domain.order_states import OrderCommand as Operation
-from escrow.domain.platform_config import PlatformConfig, Settlement
+from escrow.domain.money.amounts import yuan
+from escrow.domain.orders.milestones import Stage as Line
+from escrow.domain.orders.milestones import decoration_stages, plan
+from escrow.domain.orders.operations import milestone_terms, pay_terms
+from escrow.domain.orders.states import OrderCommand as Operation
+from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.ledger.consents import NewConsent, record_consent, void_consent
 from tests.postgres import Database
 from tests.sandbox import Sandbox

@@ -11,7 +11,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.batch_payments import BatchPaymentActivities, PayBatch
 from activities.steps import Step
-from escrow.domain.batch_payments import (
+from escrow.domain.collections.batch_payments import (
     BATCH_PAYMENT,
     PaidBy,
     Share,
@@ -19,7 +19,7 @@ from escrow.domain.batch_payments import (
     batch_pay_in_no,
     batch_terms,
 )
-from escrow.domain.collections import CollectionMethod
+from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.requests import derived
 from escrow.ledger.consents import NewConsent, record_consent
 from tests.stage import settings_for

@@ -5,11 +5,11 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from escrow.domain.collections import CollectionAnswer, CollectionMethod
-from escrow.domain.journal import Basis
-from escrow.domain.money import yuan
-from escrow.domain.order_states import OrderCommand as Operation
-from escrow.domain.pay_ins import pay_in_terms
+from escrow.domain.collections.methods import CollectionAnswer, CollectionMethod
+from escrow.domain.collections.pay_ins import pay_in_terms
+from escrow.domain.money.amounts import yuan
+from escrow.domain.money.journal import Basis
+from escrow.domain.orders.states import OrderCommand as Operation
 from escrow.ledger.consents import NewConsent, get_consent, record_consent
 from tests.story import Story
 from tests.story_ground import OWNER, Ground

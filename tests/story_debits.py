@@ -6,12 +6,12 @@ from typing import Any
 from stdnum import luhn
 from temporalio.client import WorkflowHandle
 
-from escrow.domain.collections import CollectionMethod
-from escrow.domain.journal import Basis
-from escrow.domain.mandates import REVOKE, SIGN, MandateStatus, mandate_terms
-from escrow.domain.money import yuan
-from escrow.domain.order_states import OrderCommand as Operation
-from escrow.domain.pay_ins import COLLECT, TOP_UP, pay_in_terms
+from escrow.domain.collections.mandates import REVOKE, SIGN, MandateStatus, mandate_terms
+from escrow.domain.collections.methods import CollectionMethod
+from escrow.domain.collections.pay_ins import COLLECT, TOP_UP, pay_in_terms
+from escrow.domain.money.amounts import yuan
+from escrow.domain.money.journal import Basis
+from escrow.domain.orders.states import OrderCommand as Operation
 from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent
 from escrow.ledger.mandates import Mandate

@@ -13,9 +13,9 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from escrow.domain.accounts import Purpose
-from escrow.domain.calendars import SHANGHAI
-from escrow.domain.money import format_fen, yuan
+from escrow.domain.money.accounts import Purpose
+from escrow.domain.money.amounts import format_fen, yuan
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.balances import list_accounts, platform_balances
 from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.bank_lines import BankLines, StoredBankLine

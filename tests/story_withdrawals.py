@@ -5,9 +5,9 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from escrow.domain.journal import Basis
-from escrow.domain.money import yuan
-from escrow.domain.order_operations import withdrawal_terms
+from escrow.domain.money.amounts import yuan
+from escrow.domain.money.journal import Basis
+from escrow.domain.withdrawals.operations import withdrawal_terms
 from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.members import MemberKind

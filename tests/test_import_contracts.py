@@ -44,7 +44,7 @@ def test_the_rooms_keep_their_contracts() -> None:
         ("escrow/ledger/planted.py", "import temporalio.client", "know nothing of Temporal"),
         ("escrow/ledger/planted.py", "import escrow.channels", "Inside what we know"),
         ("activities/planted.py", "import fastapi", "not to people"),
-        ("bank_sandbox/planted.py", "import escrow.domain.money", "imports none of our rooms"),
+        ("bank_sandbox/planted.py", "import escrow.domain.money.amounts", "imports none of our rooms"),
         ("api/planted.py", "import bank_sandbox", "none of our rooms imports it"),
         ("escrow/planted.py", "import workflows", "The rooms"),
         ("escrow/testing/planted.py", "import temporalio.client", "What testers install"),

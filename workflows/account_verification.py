@@ -11,7 +11,7 @@ from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.verification import Standing, VerificationActivities, VerificationRef
-    from escrow.domain.verification_rules import VerificationStatus
+    from escrow.domain.members.verification_rules import VerificationStatus
     from workflows.books_clock import BooksClock
     from workflows.patience import CHANNEL_BOOKING, OPERATOR_MAY_TAKE
     from workflows.steadfast import why_unfinished

@@ -2,7 +2,7 @@
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from escrow.domain.batch_payments import BATCH_PAYMENT, MOST_ORDERS, BatchStatus, PaidBy
+from escrow.domain.collections.batch_payments import BATCH_PAYMENT, MOST_ORDERS, BatchStatus, PaidBy
 from workflows.messages import Message, NotedMessage
 
 

@@ -17,12 +17,12 @@ with workflow.unsafe.imports_passed_through():
     from activities.batch_payments import BatchOpened, BatchPaid, BatchPaymentActivities, PayBatch
     from activities.failures import to_temporal
     from activities.steps import Step
-    from escrow.domain.batch_payments import BATCH_PAYMENT, BatchStatus, batch_pay_in_no
-    from escrow.domain.collections import CollectionMethod
-    from escrow.domain.direct_payments import DirectPaid
+    from escrow.domain.collections.batch_payments import BATCH_PAYMENT, BatchStatus, batch_pay_in_no
+    from escrow.domain.collections.direct_payments import DirectPaid
+    from escrow.domain.collections.methods import CollectionMethod
     from escrow.domain.errors import Refused
-    from escrow.domain.journal import Basis
-    from escrow.domain.money import format_fen
+    from escrow.domain.money.amounts import format_fen
+    from escrow.domain.money.journal import Basis
     from escrow.domain.requests import derived
     from workflows.batch_messages import (
         ORDER_KNOWS,

@@ -15,7 +15,7 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.books_time import BooksTimeActivities
-    from escrow.domain.waits import PAUSE
+    from escrow.domain.time.waits import PAUSE
     from workflows.patience import BOOKS_TIME, BOOKS_TIME_AWAITED
     from workflows.steadfast import steadfast
 

@@ -14,10 +14,10 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.failures import to_temporal
-    from escrow.domain import order_states
-    from escrow.domain.direct_payments import DirectPaid
+    from escrow.domain.collections.direct_payments import DirectPaid
     from escrow.domain.errors import Refused
-    from escrow.domain.order_states import Party, check_command, who_may
+    from escrow.domain.orders import states as order_states
+    from escrow.domain.orders.states import Party, check_command, who_may
     from workflows.messages import CommandResult, OrderCommand, OrderContract, OrderState
 
 

@@ -11,9 +11,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import from_temporal, to_temporal
     from activities.notices import NoticeActivities, RefundCredited
     from activities.steps import Step
-    from escrow.domain.direct_payments import DirectRefundStatus, direct_refund_no
+    from escrow.domain.collections.direct_payments import DirectRefundStatus, direct_refund_no
     from escrow.domain.errors import Refused
-    from escrow.domain.journal import Basis
+    from escrow.domain.money.journal import Basis
     from escrow.domain.requests import derived
     from workflows.desk import Desk
     from workflows.messages import DirectRefundInput, OperatorCommand

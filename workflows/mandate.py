@@ -11,7 +11,7 @@ from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.mandates import MandateActivities, MandateRef, MandateStanding
-    from escrow.domain.mandates import MandateStatus
+    from escrow.domain.collections.mandates import MandateStatus
     from workflows.books_clock import BooksClock
     from workflows.mandate_messages import MandateInput
     from workflows.patience import CHANNEL_BOOKING, OPERATOR_MAY_TAKE

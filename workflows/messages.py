@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from escrow.domain.direct_payments import DirectPaid
-from escrow.domain.funding import FundingLeg
-from escrow.domain.journal import Basis
-from escrow.domain.milestones import MilestoneKind
-from escrow.domain.order_states import MilestoneStatus, OrderStatus
-from escrow.domain.rails import Rail
+from escrow.domain.collections.direct_payments import DirectPaid
+from escrow.domain.money.funding import FundingLeg
+from escrow.domain.money.journal import Basis
+from escrow.domain.orders.milestones import MilestoneKind
+from escrow.domain.orders.states import MilestoneStatus, OrderStatus
+from escrow.domain.withdrawals.rails import Rail
 
 ORDERS_TASK_QUEUE = "orders"
 PAYMENTS_TASK_QUEUE = "payments"

@@ -14,11 +14,11 @@ from temporalio.common import RawValue
 with workflow.unsafe.imports_passed_through():
     from activities.failures import to_temporal
     from activities.order_money import OpenOrder, OrderActivities
-    from escrow.domain.direct_payments import DirectPaid
+    from escrow.domain.collections.direct_payments import DirectPaid
     from escrow.domain.errors import Refused
-    from escrow.domain.milestones import MilestoneKind
-    from escrow.domain.order_states import MilestoneStatus, OrderStatus
-    from escrow.domain.order_states import OrderCommand as Operation
+    from escrow.domain.orders.milestones import MilestoneKind
+    from escrow.domain.orders.states import MilestoneStatus, OrderStatus
+    from escrow.domain.orders.states import OrderCommand as Operation
     from workflows import order_state as states
     from workflows.batch_messages import PaidInBatch
     from workflows.correspondence import Letter

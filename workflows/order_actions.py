@@ -10,10 +10,10 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from activities.order_money import OrderActivities, ProposeCancel, RefundRest, ReleaseMilestone
     from escrow.domain.errors import Refused
-    from escrow.domain.journal import Basis
-    from escrow.domain.milestones import MilestoneKind
-    from escrow.domain.order_states import MilestoneStatus, OrderDeadline, OrderStatus, Trigger
-    from escrow.domain.order_states import OrderCommand as Operation
+    from escrow.domain.money.journal import Basis
+    from escrow.domain.orders.milestones import MilestoneKind
+    from escrow.domain.orders.states import MilestoneStatus, OrderDeadline, OrderStatus, Trigger
+    from escrow.domain.orders.states import OrderCommand as Operation
     from escrow.domain.requests import derived
     from workflows import order_state as states
     from workflows.correspondence import Letter

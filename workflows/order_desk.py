@@ -9,9 +9,9 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.order_money import OrderActivities
     from activities.steps import Step
-    from escrow.domain.journal import Basis, DeadlineChange
-    from escrow.domain.order_operations import milestone_terms, order_operation_hash, pay_terms
-    from escrow.domain.order_states import OrderCommand as Operation
+    from escrow.domain.money.journal import Basis, DeadlineChange
+    from escrow.domain.orders.operations import milestone_terms, order_operation_hash, pay_terms
+    from escrow.domain.orders.states import OrderCommand as Operation
     from escrow.domain.requests import derived
     from workflows import order_state as states
     from workflows.correspondence import Correspondence, Letter

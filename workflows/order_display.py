@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from escrow.domain.calendars import SHANGHAI
-from escrow.domain.money import format_fen
+from escrow.domain.money.amounts import format_fen
+from escrow.domain.time.calendars import SHANGHAI
 from workflows.messages import OrderContract, OrderState
 from workflows.order_state import left_in_escrow_fen
 

@@ -9,13 +9,13 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from activities.direct_payments import DirectPaymentActivities, FreezeDirect
     from activities.order_money import FreezePrice, OrderActivities, OrderRef
-    from escrow.domain.batch_payments import batch_consent_no
-    from escrow.domain.collections import payment_booking_no
-    from escrow.domain.direct_payments import DirectPaid
+    from escrow.domain.collections.batch_payments import batch_consent_no
+    from escrow.domain.collections.direct_payments import DirectPaid
+    from escrow.domain.collections.methods import payment_booking_no
     from escrow.domain.errors import Refused
-    from escrow.domain.funding import FundingLeg, direct_leg
-    from escrow.domain.order_states import OrderCommand as Operation
-    from escrow.domain.order_states import OrderStatus
+    from escrow.domain.money.funding import FundingLeg, direct_leg
+    from escrow.domain.orders.states import OrderCommand as Operation
+    from escrow.domain.orders.states import OrderStatus
     from workflows import order_state as states
     from workflows.batch_messages import ORDER_KNOWS, PAID_IN_BATCH, OrderKnows, batch_payment_workflow_id
     from workflows.correspondence import Letter

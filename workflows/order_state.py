@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from escrow.domain.funding import FundingLeg, give_back
-from escrow.domain.order_states import MilestoneStatus, OrderCommand, OrderStatus, Trigger, next_state
-from escrow.domain.splits import Split, split
+from escrow.domain.money.funding import FundingLeg, give_back
+from escrow.domain.orders.splits import Split, split
+from escrow.domain.orders.states import MilestoneStatus, OrderCommand, OrderStatus, Trigger, next_state
 from workflows.messages import CancelProposal, MilestoneState, OrderContract, OrderState, as_document
 
 

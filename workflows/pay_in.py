@@ -15,9 +15,9 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from activities.failures import to_temporal
     from activities.pay_ins import OpenPayIn, PayInActivities
-    from escrow.domain.collections import CollectionAnswer, CollectionStatus
+    from escrow.domain.collections.methods import CollectionAnswer, CollectionStatus
+    from escrow.domain.collections.pay_ins import PayInStatus as Status
     from escrow.domain.errors import Refused
-    from escrow.domain.pay_ins import PayInStatus as Status
     from escrow.domain.requests import derived
     from workflows.messages import OperatorCommand
     from workflows.patience import (

@@ -11,12 +11,12 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import from_temporal
     from activities.pay_ins import BookPayment, PayInActivities, PaymentRef
     from activities.returns import BookReturn, ReturnActivities, ReturnPayment
-    from escrow.domain.collections import ChannelPayment, payment_booking_no
-    from escrow.domain.direct_payments import DirectPaid
+    from escrow.domain.collections.direct_payments import DirectPaid
+    from escrow.domain.collections.methods import ChannelPayment, payment_booking_no
+    from escrow.domain.collections.pay_ins import PayInStatus as Status
+    from escrow.domain.collections.pay_ins import pay_in_operation_hash, pay_in_terms
     from escrow.domain.errors import Refused
-    from escrow.domain.journal import Basis
-    from escrow.domain.pay_ins import PayInStatus as Status
-    from escrow.domain.pay_ins import pay_in_operation_hash, pay_in_terms
+    from escrow.domain.money.journal import Basis
     from escrow.domain.requests import derived
     from workflows.batch_messages import batch_payment_workflow_id
     from workflows.messages import order_workflow_id

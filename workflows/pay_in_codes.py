@@ -7,10 +7,10 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.failures import to_temporal
     from activities.quick_payments import QuickPaymentActivities
-    from escrow.domain.code_checks import CodeCheck
-    from escrow.domain.collections import CollectionMethod
+    from escrow.domain.collections.methods import CollectionMethod
+    from escrow.domain.collections.pay_ins import PayInStatus as Status
     from escrow.domain.errors import Refused
-    from escrow.domain.pay_ins import PayInStatus as Status
+    from escrow.domain.members.code_checks import CodeCheck
     from escrow.domain.requests import derived
     from workflows.patience import CHANNEL_BOOKING
     from workflows.pay_in_messages import CodeCompared, CodeSent, CodeTry, CodeWish, PayInInput

@@ -10,10 +10,10 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from activities.pay_ins import CollectionRef, PayInActivities
     from activities.steps import Step
-    from escrow.domain.collections import CollectionAnswer
+    from escrow.domain.collections.methods import CollectionAnswer
     from escrow.domain.errors import Refused
-    from escrow.domain.journal import Basis
-    from escrow.domain.money import format_fen
+    from escrow.domain.money.amounts import format_fen
+    from escrow.domain.money.journal import Basis
     from escrow.domain.requests import derived
     from workflows.desk import Desk
     from workflows.messages import as_document

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from escrow.domain.code_checks import CodeCheck
-from escrow.domain.collections import CollectionMethod
-from escrow.domain.journal import Basis
-from escrow.domain.pay_ins import PayInStatus
+from escrow.domain.collections.methods import CollectionMethod
+from escrow.domain.collections.pay_ins import PayInStatus
+from escrow.domain.members.code_checks import CodeCheck
+from escrow.domain.money.journal import Basis
 from workflows.messages import Message, NotedMessage
 
 

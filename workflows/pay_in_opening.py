@@ -12,10 +12,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import from_temporal
     from activities.pay_ins import CreateCollection, PayInActivities
     from activities.quick_payments import QuickOrder, QuickPaymentActivities
-    from escrow.domain.collections import CollectionAnswer, CollectionMethod, CollectionStatus
-    from escrow.domain.debit_routing import DebitDecision
+    from escrow.domain.collections.debit_routing import DebitDecision
+    from escrow.domain.collections.methods import CollectionAnswer, CollectionMethod, CollectionStatus
+    from escrow.domain.collections.pay_ins import PayInStatus as Status
     from escrow.domain.errors import BankDeclined, Refused
-    from escrow.domain.pay_ins import PayInStatus as Status
     from escrow.domain.requests import derived
     from workflows.patience import (
         BANK_QUESTION,

@@ -9,9 +9,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.steps import Step
     from activities.transfers import MakeTransfer, TransferActivities
     from escrow.domain.errors import Refused
-    from escrow.domain.journal import Basis
+    from escrow.domain.money.journal import Basis
     from escrow.domain.requests import derived
-    from escrow.domain.transfers import TransferKind, TransferStatus, transfer_operation_hash, transfer_terms
+    from escrow.domain.transfers.moves import TransferKind, TransferStatus, transfer_operation_hash, transfer_terms
     from workflows.desk import Desk
     from workflows.messages import OperatorCommand
     from workflows.patience import LEDGER_POSTING, LEDGER_RECORD

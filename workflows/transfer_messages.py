@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from escrow.domain.transfers import TransferKind
+from escrow.domain.transfers.moves import TransferKind
 from workflows.messages import Message, NotedMessage
 
 

@@ -16,16 +16,16 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from activities.failures import from_temporal, to_temporal
     from activities.payments import PaymentActivities, PayoutSurvey, QueryPayout, SubmitPayout
-    from escrow.domain.calendars import SHANGHAI, WorkingCalendar
     from escrow.domain.errors import BankDeclined, Refused
-    from escrow.domain.payouts import PayoutAnswer, PayoutStatus
-    from escrow.domain.platform_config import RoutingObjective
-    from escrow.domain.rails import Rail, rail_rules_on
+    from escrow.domain.platforms.config import RoutingObjective
     from escrow.domain.requests import derived
-    from escrow.domain.routing import RouteDecision, RouteReason, choose_route, explain
-    from escrow.domain.tariff import tariff_on
-    from escrow.domain.withdrawal_states import WithdrawalEvent as Event
-    from escrow.domain.withdrawal_states import WithdrawalStatus as Status
+    from escrow.domain.time.calendars import SHANGHAI, WorkingCalendar
+    from escrow.domain.withdrawals.payouts import PayoutAnswer, PayoutStatus
+    from escrow.domain.withdrawals.rails import Rail, rail_rules_on
+    from escrow.domain.withdrawals.routing import RouteDecision, RouteReason, choose_route, explain
+    from escrow.domain.withdrawals.states import WithdrawalEvent as Event
+    from escrow.domain.withdrawals.states import WithdrawalStatus as Status
+    from escrow.domain.withdrawals.tariff import tariff_on
     from workflows.messages import (
         OperatorCommand,
         PayoutAttempt,

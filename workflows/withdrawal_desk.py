@@ -19,15 +19,15 @@ with workflow.unsafe.imports_passed_through():
     )
     from activities.steps import Step
     from activities.withdrawal_permits import HoldMoney
-    from escrow.domain.charges import needs_large_withdrawal_sms
     from escrow.domain.errors import Refused
-    from escrow.domain.journal import Basis
-    from escrow.domain.order_operations import withdrawal_operation_hash, withdrawal_terms
-    from escrow.domain.payouts import PayoutAnswer
+    from escrow.domain.money.journal import Basis
     from escrow.domain.requests import derived
-    from escrow.domain.withdrawal_states import WithdrawalEvent as Event
-    from escrow.domain.withdrawal_states import WithdrawalStatus as Status
-    from escrow.domain.withdrawal_states import next_status
+    from escrow.domain.withdrawals.charges import needs_large_withdrawal_sms
+    from escrow.domain.withdrawals.operations import withdrawal_operation_hash, withdrawal_terms
+    from escrow.domain.withdrawals.payouts import PayoutAnswer
+    from escrow.domain.withdrawals.states import WithdrawalEvent as Event
+    from escrow.domain.withdrawals.states import WithdrawalStatus as Status
+    from escrow.domain.withdrawals.states import next_status
     from workflows.desk import Desk
     from workflows.messages import (
         PayoutAttempt,

@@ -1,6 +1,6 @@
 """What an operator sees of a withdrawal in the Temporal UI: amount, payment orders sent, the route's reasons."""
 
-from escrow.domain.money import format_fen
+from escrow.domain.money.amounts import format_fen
 from workflows.messages import WithdrawalInput, WithdrawalState
 
 

@@ -16,13 +16,13 @@ from api.pages import security
 from api.pages.rendering import rendered
 from api.pages.texts import TEXTS, language_of
 from api.payer_codes import awaits_code, compare, send_again
-from escrow.domain.code_checks import CodeCheck
+from escrow.domain.collections.pay_ins import PayInStatus
 from escrow.domain.errors import EscrowError, Refused
-from escrow.domain.hosted_pages import PageLanguage
-from escrow.domain.money import format_fen
-from escrow.domain.pay_ins import PayInStatus
-from escrow.domain.platform_functions import Function
-from escrow.domain.platform_rules import require_function
+from escrow.domain.members.code_checks import CodeCheck
+from escrow.domain.money.amounts import format_fen
+from escrow.domain.platforms.functions import Function
+from escrow.domain.platforms.hosted_pages import PageLanguage
+from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived
 from escrow.ledger.objects import BusinessObject, get_object
 

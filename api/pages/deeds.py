@@ -11,9 +11,9 @@ from api.code_sending import send_code
 from api.dependencies import Services
 from api.pages.facts import facts_of
 from api.pages.texts import TEXTS
-from escrow.domain.authorisations import AuthorisationMethod
 from escrow.domain.errors import EscrowError, Refused
-from escrow.domain.hosted_pages import LinkOutcome, PageLanguage, PagePurpose, password_weakness
+from escrow.domain.platforms.authorisations import AuthorisationMethod
+from escrow.domain.platforms.hosted_pages import LinkOutcome, PageLanguage, PagePurpose, password_weakness
 from escrow.ledger.page_links import PageLink
 
 _log = structlog.get_logger(__name__)

@@ -6,12 +6,12 @@ from api.commands import known_order
 from api.dependencies import Services
 from api.order_views import contract_of, order_view
 from api.pages.texts import Texts
-from escrow.domain.account_operations import UNBIND
-from escrow.domain.hosted_pages import PagePurpose
-from escrow.domain.identity_numbers import mask
-from escrow.domain.milestones import MilestoneKind
-from escrow.domain.money import format_fen
-from escrow.domain.order_states import OrderCommand
+from escrow.domain.members.account_operations import UNBIND
+from escrow.domain.members.identity_numbers import mask
+from escrow.domain.money.amounts import format_fen
+from escrow.domain.orders.milestones import MilestoneKind
+from escrow.domain.orders.states import OrderCommand
+from escrow.domain.platforms.hosted_pages import PagePurpose
 from escrow.ledger.members import PLATFORM_ITSELF, Member, MemberKind
 from escrow.ledger.page_links import PageLink
 

@@ -16,12 +16,12 @@ from api.pages.deeds import Mistake, do_what_was_asked
 from api.pages.facts import facts_of
 from api.pages.rendering import rendered
 from api.pages.texts import TEXTS, language_of
-from escrow.domain.authorisations import AuthorisationMethod
-from escrow.domain.batch_payments import BATCH_PAYMENT, batch_pay_in_no
+from escrow.domain.collections.batch_payments import BATCH_PAYMENT, batch_pay_in_no
+from escrow.domain.collections.pay_ins import PayInStatus
 from escrow.domain.errors import EscrowError, Refused
-from escrow.domain.hosted_pages import LinkOutcome, PageLanguage, PagePurpose
-from escrow.domain.pay_ins import PayInStatus
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platforms.authorisations import AuthorisationMethod
+from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.platforms.hosted_pages import LinkOutcome, PageLanguage, PagePurpose
 from escrow.ledger.objects import get_object
 from escrow.ledger.page_links import PageLink
 

@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.pages.texts import TEXTS
-from escrow.domain.hosted_pages import PageLanguage
+from escrow.domain.platforms.hosted_pages import PageLanguage
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")), autoescape=True, undefined=StrictUndefined

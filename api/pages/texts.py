@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from escrow.domain.hosted_pages import PageLanguage
+from escrow.domain.platforms.hosted_pages import PageLanguage
 
 Texts = Mapping[str, str]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from escrow.domain.collections import (
+from escrow.domain.collections.methods import (
     CollectionAnswer,
     CollectionCapabilities,
     CollectionMethod,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from escrow.domain.identity_checks import CompanyCheck, PersonCheck
+from escrow.domain.members.identity_checks import CompanyCheck, PersonCheck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, Protocol
 
-from escrow.domain.payouts import PayoutAnswer
-from escrow.domain.rails import Rail
+from escrow.domain.withdrawals.payouts import PayoutAnswer
+from escrow.domain.withdrawals.rails import Rail
 
 NoticeKind = Literal["custody_line", "payout", "collection", "collection_refund"]
 

@@ -7,7 +7,7 @@ try counts.
 from dataclasses import dataclass
 from typing import Protocol
 
-from escrow.domain.account_verification import CardCheckAnswer, MicroDepositAnswer
+from escrow.domain.members.account_verification import CardCheckAnswer, MicroDepositAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,9 @@ from escrow.commands.running import out, run
 from escrow.commands.starting import entered, start_once
 from escrow.commands.suspense import OperatorKey, PlatformNo
 from escrow.domain.errors import Refused
-from escrow.domain.money import format_fen, yuan
+from escrow.domain.money.amounts import format_fen, yuan
 from escrow.domain.requests import derived, is_platform_number
-from escrow.domain.transfers import TransferKind, TransferStatus, transfer_terms
+from escrow.domain.transfers.moves import TransferKind, TransferStatus, transfer_terms
 from escrow.ledger.consents import NewConsent, record_consent, void_consent
 from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.objects import BusinessObject

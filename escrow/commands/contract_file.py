@@ -10,12 +10,17 @@ from typing import TypeVar
 from yaml.nodes import Node
 
 from escrow.commands.contract_nodes import Page, Section
-from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
-from escrow.domain.identity_numbers import is_citizen_id, is_cnaps_code, is_corporate_account_no, is_unionpay_card
-from escrow.domain.milestones import Milestone, MilestoneKind, Stage, plan
-from escrow.domain.money import BASIS_POINTS, ratio, yuan
+from escrow.domain.members.identity_numbers import (
+    is_citizen_id,
+    is_cnaps_code,
+    is_corporate_account_no,
+    is_unionpay_card,
+)
+from escrow.domain.money.amounts import BASIS_POINTS, ratio, yuan
+from escrow.domain.orders.milestones import Milestone, MilestoneKind, Stage, plan
 from escrow.domain.requests import is_platform_number
+from escrow.domain.time.calendars import SHANGHAI
 
 Value = TypeVar("Value")
 

@@ -9,8 +9,8 @@ import typer
 
 from escrow.commands.books import opened_books
 from escrow.commands.running import out, run
-from escrow.domain.calendars import SHANGHAI
-from escrow.domain.money import format_fen
+from escrow.domain.money.amounts import format_fen
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.books_time import books_now
 from escrow.ledger.days import close_day as close_accounting_day
 from escrow.ledger.days import roll_pending, sweep_commission

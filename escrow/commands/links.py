@@ -11,10 +11,10 @@ from escrow.commands.demo.members import bind_account, open_member
 from escrow.commands.demo.platform_api import PlatformApi
 from escrow.commands.demo.waiting import until
 from escrow.commands.running import out, run
-from escrow.domain.authorisations import Authorisation, AuthorisationMethod
-from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platforms.authorisations import Authorisation, AuthorisationMethod
+from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.platform_file import PlatformFile
 from escrow.stack.up import ROOT
 

@@ -12,7 +12,7 @@ from escrow.commands.books import opened_books
 from escrow.commands.platform_access import tell_access
 from escrow.commands.running import out, run
 from escrow.domain.errors import LedgerUnavailable
-from escrow.domain.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS
+from escrow.domain.money.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS
 from escrow.ledger.connections import CONNECTION_LOST
 from escrow.ledger.migrate import migrate as migrate_database
 from escrow.ledger.platform_file import PlatformFile, read_platform_file

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from escrow.commands.books import opened_books
 from escrow.commands.running import out, run
 from escrow.domain.errors import Refused
-from escrow.domain.platform_access import ClientCertificate, PlatformAccess, fingerprint
+from escrow.domain.platforms.access import ClientCertificate, PlatformAccess, fingerprint
 
 app = typer.Typer(help="Over which lines a platform may call: the public internet, a leased line with certificates.")
 

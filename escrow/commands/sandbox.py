@@ -11,9 +11,9 @@ from rich.table import Table
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.commands.running import out, run
-from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
-from escrow.domain.money import format_fen, yuan
+from escrow.domain.money.amounts import format_fen, yuan
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.logs import mask_numbers
 
 app = typer.Typer(help="Steer the bank sandbox: make a transfer, read its SMS outbox, move an account's clock.")

@@ -8,7 +8,7 @@ from temporalio.client import Client
 
 from escrow.commands.books import opened_books
 from escrow.commands.running import out, run
-from escrow.domain.calendars import SHANGHAI
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.sandbox.skipping import platform_skip
 from escrow.stack.processes import StackError
 from escrow.stack.temporal_client import connect_temporal

@@ -7,10 +7,10 @@ import typer
 from escrow.commands.books import Books, opened_books
 from escrow.commands.running import out, run
 from escrow.commands.starting import entered, start_once
-from escrow.domain.accounts import Purpose
 from escrow.domain.errors import Refused
-from escrow.domain.identity_numbers import mask
-from escrow.domain.money import format_fen, yuan
+from escrow.domain.members.identity_numbers import mask
+from escrow.domain.money.accounts import Purpose
+from escrow.domain.money.amounts import format_fen, yuan
 from escrow.ledger.balances import AccountBalance, list_accounts
 from escrow.ledger.consents import Consent
 from escrow.ledger.suspense_payouts import Proposal

@@ -11,11 +11,11 @@ from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.commands.books import Books, opened_books
 from escrow.commands.running import EXIT_FAILED, out, run
 from escrow.commands.verify_channels import channel_differences
-from escrow.domain.accounts import WITHOUT_MINIMUM, Purpose
-from escrow.domain.bank_comparison import LineAtBank, differences
 from escrow.domain.errors import LedgerUnavailable
-from escrow.domain.money import format_fen
-from escrow.domain.sub_accounts import tree_of
+from escrow.domain.money.accounts import WITHOUT_MINIMUM, Purpose
+from escrow.domain.money.amounts import format_fen
+from escrow.domain.money.sub_accounts import tree_of
+from escrow.domain.transfers.bank_comparison import LineAtBank, differences
 from escrow.ledger.balances import PlatformBalances, platform_balances
 from escrow.ledger.connections import CONNECTION_LOST, connect
 from escrow.ledger.custody_books import custody_books

@@ -1,7 +1,7 @@
 """What `escrow verify` asks of the collection channels: every settlement, and all that is not settled yet."""
 
 from escrow.channels.collections import Collections
-from escrow.domain.channel_comparison import (
+from escrow.domain.collections.channel_comparison import (
     BookedPayment,
     ChannelBooks,
     due_differences,
@@ -9,7 +9,7 @@ from escrow.domain.channel_comparison import (
     refund_differences,
     settlement_differences,
 )
-from escrow.domain.collections import ChannelPayment, CollectionAnswer, Settlement
+from escrow.domain.collections.methods import ChannelPayment, CollectionAnswer, Settlement
 from escrow.domain.errors import BankDeclined
 from escrow.ledger.channel_books import channel_books
 from escrow.ledger.engine import Reader

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
-from escrow.domain import order_states, withdrawal_states
-from escrow.domain.milestones import MilestoneKind
-from escrow.domain.order_states import Effect, MilestoneStatus, OrderStatus, Transition, When
+from escrow.domain.orders import states as order_states
+from escrow.domain.orders.milestones import MilestoneKind
+from escrow.domain.orders.states import Effect, MilestoneStatus, OrderStatus, Transition, When
+from escrow.domain.withdrawals import states as withdrawal_states
 
 _HEAD = """# States of an order, of its milestones, and of a withdrawal
 
-Generated from the transition tables `escrow/domain/order_states.py` and `escrow/domain/withdrawal_states.py`;
+Generated from the transition tables `escrow/domain/orders/states.py` and `escrow/domain/withdrawals/states.py`;
 a test compares. Whatever is not in a table is refused.
 """
 

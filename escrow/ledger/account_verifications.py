@@ -9,9 +9,9 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis, Change
-from escrow.domain.member_states import Deed, require_may
-from escrow.domain.verification_rules import VerificationMethod, VerificationStatus
+from escrow.domain.members.states import Deed, require_may
+from escrow.domain.members.verification_rules import VerificationMethod, VerificationStatus
+from escrow.domain.money.journal import Basis, Change
 from escrow.ledger.bank_account_rows import BankAccount, BankAccountDrawer
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.books_time import books_now

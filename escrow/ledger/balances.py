@@ -8,8 +8,8 @@ from datetime import date
 from sqlalchemy import func
 from sqlmodel import col, select
 
-from escrow.domain.accounts import AccountKey, Purpose
-from escrow.domain.funding import EscrowClass, FundingLeg, held_by_class
+from escrow.domain.money.accounts import AccountKey, Purpose
+from escrow.domain.money.funding import EscrowClass, FundingLeg, held_by_class
 from escrow.ledger.engine import Reader
 from escrow.ledger.tables import Account
 

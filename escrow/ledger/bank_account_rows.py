@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from escrow.domain.errors import Refused
-from escrow.domain.identity_numbers import is_cnaps_code, is_corporate_account_no, is_unionpay_card
+from escrow.domain.members.identity_numbers import is_cnaps_code, is_corporate_account_no, is_unionpay_card
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.registry_tables import BankAccountRow
 

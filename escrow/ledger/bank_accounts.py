@@ -9,8 +9,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis, Change, Posting
-from escrow.domain.member_states import Deed, require_may
+from escrow.domain.members.states import Deed, require_may
+from escrow.domain.money.journal import Basis, Change, Posting
 from escrow.domain.requests import derived
 from escrow.ledger.bank_account_rows import BankAccount, BankAccountDrawer, NewBankAccount, check_numbers, vouched_by
 from escrow.ledger.books_time import books_now, books_now_within

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from escrow.domain.accounts import AccountKey
-from escrow.domain.journal import Change, JournalEntry, Posting
+from escrow.domain.money.accounts import AccountKey
+from escrow.domain.money.journal import Change, JournalEntry, Posting
 from escrow.domain.requests import content_hash
 
 _Row = dict[str, Any]

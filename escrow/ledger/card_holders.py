@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from escrow.domain.errors import Refused
-from escrow.domain.member_states import Deed, require_may
+from escrow.domain.members.states import Deed, require_may
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.identity_checks import IdentityChecks
 from escrow.ledger.members import Members

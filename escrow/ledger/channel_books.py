@@ -4,8 +4,8 @@ from datetime import date
 
 from sqlalchemy import text
 
-from escrow.domain.channel_comparison import BookedPayment, BookedRefund, BookedSettlement, ChannelBooks
-from escrow.domain.collections import payment_booking_no
+from escrow.domain.collections.channel_comparison import BookedPayment, BookedRefund, BookedSettlement, ChannelBooks
+from escrow.domain.collections.methods import payment_booking_no
 from escrow.ledger.engine import Reader
 
 _PAYMENTS = text("""

@@ -1,11 +1,11 @@
 """Making good what the bank charged: out of the platform's fees, then its own money, never out of members' money."""
 
-from escrow.domain import recipes
-from escrow.domain.accounts import bank_charges, fees, own
-from escrow.domain.charges import cover_charges
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis, Posting
+from escrow.domain.money import recipes
+from escrow.domain.money.accounts import bank_charges, fees, own
+from escrow.domain.money.journal import Basis, Posting
 from escrow.domain.requests import derived
+from escrow.domain.withdrawals.charges import cover_charges
 from escrow.ledger.balances import account_balance_fen, find_account
 from escrow.ledger.engine import Reader
 from escrow.ledger.posting import LedgerWriter

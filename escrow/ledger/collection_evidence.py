@@ -4,7 +4,7 @@ Each compares an entry with the other place where the same fact is written: the 
 object, the bank's line, or what the channel said when it settled.
 """
 
-from escrow.domain.verification_rules import MICRO_DEPOSIT_MAX_FEN
+from escrow.domain.members.verification_rules import MICRO_DEPOSIT_MAX_FEN
 from escrow.ledger.evidence import Invariant
 
 #: Recipes that book what a channel took.

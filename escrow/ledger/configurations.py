@@ -8,11 +8,11 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from escrow.domain.authorisations import AuthorisedOperation
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis, Change, Posting
-from escrow.domain.platform_config import PlatformConfig
-from escrow.domain.platform_rules import require_allowed_to_platform
+from escrow.domain.money.journal import Basis, Change, Posting
+from escrow.domain.platforms.authorisations import AuthorisedOperation
+from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.platforms.rules import require_allowed_to_platform
 from escrow.domain.requests import derived
 from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader

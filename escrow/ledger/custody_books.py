@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from escrow.domain.bank_comparison import LineKept
+from escrow.domain.transfers.bank_comparison import LineKept
 from escrow.ledger.engine import Reader
 
 _CUSTODY = text("SELECT -balance_fen FROM account WHERE platform_no = :platform_no AND purpose = 'custody'")

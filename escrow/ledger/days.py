@@ -9,10 +9,10 @@ from datetime import date, timedelta
 
 from sqlmodel import col, select
 
-from escrow.domain import recipes
-from escrow.domain.accounts import AccountKey, Purpose, fees
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis, JournalEntry, Posting
+from escrow.domain.money import recipes
+from escrow.domain.money.accounts import AccountKey, Purpose, fees
+from escrow.domain.money.journal import Basis, JournalEntry, Posting
 from escrow.domain.requests import derived
 from escrow.ledger.balances import AccountBalance, balance_of, find_account
 from escrow.ledger.books_time import books_now_within

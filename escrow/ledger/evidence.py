@@ -6,7 +6,7 @@ twice: an alteration is found unless every place of it was altered alike.
 
 from dataclasses import dataclass
 
-from escrow.domain.recipes import RECIPES
+from escrow.domain.money.recipes import RECIPES
 
 
 @dataclass(frozen=True, slots=True)

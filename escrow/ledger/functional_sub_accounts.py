@@ -5,9 +5,9 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from escrow.domain.journal import Change, Posting
+from escrow.domain.money.journal import Change, Posting
+from escrow.domain.money.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS
 from escrow.domain.requests import derived
-from escrow.domain.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS
 from escrow.ledger.engine import Reader
 from escrow.ledger.registry_posting import post_within
 

@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import Select
 
-from escrow.domain.accounts import AccountKey
+from escrow.domain.money.accounts import AccountKey
 from escrow.ledger.balances import find_account, key_of
 from escrow.ledger.engine import Reader
 from escrow.ledger.tables import Account, Entry, EntryLine

@@ -8,13 +8,13 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from escrow.domain import member_states
-from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
-from escrow.domain.identity_numbers import is_citizen_id, is_credit_code
-from escrow.domain.journal import Basis
-from escrow.domain.member_states import Deed, MemberEvent, MemberStatus
+from escrow.domain.members import states as member_states
+from escrow.domain.members.identity_numbers import is_citizen_id, is_credit_code
+from escrow.domain.members.states import Deed, MemberEvent, MemberStatus
+from escrow.domain.money.journal import Basis
 from escrow.domain.requests import derived
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
 from escrow.ledger.member_changes import change_member, locked_member

@@ -10,10 +10,10 @@ from typing import Any
 
 import asyncpg
 
-from escrow.domain.accounts import WITHOUT_MINIMUM
-from escrow.domain.order_states import OrderStatus
+from escrow.domain.money.accounts import WITHOUT_MINIMUM
+from escrow.domain.orders.states import OrderStatus
 from escrow.domain.requests import operation_hash
-from escrow.domain.withdrawal_states import WithdrawalStatus
+from escrow.domain.withdrawals.states import WithdrawalStatus
 from escrow.ledger.collection_evidence import COLLECTION_EVIDENCE
 from escrow.ledger.evidence import EVIDENCE, Invariant
 

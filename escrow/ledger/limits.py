@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from sqlalchemy.dialects.postgresql import insert
 
-from escrow.domain.calendars import SHANGHAI
-from escrow.domain.platform_rules import require_limit
+from escrow.domain.platforms.rules import require_limit
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.registry_posting import one_at_a_time, run, transaction

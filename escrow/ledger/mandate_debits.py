@@ -6,9 +6,9 @@ from datetime import date, datetime
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from escrow.domain.calendars import SHANGHAI
+from escrow.domain.collections.mandates import MandateStatus, require_in_force, require_within_caps
 from escrow.domain.errors import Refused
-from escrow.domain.mandates import MandateStatus, require_in_force, require_within_caps
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.mandates import Mandates

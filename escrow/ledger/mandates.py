@@ -7,10 +7,17 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from escrow.domain.collections import MandateAnswer
+from escrow.domain.collections.mandates import (
+    REVOKE,
+    SIGN,
+    MandateStatus,
+    ends_at,
+    mandate_operation_hash,
+    mandate_terms,
+)
+from escrow.domain.collections.methods import MandateAnswer
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis, Change, Posting
-from escrow.domain.mandates import REVOKE, SIGN, MandateStatus, ends_at, mandate_operation_hash, mandate_terms
+from escrow.domain.money.journal import Basis, Change, Posting
 from escrow.domain.requests import derived
 from escrow.ledger.books_time import books_now, books_now_within
 from escrow.ledger.card_holders import CardHolder, CardHolders

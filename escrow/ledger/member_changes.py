@@ -7,8 +7,8 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis, Change, Posting
-from escrow.domain.member_states import MemberStatus
+from escrow.domain.members.states import MemberStatus
+from escrow.domain.money.journal import Basis, Change, Posting
 from escrow.ledger.registry_posting import one_at_a_time, post_within
 from escrow.ledger.tables import BusinessObjectRow
 

@@ -12,13 +12,13 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from escrow.domain.calendars import SHANGHAI, WorkingCalendar, end_of_working_days
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis
-from escrow.domain.member_states import Deed, MemberEvent, MemberStatus, after, require_may
-from escrow.domain.order_states import OrderStatus
+from escrow.domain.members.states import Deed, MemberEvent, MemberStatus, after, require_may
+from escrow.domain.money.journal import Basis
+from escrow.domain.orders.states import OrderStatus
 from escrow.domain.requests import derived
-from escrow.domain.withdrawal_states import WithdrawalStatus
+from escrow.domain.time.calendars import SHANGHAI, WorkingCalendar, end_of_working_days
+from escrow.domain.withdrawals.states import WithdrawalStatus
 from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.engine import Reader
 from escrow.ledger.member_changes import change_member, locked_member

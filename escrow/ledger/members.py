@@ -10,8 +10,8 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import and_, col, select
 
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Change, Posting
-from escrow.domain.member_states import MemberStatus
+from escrow.domain.members.states import MemberStatus
+from escrow.domain.money.journal import Change, Posting
 from escrow.domain.requests import derived
 from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader

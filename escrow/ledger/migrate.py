@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from escrow.domain.errors import Refused
-from escrow.domain.recipes import RECIPES
+from escrow.domain.money.recipes import RECIPES
 from escrow.ledger.connections import APPLICATION_ROLE, sqlalchemy_url
 
 _SCRIPTS = Path(__file__).parent / "migrations"

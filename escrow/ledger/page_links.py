@@ -18,9 +18,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
-from escrow.domain.hosted_pages import LINK_VALID_FOR, LinkOutcome, PagePurpose
-from escrow.domain.journal import Change, Posting
-from escrow.domain.member_states import MemberStatus
+from escrow.domain.members.states import MemberStatus
+from escrow.domain.money.journal import Change, Posting
+from escrow.domain.platforms.hosted_pages import LINK_VALID_FOR, LinkOutcome, PagePurpose
 from escrow.domain.requests import content_hash, derived
 from escrow.ledger.books_time import books_now, books_time_of
 from escrow.ledger.engine import Reader

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from escrow.domain.code_checks import CodeCheck
+from escrow.domain.collections.pay_ins import CODE_SENDINGS, CODE_TRIES
 from escrow.domain.errors import Refused
-from escrow.domain.pay_ins import CODE_SENDINGS, CODE_TRIES
+from escrow.domain.members.code_checks import CodeCheck
 from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox

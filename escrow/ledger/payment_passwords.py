@@ -8,8 +8,8 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
-from escrow.domain.hosted_pages import PASSWORD_LOCKED_FOR, PASSWORD_TRIES
-from escrow.domain.member_states import MemberStatus
+from escrow.domain.members.states import MemberStatus
+from escrow.domain.platforms.hosted_pages import PASSWORD_LOCKED_FOR, PASSWORD_TRIES
 from escrow.domain.requests import derived
 from escrow.ledger.engine import Reader
 from escrow.ledger.member_changes import change_member, locked_member

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Change, Posting
-from escrow.domain.platform_access import PlatformAccess, access_of
+from escrow.domain.money.journal import Change, Posting
+from escrow.domain.platforms.access import PlatformAccess, access_of
 from escrow.domain.requests import derived
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import get_object

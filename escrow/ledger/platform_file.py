@@ -7,8 +7,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from escrow.domain.errors import Refused
-from escrow.domain.platform_access import PlatformAccess
-from escrow.domain.platform_config import BusinessModel, PlatformConfig, Settlement
+from escrow.domain.platforms.access import PlatformAccess
+from escrow.domain.platforms.config import BusinessModel, PlatformConfig, Settlement
 from escrow.domain.requests import PLATFORM_NUMBER_PATTERN
 from escrow.ledger.yaml_lines import keys_standing_twice, line_of
 

@@ -9,11 +9,11 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlmodel import col, select, update
 
-from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Change, Posting
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.money.journal import Change, Posting
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.requests import derived
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.books_time import begin_story, books_now_within
 from escrow.ledger.configurations import Configurations, add_config, config_version, current_row
 from escrow.ledger.engine import Reader

@@ -19,7 +19,7 @@ import asyncpg
 import structlog
 
 from escrow.domain.errors import EscrowError, LedgerUnavailable, Refused
-from escrow.domain.journal import Posting, Receipt
+from escrow.domain.money.journal import Posting, Receipt
 from escrow.ledger.batches import batch_document, deadlines_moved, deadlines_stood_on
 from escrow.ledger.connections import CONNECTION_LOST, connect
 

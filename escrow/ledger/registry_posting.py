@@ -8,7 +8,7 @@ import asyncpg
 from sqlalchemy import Row, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from escrow.domain.journal import Posting, Receipt
+from escrow.domain.money.journal import Posting, Receipt
 from escrow.ledger.engine import Reader
 from escrow.ledger.posting import post_on
 

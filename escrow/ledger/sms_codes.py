@@ -4,7 +4,7 @@ import hmac
 import secrets
 
 from escrow.domain.errors import Refused
-from escrow.domain.hosted_pages import CODE_TRIES, CODE_VALID_FOR, CODES_PER_DAY, CODES_PER_LINK
+from escrow.domain.platforms.hosted_pages import CODE_TRIES, CODE_VALID_FOR, CODES_PER_DAY, CODES_PER_LINK
 from escrow.ledger.engine import Reader
 from escrow.ledger.page_links import PageLink, PageLinks
 from escrow.ledger.personal_data import PersonalDataBox

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import date
 
-from escrow.domain.calendars import SHANGHAI
-from escrow.domain.collections import payment_booking_no
-from escrow.domain.journal import Change
-from escrow.domain.pay_ins import COLLECT, TOP_UP
+from escrow.domain.collections.methods import payment_booking_no
+from escrow.domain.collections.pay_ins import COLLECT, TOP_UP
+from escrow.domain.money.journal import Change
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import recorded_steps
 

@@ -13,9 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
-from escrow.domain.identity_numbers import is_cnaps_code, is_corporate_account_no, is_unionpay_card
+from escrow.domain.members.identity_numbers import is_cnaps_code, is_corporate_account_no, is_unionpay_card
 from escrow.domain.requests import derived
-from escrow.domain.suspense_returns import OPERATORS, RETURN_SUSPENSE, suspense_return_terms
+from escrow.domain.transfers.suspense_returns import OPERATORS, RETURN_SUSPENSE, suspense_return_terms
 from escrow.ledger.bank_lines import BankLines, StoredBankLine
 from escrow.ledger.books_time import books_now, books_now_within
 from escrow.ledger.consents import Consent, NewConsent, record_within

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from escrow.domain.journal import Basis, Change, Posting
+from escrow.domain.members.verification_rules import VerificationMethod, VerificationStatus
+from escrow.domain.money.journal import Basis, Change, Posting
 from escrow.domain.requests import derived
-from escrow.domain.verification_rules import VerificationMethod, VerificationStatus
 from escrow.ledger.registry_posting import post_within
 from escrow.ledger.registry_tables import AccountVerificationRow
 

@@ -6,8 +6,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
-from escrow.domain.requests import derived
-from escrow.domain.verification_rules import (
+from escrow.domain.members.verification_rules import (
     MICRO_DEPOSIT_MAX_FEN,
     VALID_FOR,
     VerificationMethod,
@@ -15,6 +14,7 @@ from escrow.domain.verification_rules import (
     require_sending_allowed,
     require_waiting,
 )
+from escrow.domain.requests import derived
 from escrow.ledger.account_verifications import AccountVerifications
 from escrow.ledger.engine import Reader
 from escrow.ledger.registry_posting import one_at_a_time, run, transaction

@@ -8,9 +8,9 @@ from datetime import datetime
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from escrow.domain.code_checks import CodeCheck
 from escrow.domain.errors import Refused
-from escrow.domain.verification_rules import TRIES, VerificationMethod, VerificationStatus, require_waiting
+from escrow.domain.members.code_checks import CodeCheck
+from escrow.domain.members.verification_rules import TRIES, VerificationMethod, VerificationStatus, require_waiting
 from escrow.ledger.account_verifications import AccountVerifications
 from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader

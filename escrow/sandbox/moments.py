@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import chain
 
-from escrow.domain.calendars import SHANGHAI, CalendarSource, CalendarUnknown, WorkingCalendar, calendar_source
+from escrow.domain.time.calendars import SHANGHAI, CalendarSource, CalendarUnknown, WorkingCalendar, calendar_source
 
 #: A story lives through a contract with its warranty; the working days until then should be known.
 _KNOWN_AHEAD = timedelta(days=180)

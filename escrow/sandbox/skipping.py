@@ -15,8 +15,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
-from escrow.domain.calendars import SHANGHAI, CalendarSource, CalendarUnknown, calendar_source
 from escrow.domain.errors import Refused
+from escrow.domain.time.calendars import SHANGHAI, CalendarSource, CalendarUnknown, calendar_source
 from escrow.ledger.books_time import books_now, move_story
 from escrow.ledger.connections import connect
 from escrow.ledger.days import accounting_day, close_day

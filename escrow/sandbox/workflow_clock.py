@@ -35,7 +35,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from escrow.domain.errors import Refused
-from escrow.domain.waits import PAUSE
+from escrow.domain.time.waits import PAUSE
 
 _POLL_SECONDS = 0.02
 #: Before a timer the clock is not moved but passes by itself; a fast-forward is taken by the server within this time

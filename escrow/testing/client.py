@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from escrow.domain.calendars import SHANGHAI
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.testing import calls
 from escrow.testing.answers import (
     Batch,

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from escrow.domain.errors import Refused
-from escrow.domain.money import yuan
+from escrow.domain.money.amounts import yuan
 from escrow.testing.scenarios import ENDINGS_FEN
 from escrow.testing.story_file import THE_ORDER, Names
 

@@ -1,6 +1,6 @@
 """Sentences of stories: what must be true. What is still under way is waited for."""
 
-from escrow.domain.money import format_fen
+from escrow.domain.money.amounts import format_fen
 from escrow.testing.answers import Withdrawal
 from escrow.testing.client import PLATFORM as PLATFORM_NO
 from escrow.testing.grammar import sentence

@@ -2,8 +2,8 @@
 
 from datetime import datetime, time, timedelta
 
-from escrow.domain.calendars import SHANGHAI
-from escrow.domain.rails import Rail
+from escrow.domain.time.calendars import SHANGHAI
+from escrow.domain.withdrawals.rails import Rail
 from escrow.testing.client import until
 from escrow.testing.grammar import sentence
 from escrow.testing.tale import Tale

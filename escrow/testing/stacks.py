@@ -17,7 +17,7 @@ from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.commands.books import Books
 from escrow.commands.verify import broken_invariants, settled_differences
 from escrow.commands.verify_channels import channel_differences
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.platform_file import OwnBankAccount, PlatformFile

@@ -12,9 +12,9 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 
 from escrow.commands.contract_nodes import ContractFileError, Page, Section
 from escrow.domain.errors import Refused
-from escrow.domain.milestones import MilestoneKind, Stage, decoration_stages, plan
-from escrow.domain.money import yuan
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.money.amounts import yuan
+from escrow.domain.orders.milestones import MilestoneKind, Stage, decoration_stages, plan
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.yaml_lines import line_of
 from escrow.testing.members import MemberKind
 from escrow.testing.numbers import BANKS

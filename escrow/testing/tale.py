@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from escrow.domain.money import format_fen
+from escrow.domain.money.amounts import format_fen
 from escrow.ledger.platform_file import PlatformFile
 from escrow.testing.answers import Line, Order, TopUp
 from escrow.testing.client import Escrow

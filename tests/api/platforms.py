@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
-from escrow.domain.platform_config import PlatformConfig, Settlement
+from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.platform_file import OwnBankAccount, PlatformFile

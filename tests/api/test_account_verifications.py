@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
-from escrow.domain import accounts
+from escrow.domain.money import accounts
 from escrow.ledger.balances import account_balance_fen
 from tests.api.platforms import Platform, card_number, created
 from tests.waiting import until

@@ -5,7 +5,7 @@ from typing import Any
 
 import asyncpg
 
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.stack.up import Stack
 from tests.api.platforms import Platform, PlatformMaker, created
 from tests.api.temporal import signal_order, workflow_of

@@ -2,8 +2,8 @@
 
 import asyncpg
 
-from escrow.domain.collections import CollectionMethod
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.collections.methods import CollectionMethod
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.engine import Reader
 from escrow.ledger.invariants import check_invariants

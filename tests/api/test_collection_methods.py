@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from bank_sandbox.cards import CHECKED_BANKS, PREFIXES
-from escrow.domain.collections import CollectionMethod
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.collections.methods import CollectionMethod
+from escrow.domain.platforms.config import PlatformConfig
 from tests.api.payers import CODE, MOBILE, NAME, card_of, open_payer, sign_mandate
 from tests.api.platforms import Platform, PlatformMaker, created
 from tests.api.test_account_verifications import CONSENT

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.stack.up import Stack
 from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, order_body
 

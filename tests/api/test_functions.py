@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from api.functions import NOW, OF_THE_ORDER
-from escrow.domain.collections import CollectionMethod
-from escrow.domain.platform_config import PlatformConfig
-from escrow.domain.platform_functions import Function
+from escrow.domain.collections.methods import CollectionMethod
+from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.platforms.functions import Function
 from tests.api.documented import OPERATIONS, codes_of
 from tests.api.payers import mandate_body
 from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, order_body

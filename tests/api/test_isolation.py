@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest_asyncio
 
-from escrow.domain.authorisations import Authorisation, AuthorisationMethod
-from escrow.domain.platform_config import PlatformConfig, Settlement
+from escrow.domain.platforms.authorisations import Authorisation, AuthorisationMethod
+from escrow.domain.platforms.config import PlatformConfig, Settlement
 from tests.api.documented import OPERATIONS
 from tests.api.payers import mandate_body
 from tests.api.platforms import Platform, PlatformMaker, created, order_body

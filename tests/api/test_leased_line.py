@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from api.leased_line import leased_line_listener
-from escrow.domain.platform_access import ClientCertificate, LeasedLine, PlatformAccess
+from escrow.domain.platforms.access import ClientCertificate, LeasedLine, PlatformAccess
 from escrow.settings import Settings, SettingsError
 from escrow.stack.processes import StackError, free_port
 from escrow.stack.up import ROOT, Stack

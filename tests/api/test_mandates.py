@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from escrow.domain.platform_config import PlatformConfig, Settlement
+from escrow.domain.platforms.config import PlatformConfig, Settlement
 from tests.api.payers import NAME, debit_body, mandate_body, open_payer, sign_mandate
 from tests.api.platforms import Platform, PlatformMaker, created
 from tests.channels.numbers import card_of as card_with

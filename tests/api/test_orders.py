@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from escrow.domain.platform_config import BusinessModel, PlatformConfig, Settlement
+from escrow.domain.platforms.config import BusinessModel, PlatformConfig, Settlement
 from escrow.ledger.platform_file import PlatformFile
 from escrow.stack.up import Stack
 from tests.api.platforms import MILESTONES, PRICE_FEN, Platform, PlatformMaker, created, order_body

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platforms.config import PlatformConfig
 from tests.api.platforms import Platform, PlatformMaker, created
 
 PAYMENT = {"payment_no": "P-1", "payer_no": "O-1", "payee_no": "C-1", "amount_fen": 3_000}

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from escrow.domain.order_operations import pay_terms
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.orders.operations import pay_terms
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.consents import NewConsent, record_consent
 from tests.api.payers import CODE, open_payer
 from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, created

@@ -7,9 +7,9 @@ import asyncpg
 import pytest
 
 from escrow.domain.errors import Refused
-from escrow.domain.platform_access import PlatformAccess
-from escrow.domain.platform_config import PlatformConfig, SmsContact
-from escrow.domain.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS
+from escrow.domain.money.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS
+from escrow.domain.platforms.access import PlatformAccess
+from escrow.domain.platforms.config import PlatformConfig, SmsContact
 from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.members import MemberKind
 from escrow.ledger.personal_data import PersonalDataBox, PersonalDataUnreadable

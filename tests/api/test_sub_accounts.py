@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from escrow.domain.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS
+from escrow.domain.money.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS
 from escrow.ledger.engine import Reader
 from escrow.ledger.functional_sub_accounts import opened_sub_accounts
 from escrow.ledger.registry import Registry

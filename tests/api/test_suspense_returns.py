@@ -8,7 +8,7 @@ from pathlib import Path
 
 import asyncpg
 
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.invariants import check_invariants
 from escrow.stack.up import Stack
 from tests.api.platforms import Platform, PlatformMaker, card_number, created

@@ -2,8 +2,8 @@
 
 import pytest
 
-from escrow.domain.pay_ins import PAYER_ACTS_ELSEWHERE
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.collections.pay_ins import PAYER_ACTS_ELSEWHERE
+from escrow.domain.platforms.config import PlatformConfig
 from tests.api.platforms import Platform, PlatformMaker, created
 from tests.waiting import until
 

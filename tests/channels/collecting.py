@@ -6,7 +6,7 @@ from typing import Any
 
 from escrow.channels.collections import CollectionOrder, CollectionRefundOrder, MandateOrder, Payer
 from escrow.channels.sandbox_collections.client import SandboxCollections
-from escrow.domain.collections import (
+from escrow.domain.collections.methods import (
     CollectionAnswer,
     CollectionMethod,
     CollectionStatus,

@@ -8,8 +8,8 @@ from typing import Any
 
 from escrow.channels.protocols import BankLine, Capabilities, PayoutOrder
 from escrow.channels.sandbox_bank.client import SandboxBank
-from escrow.domain.payouts import PayoutAnswer, PayoutStatus
-from escrow.domain.rails import Rail
+from escrow.domain.withdrawals.payouts import PayoutAnswer, PayoutStatus
+from escrow.domain.withdrawals.rails import Rail
 from tests.sandbox import Sandbox
 from tests.waiting import saw, until
 

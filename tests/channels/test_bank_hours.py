@@ -13,8 +13,8 @@ from bank_sandbox.workdays import (
     shenzhen_local_is_open,
 )
 from escrow.domain.errors import BankDeclined, Refused
-from escrow.domain.payouts import PayoutStatus
-from escrow.domain.rails import Rail
+from escrow.domain.withdrawals.payouts import PayoutStatus
+from escrow.domain.withdrawals.rails import Rail
 from tests.channels.conftest import CLOSING_GRACE, TUESDAY_MORNING
 from tests.channels.statements import House
 from tests.sandbox import running_sandbox

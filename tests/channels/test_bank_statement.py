@@ -8,7 +8,7 @@ import pytest
 from lxml import etree
 
 from escrow.domain.errors import BankDeclined, Refused
-from escrow.domain.rails import Rail
+from escrow.domain.withdrawals.rails import Rail
 from tests.channels.conftest import TUESDAY_MORNING
 from tests.channels.statements import OPENING_FEN, House
 from tests.sandbox import running_sandbox

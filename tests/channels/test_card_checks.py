@@ -10,9 +10,9 @@ import pytest
 
 from bank_sandbox.cards import PREFIXES
 from escrow.channels.verification import CardCheckOrder
-from escrow.domain.account_verification import CardCheckAnswer, CardCheckStatus
-from escrow.domain.code_checks import CodeCheck
 from escrow.domain.errors import BankDeclined, OutcomeUnknown
+from escrow.domain.members.account_verification import CardCheckAnswer, CardCheckStatus
+from escrow.domain.members.code_checks import CodeCheck
 from tests.channels.collecting import newest_code, wrong
 from tests.channels.conftest import TUESDAY_MORNING
 from tests.channels.numbers import card_of, citizen_id

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from bank_sandbox.scenarios import MAGIC_AMOUNTS, POSSIBLE, Scenario, Target
-from escrow.domain.code_checks import CodeCheck
-from escrow.domain.collections import CollectionAnswer, CollectionMethod, CollectionStatus, RefundStatus
+from escrow.domain.collections.methods import CollectionAnswer, CollectionMethod, CollectionStatus, RefundStatus
 from escrow.domain.errors import BankDeclined, OutcomeUnknown
+from escrow.domain.members.code_checks import CodeCheck
 from tests.channels.collecting import Cashier
 from tests.channels.conftest import CLOSING_GRACE, TUESDAY_MORNING
 from tests.channels.receiver import Receiver

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from escrow.domain.collections import CollectionMethod, RefundStatus
+from escrow.domain.collections.methods import CollectionMethod, RefundStatus
 from escrow.domain.errors import BankDeclined, OutcomeUnknown
 from tests.channels.collecting import Cashier
 from tests.channels.conftest import TUESDAY_MORNING

@@ -8,9 +8,9 @@ import httpx2
 import pytest
 
 from escrow.channels.collections import Payer
-from escrow.domain.code_checks import CodeCheck
-from escrow.domain.collections import CollectionMethod, CollectionStatus
+from escrow.domain.collections.methods import CollectionMethod, CollectionStatus
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown
+from escrow.domain.members.code_checks import CodeCheck
 from tests.channels.collecting import PAYER, Cashier, wrong
 from tests.channels.numbers import card_of, citizen_id
 from tests.channels.receiver import Receiver

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from escrow.domain.errors import OutcomeUnknown
-from escrow.domain.payouts import PayoutStatus
-from escrow.domain.rails import Rail
+from escrow.domain.withdrawals.payouts import PayoutStatus
+from escrow.domain.withdrawals.rails import Rail
 from tests.channels.conftest import TUESDAY_MORNING
 from tests.channels.receiver import running_post_room
 from tests.channels.statements import House

@@ -4,7 +4,7 @@ import pytest
 
 from escrow.channels.identity import CompanyQuestion
 from escrow.domain.errors import BankDeclined, BankUnreachable
-from escrow.domain.identity_checks import CompanyCheck, IdentityResult, PersonCheck, RegistrationStatus
+from escrow.domain.members.identity_checks import CompanyCheck, IdentityResult, PersonCheck, RegistrationStatus
 from tests.channels.numbers import citizen_id, credit_code
 from tests.channels.statements import House
 

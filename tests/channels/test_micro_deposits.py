@@ -15,9 +15,9 @@ import pytest
 
 from escrow.channels.sandbox_bank.signing import sign_request
 from escrow.channels.verification import MicroDepositOrder
-from escrow.domain.account_verification import MicroDepositAnswer, MicroDepositStatus
-from escrow.domain.code_checks import CodeCheck
 from escrow.domain.errors import BankDeclined, OutcomeUnknown
+from escrow.domain.members.account_verification import MicroDepositAnswer, MicroDepositStatus
+from escrow.domain.members.code_checks import CodeCheck
 from tests.channels.conftest import TUESDAY_MORNING
 from tests.channels.receiver import Receiver
 from tests.channels.statements import CNAPS_ICBC, OPENING_FEN, House

@@ -8,8 +8,8 @@ import pytest
 
 from bank_sandbox.scenarios import MAGIC_AMOUNTS, Scenario
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown
-from escrow.domain.payouts import PayoutStatus
-from escrow.domain.rails import Rail
+from escrow.domain.withdrawals.payouts import PayoutStatus
+from escrow.domain.withdrawals.rails import Rail
 from tests.channels.conftest import CLOSING_GRACE, TUESDAY_MORNING
 from tests.channels.statements import CARD, OPENING_FEN, House
 from tests.sandbox import running_sandbox

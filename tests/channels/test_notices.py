@@ -4,8 +4,8 @@ import pytest
 
 from escrow.channels.sandbox_bank.client import verify_notice
 from escrow.domain.errors import Refused
-from escrow.domain.payouts import PayoutStatus
-from escrow.domain.rails import Rail
+from escrow.domain.withdrawals.payouts import PayoutStatus
+from escrow.domain.withdrawals.rails import Rail
 from tests.channels.receiver import Receiver
 from tests.channels.statements import House
 from tests.sandbox import BANK_KEY

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from escrow.domain.errors import BankDeclined, OutcomeUnknown
-from escrow.domain.payouts import PayoutStatus
-from escrow.domain.rails import Rail
+from escrow.domain.withdrawals.payouts import PayoutStatus
+from escrow.domain.withdrawals.rails import Rail
 from tests.channels.conftest import TUESDAY_MORNING
 from tests.channels.statements import CARD, CNAPS_ICBC, OPENING_FEN, House
 from tests.sandbox import Sandbox

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from escrow.channels.protocols import BankLine
-from escrow.domain.collections import CollectionMethod
+from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.errors import BankDeclined
 from tests.channels.collecting import Cashier
 from tests.channels.conftest import TUESDAY_MORNING

@@ -2,7 +2,7 @@
 
 import pytest
 
-from escrow.domain.bank_comparison import LineAtBank, LineKept, differences
+from escrow.domain.transfers.bank_comparison import LineAtBank, LineKept, differences
 
 
 def at_bank(*amounts_fen: int) -> list[LineAtBank]:

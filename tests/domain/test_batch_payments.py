@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.domain.batch_payments import PaidBy, Share, allot, batch_operation_hash, batch_terms
-from escrow.domain.collections import CollectionMethod
+from escrow.domain.collections.batch_payments import PaidBy, Share, allot, batch_operation_hash, batch_terms
+from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.errors import Refused
-from escrow.domain.funding import FundingLeg, draw
+from escrow.domain.money.funding import FundingLeg, draw
 
 
 def share(order_no: str, amount_fen: int = 100, payee_no: str = "C-1", inspection_days: int = 7) -> Share:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.domain.calendar_data import PROVISIONAL_DAYS_OFF
-from escrow.domain.calendars import (
+from escrow.domain.time.calendar_data import PROVISIONAL_DAYS_OFF
+from escrow.domain.time.calendars import (
     SHANGHAI,
     CalendarSource,
     CalendarUnknown,
@@ -17,7 +17,7 @@ from escrow.domain.calendars import (
     end_of_working_days,
     next_opening,
 )
-from escrow.domain.rails import Rail, rail_rules_on
+from escrow.domain.withdrawals.rails import Rail, rail_rules_on
 
 CALENDAR = WorkingCalendar()
 HOURS = {rule.rail: rule.hours for rule in rail_rules_on(date(2026, 1, 1))}

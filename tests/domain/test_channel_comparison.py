@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from escrow.domain.channel_comparison import (
+from escrow.domain.collections.channel_comparison import (
     BookedPayment,
     BookedRefund,
     BookedSettlement,
@@ -15,7 +15,7 @@ from escrow.domain.channel_comparison import (
     refund_differences,
     settlement_differences,
 )
-from escrow.domain.collections import (
+from escrow.domain.collections.methods import (
     ChannelPayment,
     CollectionMethod,
     RefundAnswer,

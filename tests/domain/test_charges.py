@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.domain.charges import cover_charges, needs_large_withdrawal_sms
+from escrow.domain.withdrawals.charges import cover_charges, needs_large_withdrawal_sms
 
 FEN = st.integers(min_value=0, max_value=2**62)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from escrow.domain.collections import DebitChannelCapability
-from escrow.domain.debit_routing import DebitDecision, DebitReason, choose_debit_channel
+from escrow.domain.collections.debit_routing import DebitDecision, DebitReason, choose_debit_channel
+from escrow.domain.collections.methods import DebitChannelCapability
 
 OWN, UNIONPAY, NETS = "OWN_BANK", "UNIONPAY_DEBIT", "NETS_DEBIT"
 

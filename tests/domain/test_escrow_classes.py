@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from escrow.domain.errors import Refused
-from escrow.domain.funding import EscrowClass, FundingLeg, direct_leg, give_back, held_by_class
+from escrow.domain.money.funding import EscrowClass, FundingLeg, direct_leg, give_back, held_by_class
 
 SOURCES = ("withdrawable", "pending:2026-03-02", "direct:P-1", "subsidy")
 legs = st.lists(

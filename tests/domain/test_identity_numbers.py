@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.domain.identity_numbers import (
+from escrow.domain.members.identity_numbers import (
     bank_code,
     birth_date,
     city_code,

@@ -4,9 +4,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from escrow.domain.calendars import SHANGHAI
-from escrow.domain.errors import Refused
-from escrow.domain.mandates import (
+from escrow.domain.collections.mandates import (
     MandateStatus,
     ends_at,
     mandate_operation_hash,
@@ -14,6 +12,8 @@ from escrow.domain.mandates import (
     require_in_force,
     require_within_caps,
 )
+from escrow.domain.errors import Refused
+from escrow.domain.time.calendars import SHANGHAI
 
 LAST_DAY = date(2026, 3, 31)
 TERMS = mandate_terms(account_id="A-1", per_debit_fen=1_000, per_day_fen=2_000, last_day=LAST_DAY)

@@ -5,9 +5,9 @@ from datetime import date
 import pytest
 
 from escrow.domain.errors import Refused
-from escrow.domain.identity_checks import CompanyCheck, IdentityResult, PersonCheck, RegistrationStatus
-from escrow.domain.member_states import MAY, TRANSITIONS, Deed, MemberEvent, MemberStatus, after, deeds, event_of
-from escrow.domain.member_states import require_may as require
+from escrow.domain.members.identity_checks import CompanyCheck, IdentityResult, PersonCheck, RegistrationStatus
+from escrow.domain.members.states import MAY, TRANSITIONS, Deed, MemberEvent, MemberStatus, after, deeds, event_of
+from escrow.domain.members.states import require_may as require
 
 S, D, E = MemberStatus, Deed, MemberEvent
 

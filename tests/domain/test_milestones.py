@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from escrow.domain.errors import Refused
-from escrow.domain.milestones import Milestone, MilestoneKind, MilestonePlan, Stage, decoration_stages, plan
+from escrow.domain.orders.milestones import Milestone, MilestoneKind, MilestonePlan, Stage, decoration_stages, plan
 
 START, ACCEPTANCE, WARRANTY = MilestoneKind.START, MilestoneKind.ACCEPTANCE, MilestoneKind.WARRANTY
 

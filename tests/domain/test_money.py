@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from escrow.domain.errors import Refused
-from escrow.domain.money import MAX_FEN, format_fen, ratio, yuan
+from escrow.domain.money.amounts import MAX_FEN, format_fen, ratio, yuan
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.domain import order_states, withdrawal_states
 from escrow.domain.errors import Refused
-from escrow.domain.milestones import MilestoneKind
-from escrow.domain.order_states import (
+from escrow.domain.orders import states as order_states
+from escrow.domain.orders.milestones import MilestoneKind
+from escrow.domain.orders.states import (
     AllowedCommand,
     Effect,
     MilestoneStatus,
@@ -26,6 +26,7 @@ from escrow.domain.order_states import (
     who_may,
 )
 from escrow.domain.state_diagrams import render_markdown
+from escrow.domain.withdrawals import states as withdrawal_states
 
 START, ACCEPTANCE, WARRANTY = MilestoneKind.START, MilestoneKind.ACCEPTANCE, MilestoneKind.WARRANTY
 FIVE = (START, ACCEPTANCE, ACCEPTANCE, ACCEPTANCE, WARRANTY)

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from escrow.domain.errors import Refused
-from escrow.domain.platform_access import (
+from escrow.domain.platforms.access import (
     ClientCertificate,
     LeasedLine,
     PlatformAccess,

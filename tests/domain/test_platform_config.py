@@ -5,19 +5,19 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from escrow.domain.authorisations import Authorisation, AuthorisationMethod, AuthorisedOperation
-from escrow.domain.collections import CollectionMethod
+from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.errors import Refused
-from escrow.domain.platform_config import BusinessModel, PlatformConfig
-from escrow.domain.platform_functions import Function, FunctionSwitches
-from escrow.domain.platform_rules import (
+from escrow.domain.platforms.authorisations import Authorisation, AuthorisationMethod, AuthorisedOperation
+from escrow.domain.platforms.config import BusinessModel, PlatformConfig
+from escrow.domain.platforms.functions import Function, FunctionSwitches
+from escrow.domain.platforms.rules import (
     require_business_model,
     require_function,
     require_limit,
     require_vouched,
     reserved_for_operators,
 )
-from escrow.domain.sms_texts import SmsText, SmsTexts
+from escrow.domain.platforms.sms_texts import SmsText, SmsTexts
 
 SELF_OPERATED = {"business_model": "self_operated", "commission_basis_points": 0}
 

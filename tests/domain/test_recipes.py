@@ -7,14 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.domain import batch_payments, collection_recipes, recipes, suspense_returns, transfers, verification_recipes
-from escrow.domain.accounts import WITHOUT_MINIMUM, Purpose
-from escrow.domain.batch_payments import Share
-from escrow.domain.collections import CollectionMethod, Settlement
+from escrow.domain.collections import batch_payments
+from escrow.domain.collections import recipes as collection_recipes
+from escrow.domain.collections.batch_payments import Share
+from escrow.domain.collections.methods import CollectionMethod, Settlement
 from escrow.domain.errors import Refused
-from escrow.domain.funding import FundingLeg
-from escrow.domain.journal import JournalEntry
-from escrow.domain.recipes import RECIPES
+from escrow.domain.members import verification_recipes
+from escrow.domain.money import recipes
+from escrow.domain.money.accounts import WITHOUT_MINIMUM, Purpose
+from escrow.domain.money.funding import FundingLeg
+from escrow.domain.money.journal import JournalEntry
+from escrow.domain.money.recipes import RECIPES
+from escrow.domain.transfers import moves as transfers
+from escrow.domain.transfers import suspense_returns
 
 DAY = date(2026, 3, 2)
 amounts = st.integers(min_value=1, max_value=2**62)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from escrow.channels.protocols import RailCapability
-from escrow.domain.calendars import SHANGHAI, WorkingCalendar
-from escrow.domain.platform_config import RoutingObjective
-from escrow.domain.rails import Need, Rail, RailRule, rail_rules_on
-from escrow.domain.routing import (
+from escrow.domain.platforms.config import RoutingObjective
+from escrow.domain.time.calendars import SHANGHAI, WorkingCalendar
+from escrow.domain.withdrawals.rails import Need, Rail, RailRule, rail_rules_on
+from escrow.domain.withdrawals.routing import (
     BALANCED_PATIENCE_SECONDS,
     PayoutAccount,
     RouteDecision,
@@ -22,7 +22,7 @@ from escrow.domain.routing import (
     choose_route,
     explain,
 )
-from escrow.domain.tariff import Tariff, tariff_on
+from escrow.domain.withdrawals.tariff import Tariff, tariff_on
 
 CHEAPEST, FASTEST, BALANCED = RoutingObjective.CHEAPEST, RoutingObjective.FASTEST, RoutingObjective.BALANCED
 RULES = rail_rules_on(date(2026, 1, 1))

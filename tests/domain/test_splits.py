@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.domain.splits import Split, split
+from escrow.domain.orders.splits import Split, split
 
 
 def test_five_per_cent_of_a_deposit() -> None:

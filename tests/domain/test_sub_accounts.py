@@ -5,8 +5,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.domain.accounts import Purpose
-from escrow.domain.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS, MEMBER_PURPOSES, tree_of
+from escrow.domain.money.accounts import Purpose
+from escrow.domain.money.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS, MEMBER_PURPOSES, tree_of
 
 
 def test_every_purpose_has_exactly_one_place_in_the_tree() -> None:

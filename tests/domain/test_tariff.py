@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escrow.domain.rails import Rail
-from escrow.domain.tariff import TARIFFS, tariff_on
+from escrow.domain.withdrawals.rails import Rail
+from escrow.domain.withdrawals.tariff import TARIFFS, tariff_on
 
 TARIFF = tariff_on(date(2026, 11, 23))
 

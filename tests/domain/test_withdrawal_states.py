@@ -3,7 +3,7 @@
 import pytest
 
 from escrow.domain.errors import Refused
-from escrow.domain.withdrawal_states import TRANSITIONS, WithdrawalEvent, WithdrawalStatus, next_status
+from escrow.domain.withdrawals.states import TRANSITIONS, WithdrawalEvent, WithdrawalStatus, next_status
 
 S, E = WithdrawalStatus, WithdrawalEvent
 

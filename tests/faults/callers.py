@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx2
 
-from escrow.domain.order_states import OrderStatus
+from escrow.domain.orders.states import OrderStatus
 from tests.api.platforms import Platform, order_body
 from tests.identities import verify
 from tests.waiting import saw, until

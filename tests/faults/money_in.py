@@ -16,8 +16,8 @@ from urllib.parse import unquote
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import TimeSkipper
 
-from escrow.domain.calendars import SHANGHAI
-from escrow.domain.collections import payment_booking_no
+from escrow.domain.collections.methods import payment_booking_no
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.books_time import books_now, move_story
 from tests.api.payers import NAME, card_of, mandate_body, open_payer
 from tests.api.platforms import Platform

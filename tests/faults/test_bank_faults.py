@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest_asyncio
 
-from escrow.domain.calendars import SHANGHAI, WorkingCalendar
+from escrow.domain.time.calendars import SHANGHAI, WorkingCalendar
 from tests.api.platforms import Platform
 from tests.faults import callers
 from tests.faults.house import House

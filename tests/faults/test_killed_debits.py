@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platforms.config import PlatformConfig
 from tests.api.payers import CODE, debit_body, mandate_body, open_payer
 from tests.api.platforms import Platform
 from tests.faults import callers

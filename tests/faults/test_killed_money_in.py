@@ -1,6 +1,6 @@
 """SIGKILL of the worker at every point of every activity of members and money in: nothing is lost or done twice."""
 
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platforms.config import PlatformConfig
 from tests.faults import callers
 from tests.faults.house import House
 from tests.faults.matrix import Point

@@ -6,7 +6,7 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from escrow.domain.transfers import TransferKind, transfer_terms
+from escrow.domain.transfers.moves import TransferKind, transfer_terms
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.identity_checks import IdentitySubject
 from escrow.ledger.members import MemberKind

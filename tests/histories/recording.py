@@ -15,7 +15,7 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from escrow.domain.rails import Rail
+from escrow.domain.withdrawals.rails import Rail
 from escrow.leave import leave
 from tests.beginning import beginning
 from tests.histories import money_in

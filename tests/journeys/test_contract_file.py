@@ -6,7 +6,7 @@ import pytest
 
 from escrow.commands.contract_file import read_contract_file
 from escrow.commands.contract_nodes import ContractFileError
-from escrow.domain.milestones import MilestoneKind
+from escrow.domain.orders.milestones import MilestoneKind
 
 _EXAMPLE = (Path(__file__).parents[2] / "examples" / "contract.yaml").read_text()
 

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import asyncpg
 
-from escrow.domain.platform_config import PlatformConfig, Settlement
-from escrow.domain.transfers import TransferKind
+from escrow.domain.platforms.config import PlatformConfig, Settlement
+from escrow.domain.transfers.moves import TransferKind
 from escrow.sandbox.skipping import KINDS
 from escrow.stack.up import Stack
 from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, created

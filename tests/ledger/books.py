@@ -8,8 +8,8 @@ from typing import Any
 
 import asyncpg
 
-from escrow.domain import recipes
-from escrow.domain.journal import Basis, Change, DeadlineChange, JournalEntry, Posting, Receipt
+from escrow.domain.money import recipes
+from escrow.domain.money.journal import Basis, Change, DeadlineChange, JournalEntry, Posting, Receipt
 from escrow.domain.requests import operation_hash
 from escrow.ledger.posting import LedgerWriter
 

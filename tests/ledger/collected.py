@@ -5,11 +5,15 @@ from typing import Any
 
 import asyncpg
 
-from escrow.domain import collection_recipes, recipes, suspense_returns, transfers, verification_recipes
-from escrow.domain.collections import CollectionMethod, Settlement
-from escrow.domain.funding import FundingLeg, direct_leg
-from escrow.domain.journal import Basis, Change, JournalEntry
+from escrow.domain.collections import recipes as collection_recipes
+from escrow.domain.collections.methods import CollectionMethod, Settlement
+from escrow.domain.members import verification_recipes
+from escrow.domain.money import recipes
+from escrow.domain.money.funding import FundingLeg, direct_leg
+from escrow.domain.money.journal import Basis, Change, JournalEntry
 from escrow.domain.requests import operation_hash
+from escrow.domain.transfers import moves as transfers
+from escrow.domain.transfers import suspense_returns
 from escrow.ledger.posting import LedgerWriter
 from tests.ledger.books import CLOSED, DAY, HOME, booked_by_bank, fresh, posting
 

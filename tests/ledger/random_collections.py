@@ -7,11 +7,15 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from escrow.domain import collection_recipes, recipes, suspense_returns, transfers, verification_recipes
-from escrow.domain.collections import Settlement
-from escrow.domain.funding import FundingLeg, direct_leg
-from escrow.domain.journal import Basis, Change, JournalEntry, Posting
+from escrow.domain.collections import recipes as collection_recipes
+from escrow.domain.collections.methods import Settlement
+from escrow.domain.members import verification_recipes
+from escrow.domain.money import recipes
+from escrow.domain.money.funding import FundingLeg, direct_leg
+from escrow.domain.money.journal import Basis, Change, JournalEntry, Posting
 from escrow.domain.requests import operation_hash
+from escrow.domain.transfers import moves as transfers
+from escrow.domain.transfers import suspense_returns
 from tests.ledger.books import DAY, NOON
 from tests.ledger.collected import QR
 

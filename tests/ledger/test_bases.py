@@ -7,10 +7,10 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from escrow.domain import recipes
 from escrow.domain.errors import Refused
-from escrow.domain.funding import FundingLeg
-from escrow.domain.journal import Basis, DeadlineChange, JournalEntry, Posting, Receipt
+from escrow.domain.money import recipes
+from escrow.domain.money.funding import FundingLeg
+from escrow.domain.money.journal import Basis, DeadlineChange, JournalEntry, Posting, Receipt
 from escrow.ledger.books_time import books_now, move_story
 from escrow.ledger.consents import NewConsent, get_consent, record_consent, store_outcome, void_consent
 from escrow.ledger.engine import Reader

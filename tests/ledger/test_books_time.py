@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis, Change, DeadlineChange
+from escrow.domain.money.journal import Basis, Change, DeadlineChange
 from escrow.ledger.books_time import begin_story, books_now, is_sandbox, move_story
 from escrow.ledger.engine import Reader
 from escrow.ledger.migrate import migrate

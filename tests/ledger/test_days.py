@@ -6,10 +6,10 @@ from datetime import date, timedelta
 import asyncpg
 import pytest
 
-from escrow.domain import recipes
-from escrow.domain.accounts import Purpose
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis
+from escrow.domain.money import recipes
+from escrow.domain.money.accounts import Purpose
+from escrow.domain.money.journal import Basis
 from escrow.ledger.balances import member_balances, platform_balances
 from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.connections import connect

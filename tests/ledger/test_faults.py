@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from escrow.domain.errors import LedgerUnavailable
-from escrow.domain.journal import Receipt
+from escrow.domain.money.journal import Receipt
 from escrow.ledger.balances import member_balances
 from escrow.ledger.connections import connect
 from escrow.ledger.engine import Reader, ping

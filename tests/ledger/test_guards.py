@@ -3,9 +3,9 @@
 import asyncpg
 import pytest
 
-from escrow.domain.accounts import AccountKey, own, pending, withdrawable
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis, JournalEntry, JournalLine
+from escrow.domain.money.accounts import AccountKey, own, pending, withdrawable
+from escrow.domain.money.journal import Basis, JournalEntry, JournalLine
 from escrow.ledger.connections import connect
 from escrow.ledger.posting import LedgerWriter, post_on
 from tests.ledger.books import CLOSED, DAY, HOME, matured, open_day, posting, top_up

@@ -5,10 +5,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from escrow.domain import recipes
-from escrow.domain.batch_payments import Share, batch_frozen
-from escrow.domain.funding import FundingLeg
-from escrow.domain.journal import Basis, Change, JournalEntry
+from escrow.domain.collections.batch_payments import Share, batch_frozen
+from escrow.domain.money import recipes
+from escrow.domain.money.funding import FundingLeg
+from escrow.domain.money.journal import Basis, Change, JournalEntry
 from escrow.ledger.connections import connect
 from escrow.ledger.evidence import EVIDENCE
 from escrow.ledger.invariants import INVARIANT_NAMES, check_invariants

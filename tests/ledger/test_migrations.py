@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
-from escrow.domain.recipes import RECIPES
+from escrow.domain.money.recipes import RECIPES
 from escrow.ledger import operator_tables, registry_tables, tables
 from escrow.ledger.connections import sqlalchemy_url
 from escrow.ledger.migrate import downgrade, migrate

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Change
+from escrow.domain.money.journal import Change
 from escrow.ledger.posting import LedgerWriter
 from tests.ledger.books import CLOSED, DAY, booked_by_bank, matured, open_day, posting, top_up
 

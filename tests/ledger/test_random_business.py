@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from escrow.domain import recipes
-from escrow.domain.accounts import WITHOUT_MINIMUM
 from escrow.domain.errors import LedgerUnavailable, Refused
-from escrow.domain.funding import FundingLeg
-from escrow.domain.journal import Basis, Change, JournalEntry, Posting, Receipt
+from escrow.domain.money import recipes
+from escrow.domain.money.accounts import WITHOUT_MINIMUM
+from escrow.domain.money.funding import FundingLeg
+from escrow.domain.money.journal import Basis, Change, JournalEntry, Posting, Receipt
 from escrow.domain.requests import operation_hash
 from escrow.ledger.connections import connect
 from escrow.ledger.invariants import check_invariants

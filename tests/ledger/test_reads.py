@@ -6,8 +6,8 @@ from datetime import date
 import asyncpg
 import pytest
 
-from escrow.domain.accounts import Purpose, withdrawable
-from escrow.domain.journal import Change
+from escrow.domain.money.accounts import Purpose, withdrawable
+from escrow.domain.money.journal import Change
 from escrow.ledger.balances import account_balance_fen, list_accounts, member_balances, platform_balances
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader, ping

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
-from escrow.domain.platform_config import PlatformConfig, Settlement
+from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.trust import trusted_authorities
 from tests.api.platforms import CONTACT_MOBILE, PRICE_FEN, Platform, PlatformMaker, created
 from tests.waiting import PATIENCE_SECONDS

@@ -11,7 +11,7 @@ import zxingcpp
 from PIL import Image
 from playwright.async_api import Browser, ViewportSize, expect
 
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platforms.config import PlatformConfig
 from tests.api.platforms import Platform, PlatformMaker, created
 from tests.pages.test_in_a_browser import DESKTOP, PHONE, folder, held, new_page, picture
 from tests.waiting import PATIENCE_SECONDS

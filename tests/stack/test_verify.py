@@ -12,9 +12,10 @@ import asyncpg
 import pytest
 
 from escrow.channels.collections import CollectionOrder
-from escrow.domain import collection_recipes, recipes
-from escrow.domain.collections import CollectionMethod, payment_booking_no
-from escrow.domain.journal import Basis, Change, Posting
+from escrow.domain.collections import recipes as collection_recipes
+from escrow.domain.collections.methods import CollectionMethod, payment_booking_no
+from escrow.domain.money import recipes
+from escrow.domain.money.journal import Basis, Change, Posting
 from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox

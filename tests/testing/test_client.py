@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from escrow.domain.calendars import SHANGHAI
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.sandbox.moments import begin_of_story
 from escrow.testing.client import AwaitsMember, DidNotHappen, Escrow, PlatformUnderTest, Refusal, until
 from escrow.testing.stacks import StackUnderTest

@@ -8,7 +8,7 @@ import pytest
 from temporalio import activity, workflow
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from escrow.domain.milestones import decoration_stages, plan
+from escrow.domain.orders.milestones import decoration_stages, plan
 from escrow.ledger.books_time import books_now
 from escrow.ledger.members import MemberKind
 from escrow.ledger.objects import get_object

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from escrow.domain.calendars import SHANGHAI, CalendarUnknown, WorkingCalendar
+from escrow.domain.time.calendars import SHANGHAI, CalendarUnknown, WorkingCalendar
 from escrow.sandbox.moments import WORDS, begin_of_story
 
 #: A Sunday, 13:03 in Shanghai.

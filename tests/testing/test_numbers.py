@@ -8,7 +8,7 @@ from stdnum.cn import uscc
 
 from bank_sandbox import register
 from bank_sandbox import scenarios as bank
-from escrow.domain.identity_numbers import (
+from escrow.domain.members.identity_numbers import (
     city_code,
     is_citizen_id,
     is_cnaps_code,

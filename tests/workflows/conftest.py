@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.stack.postgres import PostgresServer
 from tests.beginning import beginning
 from tests.postgres import Database, new_database

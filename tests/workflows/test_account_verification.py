@@ -7,10 +7,10 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from escrow.domain.calendars import SHANGHAI
-from escrow.domain.code_checks import CodeCheck
 from escrow.domain.errors import Refused
-from escrow.domain.platform_config import PlatformConfig, Settlement
+from escrow.domain.members.code_checks import CodeCheck
+from escrow.domain.platforms.config import PlatformConfig, Settlement
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.identity_checks import IdentitySubject
 from escrow.ledger.members import MemberKind
 from tests.identities import CITIZEN_ID

@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.testing import ActivityEnvironment
 
-from escrow.domain.batch_payments import batch_pay_in_no
+from escrow.domain.collections.batch_payments import batch_pay_in_no
 from tests.stage import settings_for
 from tests.story import Story
 from tests.story_batches import BATCH, batches_of

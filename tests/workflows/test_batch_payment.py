@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from escrow.domain.direct_payments import DirectPaid
+from escrow.domain.collections.direct_payments import DirectPaid
 from escrow.domain.errors import Refused
-from escrow.domain.platform_config import PlatformConfig, Settlement
+from escrow.domain.platforms.config import PlatformConfig, Settlement
 from tests.story import Story
 from tests.story_batches import BATCH, Batches, batches_of
 from tests.story_collections import QR

@@ -19,12 +19,12 @@ from temporalio.testing import ActivityEnvironment
 from activities.batch_payments import PayBatch
 from activities.order_money import FreezePrice, OpenOrder
 from activities.steps import Step
-from escrow.domain import recipes
-from escrow.domain.batch_payments import BATCH_PAYMENT, Share, batch_consent_no, batch_terms
+from escrow.domain.collections.batch_payments import BATCH_PAYMENT, Share, batch_consent_no, batch_terms
 from escrow.domain.errors import LedgerUnavailable, Refused
-from escrow.domain.journal import Basis
-from escrow.domain.order_operations import order_operation_hash, pay_terms
-from escrow.domain.platform_config import PlatformConfig, Settlement
+from escrow.domain.money import recipes
+from escrow.domain.money.journal import Basis
+from escrow.domain.orders.operations import order_operation_hash, pay_terms
+from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.domain.requests import derived
 from escrow.ledger.balances import member_balances
 from escrow.ledger.books_time import books_now

@@ -6,7 +6,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.notices import RefundCredited
-from escrow.domain.collections import RefundStatus
+from escrow.domain.collections.methods import RefundStatus
 from escrow.domain.errors import Refused
 from tests.stage import TUESDAY_MORNING, settings_for
 from tests.story import Story

@@ -15,11 +15,11 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.debits import DebitOrder
 from activities.pay_ins import BookPayment, CollectionRef
 from activities.steps import Step
-from escrow.domain.collections import payment_booking_no
-from escrow.domain.journal import Basis
-from escrow.domain.member_states import MemberEvent
-from escrow.domain.money import yuan
-from escrow.domain.pay_ins import pay_in_operation_hash, pay_in_terms
+from escrow.domain.collections.methods import payment_booking_no
+from escrow.domain.collections.pay_ins import pay_in_operation_hash, pay_in_terms
+from escrow.domain.members.states import MemberEvent
+from escrow.domain.money.amounts import yuan
+from escrow.domain.money.journal import Basis
 from escrow.ledger.members import MemberKind
 from tests.identities import asked, subject_of
 from tests.story import Story

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from escrow.domain.journal import Basis
+from escrow.domain.money.journal import Basis
 from tests.story import Story
 from tests.story_ground import CONTRACTOR
 from workflows.messages import OrderInput, WithdrawalInput, WithdrawalState

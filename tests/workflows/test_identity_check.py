@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 from temporalio.client import WorkflowFailureError
 
-from escrow.domain.identity_checks import RegistrationStatus
-from escrow.domain.platform_config import PlatformConfig, Settlement
+from escrow.domain.members.identity_checks import RegistrationStatus
+from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.ledger.identity_checks import IdentitySubject
 from escrow.ledger.members import Member, MemberKind
 from tests.identities import CITIZEN_ID, asked

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from escrow.domain.calendars import WorkingCalendar
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis
-from escrow.domain.member_states import MemberStatus
-from escrow.domain.order_states import OrderCommand
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.members.states import MemberStatus
+from escrow.domain.money.journal import Basis
+from escrow.domain.orders.states import OrderCommand
+from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.time.calendars import WorkingCalendar
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.member_closing import Closing
 from escrow.ledger.members import MemberKind

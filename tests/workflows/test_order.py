@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from escrow.domain.errors import Refused
-from escrow.domain.milestones import MilestoneKind, Stage
+from escrow.domain.orders.milestones import MilestoneKind, Stage
 from tests.story import Story
 
 

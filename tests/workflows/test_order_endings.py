@@ -9,7 +9,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.failures import from_temporal
 from escrow.domain.errors import Refused
-from escrow.domain.platform_config import PlatformConfig, Settlement
+from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.ledger.days import accounting_day, close_day
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, OWNER

@@ -7,8 +7,8 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 
 from activities.failures import from_temporal
 from escrow.domain.errors import Refused
-from escrow.domain.milestones import MilestoneKind, Stage
-from escrow.domain.order_states import MilestoneStatus, OrderStatus
+from escrow.domain.orders.milestones import MilestoneKind, Stage
+from escrow.domain.orders.states import MilestoneStatus, OrderStatus
 from escrow.ledger.overview import held_and_needing_attention
 from tests.story import Story
 from workflows import order_state as states

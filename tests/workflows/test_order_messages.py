@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from escrow.domain.errors import Refused
-from escrow.domain.order_states import OrderCommand as Operation
+from escrow.domain.orders.states import OrderCommand as Operation
 from tests.postgres import is_waited_for
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, OWNER

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from escrow.channels.collections import CollectionOrder
-from escrow.domain.collections import CollectionMethod
-from escrow.domain.pay_ins import PAYER_ACTS_ELSEWHERE
+from escrow.domain.collections.methods import CollectionMethod
+from escrow.domain.collections.pay_ins import PAYER_ACTS_ELSEWHERE
 from escrow.ledger.consents import void_consent
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO
 from tests.story import Story

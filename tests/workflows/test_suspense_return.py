@@ -9,10 +9,10 @@ import pytest
 from temporalio.client import WorkflowHandle
 
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis
-from escrow.domain.money import yuan
-from escrow.domain.suspense_returns import RETURN_SUSPENSE, suspense_return_terms
-from escrow.domain.transfers import TransferKind, transfer_terms
+from escrow.domain.money.amounts import yuan
+from escrow.domain.money.journal import Basis
+from escrow.domain.transfers.moves import TransferKind, transfer_terms
+from escrow.domain.transfers.suspense_returns import RETURN_SUSPENSE, suspense_return_terms
 from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.consents import Consent, NewConsent, record_consent
 from escrow.ledger.personal_data import PersonalDataBox

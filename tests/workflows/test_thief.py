@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from escrow.domain.errors import Refused
-from escrow.domain.funding import FundingLeg
-from escrow.domain.journal import Basis
-from escrow.domain.milestones import MilestoneKind
-from escrow.domain.order_states import MilestoneStatus, OrderStatus
-from escrow.domain.payouts import PayoutAnswer, PayoutStatus
-from escrow.domain.platform_config import PlatformConfig, Settlement
-from escrow.domain.rails import Rail
+from escrow.domain.money.funding import FundingLeg
+from escrow.domain.money.journal import Basis
+from escrow.domain.orders.milestones import MilestoneKind
+from escrow.domain.orders.states import MilestoneStatus, OrderStatus
+from escrow.domain.platforms.config import PlatformConfig, Settlement
+from escrow.domain.withdrawals.payouts import PayoutAnswer, PayoutStatus
+from escrow.domain.withdrawals.rails import Rail
 from escrow.ledger.bank_account_rows import NewBankAccount
 from tests.stage import TUESDAY_MORNING
 from tests.story import Story

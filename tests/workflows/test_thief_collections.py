@@ -16,11 +16,11 @@ from activities.pay_ins import BookPayment, CollectionRef
 from activities.returns import BookReturn, ReturnPayment
 from activities.signed_order import signed_order
 from activities.steps import Step
-from escrow.domain.collections import ChannelPayment, payment_booking_no
-from escrow.domain.direct_payments import DirectPaid
+from escrow.domain.collections.direct_payments import DirectPaid
+from escrow.domain.collections.methods import ChannelPayment, payment_booking_no
+from escrow.domain.collections.pay_ins import pay_in_operation_hash, pay_in_terms
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis, DeadlineChange
-from escrow.domain.pay_ins import pay_in_operation_hash, pay_in_terms
+from escrow.domain.money.journal import Basis, DeadlineChange
 from tests.stage import Stage, settings_for
 from tests.story import Story
 from tests.story_collections import QR, Cashier

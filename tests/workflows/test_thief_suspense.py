@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from escrow.domain.errors import Refused
-from escrow.domain.transfers import TransferKind
+from escrow.domain.transfers.moves import TransferKind
 from tests.story import Story
 from tests.story_collections import Cashier
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER, OWNERS_CARD

@@ -10,7 +10,7 @@ from activities.order_money import ReleaseMilestone
 from activities.signed_order import signed_order
 from activities.steps import Step
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis
+from escrow.domain.money.journal import Basis
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, OWNER
 from tests.workflows.test_direct_debit import debtors

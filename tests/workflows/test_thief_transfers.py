@@ -8,8 +8,8 @@ import pytest
 from activities.steps import Step
 from activities.transfers import MakeTransfer
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis
-from escrow.domain.transfers import TransferKind, transfer_terms
+from escrow.domain.money.journal import Basis
+from escrow.domain.transfers.moves import TransferKind, transfer_terms
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.members import MemberKind
 from tests.stage import TUESDAY_MORNING

@@ -8,9 +8,9 @@ import pytest
 from temporalio.client import WorkflowHandle
 
 from bank_sandbox.cards import CHECKED_BANKS, PREFIXES
-from escrow.domain.code_checks import CodeCheck
 from escrow.domain.errors import Refused
-from escrow.domain.verification_rules import VerificationMethod
+from escrow.domain.members.code_checks import CodeCheck
+from escrow.domain.members.verification_rules import VerificationMethod
 from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.identity_checks import IdentitySubject
 from escrow.ledger.members import MemberKind

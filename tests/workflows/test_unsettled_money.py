@@ -7,10 +7,10 @@ from datetime import date, timedelta
 import pytest
 
 from activities.returns import require_amount
-from escrow.domain.collections import RefundAnswer, RefundStatus
+from escrow.domain.collections.methods import RefundAnswer, RefundStatus
 from escrow.domain.errors import Refused
-from escrow.domain.platform_config import PlatformConfig, Settlement
-from escrow.domain.transfers import TransferKind
+from escrow.domain.platforms.config import PlatformConfig, Settlement
+from escrow.domain.transfers.moves import TransferKind
 from escrow.ledger.days import accounting_day
 from tests.story import Story
 from tests.story_collections import Cashier

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 from api.transfers import transfer_consent, transfer_of
 from escrow.commands.verify_channels import channel_differences
-from escrow.domain.accounts import Purpose
-from escrow.domain.collections import CollectionMethod
-from escrow.domain.money import yuan
-from escrow.domain.platform_config import PlatformConfig, Settlement
-from escrow.domain.transfers import TransferKind
+from escrow.domain.collections.methods import CollectionMethod
+from escrow.domain.money.accounts import Purpose
+from escrow.domain.money.amounts import yuan
+from escrow.domain.platforms.config import PlatformConfig, Settlement
+from escrow.domain.transfers.moves import TransferKind
 from escrow.ledger.balances import platform_balances
 from escrow.ledger.consents import record_consent
 from escrow.ledger.platform_file import OwnBankAccount, PlatformFile

@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from escrow.domain.accounts import Purpose
-from escrow.domain.calendars import SHANGHAI
-from escrow.domain.platform_config import PlatformConfig, Settlement
-from escrow.domain.rails import Rail
+from escrow.domain.money.accounts import Purpose
+from escrow.domain.platforms.config import PlatformConfig, Settlement
+from escrow.domain.time.calendars import SHANGHAI
+from escrow.domain.withdrawals.rails import Rail
 from escrow.ledger.balances import platform_balances
 from escrow.ledger.bank_account_rows import NewBankAccount
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO, TUESDAY_MORNING

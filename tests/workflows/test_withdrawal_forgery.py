@@ -7,9 +7,9 @@ import pytest
 from activities.steps import Step
 from activities.withdrawal_permits import HoldMoney
 from escrow.domain.errors import Refused
-from escrow.domain.journal import Basis
-from escrow.domain.platform_config import BusinessModel
-from escrow.domain.rails import Rail
+from escrow.domain.money.journal import Basis
+from escrow.domain.platforms.config import BusinessModel
+from escrow.domain.withdrawals.rails import Rail
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO, TUESDAY_MORNING
 from tests.story import TOP_UPS_AT_ONCE, Story
 from tests.workflows.conftest import StoryAt

@@ -9,9 +9,9 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from activities.failures import from_temporal
 from activities.verification import Standing
-from escrow.domain.code_checks import CodeCheck
-from escrow.domain.journal import Basis
-from escrow.domain.verification_rules import VerificationMethod
+from escrow.domain.members.code_checks import CodeCheck
+from escrow.domain.members.verification_rules import VerificationMethod
+from escrow.domain.money.journal import Basis
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.verification_rows import AccountVerification as Kept
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO

@@ -6,8 +6,8 @@ from pydantic import AwareDatetime
 
 from escrow.channels.protocols import Capabilities, RailCapability
 from escrow.channels.sandbox_bank.messages import CHANNEL_OF_RAIL, Message, WireAmount
-from escrow.domain.money import yuan
-from escrow.domain.rails import Rail
+from escrow.domain.money.amounts import yuan
+from escrow.domain.withdrawals.rails import Rail
 
 _RAIL_OF_CHANNEL = {channel: rail for rail, channel in CHANNEL_OF_RAIL.items()}
 

@@ -23,8 +23,8 @@ from escrow.channels.sandbox_collections.client import SandboxCollections
 from escrow.channels.sandbox_registry.client import SandboxRegistry
 from escrow.channels.sandbox_verification.client import SandboxVerification
 from escrow.domain.errors import BankUnreachable, OutcomeUnknown, Refused
-from escrow.domain.money import yuan
-from escrow.domain.payouts import PayoutAnswer
+from escrow.domain.money.amounts import yuan
+from escrow.domain.withdrawals.payouts import PayoutAnswer
 
 _LINES = TypeAdapter(list[Line])
 

@@ -8,9 +8,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from escrow.channels.protocols import BankLine, NoticeKind, PayoutOrder
-from escrow.domain.money import format_fen, yuan
-from escrow.domain.payouts import PayoutAnswer, PayoutStatus
-from escrow.domain.rails import Rail
+from escrow.domain.money.amounts import format_fen, yuan
+from escrow.domain.withdrawals.payouts import PayoutAnswer, PayoutStatus
+from escrow.domain.withdrawals.rails import Rail
 
 
 def wire_amount(amount_fen: int) -> str:

@@ -11,11 +11,11 @@ from pydantic import AwareDatetime, TypeAdapter
 from escrow.channels.protocols import BankLine
 from escrow.channels.sandbox_bank.messages import CHANNEL_OF_RAIL, Line, Message, wire_amount
 from escrow.channels.sandbox_collections.messages import CollectionState
-from escrow.domain.collections import CollectionAnswer, CollectionMethod
+from escrow.domain.collections.methods import CollectionAnswer, CollectionMethod
 from escrow.domain.errors import BankUnreachable, Refused
-from escrow.domain.identity_checks import RegistrationStatus
-from escrow.domain.money import yuan
-from escrow.domain.rails import Rail
+from escrow.domain.members.identity_checks import RegistrationStatus
+from escrow.domain.money.amounts import yuan
+from escrow.domain.withdrawals.rails import Rail
 from escrow.trust import trusted_authorities
 
 Health = Literal["UP", "SLOW", "DOWN"]

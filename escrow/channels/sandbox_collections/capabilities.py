@@ -7,8 +7,8 @@ from pydantic import AwareDatetime
 
 from escrow.channels.sandbox_bank.messages import Message, WireAmount
 from escrow.channels.sandbox_collections.messages import METHOD_OF_WIRE
-from escrow.domain.collections import CollectionCapabilities, DebitChannelCapability, MethodCapability
-from escrow.domain.money import yuan
+from escrow.domain.collections.methods import CollectionCapabilities, DebitChannelCapability, MethodCapability
+from escrow.domain.money.amounts import yuan
 
 _Health = Literal["UP", "SLOW", "DOWN"]
 

@@ -12,7 +12,13 @@ from escrow.channels.sandbox_collections.messages import (
     mandate_message,
     refund_message,
 )
-from escrow.domain.collections import CollectionAnswer, CollectionCapabilities, MandateAnswer, RefundAnswer, Settlement
+from escrow.domain.collections.methods import (
+    CollectionAnswer,
+    CollectionCapabilities,
+    MandateAnswer,
+    RefundAnswer,
+    Settlement,
+)
 
 
 class SandboxCollections:

@@ -8,8 +8,7 @@ from pydantic import AwareDatetime
 
 from escrow.channels.collections import CollectionOrder, CollectionRefundOrder, MandateOrder
 from escrow.channels.sandbox_bank.messages import REASONS, Message, WireAmount, wire_amount
-from escrow.domain.code_checks import CodeCheck
-from escrow.domain.collections import (
+from escrow.domain.collections.methods import (
     ChannelPayment,
     CollectionAnswer,
     CollectionMethod,
@@ -21,7 +20,8 @@ from escrow.domain.collections import (
     Settlement,
     SettlementItem,
 )
-from escrow.domain.money import yuan
+from escrow.domain.members.code_checks import CodeCheck
+from escrow.domain.money.amounts import yuan
 
 #: The bank's names of its methods are ours in capitals.
 METHOD_OF_WIRE = {method.value.upper(): method for method in CollectionMethod}

@@ -9,7 +9,7 @@ from escrow.channels.identity import CompanyQuestion
 from escrow.channels.sandbox_bank.connection import BankConnection, path
 from escrow.channels.sandbox_registry.messages import CompanyAnswer, PersonAnswer, company_message
 from escrow.domain.errors import BankDeclined, BankUnreachable
-from escrow.domain.identity_checks import CompanyCheck, PersonCheck
+from escrow.domain.members.identity_checks import CompanyCheck, PersonCheck
 
 _M = TypeVar("_M", bound=BaseModel)
 

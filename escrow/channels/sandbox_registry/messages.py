@@ -5,8 +5,8 @@ from typing import Literal
 
 from escrow.channels.identity import CompanyQuestion
 from escrow.channels.sandbox_bank.messages import Message, WireAmount
-from escrow.domain.identity_checks import CompanyCheck, IdentityResult, PersonCheck, RegistrationStatus
-from escrow.domain.money import yuan
+from escrow.domain.members.identity_checks import CompanyCheck, IdentityResult, PersonCheck, RegistrationStatus
+from escrow.domain.money.amounts import yuan
 
 _Result = Literal["MATCH", "MISMATCH", "NOT_FOUND"]
 _PARTS = {"NAME": "name", "LEGAL_REP": "legal_representative", "AGENT": "agent"}

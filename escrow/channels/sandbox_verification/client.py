@@ -5,7 +5,7 @@ from escrow.channels.sandbox_bank.messages import wire_amount
 from escrow.channels.sandbox_verification.capabilities import CardCheckBanks
 from escrow.channels.sandbox_verification.messages import CardCheckState, DepositState, card_message, deposit_message
 from escrow.channels.verification import CardCheckOrder, MicroDepositOrder
-from escrow.domain.account_verification import CardCheckAnswer, MicroDepositAnswer
+from escrow.domain.members.account_verification import CardCheckAnswer, MicroDepositAnswer
 
 
 class SandboxVerification:

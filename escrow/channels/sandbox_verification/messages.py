@@ -6,13 +6,13 @@ from pydantic import AwareDatetime
 
 from escrow.channels.sandbox_bank.messages import REASONS, Message
 from escrow.channels.verification import CardCheckOrder, MicroDepositOrder
-from escrow.domain.account_verification import (
+from escrow.domain.members.account_verification import (
     CardCheckAnswer,
     CardCheckStatus,
     MicroDepositAnswer,
     MicroDepositStatus,
 )
-from escrow.domain.code_checks import CodeCheck
+from escrow.domain.members.code_checks import CodeCheck
 
 _Check = Literal["ACCEPTED", "WRONG", "EXPIRED", "EXHAUSTED"]
 _DEPOSIT_STATUS = {

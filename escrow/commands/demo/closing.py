@@ -8,9 +8,9 @@ from typing import Any
 from escrow.commands.demo.stage import Stage
 from escrow.commands.verify import all_lines, broken_invariants, settled_differences
 from escrow.commands.verify_channels import channel_differences
-from escrow.domain.accounts import Purpose
-from escrow.domain.money import format_fen
-from escrow.domain.sub_accounts import SubAccountTree
+from escrow.domain.money.accounts import Purpose
+from escrow.domain.money.amounts import format_fen
+from escrow.domain.money.sub_accounts import SubAccountTree
 
 #: What is in flight gets this long to be posted before it counts as a difference.
 _SETTLES_WITHIN_SECONDS = 5.0

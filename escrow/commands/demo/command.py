@@ -23,8 +23,8 @@ from escrow.commands.demo.narrator import Narrator
 from escrow.commands.demo.stage import Stage, stack_in, stage_on
 from escrow.commands.demo.story import acts_of
 from escrow.commands.running import EXIT_FAILED, EXIT_UNUSABLE, err, out, run
-from escrow.domain.calendars import SHANGHAI
-from escrow.domain.money import format_fen
+from escrow.domain.money.amounts import format_fen
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.logs import configure_logs
 from escrow.sandbox.moments import WORDS, begin_of_story
 from escrow.stack.up import ROOT, Stack

@@ -7,8 +7,8 @@ from escrow.commands.demo.payouts import tell_arrival
 from escrow.commands.demo.stage import Stage
 from escrow.commands.demo.waiting import until
 from escrow.domain.errors import Refused
-from escrow.domain.money import format_fen
-from escrow.domain.splits import Split
+from escrow.domain.money.amounts import format_fen
+from escrow.domain.orders.splits import Split
 
 _METHOD = "qr_wechat"
 

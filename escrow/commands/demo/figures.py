@@ -3,10 +3,10 @@
 from datetime import date
 
 from escrow.commands.contract_file import ContractFile
-from escrow.domain.platform_config import PlatformConfig
-from escrow.domain.rails import Rail
-from escrow.domain.splits import Split, split
-from escrow.domain.tariff import tariff_on
+from escrow.domain.orders.splits import Split, split
+from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.withdrawals.rails import Rail
+from escrow.domain.withdrawals.tariff import tariff_on
 
 #: No method of the bank charges more than this part of what it collects.
 _LARGEST_CHANNEL_FEE_PART = 100

@@ -9,10 +9,10 @@ from rich.table import Table
 
 from escrow.commands.demo.closing import Check, ClosingPage, Statement
 from escrow.commands.demo.narrator import Narrator
-from escrow.domain.accounts import Purpose
-from escrow.domain.calendars import SHANGHAI
-from escrow.domain.money import format_fen
-from escrow.domain.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS, SubAccountTree
+from escrow.domain.money.accounts import Purpose
+from escrow.domain.money.amounts import format_fen
+from escrow.domain.money.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS, SubAccountTree
+from escrow.domain.time.calendars import SHANGHAI
 
 
 def show_last_page(page: ClosingPage, narrator: Narrator) -> None:

@@ -6,7 +6,7 @@ from escrow.commands.demo.platform_api import PlatformApi
 from escrow.commands.demo.stage import Stage
 from escrow.commands.demo.waiting import until
 from escrow.domain.errors import Refused
-from escrow.domain.identity_numbers import mask
+from escrow.domain.members.identity_numbers import mask
 from escrow.logs import mask_numbers
 
 #: What a member agrees to before somebody is asked about it; the demo's members sit at this machine.

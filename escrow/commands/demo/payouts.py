@@ -9,8 +9,8 @@ from temporalio.api.enums.v1 import EventType
 from escrow.channels.sandbox_bank.steering import SentSms
 from escrow.commands.demo.stage import Stage
 from escrow.domain.errors import Refused
-from escrow.domain.identity_numbers import mask
-from escrow.domain.money import format_fen
+from escrow.domain.members.identity_numbers import mask
+from escrow.domain.money.amounts import format_fen
 from escrow.logs import mask_numbers
 
 _ENDED = ("paid", "failed", "refused")

@@ -16,8 +16,8 @@ from escrow.commands.contract_file import ContractFile
 from escrow.commands.demo.narrator import Narrator
 from escrow.commands.demo.pages import Owner, Visitor, visitor_for
 from escrow.commands.demo.platform_api import PlatformApi
-from escrow.domain.authorisations import Authorisation, AuthorisationMethod
-from escrow.domain.platform_config import PlatformConfig
+from escrow.domain.platforms.authorisations import Authorisation, AuthorisationMethod
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
 from escrow.ledger.posting import LedgerWriter
 from escrow.sandbox.skipping import PlatformSkip, platform_skip

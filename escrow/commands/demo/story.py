@@ -18,10 +18,10 @@ from escrow.commands.demo.payouts import (
 )
 from escrow.commands.demo.stage import OWN_BANK_ACCOUNT, Stage
 from escrow.commands.demo.waiting import until
-from escrow.domain.calendars import SHANGHAI
 from escrow.domain.errors import Refused
-from escrow.domain.milestones import Milestone, MilestoneKind
-from escrow.domain.money import format_fen
+from escrow.domain.money.amounts import format_fen
+from escrow.domain.orders.milestones import Milestone, MilestoneKind
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.days import sweep_commission
 
 #: A channel settles the day after, and money of that day can be withdrawn from the next one.

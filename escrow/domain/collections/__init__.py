@@ -1,0 +1,1 @@
+"""Money that channels collect: methods, pay-ins, mandates, batches, and the comparison with the channel."""

@@ -1,0 +1,75 @@
+"""Top-ups that a channel collects: their states, and what exactly a member consents to."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from escrow.domain.collections.methods import CollectionMethod
+from escrow.domain.requests import operation_hash
+
+#: Methods at which the payer acts on a page or in an app of its own, so that we need know nothing of the payer.
+PAYER_ACTS_ELSEWHERE = frozenset(
+    {
+        CollectionMethod.ACQUIRING,
+        CollectionMethod.GATEWAY,
+        CollectionMethod.WECHAT_APP,
+        CollectionMethod.QR_WECHAT,
+        CollectionMethod.QR_ALIPAY,
+        CollectionMethod.QR_QQ,
+    }
+)
+
+
+#: Operations that a consent about a collection may be for.
+TOP_UP, COLLECT = "top_up", "collect"
+
+#: Methods that debit an account of a known member: only with that member's consent to this very collection.
+DEBITS_A_MEMBER = frozenset({CollectionMethod.QUICK, CollectionMethod.DIRECT_DEBIT})
+
+#: One quick payment: how many codes may be tried, and how many are sent, the first one included.
+CODE_TRIES = 3
+CODE_SENDINGS = 5
+
+
+class PayInStatus(StrEnum):
+    """Where a top-up stands. `paid` can follow every other state, since a payment can come late.
+
+    `processing`: nobody has anything to do any more, the bank is at it.
+    """
+
+    OPENED = "opened"
+    AWAITING_PAYER = "awaiting_payer"
+    PROCESSING = "processing"
+    PAID = "paid"
+    CLOSED = "closed"
+    FAILED = "failed"
+
+
+def pay_in_terms(*, method: str, amount_fen: int, account_id: str = "", mandate_no: str = "") -> dict[str, Any]:
+    """A top-up consents to exactly this amount by this method.
+
+    Args:
+        account_id: the bound card that a quick payment is made from; empty for other methods.
+        mandate_no: the mandate under which a direct debit is made; empty for other methods.
+    """
+    named = {"account_id": account_id, "mandate_no": mandate_no}
+    return {"method": method, "amount_fen": amount_fen, **{name: number for name, number in named.items() if number}}
+
+
+def pay_in_operation_hash(
+    *, platform_no: str, pay_in_no: str, by: str, terms: Mapping[str, Any], for_order: bool = False
+) -> str:
+    """Hash of one top-up, or of collecting from the payer what pays an order; with `pay_in_terms`.
+
+    Args:
+        by: member number whose sub-account is credited, or who pays.
+        for_order: a consent to collect for an order does not credit a sub-account, nor the other way round.
+    """
+    return operation_hash(
+        platform_no=platform_no,
+        object_kind="pay_in",
+        object_no=pay_in_no,
+        operation=COLLECT if for_order else TOP_UP,
+        by=by,
+        terms=terms,
+    )

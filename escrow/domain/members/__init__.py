@@ -1,0 +1,1 @@
+"""Members: their states, identity, accounts and how these are verified."""

@@ -1,0 +1,1 @@
+"""Orders: their states, milestones, splits, and what a command to one consents to."""

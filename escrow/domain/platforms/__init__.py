@@ -1,0 +1,1 @@
+"""Platforms: what each may do, its configuration, authorisations, texts and hosted pages."""

@@ -1,0 +1,111 @@
+"""What a platform's configuration forbids: by its functions, its business model, its limits, and to its own key."""
+
+from escrow.domain.errors import Refused
+from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
+from escrow.domain.platforms.config import BusinessModel, PlatformConfig
+from escrow.domain.platforms.functions import Function
+
+
+def require_function(config: PlatformConfig, function: Function) -> None:
+    """Refuse what belongs to a function that is switched off.
+
+    Raises:
+        Refused: `function_off`, with the function.
+    """
+    if not config.functions.is_on(function):
+        raise Refused(
+            "function_off", f"The function {function} is switched off for this platform.", {"function": function.value}
+        )
+
+
+def require_limit(limit_fen: int | None, amount_fen: int, *, name: str) -> None:
+    """Refuse an amount above a configured limit.
+
+    Args:
+        limit_fen: the limit in fen, None for none.
+        name: field of the configuration that sets it, e.g. `limits.payment_fen`.
+
+    Raises:
+        Refused: `limit_exceeded`, with the limit.
+    """
+    if limit_fen is not None and amount_fen > limit_fen:
+        raise Refused(
+            "limit_exceeded",
+            "The amount is above a limit that the platform set.",
+            {"limit": name, "limit_fen": limit_fen},
+        )
+
+
+def require_business_model(config: PlatformConfig, *, payee_is_platform: bool, commission_basis_points: int) -> None:
+    """Refuse terms of a payment that the business model forbids.
+
+    On a marketplace the platform's own account is never the payee, it gets commission only; a self-operated
+    platform is itself the payee and takes no commission.
+
+    Raises:
+        Refused: `business_model_forbids`.
+    """
+    if config.business_model is BusinessModel.MARKETPLACE:
+        if payee_is_platform:
+            raise Refused(
+                "business_model_forbids", "On a marketplace the platform is never the payee; it takes commission only."
+            )
+    elif not payee_is_platform or commission_basis_points != 0:
+        raise Refused(
+            "business_model_forbids", "A self-operated platform is the payee itself and takes no commission of itself."
+        )
+
+
+def reserved_for_operators(before: PlatformConfig, after: PlatformConfig) -> list[str]:
+    """Fields of `after` that only an operator may set so: a stolen key must not open what a member's money is behind.
+
+    The platform's key may switch functions, tighten, and require authorisations; it may not change the business
+    model, drop or exchange an authorisation, let codes pass through the platform, add an origin that may embed
+    hosted pages, send members elsewhere from them, let unverified members withdraw, or anybody to unverified accounts.
+    """
+    reserved = []
+    if after.business_model is not before.business_model:
+        reserved.append("business_model")
+    for operation in AuthorisedOperation:
+        method = before.authorisation.method_of(operation)
+        if method is not AuthorisationMethod.NONE and after.authorisation.method_of(operation) is not method:
+            reserved.append(f"authorisation.{operation}")
+    if after.sms_codes_by_api and not before.sms_codes_by_api:
+        reserved.append("sms_codes_by_api")
+    if set(after.embedding_origins) - set(before.embedding_origins):
+        reserved.append("embedding_origins")
+    if after.return_url not in (before.return_url, None):
+        reserved.append("return_url")
+    if before.identity_required_for_withdrawal and not after.identity_required_for_withdrawal:
+        reserved.append("identity_required_for_withdrawal")
+    if before.verified_account_required and not after.verified_account_required:
+        reserved.append("verified_account_required")
+    if after.suspense_returned_by_platform and not before.suspense_returned_by_platform:
+        reserved.append("suspense_returned_by_platform")
+    return reserved
+
+
+def require_allowed_to_platform(before: PlatformConfig, after: PlatformConfig) -> None:
+    """Refuse a change that a platform's own key may not make.
+
+    Raises:
+        Refused: `operator_only`, with the fields.
+    """
+    reserved = reserved_for_operators(before, after)
+    if reserved:
+        raise Refused("operator_only", f"Only an operator may set this: {', '.join(reserved)}.", {"fields": reserved})
+
+
+def require_vouched(config: PlatformConfig, operation: AuthorisedOperation) -> None:
+    """Refuse an operation that the platform's key alone does not authorise.
+
+    Raises:
+        Refused: `authorisation_required`, with the operation and the method it needs.
+    """
+    method = config.authorisation.method_of(operation)
+    if method is not AuthorisationMethod.NONE:
+        raise Refused(
+            "authorisation_required",
+            f"The operation {operation} needs an authorisation by {method}; the platform's key alone does not do.",
+            {"operation": operation.value, "method": method.value},
+        )

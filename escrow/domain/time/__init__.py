@@ -1,0 +1,1 @@
+"""Time: working calendars and the waits that are counted in them."""
