@@ -52,8 +52,8 @@ from escrow.ledger.engine import Reader
 from escrow.ledger.overview import held_and_needing_attention
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import LedgerWriter
-from escrow.ledger.registry import Registry
 from escrow.logs import configure_logs
+from escrow.registry.registry import Registry
 from escrow.settings import Settings, SettingsError, load_settings
 from escrow.stack.temporal_client import connect_temporal
 from escrow.stack.workflow_runner import ContextFreeSandbox

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from escrow.channels.protocols import Custody
 from escrow.domain.errors import BankUnreachable, Refused
 from escrow.ledger.bank_lines import BankLines, StoredBankLine
-from escrow.ledger.platforms import Platforms
+from escrow.registry.platforms.platforms import Platforms
 
 
 class BankBook:

@@ -18,17 +18,17 @@ from escrow.domain.money.journal import Basis, Change, JournalEntry, Posting
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.functions import Function
 from escrow.domain.requests import derived
-from escrow.ledger.bank_account_rows import BankAccount
-from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.bank_lines import StoredBankLine
 from escrow.ledger.books_time import books_now
 from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
-from escrow.ledger.members import Members
-from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
-from escrow.ledger.verification_sendings import VerificationSendings
+from escrow.registry.accounts.bank_accounts import BankAccounts
+from escrow.registry.accounts.rows import BankAccount
+from escrow.registry.accounts.verification_sendings import VerificationSendings
+from escrow.registry.members.members import Members
+from escrow.registry.platforms.platforms import Platforms
 
 #: Kinds of lines that the watch books; the line of a payout is booked by its withdrawal.
 BOOKED_BY_WATCH = ("inbound", "charge", "return", "settlement", "micro_deposit", "micro_deposit_return")

@@ -36,10 +36,10 @@ from escrow.domain.requests import derived
 from escrow.ledger.balances import member_balances
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
-from escrow.ledger.members import Members
 from escrow.ledger.objects import BusinessObject, get_object
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.suspense_credits import suspended_credit
+from escrow.registry.members.members import Members
 
 #: What may be said of a batch after it was entered.
 _TOLD_LATER = frozenset({"told", "reason"})

@@ -16,9 +16,9 @@ from escrow.domain.collections.debit_routing import DebitDecision, choose_debit_
 from escrow.domain.collections.methods import CollectionAnswer, CollectionMethod, CollectionStatus
 from escrow.domain.errors import BankDeclined, BankUnreachable
 from escrow.ledger.engine import Reader
-from escrow.ledger.mandate_debits import Debit, MandateDebits
-from escrow.ledger.mandates import Mandates
-from escrow.ledger.platforms import Platforms, custody_account_of
+from escrow.registry.collections.mandate_debits import Debit, MandateDebits
+from escrow.registry.collections.mandates import Mandates
+from escrow.registry.platforms.platforms import Platforms, custody_account_of
 
 
 class DebitOrder(BaseModel):

@@ -26,9 +26,9 @@ from escrow.domain.requests import derived
 from escrow.ledger.balances import account_balance_fen, moved_fen
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
-from escrow.ledger.members import Members
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.suspense_credits import suspended_credit
+from escrow.registry.members.members import Members
 
 
 class FreezeDirect(BaseModel):

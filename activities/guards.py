@@ -14,8 +14,8 @@ from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.balances import account_balance_fen
 from escrow.ledger.consents import get_consent
 from escrow.ledger.engine import Reader
-from escrow.ledger.members import Members
 from escrow.ledger.objects import get_object
+from escrow.registry.members.members import Members
 
 
 def require_own_workflow(*, platform_no: str, object_kind: str, object_no: str) -> None:

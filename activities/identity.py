@@ -16,9 +16,9 @@ from escrow.domain.members.identity_checks import CompanyCheck, PersonCheck
 from escrow.domain.members.states import MemberEvent, event_of
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
-from escrow.ledger.identity_checks import IdentityChecks, IdentitySubject
-from escrow.ledger.members import Member, MemberKind
-from escrow.ledger.platforms import Platforms
+from escrow.registry.members.identity_checks import IdentityChecks, IdentitySubject
+from escrow.registry.members.members import Member, MemberKind
+from escrow.registry.platforms.platforms import Platforms
 
 
 class CheckRef(BaseModel):

@@ -16,8 +16,8 @@ from escrow.domain.errors import BankDeclined, BankUnreachable, Refused
 from escrow.domain.requests import derived
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
-from escrow.ledger.mandates import Mandate, Mandates
-from escrow.ledger.platforms import Platforms
+from escrow.registry.collections.mandates import Mandate, Mandates
+from escrow.registry.platforms.platforms import Platforms
 
 
 class MandateRef(BaseModel):

@@ -5,7 +5,7 @@ from temporalio import activity
 
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
-from escrow.ledger.member_closing import MemberClosings
+from escrow.registry.closing import MemberClosings
 
 
 class ClosingRef(BaseModel):

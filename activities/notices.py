@@ -17,9 +17,9 @@ from escrow.domain.platforms.sms_texts import SmsText
 from escrow.domain.requests import derived
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.engine import Reader
-from escrow.ledger.members import Members
 from escrow.ledger.objects import get_object
-from escrow.ledger.platforms import Platforms
+from escrow.registry.members.members import Members
+from escrow.registry.platforms.platforms import Platforms
 
 
 class OrderReminder(BaseModel):

@@ -20,11 +20,11 @@ from escrow.domain.orders.states import OrderStatus
 from escrow.domain.platforms.rules import require_business_model
 from escrow.ledger.balances import brought_otherwise, member_balances
 from escrow.ledger.books_time import books_now
-from escrow.ledger.configurations import Configurations
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
-from escrow.ledger.members import Members
 from escrow.ledger.posting import LedgerWriter
+from escrow.registry.members.members import Members
+from escrow.registry.platforms.configurations import Configurations
 
 #: How often a freeze looks at the balances again when somebody else moved them meanwhile.
 _DRAW_ATTEMPTS = 5

@@ -29,11 +29,11 @@ from escrow.ledger.balances import account_balance_fen
 from escrow.ledger.consents import get_consent
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
-from escrow.ledger.members import Members
 from escrow.ledger.objects import recorded_steps
-from escrow.ledger.platforms import Platforms, custody_account_of
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.suspense_credits import suspended_credit
+from escrow.registry.members.members import Members
+from escrow.registry.platforms.platforms import Platforms, custody_account_of
 
 
 class PayInRequest(BaseModel):

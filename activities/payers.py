@@ -9,9 +9,9 @@ from escrow.domain.collections.pay_ins import COLLECT, pay_in_operation_hash, pa
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis
 from escrow.ledger.books_time import books_now
-from escrow.ledger.card_holders import CardHolder
 from escrow.ledger.consents import get_consent
 from escrow.ledger.engine import Reader
+from escrow.registry.accounts.card_holders import CardHolder
 
 
 def payer_of(holder: CardHolder) -> Payer:

@@ -20,13 +20,13 @@ from escrow.domain.transfers.suspense_returns import suspense_payout_failed, sus
 from escrow.domain.withdrawals.payouts import PayoutAnswer, PayoutStatus
 from escrow.domain.withdrawals.rails import Rail
 from escrow.domain.withdrawals.routing import PayoutAccount, account_facts
-from escrow.ledger.bank_account_rows import BankAccount
-from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import get_object
-from escrow.ledger.platforms import Platforms, custody_account_of
 from escrow.ledger.posting import LedgerWriter
-from escrow.ledger.suspense_payouts import SuspensePayee, SuspensePayouts
+from escrow.registry.accounts.bank_accounts import BankAccounts
+from escrow.registry.accounts.rows import BankAccount
+from escrow.registry.platforms.platforms import Platforms, custody_account_of
+from escrow.registry.transfers.suspense_payouts import SuspensePayee, SuspensePayouts
 
 
 class PaymentRequest(BaseModel):

@@ -14,10 +14,10 @@ from escrow.channels.collections import CollectionOrder, Collections
 from escrow.domain.collections.methods import CollectionAnswer, CollectionMethod
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
 from escrow.domain.members.code_checks import CodeCheck
-from escrow.ledger.card_holders import CardHolders
 from escrow.ledger.engine import Reader
-from escrow.ledger.pay_in_codes import PayInCodes
-from escrow.ledger.platforms import Platforms
+from escrow.registry.accounts.card_holders import CardHolders
+from escrow.registry.collections.payer_codes import PayInCodes
+from escrow.registry.platforms.platforms import Platforms
 
 #: What the bank says to a code when an earlier one was right, and what when no more codes are taken.
 _RIGHT_BEFORE = frozenset({"collection_under_way", "collection_paid"})

@@ -20,8 +20,8 @@ from escrow.domain.money.journal import JournalEntry, Receipt
 from escrow.domain.requests import derived
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import recorded_steps
-from escrow.ledger.platforms import custody_account_of
 from escrow.ledger.posting import LedgerWriter
+from escrow.registry.platforms.platforms import custody_account_of
 
 #: Fact of the steps of a return; written here, never by a workflow.
 _RETURNING = "returning"

@@ -15,9 +15,9 @@ from escrow.ledger.bank_lines import StoredBankLine
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import get_object
-from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.suspense_credits import suspended_credit
+from escrow.registry.platforms.platforms import Platforms
 
 
 class Settlements:

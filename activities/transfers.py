@@ -24,11 +24,11 @@ from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.books_time import books_now
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
-from escrow.ledger.members import PLATFORM_ITSELF, Members, same_name
 from escrow.ledger.objects import get_object
-from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.suspense_credits import collected_for
+from escrow.registry.members.members import PLATFORM_ITSELF, Members, same_name
+from escrow.registry.platforms.platforms import Platforms
 
 #: How often a transfer looks again when somebody else moved the same money meanwhile.
 _ATTEMPTS = 5

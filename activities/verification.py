@@ -15,13 +15,13 @@ from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, 
 from escrow.domain.members.account_verification import CardCheckAnswer, MicroDepositAnswer
 from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.members.verification_rules import VerificationMethod, VerificationStatus
-from escrow.ledger.account_verifications import AccountVerifications
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
-from escrow.ledger.platforms import Platforms
-from escrow.ledger.verification_rows import AccountVerification as Kept
-from escrow.ledger.verification_sendings import VerificationSendings
-from escrow.ledger.verification_tries import TypedIn, VerificationTries
+from escrow.registry.accounts.verification_rows import AccountVerification as Kept
+from escrow.registry.accounts.verification_sendings import VerificationSendings
+from escrow.registry.accounts.verification_tries import TypedIn, VerificationTries
+from escrow.registry.accounts.verifications import AccountVerifications
+from escrow.registry.platforms.platforms import Platforms
 
 Answer = MicroDepositAnswer | CardCheckAnswer
 

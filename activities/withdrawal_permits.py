@@ -16,16 +16,16 @@ from escrow.domain.platforms.authorisations import AuthorisationMethod, Authoris
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.transfers.suspense_returns import OPERATORS, suspense_return_operation_hash
 from escrow.domain.withdrawals.operations import withdrawal_operation_hash, withdrawal_terms
-from escrow.ledger.bank_accounts import BankAccounts
 from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.consents import get_consent
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
-from escrow.ledger.members import PLATFORM_ITSELF, Members
-from escrow.ledger.platforms import Platforms
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.suspense_credits import collected
-from escrow.ledger.suspense_payouts import SuspensePayouts
+from escrow.registry.accounts.bank_accounts import BankAccounts
+from escrow.registry.members.members import PLATFORM_ITSELF, Members
+from escrow.registry.platforms.platforms import Platforms
+from escrow.registry.transfers.suspense_payouts import SuspensePayouts
 
 
 class HoldMoney(BaseModel):

@@ -13,9 +13,9 @@ from escrow.domain.money.journal import Basis
 from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.requests import derived
-from escrow.ledger.bank_account_rows import BankAccount, NewBankAccount
 from escrow.ledger.consents import NewConsent
-from escrow.ledger.page_links import PageLink
+from escrow.registry.accounts.rows import BankAccount, NewBankAccount
+from escrow.registry.pages.page_links import PageLink
 
 _KIND = "bank_account"
 

@@ -17,7 +17,7 @@ from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.members.verification_rules import VerificationMethod, VerificationStatus
 from escrow.domain.money.journal import Basis
 from escrow.ledger.consents import NewConsent, record_consent
-from escrow.ledger.verification_rows import AccountVerification
+from escrow.registry.accounts.verification_rows import AccountVerification
 from workflows.verification_messages import AccountVerificationInput
 
 router = APIRouter(prefix="/members/{member_no}/bank-accounts/{account_id}/verify", tags=["bank accounts"])

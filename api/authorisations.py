@@ -15,7 +15,7 @@ from api.problems import problems
 from api.schemas import Body, RequestNumber
 from escrow.domain.errors import Refused
 from escrow.domain.platforms.hosted_pages import LinkOutcome, PageLanguage, PagePurpose
-from escrow.ledger.page_links import PageLink
+from escrow.registry.pages.page_links import PageLink
 
 router = APIRouter(prefix="/authorizations/{authorization_id}", tags=["authorisations"])
 

@@ -11,7 +11,7 @@ from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
 from api.problems import problems
 from api.schemas import Body, Line, Number, PathNumber, RequestNumber, Time, View
 from escrow.domain.members.identity_numbers import mask
-from escrow.ledger.bank_account_rows import BankAccount, NewBankAccount
+from escrow.registry.accounts.rows import BankAccount, NewBankAccount
 
 router = APIRouter(prefix="/members/{member_no}/bank-accounts", tags=["bank accounts"])
 

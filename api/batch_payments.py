@@ -29,8 +29,8 @@ from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function, require_limit
 from escrow.ledger.consents import Consent, NewConsent
-from escrow.ledger.limits import uses_of_day
 from escrow.ledger.objects import BusinessObject, get_object
+from escrow.registry.platforms.limits import uses_of_day
 from workflows.batch_messages import BatchPaymentInput
 from workflows.messages import OrderContract
 

@@ -19,8 +19,8 @@ from escrow.domain.errors import Refused
 from escrow.domain.orders.states import OrderCommand
 from escrow.domain.platforms.hosted_pages import LinkOutcome
 from escrow.ledger.consents import NewConsent, record_within
-from escrow.ledger.members import PLATFORM_ITSELF
-from escrow.ledger.page_links import PageLink
+from escrow.registry.members.members import PLATFORM_ITSELF
+from escrow.registry.pages.page_links import PageLink
 
 
 async def authorise(services: Services, link: PageLink, *, remote_address: str) -> None:

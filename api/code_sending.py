@@ -6,8 +6,8 @@ from api.pages.facts import Facts
 from escrow.domain.platforms.hosted_pages import CODE_VALID_FOR, PLAIN_CODE_TEXT
 from escrow.domain.platforms.sms_texts import SmsText
 from escrow.domain.requests import derived
-from escrow.ledger.page_links import PageLink
-from escrow.ledger.platforms import custody_account_of
+from escrow.registry.pages.page_links import PageLink
+from escrow.registry.platforms.platforms import custody_account_of
 
 
 async def send_code(services: Services, link: PageLink, facts: Facts, *, request_no: str = "") -> None:

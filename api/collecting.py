@@ -13,7 +13,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.requests import derived
 from escrow.ledger.books_time import books_now
 from escrow.ledger.consents import Consent, NewConsent, record_consent
-from escrow.ledger.mandate_debits import Debit
+from escrow.registry.collections.mandate_debits import Debit
 
 #: Longest time that a payer may take.
 _LONGEST_MINUTES = 24 * 60

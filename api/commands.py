@@ -24,9 +24,9 @@ from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived
 from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent, store_outcome, void_consent
-from escrow.ledger.limits import use_of_day
-from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.objects import BusinessObject, get_object
+from escrow.registry.members.members import PLATFORM_ITSELF
+from escrow.registry.platforms.limits import use_of_day
 from workflows import messages
 
 #: A consent that nothing stood on until then is void; a caller repeats within minutes.

@@ -12,9 +12,9 @@ from api.schemas import Body, RequestNumber, Time, View
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis
 from escrow.domain.platforms.config import PlatformConfig
-from escrow.ledger.configurations import ConfigVersion
 from escrow.ledger.consents import NewConsent, record_consent
-from escrow.ledger.members import PLATFORM_ITSELF
+from escrow.registry.members.members import PLATFORM_ITSELF
+from escrow.registry.platforms.configurations import ConfigVersion
 
 router = APIRouter(prefix="/platform/configuration", tags=["platform"])
 

@@ -8,8 +8,8 @@ from escrow.domain.members.states import Deed, require_may
 from escrow.domain.orders.milestones import decoration_stages, plan
 from escrow.domain.platforms.config import BusinessModel, PlatformConfig, Settlement
 from escrow.domain.platforms.rules import require_limit
-from escrow.ledger.members import PLATFORM_ITSELF
-from escrow.ledger.registry import Registry
+from escrow.registry.members.members import PLATFORM_ITSELF
+from escrow.registry.registry import Registry
 from workflows.messages import MilestoneTerms, OrderContract, OrderPeriods
 
 

@@ -13,7 +13,7 @@ from api.problems import Unauthorized
 from api.processes import Processes
 from escrow.channels.protocols import Sms
 from escrow.ledger.engine import Reader
-from escrow.ledger.registry import Registry
+from escrow.registry.registry import Registry
 from escrow.settings import Settings
 
 _BEARER = HTTPBearer(auto_error=False, description="Key of your platform, shown once when it was issued.")

@@ -23,8 +23,8 @@ from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived
 from escrow.ledger.consents import Consent, NewConsent
-from escrow.ledger.limits import use_of_day
 from escrow.ledger.objects import BusinessObject, get_object
+from escrow.registry.platforms.limits import use_of_day
 from workflows.pay_in_messages import PayInInput
 
 router = APIRouter(prefix="/orders/{order_no}/direct-payments", tags=["orders"])

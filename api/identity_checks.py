@@ -14,7 +14,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.members.identity_checks import RegistrationStatus
 from escrow.domain.money.journal import Basis
 from escrow.ledger.consents import Consent, NewConsent, record_consent
-from escrow.ledger.identity_checks import IdentityCheck, IdentitySubject
+from escrow.registry.members.identity_checks import IdentityCheck, IdentitySubject
 from workflows.messages import IdentityCheckInput
 
 router = APIRouter(prefix="/members/{member_no}/identity-checks", tags=["members"])

@@ -48,7 +48,7 @@ from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.domain.errors import EscrowError
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.registry import Registry
+from escrow.registry.registry import Registry
 from escrow.settings import Settings
 from escrow.stack.temporal_client import connect_temporal
 

@@ -18,7 +18,7 @@ from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived
 from escrow.ledger.consents import NewConsent, record_consent
-from escrow.ledger.mandates import Mandate
+from escrow.registry.collections.mandates import Mandate
 from workflows.mandate_messages import MandateInput
 
 router = APIRouter(prefix="/members/{member_no}/mandates", tags=["mandates"])

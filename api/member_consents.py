@@ -23,8 +23,8 @@ from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.hosted_pages import LinkOutcome, PagePurpose
 from escrow.domain.platforms.rules import require_vouched
 from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent
-from escrow.ledger.members import PLATFORM_ITSELF
-from escrow.ledger.page_links import PageLink
+from escrow.registry.members.members import PLATFORM_ITSELF
+from escrow.registry.pages.page_links import PageLink
 
 #: Of the texts that the hosted pages show with an authorisation.
 PAGE_TEXT_VERSION = "page-1"

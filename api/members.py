@@ -18,7 +18,7 @@ from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.time.calendars import WorkingCalendar
 from escrow.ledger.books_time import books_now
 from escrow.ledger.consents import NewConsent
-from escrow.ledger.members import Member, MemberKind
+from escrow.registry.members.members import Member, MemberKind
 from workflows.messages import MemberClosingInput
 
 router = APIRouter(prefix="/members", tags=["members"])

@@ -1,7 +1,7 @@
 """To which mobile the codes of a party go that authorises something."""
 
 from escrow.domain.errors import Refused
-from escrow.ledger.registry import Registry
+from escrow.registry.registry import Registry
 
 
 async def mobile_of(registry: Registry, platform_no: str, member_no: str) -> str | None:

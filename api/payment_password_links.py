@@ -13,7 +13,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.members.states import MemberStatus
 from escrow.domain.platforms.hosted_pages import LinkOutcome, PageLanguage, PagePurpose
 from escrow.domain.requests import derived
-from escrow.ledger.page_links import PageLink
+from escrow.registry.pages.page_links import PageLink
 
 router = APIRouter(prefix="/members/{member_no}/payment-password-links", tags=["members"])
 

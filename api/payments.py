@@ -15,9 +15,9 @@ from escrow.domain.platforms.config import Settlement
 from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function, require_limit
 from escrow.domain.transfers.moves import TransferKind
-from escrow.ledger.limits import use_of_day
-from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.objects import BusinessObject
+from escrow.registry.members.members import PLATFORM_ITSELF
+from escrow.registry.platforms.limits import use_of_day
 from workflows.transfer_messages import transfer_workflow_id
 
 router = APIRouter(prefix="/payments", tags=["payments"])

@@ -13,7 +13,7 @@ from escrow.domain.money.accounts import Purpose
 from escrow.domain.platforms.access import PlatformAccess
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.balances import platform_balances
-from escrow.ledger.registry import PLATFORMS_OWN
+from escrow.registry.registry import PLATFORMS_OWN
 
 router = APIRouter(prefix="/platform", tags=["platform"])
 router.include_router(sub_accounts.router)

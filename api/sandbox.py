@@ -21,9 +21,9 @@ from escrow.domain.requests import derived
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.books_time import books_now, is_sandbox
 from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent, store_outcome
-from escrow.ledger.members import PLATFORM_ITSELF
-from escrow.ledger.platform_file import PlatformFile
-from escrow.ledger.platforms import custody_account_of
+from escrow.registry.members.members import PLATFORM_ITSELF
+from escrow.registry.platforms.file import PlatformFile
+from escrow.registry.platforms.platforms import custody_account_of
 from escrow.sandbox.skipping import PlatformSkip, platform_skip
 from workflows.messages import order_workflow_id, withdrawal_workflow_id
 from workflows.pay_in_messages import pay_in_workflow_id

@@ -9,7 +9,7 @@ from api.schemas import BalanceFen, Time, View
 from escrow.domain.members.identity_numbers import mask
 from escrow.domain.money.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS, tree_of
 from escrow.ledger.balances import platform_balances
-from escrow.ledger.functional_sub_accounts import opened_sub_accounts
+from escrow.registry.platforms.functional_sub_accounts import opened_sub_accounts
 
 router = APIRouter(prefix="/sub-accounts")
 

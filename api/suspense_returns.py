@@ -17,8 +17,8 @@ from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.requests import derived
 from escrow.domain.transfers.suspense_returns import RETURN_SUSPENSE, suspense_return_terms
 from escrow.ledger.consents import NewConsent, record_consent
-from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.objects import BusinessObject, get_object
+from escrow.registry.members.members import PLATFORM_ITSELF
 from workflows.messages import WithdrawalInput
 
 router = APIRouter(prefix="/suspense", tags=["suspense"])

@@ -9,8 +9,8 @@ from escrow.domain.errors import Refused
 from escrow.domain.requests import derived
 from escrow.domain.transfers.moves import TransferKind, TransferStatus, transfer_terms
 from escrow.ledger.consents import Consent, NewConsent
-from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.objects import BusinessObject, get_object
+from escrow.registry.members.members import PLATFORM_ITSELF
 from workflows.transfer_messages import TransferInput
 
 

@@ -24,9 +24,9 @@ from escrow.domain.requests import derived
 from escrow.domain.withdrawals.operations import withdrawal_terms
 from escrow.domain.withdrawals.states import WithdrawalStatus
 from escrow.ledger.consents import NewConsent, get_consent
-from escrow.ledger.limits import use_of_day
-from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.objects import BusinessObject, get_object, list_objects
+from escrow.registry.members.members import PLATFORM_ITSELF
+from escrow.registry.platforms.limits import use_of_day
 from workflows.messages import WithdrawalInput, withdrawal_workflow_id
 
 router = APIRouter(prefix="/withdrawals", tags=["withdrawals"])

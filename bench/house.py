@@ -17,8 +17,8 @@ from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.platform_file import PlatformFile
-from escrow.ledger.registry import Registry
+from escrow.registry.platforms.file import PlatformFile
+from escrow.registry.registry import Registry
 from escrow.stack.processes import Command, Member
 from escrow.stack.up import ROOT, Ports, Stack
 

@@ -18,8 +18,8 @@ from bench.postings import PREPARED_PER_SECOND, ledger_server, postings_per_seco
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.engine import Reader
 from escrow.ledger.history import member_history
-from escrow.ledger.migrate import migrate
 from escrow.ledger.posting import LedgerWriter
+from escrow.migrations.migrate import migrate
 from escrow.stack.postgres import PostgresServer
 
 SMALL_LINES: Final = 10_000

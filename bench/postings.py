@@ -14,8 +14,8 @@ import asyncpg
 from bench.books import freezes, open_book
 from bench.pgbench import Tpcb
 from escrow.domain.money.journal import Posting
-from escrow.ledger.migrate import migrate
 from escrow.ledger.posting import LedgerWriter
+from escrow.migrations.migrate import migrate
 from escrow.stack.postgres import PostgresServer
 
 #: More than any machine of today posts in a second, so that no round runs out of consents.

@@ -7,9 +7,9 @@ from escrow.domain.members.states import MemberEvent
 from escrow.domain.money.journal import Basis
 from escrow.ledger.books_time import books_now
 from escrow.ledger.consents import NewConsent, record_consent
-from escrow.ledger.identity_checks import IdentitySubject
-from escrow.ledger.members import MemberKind
-from escrow.ledger.registry import Registry
+from escrow.registry.members.identity_checks import IdentitySubject
+from escrow.registry.members.members import MemberKind
+from escrow.registry.registry import Registry
 
 #: Numbers with right check digits: UnionPay's public test identity, and a made-up credit code.
 CITIZEN_ID = "341126197709218366"

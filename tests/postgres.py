@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from escrow.ledger.migrate import migrate
+from escrow.migrations.migrate import migrate
 from escrow.stack.postgres import PostgresServer
 
 _NUMBERS = itertools.count(1)

@@ -11,9 +11,9 @@ from temporalio.testing import WorkflowEnvironment
 
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.engine import Reader
-from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
 from escrow.ledger.posting import LedgerWriter
-from escrow.ledger.registry import Registry
+from escrow.registry.platforms.file import OwnBankAccount, PlatformFile
+from escrow.registry.registry import Registry
 from escrow.settings import Settings
 from escrow.testing.environment import StoryClock, StoryServers, story_environment
 from tests.postgres import Database

@@ -12,10 +12,10 @@ from escrow.domain.collections.pay_ins import COLLECT, TOP_UP, pay_in_terms
 from escrow.domain.money.amounts import yuan
 from escrow.domain.money.journal import Basis
 from escrow.domain.orders.states import OrderCommand as Operation
-from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent
-from escrow.ledger.mandates import Mandate
-from escrow.ledger.members import MemberKind
+from escrow.registry.accounts.rows import NewBankAccount
+from escrow.registry.collections.mandates import Mandate
+from escrow.registry.members.members import MemberKind
 from tests.story import Story
 from tests.story_collections import Cashier
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER

@@ -17,14 +17,14 @@ from escrow.domain.money.accounts import Purpose
 from escrow.domain.money.amounts import format_fen, yuan
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.balances import list_accounts, platform_balances
-from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.bank_lines import BankLines, StoredBankLine
 from escrow.ledger.books_time import books_now
 from escrow.ledger.days import accounting_day, close_day
 from escrow.ledger.invariants import check_invariants
-from escrow.ledger.members import MemberKind
 from escrow.ledger.objects import BusinessObject, Event, get_object, object_events
 from escrow.ledger.personal_data import PersonalDataBox
+from escrow.registry.accounts.rows import NewBankAccount
+from escrow.registry.members.members import MemberKind
 from tests.identities import verify
 from tests.stage import DATA_KEY, INDEX_KEY, Stage
 from tests.waiting import until

@@ -8,9 +8,9 @@ from temporalio.client import WorkflowHandle
 from escrow.domain.money.amounts import yuan
 from escrow.domain.money.journal import Basis
 from escrow.domain.withdrawals.operations import withdrawal_terms
-from escrow.ledger.bank_account_rows import NewBankAccount
 from escrow.ledger.consents import NewConsent, record_consent
-from escrow.ledger.members import MemberKind
+from escrow.registry.accounts.rows import NewBankAccount
+from escrow.registry.members.members import MemberKind
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, REQUESTS, Ground, reuse_policy
 from workflows.messages import (
     PAYMENTS_TASK_QUEUE,

@@ -14,7 +14,7 @@ from api.pages.texts import TEXTS
 from escrow.domain.errors import EscrowError, Refused
 from escrow.domain.platforms.authorisations import AuthorisationMethod
 from escrow.domain.platforms.hosted_pages import LinkOutcome, PageLanguage, PagePurpose, password_weakness
-from escrow.ledger.page_links import PageLink
+from escrow.registry.pages.page_links import PageLink
 
 _log = structlog.get_logger(__name__)
 

@@ -12,8 +12,8 @@ from escrow.domain.money.amounts import format_fen
 from escrow.domain.orders.milestones import MilestoneKind
 from escrow.domain.orders.states import OrderCommand
 from escrow.domain.platforms.hosted_pages import PagePurpose
-from escrow.ledger.members import PLATFORM_ITSELF, Member, MemberKind
-from escrow.ledger.page_links import PageLink
+from escrow.registry.members.members import PLATFORM_ITSELF, Member, MemberKind
+from escrow.registry.pages.page_links import PageLink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from escrow.domain.platforms.authorisations import AuthorisationMethod
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.hosted_pages import LinkOutcome, PageLanguage, PagePurpose
 from escrow.ledger.objects import get_object
-from escrow.ledger.page_links import PageLink
+from escrow.registry.pages.page_links import PageLink
 
 router = APIRouter(prefix="/pages", include_in_schema=False)
 

@@ -14,8 +14,8 @@ from escrow.domain.money.amounts import format_fen, yuan
 from escrow.domain.requests import derived, is_platform_number
 from escrow.domain.transfers.moves import TransferKind, TransferStatus, transfer_terms
 from escrow.ledger.consents import NewConsent, record_consent, void_consent
-from escrow.ledger.members import PLATFORM_ITSELF
 from escrow.ledger.objects import BusinessObject
+from escrow.registry.members.members import PLATFORM_ITSELF
 
 _CONSENT_VALIDITY = timedelta(hours=24)
 _KIND = TransferKind.ASSIGNMENT

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.registry import Registry
+from escrow.registry.registry import Registry
 from escrow.settings import Settings, load_settings
 
 

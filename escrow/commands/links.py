@@ -15,7 +15,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.platforms.authorisations import Authorisation, AuthorisationMethod
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.time.calendars import SHANGHAI
-from escrow.ledger.platform_file import PlatformFile
+from escrow.registry.platforms.file import PlatformFile
 from escrow.stack.up import ROOT
 
 _PLATFORM = PlatformFile(

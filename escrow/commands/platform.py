@@ -14,9 +14,9 @@ from escrow.commands.running import out, run
 from escrow.domain.errors import LedgerUnavailable
 from escrow.domain.money.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS
 from escrow.ledger.connections import CONNECTION_LOST
-from escrow.ledger.migrate import migrate as migrate_database
-from escrow.ledger.platform_file import PlatformFile, read_platform_file
-from escrow.ledger.registry import Registry
+from escrow.migrations.migrate import migrate as migrate_database
+from escrow.registry.platforms.file import PlatformFile, read_platform_file
+from escrow.registry.registry import Registry
 from escrow.settings import load_settings
 
 app = typer.Typer(help="Open platforms, issue their keys, open lines to them.")

@@ -13,7 +13,7 @@ from escrow.domain.money.accounts import Purpose
 from escrow.domain.money.amounts import format_fen, yuan
 from escrow.ledger.balances import AccountBalance, list_accounts
 from escrow.ledger.consents import Consent
-from escrow.ledger.suspense_payouts import Proposal
+from escrow.registry.transfers.suspense_payouts import Proposal
 
 app = typer.Typer(help="Assign money in suspense, or pay it out by two operators.")
 

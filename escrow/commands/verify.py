@@ -17,8 +17,8 @@ from escrow.domain.money.amounts import format_fen
 from escrow.domain.money.sub_accounts import tree_of
 from escrow.domain.transfers.bank_comparison import LineAtBank, differences
 from escrow.ledger.balances import PlatformBalances, platform_balances
+from escrow.ledger.comparisons import custody_books
 from escrow.ledger.connections import CONNECTION_LOST, connect
-from escrow.ledger.custody_books import custody_books
 from escrow.ledger.invariants import check_invariants
 
 _PAGE_LINES = 200

@@ -11,9 +11,9 @@ from escrow.domain.collections.channel_comparison import (
 )
 from escrow.domain.collections.methods import ChannelPayment, CollectionAnswer, Settlement
 from escrow.domain.errors import BankDeclined
-from escrow.ledger.channel_books import channel_books
+from escrow.ledger.comparisons import channel_books
 from escrow.ledger.engine import Reader
-from escrow.ledger.platforms import custody_account_of
+from escrow.registry.platforms.platforms import custody_account_of
 
 #: A top-up has its money collected anew only after a number has definitely failed, so few numbers are ever used.
 _COLLECTIONS_AT_MOST = 9

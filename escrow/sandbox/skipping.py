@@ -21,8 +21,8 @@ from escrow.ledger.books_time import books_now, move_story
 from escrow.ledger.connections import connect
 from escrow.ledger.days import accounting_day, close_day
 from escrow.ledger.engine import Reader
-from escrow.ledger.platforms import custody_account_of
 from escrow.ledger.posting import LedgerWriter
+from escrow.registry.platforms.platforms import custody_account_of
 from escrow.sandbox.workflow_clock import Sight, WorkflowClock
 from escrow.settings import Settings
 

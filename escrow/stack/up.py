@@ -16,7 +16,7 @@ from typing import Any, Self, TextIO
 import httpx2
 
 from escrow.ledger.connections import APPLICATION_ROLE
-from escrow.ledger.migrate import migrate
+from escrow.migrations.migrate import migrate
 from escrow.stack.keys import load_or_make_keys
 from escrow.stack.postgres import PostgresServer
 from escrow.stack.processes import Command, Member, StackError, free_port, is_free

@@ -30,10 +30,10 @@ from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.ledger.books_time import books_now, move_story
 from escrow.ledger.engine import Reader
-from escrow.ledger.migrate import migrate
-from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
 from escrow.ledger.posting import LedgerWriter
-from escrow.ledger.registry import Registry
+from escrow.migrations.migrate import migrate
+from escrow.registry.platforms.file import OwnBankAccount, PlatformFile
+from escrow.registry.registry import Registry
 from escrow.sandbox.moments import begin_of_story
 from escrow.settings import Settings, variable_of
 from escrow.stack.processes import StackError

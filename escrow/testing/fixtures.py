@@ -39,7 +39,7 @@ def escrow_platform(
     escrow_stack: "StackUnderTest", escrow_platform_file: Path | None, escrow_begins_at: datetime
 ) -> "PlatformUnderTest":
     """A platform of its own for the test, with clocks of its own."""
-    from escrow.ledger.platform_file import read_platform_file
+    from escrow.registry.platforms.file import read_platform_file
 
     file = None if escrow_platform_file is None else read_platform_file(escrow_platform_file)
     return escrow_stack.background.run(escrow_stack.open_platform(file, escrow_begins_at))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from escrow.ledger.platform_file import read_platform_file
+from escrow.registry.platforms.file import read_platform_file
 from escrow.testing.plugin import begin_of_stories, keeper_of, platform_file_of
 from escrow.testing.sentences import NoSuchSentence, Spoken, understood
 from escrow.testing.story_file import StoryFileError, StoryTerms, read_story_file

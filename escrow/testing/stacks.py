@@ -20,8 +20,8 @@ from escrow.commands.verify_channels import channel_differences
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
-from escrow.ledger.registry import Registry
+from escrow.registry.platforms.file import OwnBankAccount, PlatformFile
+from escrow.registry.registry import Registry
 from escrow.settings import Settings, variable_of
 from escrow.stack.up import Ports, Stack
 from escrow.testing.connection import Connection

@@ -15,7 +15,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.money.amounts import yuan
 from escrow.domain.orders.milestones import MilestoneKind, Stage, decoration_stages, plan
 from escrow.domain.platforms.config import PlatformConfig
-from escrow.ledger.yaml_lines import line_of
+from escrow.registry.platforms.yaml_lines import line_of
 from escrow.testing.members import MemberKind
 from escrow.testing.numbers import BANKS
 

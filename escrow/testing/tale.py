@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from escrow.domain.money.amounts import format_fen
-from escrow.ledger.platform_file import PlatformFile
+from escrow.registry.platforms.file import PlatformFile
 from escrow.testing.answers import Line, Order, TopUp
 from escrow.testing.client import Escrow
 from escrow.testing.connection import Refusal

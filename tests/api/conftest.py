@@ -6,7 +6,7 @@ import pytest_asyncio
 
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.registry import Registry
+from escrow.registry.registry import Registry
 from escrow.stack.postgres import PostgresServer
 from tests.api.platforms import Platform, PlatformMaker
 from tests.postgres import Database, fresh_database

@@ -12,8 +12,8 @@ from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
-from escrow.ledger.registry import Registry
+from escrow.registry.platforms.file import OwnBankAccount, PlatformFile
+from escrow.registry.registry import Registry
 from escrow.stack.up import Stack
 from escrow.trust import trusted_authorities
 from tests.api.documented import check_documented

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from escrow.domain.platforms.config import BusinessModel, PlatformConfig, Settlement
-from escrow.ledger.platform_file import PlatformFile
+from escrow.registry.platforms.file import PlatformFile
 from escrow.stack.up import Stack
 from tests.api.platforms import MILESTONES, PRICE_FEN, Platform, PlatformMaker, created, order_body
 from tests.api.temporal import signal_order

@@ -10,11 +10,11 @@ from escrow.domain.errors import Refused
 from escrow.domain.money.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS
 from escrow.domain.platforms.access import PlatformAccess
 from escrow.domain.platforms.config import PlatformConfig, SmsContact
-from escrow.ledger.bank_account_rows import NewBankAccount
-from escrow.ledger.members import MemberKind
 from escrow.ledger.personal_data import PersonalDataBox, PersonalDataUnreadable
-from escrow.ledger.platform_file import PlatformFile, read_platform_file
-from escrow.ledger.registry import PLATFORMS_OWN, Registry
+from escrow.registry.accounts.rows import NewBankAccount
+from escrow.registry.members.members import MemberKind
+from escrow.registry.platforms.file import PlatformFile, read_platform_file
+from escrow.registry.registry import PLATFORMS_OWN, Registry
 from tests.postgres import Database
 
 CARD = "6216261000000000018"

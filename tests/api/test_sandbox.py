@@ -11,10 +11,10 @@ import pytest
 from api.main import create_app
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
-from escrow.ledger.migrate import migrate
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.platform_file import PlatformFile
-from escrow.ledger.registry import Registry
+from escrow.migrations.migrate import migrate
+from escrow.registry.platforms.file import PlatformFile
+from escrow.registry.registry import Registry
 from escrow.settings import Settings
 from escrow.stack.postgres import PostgresServer
 from escrow.stack.up import Stack

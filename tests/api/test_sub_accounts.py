@@ -4,8 +4,8 @@ import asyncpg
 
 from escrow.domain.money.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS
 from escrow.ledger.engine import Reader
-from escrow.ledger.functional_sub_accounts import opened_sub_accounts
-from escrow.ledger.registry import Registry
+from escrow.registry.platforms.functional_sub_accounts import opened_sub_accounts
+from escrow.registry.registry import Registry
 from tests.api.platforms import PRICE_FEN, Platform
 from tests.api.test_registry import open_platform
 from tests.postgres import Database

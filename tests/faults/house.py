@@ -21,7 +21,7 @@ from escrow.commands.verify import settled_differences
 from escrow.ledger.engine import Reader
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.registry import Registry
+from escrow.registry.registry import Registry
 from escrow.settings import Settings, variable_of
 from escrow.stack.processes import Member
 from escrow.stack.up import Ports, Stack, answers

@@ -8,8 +8,8 @@ from temporalio.client import WorkflowHandle
 
 from escrow.domain.transfers.moves import TransferKind, transfer_terms
 from escrow.ledger.consents import NewConsent, record_consent
-from escrow.ledger.identity_checks import IdentitySubject
-from escrow.ledger.members import MemberKind
+from escrow.registry.members.identity_checks import IdentitySubject
+from escrow.registry.members.members import MemberKind
 from tests.identities import CITIZEN_ID
 from tests.story import Story
 from tests.story_batches import BATCH, Batches

@@ -19,7 +19,7 @@ from escrow.ledger.engine import Reader
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import LedgerWriter
-from escrow.ledger.registry import Registry
+from escrow.registry.registry import Registry
 from escrow.sandbox.skipping import PlatformSkip
 from escrow.settings import Settings, variable_of
 from escrow.stack.temporal import temporal_executable

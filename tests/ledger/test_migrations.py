@@ -8,10 +8,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 from escrow.domain.money.recipes import RECIPES
-from escrow.ledger import operator_tables, registry_tables, tables
+from escrow.ledger import tables
 from escrow.ledger.connections import sqlalchemy_url
-from escrow.ledger.migrate import downgrade, migrate
 from escrow.ledger.posting import LedgerWriter
+from escrow.migrations.migrate import downgrade, migrate
+from escrow.registry import tables as registry_tables
+from escrow.registry.platforms import operator_tables
 from escrow.stack.postgres import PostgresServer
 from tests.ledger.books import open_day, top_up
 from tests.postgres import new_database

@@ -8,7 +8,7 @@ from asyncio.subprocess import PIPE, Process
 
 import pytest
 
-from escrow.ledger.migrate import migrate
+from escrow.migrations.migrate import migrate
 from escrow.settings import variable_of
 from escrow.stack.postgres import PostgresServer
 from escrow.stack.processes import free_port

@@ -10,8 +10,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from escrow.domain.orders.milestones import decoration_stages, plan
 from escrow.ledger.books_time import books_now
-from escrow.ledger.members import MemberKind
 from escrow.ledger.objects import get_object
+from escrow.registry.members.members import MemberKind
 from escrow.testing import environment
 from escrow.testing.environment import story_environment
 from workflows.messages import ORDERS_TASK_QUEUE, MilestoneTerms, OrderContract, OrderInput, order_workflow_id

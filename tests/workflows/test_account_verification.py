@@ -11,8 +11,8 @@ from escrow.domain.errors import Refused
 from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.domain.time.calendars import SHANGHAI
-from escrow.ledger.identity_checks import IdentitySubject
-from escrow.ledger.members import MemberKind
+from escrow.registry.members.identity_checks import IdentitySubject
+from escrow.registry.members.members import MemberKind
 from tests.identities import CITIZEN_ID
 from tests.story import Story
 from tests.story_ground import CONTRACTORS_ACCOUNT, OWNERS_CARD

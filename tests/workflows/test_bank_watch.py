@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from escrow.ledger.bank_account_rows import NewBankAccount
-from escrow.ledger.members import MemberKind
+from escrow.registry.accounts.rows import NewBankAccount
+from escrow.registry.members.members import MemberKind
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO
 from tests.story import Story
 from tests.story_ground import OWNERS_CARD

@@ -33,10 +33,10 @@ from escrow.ledger.connections import connect
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.engine import Reader
 from escrow.ledger.invariants import check_invariants
-from escrow.ledger.members import MemberKind
 from escrow.ledger.objects import get_object
-from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
 from escrow.ledger.posting import LedgerWriter
+from escrow.registry.members.members import MemberKind
+from escrow.registry.platforms.file import OwnBankAccount, PlatformFile
 from tests.ledger.books import DAY, booked_by_bank, posting
 from tests.postgres import Database
 from tests.sandbox import Sandbox

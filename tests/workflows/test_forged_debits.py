@@ -20,7 +20,7 @@ from escrow.domain.collections.pay_ins import pay_in_operation_hash, pay_in_term
 from escrow.domain.members.states import MemberEvent
 from escrow.domain.money.amounts import yuan
 from escrow.domain.money.journal import Basis
-from escrow.ledger.members import MemberKind
+from escrow.registry.members.members import MemberKind
 from tests.identities import asked, subject_of
 from tests.story import Story
 from tests.story_debits import DEBIT, MANDATE, MOBILE, QUICK, Debtors, card

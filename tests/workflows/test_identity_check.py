@@ -12,8 +12,8 @@ from temporalio.client import WorkflowFailureError
 
 from escrow.domain.members.identity_checks import RegistrationStatus
 from escrow.domain.platforms.config import PlatformConfig, Settlement
-from escrow.ledger.identity_checks import IdentitySubject
-from escrow.ledger.members import Member, MemberKind
+from escrow.registry.members.identity_checks import IdentitySubject
+from escrow.registry.members.members import Member, MemberKind
 from tests.identities import CITIZEN_ID, asked
 from tests.story import Story
 from tests.story_ground import CONTRACTORS_ACCOUNT

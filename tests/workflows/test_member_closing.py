@@ -13,8 +13,8 @@ from escrow.domain.orders.states import OrderCommand
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.time.calendars import WorkingCalendar
 from escrow.ledger.consents import NewConsent, record_consent
-from escrow.ledger.member_closing import Closing
-from escrow.ledger.members import MemberKind
+from escrow.registry.closing import Closing
+from escrow.registry.members.members import MemberKind
 from tests.identities import verify
 from tests.stage import TUESDAY_MORNING
 from tests.story import Story

@@ -7,7 +7,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.payments import HoldReceipt
 from activities.withdrawal_permits import HoldMoney
 from escrow.domain.platforms.config import PlatformConfig
-from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
+from escrow.registry.platforms.file import OwnBankAccount, PlatformFile
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO, settings_for
 from tests.story import Story
 from worker import Activities

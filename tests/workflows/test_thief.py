@@ -17,7 +17,7 @@ from escrow.domain.orders.states import MilestoneStatus, OrderStatus
 from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.domain.withdrawals.payouts import PayoutAnswer, PayoutStatus
 from escrow.domain.withdrawals.rails import Rail
-from escrow.ledger.bank_account_rows import NewBankAccount
+from escrow.registry.accounts.rows import NewBankAccount
 from tests.stage import TUESDAY_MORNING
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER

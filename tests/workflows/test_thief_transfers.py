@@ -11,7 +11,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis
 from escrow.domain.transfers.moves import TransferKind, transfer_terms
 from escrow.ledger.consents import NewConsent, record_consent
-from escrow.ledger.members import MemberKind
+from escrow.registry.members.members import MemberKind
 from tests.stage import TUESDAY_MORNING
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, OWNER, OWNERS_CARD

@@ -11,9 +11,9 @@ from bank_sandbox.cards import CHECKED_BANKS, PREFIXES
 from escrow.domain.errors import Refused
 from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.members.verification_rules import VerificationMethod
-from escrow.ledger.bank_account_rows import NewBankAccount
-from escrow.ledger.identity_checks import IdentitySubject
-from escrow.ledger.members import MemberKind
+from escrow.registry.accounts.rows import NewBankAccount
+from escrow.registry.members.identity_checks import IdentitySubject
+from escrow.registry.members.members import MemberKind
 from tests.channels.numbers import card_of
 from tests.story import Story
 from tests.story_ground import CONTRACTORS_ACCOUNT

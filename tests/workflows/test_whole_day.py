@@ -14,7 +14,7 @@ from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.domain.transfers.moves import TransferKind
 from escrow.ledger.balances import platform_balances
 from escrow.ledger.consents import record_consent
-from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
+from escrow.registry.platforms.file import OwnBankAccount, PlatformFile
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO
 from tests.story import Story
 from tests.story_collections import QR, Cashier

@@ -9,7 +9,7 @@ from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.domain.withdrawals.rails import Rail
 from escrow.ledger.balances import platform_balances
-from escrow.ledger.bank_account_rows import NewBankAccount
+from escrow.registry.accounts.rows import NewBankAccount
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO, TUESDAY_MORNING
 from tests.story import Story
 from tests.workflows.conftest import STUCK, StoryAt, StoryUnder

@@ -13,7 +13,7 @@ from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.members.verification_rules import VerificationMethod
 from escrow.domain.money.journal import Basis
 from escrow.ledger.consents import NewConsent, record_consent
-from escrow.ledger.verification_rows import AccountVerification as Kept
+from escrow.registry.accounts.verification_rows import AccountVerification as Kept
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO
 from tests.story import Story
 from workflows.account_verification import AccountVerification

@@ -18,8 +18,8 @@ from escrow.commands.demo.pages import Owner, Visitor, visitor_for
 from escrow.commands.demo.platform_api import PlatformApi
 from escrow.domain.platforms.authorisations import Authorisation, AuthorisationMethod
 from escrow.domain.platforms.config import PlatformConfig
-from escrow.ledger.platform_file import OwnBankAccount, PlatformFile
 from escrow.ledger.posting import LedgerWriter
+from escrow.registry.platforms.file import OwnBankAccount, PlatformFile
 from escrow.sandbox.skipping import PlatformSkip, platform_skip
 from escrow.stack.temporal_client import connect_temporal
 from escrow.stack.up import Ports, Stack

@@ -1,0 +1,1 @@
+"""Bank accounts of members: bound, verified, and who holds them."""

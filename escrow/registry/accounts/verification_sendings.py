@@ -1,0 +1,167 @@
+"""What is sent for account verifications: micro-deposits and codes, counted before they leave."""
+
+from datetime import datetime
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from escrow.domain.errors import Refused
+from escrow.domain.members.verification_rules import (
+    MICRO_DEPOSIT_MAX_FEN,
+    VALID_FOR,
+    VerificationMethod,
+    VerificationStatus,
+    require_sending_allowed,
+    require_waiting,
+)
+from escrow.domain.requests import derived
+from escrow.ledger.engine import Reader
+from escrow.ledger.transactions import one_at_a_time, run, transaction
+from escrow.registry.accounts.verification_rows import AccountVerification, tell_verification, verification_of
+from escrow.registry.accounts.verifications import AccountVerifications
+from escrow.registry.tables import BankAccountRow, VerificationSendingRow
+
+#: What the platform's own sub-account holds, less what micro-deposits may take that the bank has not booked yet.
+_FREE_OWN_FEN = """
+SELECT coalesce((SELECT balance_fen FROM account WHERE platform_no = :platform_no AND purpose = 'own'), 0)
+    - :each_fen * (
+        SELECT count(*) FROM verification_sending s
+        JOIN account_verification v ON v.platform_no = s.platform_no AND v.verification_no = s.verification_no
+        WHERE s.platform_no = :platform_no AND v.method = 'micro_deposit' AND s.status IN ('opened', 'sent')
+        AND NOT EXISTS (SELECT 1 FROM bank_line b WHERE b.platform_no = s.platform_no
+            AND b.request_no = s.bank_request_no AND b.kind = 'micro_deposit' AND b.entry_id IS NOT NULL)
+    ) AS free_fen
+"""
+
+
+class VerificationSendings:
+    """Keeps what was sent.
+
+    Args:
+        reader: the ledger's connections.
+        verifications: what it was sent for.
+    """
+
+    def __init__(self, reader: Reader, verifications: AccountVerifications) -> None:
+        self._reader = reader
+        self._verifications = verifications
+
+    async def open(
+        self, platform_no: str, verification_no: str, request_no: str, *, occurred_at: datetime
+    ) -> tuple[int, str]:
+        """Count a sending before it is made; its number and its request number at the bank. A repeat counts once.
+
+        Raises:
+            Refused: `verification_too_soon`, `verification_day_limit`, `verification_state`, `account_not_bound`,
+                or `insufficient_balance`: a micro-deposit is paid from the platform's own sub-account.
+        """
+        async with transaction(self._reader) as session:
+            # One at a time on the platform: all its micro-deposits are paid from one sub-account.
+            await one_at_a_time(session, f"verification_sending/{platform_no}")
+            row = await self._verifications.locked(session, platform_no, verification_no)
+            sendings = await self._sendings(session, platform_no, row.account_no_index)
+            own = [sending for sending in sendings if sending.verification_no == verification_no]
+            for sending in own:
+                if sending.request_no == request_no:
+                    return sending.number, sending.bank_request_no
+            if row.status != VerificationStatus.ASKED:
+                require_waiting(VerificationStatus(row.status))
+            account = await session.get(BankAccountRow, (platform_no, row.account_id))
+            if account is None or account.unbound_at is not None:
+                raise Refused("account_not_bound", f"Account {row.account_id} is no longer bound.")
+            require_sending_allowed([sending.opened_at for sending in sendings], now=occurred_at)
+            if row.method == VerificationMethod.MICRO_DEPOSIT:
+                await _require_own_money(session, platform_no)
+            number = len(own) + 1
+            # A code is sent again for the same check at the bank; a deposit is another one.
+            bank_number = number if row.method == VerificationMethod.MICRO_DEPOSIT else 1
+            bank_request_no = derived(f"{platform_no}/{verification_no}", row.method, bank_number)
+            session.add(
+                VerificationSendingRow(
+                    platform_no=platform_no,
+                    verification_no=verification_no,
+                    number=number,
+                    request_no=request_no,
+                    bank_request_no=bank_request_no,
+                    account_no_index=row.account_no_index,
+                    status="opened",
+                    opened_at=occurred_at,
+                )
+            )
+        return number, bank_request_no
+
+    async def ended(
+        self, platform_no: str, verification_no: str, number: int, *, was_sent: bool, occurred_at: datetime
+    ) -> AccountVerification:
+        """Record that a sending was made, or that the bank did not make it; a second time changes nothing."""
+        async with transaction(self._reader) as session:
+            row = await self._verifications.locked(session, platform_no, verification_no)
+            sending = await session.get_one(VerificationSendingRow, (platform_no, verification_no, number))
+            if sending.status == "opened":
+                sending.status = "sent" if was_sent else "failed"
+                if was_sent and row.status in (VerificationStatus.ASKED, VerificationStatus.SENT):
+                    row.status = VerificationStatus.SENT.value
+                    row.expires_at = occurred_at + VALID_FOR[VerificationMethod(row.method)]
+                    await tell_verification(
+                        session, row, f"sent:{number}", occurred_at=occurred_at, body={"sendings": number}
+                    )
+        return verification_of(row)
+
+    async def returned(self, platform_no: str, bank_request_no: str, *, occurred_at: datetime) -> str | None:
+        """Which verification a micro-deposit was sent for, None for none; it ends when its newest one is returned."""
+        query = select(VerificationSendingRow).where(VerificationSendingRow.bank_request_no == bank_request_no)
+        async with transaction(self._reader) as session:
+            sending = (await session.exec(query)).one_or_none()
+            if sending is None or sending.platform_no != platform_no:
+                return None
+            row = await self._verifications.locked(session, platform_no, sending.verification_no)
+            newest = await newest_sent(session, platform_no, sending.verification_no)
+            if newest is not None and newest.number == sending.number:
+                await self._verifications.end_within(
+                    session, row, VerificationStatus.RETURNED, reason="returned", occurred_at=occurred_at
+                )
+        return row.verification_no
+
+    async def paid_for(self, platform_no: str, bank_request_no: str) -> str | None:
+        """Which verification a micro-deposit of this number at the bank was sent for, None for none."""
+        query = select(VerificationSendingRow.verification_no).where(
+            VerificationSendingRow.platform_no == platform_no,
+            VerificationSendingRow.bank_request_no == bank_request_no,
+        )
+        async with self._reader.session() as session:
+            return (await session.exec(query)).one_or_none()
+
+    async def _sendings(
+        self, session: AsyncSession, platform_no: str, account_no_index: bytes
+    ) -> list[VerificationSendingRow]:
+        query = select(VerificationSendingRow).where(
+            VerificationSendingRow.platform_no == platform_no,
+            VerificationSendingRow.account_no_index == account_no_index,
+        )
+        return list((await session.exec(query)).all())
+
+
+async def newest_sent(session: AsyncSession, platform_no: str, verification_no: str) -> VerificationSendingRow | None:
+    """The sending that the account's holder is to answer."""
+    query = (
+        select(VerificationSendingRow)
+        .where(
+            VerificationSendingRow.platform_no == platform_no,
+            VerificationSendingRow.verification_no == verification_no,
+            VerificationSendingRow.status == "sent",
+        )
+        .order_by(col(VerificationSendingRow.number).desc())
+        .limit(1)
+    )
+    return (await session.exec(query)).one_or_none()
+
+
+async def _require_own_money(session: AsyncSession, platform_no: str) -> None:
+    free = await run(session, _FREE_OWN_FEN, platform_no=platform_no, each_fen=MICRO_DEPOSIT_MAX_FEN)
+    if free[0].free_fen < MICRO_DEPOSIT_MAX_FEN:
+        raise Refused(
+            "insufficient_balance",
+            "A micro-deposit is paid from the platform's own sub-account, which does not hold 0.50 yuan for it: "
+            "transfer money from the platform's own bank account first.",
+            {"account": "own", "needed_fen": MICRO_DEPOSIT_MAX_FEN},
+        )

@@ -1,0 +1,1 @@
+"""What stands before a collection: mandates and their debits, codes of payers, links to cashiers."""

@@ -1,0 +1,1 @@
+"""Members: who they are, what changed, their identity checks and payment passwords."""

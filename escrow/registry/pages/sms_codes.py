@@ -1,0 +1,97 @@
+"""One-time codes sent by SMS for a link: six digits, kept as keyed digests, counted by the database."""
+
+import hmac
+import secrets
+
+from escrow.domain.errors import Refused
+from escrow.domain.platforms.hosted_pages import CODE_TRIES, CODE_VALID_FOR, CODES_PER_DAY, CODES_PER_LINK
+from escrow.ledger.engine import Reader
+from escrow.ledger.personal_data import PersonalDataBox
+from escrow.ledger.transactions import one_at_a_time, run, transaction
+from escrow.registry.pages.page_links import PageLink, PageLinks
+
+_SENT = """
+SELECT count(*) FILTER (WHERE link_id = :link_id) AS of_link,
+    count(*) FILTER (WHERE sent_at > books_now(:platform_no) - interval '24 hours') AS of_day,
+    bool_or(link_id = :link_id AND request_no = :request_no AND :request_no <> '') AS repeated
+FROM sms_code WHERE platform_no = :platform_no AND member_no = :member_no
+"""
+_KEEP = """
+INSERT INTO sms_code (link_id, number, platform_no, member_no, request_no, code_digest, tries, sent_at, expires_at)
+SELECT :link_id, :number, p.no, :member_no, :request_no, :code_digest, 0, books_now(p.no), books_now(p.no) + :valid_for
+FROM (SELECT CAST(:platform_no AS text) AS no) p
+"""
+_COUNT_TRY = """
+UPDATE sms_code SET tries = tries + 1
+WHERE link_id = :link_id AND number = (SELECT max(number) FROM sms_code WHERE link_id = :link_id)
+    AND tries < :tries AND expires_at > books_now(platform_no)
+RETURNING code_digest, tries
+"""
+
+
+class SmsCodes:
+    """Makes and checks codes.
+
+    Args:
+        reader: the ledger's connections.
+        box: its index key digests the codes, so that a copy of the database alone does not tell them.
+        links: what the codes are for.
+    """
+
+    def __init__(self, reader: Reader, box: PersonalDataBox, links: PageLinks) -> None:
+        self._reader = reader
+        self._box = box
+        self._links = links
+
+    async def make(self, link: PageLink, *, request_no: str = "") -> tuple[int, str] | None:
+        """Make the link's next code: its number and the code, for nobody but the member's mobile.
+
+        Args:
+            request_no: the platform's number where it relays codes; None is answered when it was asked for before.
+
+        Raises:
+            Refused: `sms_code_limit`, with the limit that is reached.
+        """
+        code = f"{secrets.randbelow(1_000_000):06}"
+        async with transaction(self._reader) as session:
+            await one_at_a_time(session, f"sms-code/{link.platform_no}/{link.member_no}")
+            known = {"link_id": link.link_id, "platform_no": link.platform_no, "member_no": link.member_no}
+            sent = (await run(session, _SENT, **known, request_no=request_no))[0]
+            if sent.repeated:
+                return None
+            if sent.of_link >= CODES_PER_LINK or sent.of_day >= CODES_PER_DAY:
+                limit = "link" if sent.of_link >= CODES_PER_LINK else "day"
+                raise Refused("sms_code_limit", "No more codes are sent now.", {"per": limit})
+            number = sent.of_link + 1
+            await run(
+                session,
+                _KEEP,
+                **known,
+                number=number,
+                request_no=request_no,
+                code_digest=self._digest(link, code),
+                valid_for=CODE_VALID_FOR,
+            )
+            await self._links.tell(session, link, "code_made", number=number)
+        return number, code
+
+    async def verify(self, link: PageLink, code: str) -> None:
+        """Return when `code` is the link's newest; every try counts, however many come at once.
+
+        Raises:
+            Refused: `sms_code_wrong` with `tries_left`, or `sms_code_none`: none is valid now, or its tries are spent.
+        """
+        async with transaction(self._reader) as session:
+            counted = await run(session, _COUNT_TRY, link_id=link.link_id, tries=CODE_TRIES)
+        if not counted:
+            raise Refused("sms_code_none", "No code is valid now: it expired, its tries are spent, or none was sent.")
+        if not hmac.compare_digest(counted[0].code_digest, self._digest(link, code)):
+            raise Refused("sms_code_wrong", "The code is wrong.", {"tries_left": CODE_TRIES - counted[0].tries})
+
+    async def was_sent(self, link: PageLink) -> bool:
+        """Whether any code was sent for the link."""
+        async with transaction(self._reader) as session:
+            return bool(await run(session, "SELECT 1 FROM sms_code WHERE link_id = :id LIMIT 1", id=link.link_id))
+
+    def _digest(self, link: PageLink, code: str) -> bytes:
+        return self._box.blind_index(code, field=f"{link.platform_no}/sms_code/{link.link_id}")

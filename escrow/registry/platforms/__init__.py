@@ -1,0 +1,1 @@
+"""Platforms: opened from a file, configured, with their accesses, operators and limits."""

@@ -1,0 +1,1 @@
+"""Suspense money that two operators pay out."""
