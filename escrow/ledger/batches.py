@@ -11,6 +11,11 @@ from escrow.domain.requests import content_hash
 
 _Row = dict[str, Any]
 _Deadline = tuple[str, str]
+_Object = tuple[str, str, str]
+_LISTS = (
+    "postings", "accounts", "lines", "objects", "events", "deadlines", "claims", "bases", "stands_on", "counters",
+    "answered",
+)  # fmt: skip
 
 
 def batch_document(postings: Sequence[Posting]) -> str:
@@ -37,13 +42,25 @@ def deadlines_stood_on(posting: Posting) -> set[_Deadline]:
     return {(posting.platform_no, basis.reference) for basis in posting.bases if basis.kind == "deadline"}
 
 
+def objects_written(posting: Posting) -> set[_Object]:
+    """The objects that a posting changes."""
+    return {(posting.platform_no, change.kind, change.object_no) for change in posting.changes}
+
+
+def objects_stood_on(posting: Posting) -> set[_Object]:
+    """The objects whose versions a posting stands on.
+
+    A batch compares all versions before it changes any object, so such a posting shares none with another that
+    changes what it has read.
+    """
+    return {(posting.platform_no, read.kind, read.object_no) for read in posting.stands_on}
+
+
 class _Batch:
     """Collects the lists while postings are added."""
 
     def __init__(self) -> None:
-        self.lists: dict[str, list[_Row]] = {
-            name: [] for name in ("postings", "accounts", "lines", "objects", "events", "deadlines", "claims", "bases")
-        }
+        self.lists: dict[str, list[_Row]] = {name: [] for name in _LISTS}
         self._accounts: dict[AccountKey, int] = {}
         self._objects: dict[tuple[str, str, str], _Row] = {}
         self._deadlines: dict[tuple[str, str, str, str], _Row] = {}
@@ -60,6 +77,8 @@ class _Batch:
                 "recipe": entry.recipe if entry else None,
                 "bank_serial_no": entry.bank_serial_no if entry else "",
                 "effective_date": entry.effective_date.isoformat() if entry and entry.effective_date else None,
+                "answer": None if posting.answer is None else dict(posting.answer),
+                "day": posting.accounting_day.isoformat() if posting.accounting_day else None,
             }
         )
         if entry is not None:
@@ -74,6 +93,24 @@ class _Batch:
                 self.lists["deadlines"].append(row)
             self._deadlines[key]["due_at"] = deadline.due_at.isoformat() if deadline.due_at else None
         self.lists["claims"] += [{"posting": number, "name": name} for name in posting.claims]
+        self.lists["stands_on"] += [
+            {"posting": number, "kind": read.kind, "object_no": read.object_no, "version": read.version}
+            for read in posting.stands_on
+        ]
+        self.lists["counters"] += [
+            {
+                "posting": number,
+                "name": use.name,
+                "add_fen": use.add_fen,
+                "maximum_fen": use.maximum_fen,
+                "limit": use.limit,
+            }
+            for use in posting.counters
+        ]
+        consents = [basis.reference for basis in posting.bases if basis.kind == "consent"]
+        self.lists["answered"] += [
+            {"posting": number, "consent_no": consent_no} for consent_no in (*consents, *posting.answers)
+        ]
         for basis in posting.bases:
             self.lists["bases"].append(
                 {
@@ -121,12 +158,14 @@ class _Batch:
                 "kind": change.kind,
                 "object_no": change.object_no,
                 "body": {},
+                "replaces": False,
                 "changes": 0,
                 "new_nth": 0,
             }
             self.lists["objects"].append(merged)
         merged["status"] = change.status
-        merged["body"] = {**merged["body"], **change.body}
+        merged["body"] = dict(change.body) if change.replaces else {**merged["body"], **change.body}
+        merged["replaces"] = merged["replaces"] or change.replaces
         merged["changes"] += 1
         if change.must_be_new:
             merged["new_nth"] = merged["changes"]
@@ -137,6 +176,6 @@ class _Batch:
                 "nth": merged["changes"],
                 "event_type": change.event_type,
                 "status": change.status,
-                "body": dict(change.body),
+                "body": dict(change.body if change.event is None else change.event),
             }
         )

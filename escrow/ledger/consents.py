@@ -19,6 +19,9 @@ from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.tables import BasisUse, ConsentRow
 
+#: How a party is recognised for which its platform vouches.
+PLATFORM_KEY = "platform_key"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewConsent:
@@ -32,6 +35,9 @@ class NewConsent:
         text_version: version of the text that was shown.
         remote_address: where the consent came from, empty when unknown.
         valid_for: how long it may be used from now on, by the books' time.
+        asked: whether it is a command that its object is to take up, and no evidence for later alone.
+        config_version: version of the platform's configuration that was in force; its terms hold for every repeat.
+        note: for operators; no part of what is consented to.
     """
 
     platform_no: str
@@ -42,9 +48,12 @@ class NewConsent:
     given_by: str
     terms: Mapping[str, Any]
     valid_for: timedelta
-    method: str = "platform_key"
+    method: str = PLATFORM_KEY
     text_version: str = "1"
     remote_address: str = ""
+    asked: bool = False
+    config_version: int | None = None
+    note: str = ""
 
     @property
     def operation_hash(self) -> str:
@@ -80,6 +89,7 @@ class Consent:
     expires_at: datetime
     voided_at: datetime | None
     outcome: dict[str, Any] | None
+    config_version: int | None
     used_by: str | None
 
 
@@ -89,16 +99,25 @@ _STORED_FIELDS = tuple(item.name for item in fields(Consent) if item.name != "us
 async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, bool]:
     """Record a consent; the flag says whether it is new. The same content again gives the row already there.
 
+    A command that was refused is judged anew: what the platform vouches for it may say again, under the same number.
+
     Raises:
         Refused: `request_no_reused`, the number was used for another consent.
     """
     new = await reader.row(
-        "INSERT INTO consent (platform_no, consent_no, content_hash, object_kind, object_no, operation, given_by,"
-        " terms, operation_hash, method, text_version, remote_address, recorded_at, expires_at)"
-        " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, books_now($1), books_now($1) + $13"
-        " ON CONFLICT DO NOTHING RETURNING *",
+        "INSERT INTO consent AS known (platform_no, consent_no, content_hash, object_kind, object_no, operation,"
+        " given_by, terms, operation_hash, method, text_version, remote_address, asked, config_version, note,"
+        " recorded_at, expires_at)"
+        " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, books_now($1), books_now($1) + $16"
+        " ON CONFLICT (platform_no, consent_no) DO UPDATE SET voided_at = NULL, outcome = NULL,"
+        " recorded_at = excluded.recorded_at, expires_at = excluded.expires_at, asked = excluded.asked,"
+        " config_version = excluded.config_version, note = excluded.note"
+        " WHERE excluded.asked AND known.voided_at IS NOT NULL AND known.method = $17"
+        " AND known.content_hash = excluded.content_hash"
+        " RETURNING *",
         *_columns(consent).values(),
         consent.valid_for,
+        PLATFORM_KEY,
     )
     if new is not None:
         return Consent(**{name: new[name] for name in _STORED_FIELDS}, used_by=None), True
@@ -140,6 +159,9 @@ def _columns(consent: NewConsent) -> dict[str, Any]:
         "method": consent.method,
         "text_version": consent.text_version,
         "remote_address": consent.remote_address,
+        "asked": consent.asked,
+        "config_version": consent.config_version,
+        "note": consent.note,
     }
 
 
@@ -191,6 +213,7 @@ async def void_consent(
             return False
         if row.voided_at is None:
             row.voided_at = await books_now_within(session, platform_no)
+        row.asked = False
         if outcome is not None and row.outcome is None:
             row.outcome = dict(outcome)
         return True
@@ -226,5 +249,6 @@ def _consent(row: ConsentRow, *, used_by: str | None) -> Consent:
         expires_at=row.expires_at,
         voided_at=row.voided_at,
         outcome=row.outcome,
+        config_version=row.config_version,
         used_by=used_by,
     )

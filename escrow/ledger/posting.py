@@ -20,7 +20,13 @@ import structlog
 
 from escrow.domain.errors import EscrowError, LedgerUnavailable, Refused
 from escrow.domain.money.journal import Posting, Receipt
-from escrow.ledger.batches import batch_document, deadlines_moved, deadlines_stood_on
+from escrow.ledger.batches import (
+    batch_document,
+    deadlines_moved,
+    deadlines_stood_on,
+    objects_stood_on,
+    objects_written,
+)
 from escrow.ledger.connections import CONNECTION_LOST, connect
 
 _REFUSAL: Final = "ES001"
@@ -49,6 +55,7 @@ async def post_on(connection: asyncpg.Connection, postings: Sequence[Posting]) -
             entry_id=entry_id,
             accounting_day=date.fromisoformat(day),
             repeated=receipts["repeated"],
+            answer=receipts.get("answer"),
         )
         for posting, entry_id, day in zip(postings, receipts["entry_ids"], receipts["days"], strict=True)
     ]
@@ -134,14 +141,21 @@ class LedgerWriter:
     def _next_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
         moved: set[tuple[str, str]] = set()
+        written: set[tuple[str, str, str]] = set()
+        read: set[tuple[str, str, str]] = set()
         while self._waiting and len(batch) < _LARGEST_BATCH:
             waiting = self._waiting[0]
             if moved and not moved.isdisjoint(deadlines_stood_on(waiting.posting)):
+                break
+            writes, reads = objects_written(waiting.posting), objects_stood_on(waiting.posting)
+            if not (written.isdisjoint(reads) and read.isdisjoint(writes)):
                 break
             self._waiting.popleft()
             if not waiting.answer.done():  # done: the caller gave up before it was sent
                 batch.append(waiting)
                 moved |= deadlines_moved(waiting.posting)
+                written |= writes
+                read |= reads
         return batch
 
     async def _write(self, batch: Sequence[_Waiting]) -> None:

@@ -101,6 +101,7 @@ class Request(SQLModel, table=True):
     entry_id: int | None = _big(nullable=True)
     accounting_day: date
     recorded_at: datetime = _time(server_default=_NOW)
+    answer: dict[str, Any] | None = _json(nullable=True)
 
 
 class Recipe(SQLModel, table=True):
@@ -212,7 +213,10 @@ class ConsentRow(SQLModel, table=True):
     """Evidence of who agreed to what, when, from where, by which text."""
 
     __tablename__ = "consent"
-    __table_args__ = (Index("consent_object", "object_no", "object_kind", "platform_no"),)
+    __table_args__ = (
+        Index("consent_object", "object_no", "object_kind", "platform_no"),
+        Index("consent_asked", "object_no", "object_kind", "platform_no", postgresql_where=text("asked")),
+    )
 
     platform_no: str = _text(primary_key=True)
     consent_no: str = _text(primary_key=True)
@@ -230,6 +234,9 @@ class ConsentRow(SQLModel, table=True):
     expires_at: datetime = _time()
     voided_at: datetime | None = _time(nullable=True)
     outcome: dict[str, Any] | None = _json(nullable=True)
+    asked: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    config_version: int | None = None
+    note: str = _text(server_default=_EMPTY)
 
 
 class BasisUse(SQLModel, table=True):
@@ -251,6 +258,16 @@ class Claim(SQLModel, table=True):
     platform_no: str = _text(primary_key=True)
     name: str = _text(primary_key=True)
     request_no: str = _text()
+
+
+class CounterRow(SQLModel, table=True):
+    """A sum over several objects that a posting may not take above its maximum, such as what a member pays on a day."""
+
+    __tablename__ = "counter"
+
+    platform_no: str = _text(primary_key=True)
+    name: str = _text(primary_key=True)
+    amount_fen: int = _big()
 
 
 class BankLineRow(SQLModel, table=True):

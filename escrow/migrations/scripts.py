@@ -22,5 +22,5 @@ def run_sql_file(name: str) -> None:
 def sql_functions(name: str) -> dict[str, str]:
     """The functions in `sql/{name}` by their names, each as a statement that makes it as it stands there."""
     script = (_FOLDER / name).read_text(encoding="utf-8")
-    found = re.findall(r"^CREATE (FUNCTION (\w+)\(.*?^END \$\$;)$", script, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^CREATE (?:OR REPLACE )?(FUNCTION (\w+)\(.*?^END \$\$;)$", script, re.MULTILINE | re.DOTALL)
     return {function: f"CREATE OR REPLACE {text}" for text, function in found}

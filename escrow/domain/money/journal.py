@@ -62,6 +62,8 @@ class Change:
         status: the object's status after the change.
         body: top-level keys to set in the object's document, JSON-compatible, no personal data.
         must_be_new: refuse with `object_exists` when the object is already there.
+        replaces: `body` is the whole document, and what stood there before is gone.
+        event: what the event says of the change; `body` when it is None.
     """
 
     kind: str
@@ -70,6 +72,8 @@ class Change:
     status: str
     body: Mapping[str, Any] = field(default_factory=dict)
     must_be_new: bool = False
+    replaces: bool = False
+    event: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,31 @@ class DeadlineChange:
     object_no: str
     name: str
     due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandsOn:
+    """An object that was read for a posting, with its version; 0 for one that must not exist yet."""
+
+    kind: str
+    object_no: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterUse:
+    """What a posting adds to a sum over several objects, such as a member's limit of a day.
+
+    Args:
+        add_fen: may be negative, for what came to nothing; the sum never falls below zero.
+        maximum_fen: refused with `limit_exceeded` when the sum were above it; None for no limit.
+        limit: field of the configuration that sets the maximum, e.g. `limits.payments_per_day_fen`.
+    """
+
+    name: str
+    add_fen: int
+    maximum_fen: int | None
+    limit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +124,11 @@ class Posting:
         entry: money, or None when only objects change.
         claims: names of what can come true once only, e.g. `order/D-1001/unpaid`; a posting that names what another
             has claimed is refused with `claim_taken`.
+        stands_on: versions of what was read for it; what differs is refused with `moved` before anything else.
+        accounting_day: the day that was open when it was read; another one is `moved`. None for whichever is open.
+        counters: what it uses of sums with a maximum.
+        answer: what its caller is told, kept for repeats.
+        answers: numbers of recorded commands that are answered by it, beside the consents that it uses up.
     """
 
     platform_no: str
@@ -106,13 +140,22 @@ class Posting:
     deadlines: tuple[DeadlineChange, ...] = ()
     bases: tuple[Basis, ...] = ()
     claims: tuple[str, ...] = ()
+    stands_on: tuple[StandsOn, ...] = ()
+    accounting_day: date | None = None
+    counters: tuple[CounterUse, ...] = ()
+    answer: Mapping[str, Any] | None = None
+    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What the ledger answers to a posting; the same for ever for one request number."""
+    """What the ledger answers to a posting; the same for ever for one request number.
+
+    `answer` is the stored one of a posting that repeats another.
+    """
 
     request_no: str
     entry_id: int | None
     accounting_day: date
     repeated: bool
+    answer: Mapping[str, Any] | None = None

@@ -1,0 +1,34 @@
+"""Books that can decide: versions that a posting stands on, stored answers, commands as asked, counters with a maximum.
+
+Revision ID: 0011
+Revises: 0010
+"""
+
+from alembic import op
+
+from escrow.migrations.scripts import run_sql_file, sql_functions
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add what decisions are posted with, and bring what the first release booked into that shape."""
+    run_sql_file("0011_deciding.sql")
+
+
+def downgrade() -> None:
+    """Post without versions, answers and counters again; the claims of releases stay, they are true."""
+    before = sql_functions("0010_books_time.sql")
+    for function in ("post_changes", "post_batch"):
+        op.execute(before[function])
+    op.execute("DROP FUNCTION require_unmoved(jsonb, text[])")
+    op.execute("DROP FUNCTION use_counters(jsonb, text[])")
+    op.execute("DELETE FROM deadline WHERE object_kind = 'order' AND name = 'stage'")
+    op.execute("DROP TABLE counter")
+    op.execute("DROP INDEX consent_asked")
+    for column in ("asked", "config_version", "note"):
+        op.execute(f"ALTER TABLE consent DROP COLUMN {column}")
+    op.execute("ALTER TABLE request DROP COLUMN answer")
