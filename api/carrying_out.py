@@ -3,18 +3,19 @@
 from datetime import timedelta
 from typing import Any
 
-from api import account_consents, commands
-from api.batch_bodies import BatchOpening, BatchOrder
-from api.batch_payments import pay_together
-from api.collecting import Collecting
+from api.collections.batch_bodies import BatchOpening, BatchOrder
+from api.collections.batch_payments import pay_together
+from api.collections.collecting import Collecting
+from api.collections.direct_payments import DirectPaymentOpening, collect
+from api.collections.mandates import MandateOpening, sign
 from api.dependencies import Services
-from api.direct_payments import DirectPaymentOpening, collect
-from api.mandates import MandateOpening, sign
 from api.member_consents import PAGE_TEXT_VERSION
-from api.members import close
-from api.payments import PaymentOpening, pay
-from api.withdrawal_bodies import WithdrawalOpening
-from api.withdrawals import withdraw
+from api.members import account_consents
+from api.members.routes import close
+from api.orders import commands
+from api.transfers.payments import PaymentOpening, pay
+from api.withdrawals.bodies import WithdrawalOpening
+from api.withdrawals.routes import withdraw
 from escrow.domain.errors import Refused
 from escrow.domain.orders.states import OrderCommand
 from escrow.domain.platforms.hosted_pages import LinkOutcome

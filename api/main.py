@@ -9,40 +9,22 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from temporalio.client import Client
 
-from api import (
-    account_verifications,
-    accounts,
-    authorisations,
-    bank_accounts,
-    bank_callbacks,
-    batch_payments,
-    configuration,
-    direct_payments,
-    events,
-    health,
-    identity_checks,
-    mandates,
-    members,
-    orders,
-    payer_codes,
-    payment_password_links,
-    payments,
-    platform,
-    problems,
-    sandbox,
-    statements,
-    suspense,
-    suspense_returns,
-    top_ups,
-    withdrawals,
-)
+from api import authorisations, bank_callbacks, health, problems, sandbox
+from api.books import accounts, events, statements
+from api.collections import batch_payments, direct_payments, mandates, payer_codes, top_ups
 from api.dependencies import Services
-from api.functions import PREFIX, refuse_switched_off
 from api.later import Later
 from api.member_consents import AwaitsMember, on_awaits_member
+from api.members import account_verifications, bank_accounts, identity_checks, payment_password_links
+from api.members import routes as members
 from api.metrics import CallMetrics, MeasureCalls
+from api.orders import routes as orders
 from api.pages import cashier, page
+from api.platforms import configuration, platform
+from api.platforms.functions import PREFIX, refuse_switched_off
 from api.processes import Processes
+from api.transfers import payments, suspense, suspense_returns
+from api.withdrawals import routes as withdrawals
 from escrow.channels.protocols import Sms
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.domain.errors import EscrowError

@@ -11,8 +11,8 @@ from typing import Self
 from fastapi import APIRouter, Depends, Response, status
 from pydantic import AwareDatetime, Field, model_validator
 
-from api.commands import CONSENT_VALIDITY
 from api.dependencies import CallerPlatform, Services, UsedServices
+from api.orders.commands import CONSENT_VALIDITY
 from api.problems import ALWAYS, problems
 from api.schemas import Body, Number, RequestNumber, Time, View
 from escrow.channels.sandbox_bank.steering import SandboxSteering

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from api.commands import known_order
 from api.dependencies import Services
-from api.order_views import contract_of, order_view
+from api.orders.commands import known_order
+from api.orders.views import contract_of, order_view
 from api.pages.texts import Texts
 from escrow.domain.members.account_operations import UNBIND
 from escrow.domain.members.identity_numbers import mask

@@ -7,10 +7,10 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
+from api.collections.direct_payments import direct_pay_in_no
 from api.dependencies import Services, UsedServices
-from api.direct_payments import direct_pay_in_no
 from api.member_consents import has_page, outcome_of
-from api.mobiles import mobile_of
+from api.members.mobiles import mobile_of
 from api.pages import security
 from api.pages.deeds import Mistake, do_what_was_asked
 from api.pages.facts import facts_of

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.functions import NOW, OF_THE_ORDER
+from api.platforms.functions import NOW, OF_THE_ORDER
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.functions import Function

@@ -7,7 +7,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from api.order_views import contract_of
+from api.orders.views import contract_of
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import get_object
 from escrow.stack.up import Stack

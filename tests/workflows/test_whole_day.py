@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from api.transfers import transfer_consent, transfer_of
+from api.transfers.transfers import transfer_consent, transfer_of
 from escrow.commands.verify_channels import channel_differences
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.money.accounts import Purpose

@@ -5,9 +5,9 @@ from datetime import date
 from fastapi import APIRouter, Request, Response, status
 from pydantic import Field, model_validator
 
-from api.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
+from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, RequestNumber, Time, View
 from api.waiting import until

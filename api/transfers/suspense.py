@@ -8,7 +8,7 @@ from pydantic import Field
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, Time, View
-from api.transfers import known_transfer, made, transfer_consent, transfer_of
+from api.transfers.transfers import known_transfer, made, transfer_consent, transfer_of
 from escrow.domain.money.accounts import Purpose
 from escrow.domain.transfers.moves import TransferKind
 from escrow.ledger.balances import list_accounts

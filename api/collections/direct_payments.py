@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from fastapi import APIRouter, Request, Response, status
 from pydantic import Field
 
-from api.collecting import COLLECTING_PROBLEMS, Collecting, consent_to_collect, require_payer
-from api.commands import CONSENT_VALIDITY, keep_refusal, known_order, raise_kept_refusal
+from api.collections.collecting import COLLECTING_PROBLEMS, Collecting, consent_to_collect, require_payer
+from api.collections.top_ups import TopUpView, shown_to_payer, top_up_view
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
-from api.order_views import contract_of, terms_of
+from api.orders.commands import CONSENT_VALIDITY, keep_refusal, known_order, raise_kept_refusal
+from api.orders.views import contract_of, terms_of
 from api.problems import problems
 from api.schemas import Number, PathNumber, RequestNumber
-from api.top_ups import TopUpView, shown_to_payer, top_up_view
 from api.waiting import appeared
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis

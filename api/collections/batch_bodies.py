@@ -5,10 +5,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from api.collecting import Collecting
+from api.collections.collecting import Collecting
+from api.collections.top_ups import TopUpView, top_up_view
 from api.dependencies import Services
 from api.schemas import AmountFen, BalanceFen, Body, Number, Time, View
-from api.top_ups import TopUpView, top_up_view
 from escrow.domain.collections.batch_payments import (
     BATCH_PAYMENT,
     MOST_ORDERS,

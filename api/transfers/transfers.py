@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from api.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.dependencies import Services
+from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.waiting import appeared
 from escrow.domain.errors import Refused
 from escrow.domain.requests import derived

@@ -3,12 +3,12 @@
 from fastapi import APIRouter
 from pydantic import Field
 
+from api.collections.direct_payments import direct_pay_in_no
+from api.collections.top_ups import TopUpView, top_up_view
 from api.dependencies import CallerPlatform, Services, UsedServices
-from api.direct_payments import direct_pay_in_no
 from api.problems import problems
 from api.schemas import Body, PathNumber, RequestNumber, View
 from api.temporal_calls import WorkflowEnded
-from api.top_ups import TopUpView, top_up_view
 from api.waiting import until
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.pay_ins import PayInStatus

@@ -5,11 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import Field
 
-from api import commands
-from api.contracts import contract_of_opening
 from api.dependencies import CallerPlatform, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
-from api.order_bodies import (
+from api.orders import commands
+from api.orders.bodies import (
     CommandAnswer,
     CommandBody,
     ConsentBody,
@@ -18,7 +17,8 @@ from api.order_bodies import (
     OrderPage,
     OrderView,
 )
-from api.order_views import contract_of, order_view
+from api.orders.opening import contract_of_opening
+from api.orders.views import contract_of, order_view
 from api.problems import problems
 from api.schemas import PageQuery, PathNumber
 from escrow.domain.errors import Refused

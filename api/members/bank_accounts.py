@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import Field
 
-from api import account_consents
 from api.dependencies import CallerPlatform, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
+from api.members import account_consents
 from api.problems import problems
 from api.schemas import Body, Line, Number, PathNumber, RequestNumber, Time, View
 from escrow.domain.members.identity_numbers import mask

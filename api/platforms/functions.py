@@ -27,7 +27,8 @@ NOW: Mapping[Function, tuple[Endpoint, ...]] = {
     Function.HOSTED_PAGES: (("POST", "/v1/members/{member_no}/payment-password-links"),),
 }
 
-#: Decided by the configuration that the order was opened under, since running orders keep theirs: see `api.commands`.
+#: Decided by the configuration that the order was opened under, since running orders keep theirs: see
+#: `api.orders.commands`.
 OF_THE_ORDER: Mapping[Function, tuple[Endpoint, ...]] = {
     Function.DIRECT_PAYMENT: (("POST", "/v1/orders/{order_no}/direct-payments"),),
     Function.BALANCE_PAYMENT: (("POST", "/v1/orders/{order_no}/pay"), ("POST", "/v1/orders/{order_no}/consents")),

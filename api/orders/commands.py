@@ -12,8 +12,8 @@ from typing import Any
 
 from api.dependencies import Services
 from api.member_consents import consent_of
-from api.order_bodies import CommandAnswer
-from api.order_views import contract_of, order_view, terms_of
+from api.orders.bodies import CommandAnswer
+from api.orders.views import contract_of, order_view, terms_of
 from api.problems import OrderBusy, TemporalUnavailable
 from api.temporal_calls import WorkflowEnded
 from api.waiting import appeared, until

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response, status
 from pydantic import Field
 
-from api.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
+from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.problems import problems
 from api.schemas import PageQuery
 from api.waiting import appeared
-from api.withdrawal_bodies import AttemptView, WithdrawalOpening, WithdrawalPage, WithdrawalView
+from api.withdrawals.bodies import AttemptView, WithdrawalOpening, WithdrawalPage, WithdrawalView
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import Deed, require_may
 from escrow.domain.money.journal import Basis

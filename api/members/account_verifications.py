@@ -6,9 +6,9 @@ from fastapi import APIRouter, Response, status
 from pydantic import Field
 
 from api.catalogue import CATALOGUE
-from api.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.dependencies import CallerPlatform, Services, UsedServices
-from api.identity_checks import ConsentGiven
+from api.members.identity_checks import ConsentGiven
+from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.problems import problems
 from api.schemas import Body, PathNumber, RequestNumber, Time, View
 from api.temporal_calls import WorkflowEnded

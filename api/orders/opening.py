@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from api.order_bodies import OrderOpening
+from api.orders.bodies import OrderOpening
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import Deed, require_may
 from escrow.domain.orders.milestones import decoration_stages, plan

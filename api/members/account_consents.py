@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.dependencies import Services
 from api.member_consents import consent_of
+from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from escrow.domain.errors import Refused
 from escrow.domain.members.account_operations import BIND, UNBIND, binding_terms, unbinding_terms
 from escrow.domain.members.identity_numbers import mask

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import AwareDatetime, Field
 
-from api.collecting import COLLECTING_PROBLEMS, Collecting, require_payer
-from api.commands import keep_refusal, raise_kept_refusal
+from api.collections.collecting import COLLECTING_PROBLEMS, Collecting, require_payer
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import public_base
+from api.orders.commands import keep_refusal, raise_kept_refusal
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Line, Number, PageQuery, PathNumber, Time, View
 from api.waiting import appeared, until

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from api.order_bodies import MilestoneView, OrderView
+from api.orders.bodies import MilestoneView, OrderView
 from escrow.domain.errors import Refused
 from escrow.domain.orders.operations import milestone_terms, pay_terms
 from escrow.domain.orders.states import OrderCommand, OrderStatus, allowed_commands

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Response, status
 from pydantic import Field, IPvAnyAddress
 
-from api.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.dependencies import CallerPlatform, Services, UsedServices
+from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.problems import problems
 from api.schemas import BalanceFen, Body, Line, PathNumber, RequestNumber, Time, View
 from escrow.domain.errors import Refused

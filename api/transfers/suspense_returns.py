@@ -3,13 +3,13 @@
 from fastapi import APIRouter, Request, Response, status
 from pydantic import Field
 
-from api.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.dependencies import CallerPlatform, Services, UsedServices
+from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.problems import problems
 from api.schemas import AmountFen, Body, Number
-from api.suspense import CreditNumber
-from api.withdrawal_bodies import WithdrawalView
-from api.withdrawals import keep_if_refused, sent_off, withdrawal_view
+from api.transfers.suspense import CreditNumber
+from api.withdrawals.bodies import WithdrawalView
+from api.withdrawals.routes import keep_if_refused, sent_off, withdrawal_view
 from escrow.domain.errors import Refused
 from escrow.domain.members.identity_numbers import is_cnaps_code
 from escrow.domain.money.journal import Basis

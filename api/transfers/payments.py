@@ -3,12 +3,12 @@
 from fastapi import APIRouter, Request, Response, status
 from pydantic import Field
 
-from api.commands import keep_refusal
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
+from api.orders.commands import keep_refusal
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, Time, View
-from api.transfers import known_transfer, made, transfer_consent, transfer_of
+from api.transfers.transfers import known_transfer, made, transfer_consent, transfer_of
 from escrow.domain.errors import Refused
 from escrow.domain.platforms.authorisations import AuthorisedOperation
 from escrow.domain.platforms.config import Settlement

@@ -5,15 +5,15 @@ from datetime import timedelta
 
 from fastapi import APIRouter, Request, Response, status
 
-from api.batch_bodies import BatchOpening, BatchPaymentView, batch_view, known_batch
-from api.collecting import COLLECTING_PROBLEMS, consent_to_collect, require_payer
-from api.commands import CONSENT_VALIDITY, keep_refusal, known_order, raise_kept_refusal
+from api.collections.batch_bodies import BatchOpening, BatchPaymentView, batch_view, known_batch
+from api.collections.collecting import COLLECTING_PROBLEMS, consent_to_collect, require_payer
+from api.collections.top_ups import shown_to_payer
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
-from api.order_views import contract_of
+from api.orders.commands import CONSENT_VALIDITY, keep_refusal, known_order, raise_kept_refusal
+from api.orders.views import contract_of
 from api.problems import problems
 from api.schemas import PathNumber
-from api.top_ups import shown_to_payer
 from api.waiting import appeared
 from escrow.domain.collections.batch_payments import (
     BATCH_PAYMENT,

@@ -1,0 +1,1 @@
+"""Members over HTTP: their identity, mobiles, payment passwords and bank accounts."""

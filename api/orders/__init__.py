@@ -1,0 +1,1 @@
+"""Orders over HTTP: opening, looking, and the commands of both sides."""

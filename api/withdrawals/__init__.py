@@ -1,0 +1,1 @@
+"""Withdrawals over HTTP: asked for and looked at."""
