@@ -71,8 +71,8 @@ from workflows.messages import (
     bank_watch_workflow_id,
 )
 from workflows.order import DecorationOrder
-from workflows.patience import WORKFLOW_TASK
 from workflows.pay_in import PayIn
+from workflows.timeouts import WORKFLOW_TASK
 from workflows.transfer import Transfer
 from workflows.withdrawal import Withdrawal
 
@@ -86,7 +86,7 @@ _ROUNDS_BETWEEN_LOOKS = 6
 #: How far ahead the working calendar should be known: a bounce horizon and a long holiday.
 _CALENDAR_AHEAD = timedelta(days=45)
 #: A ledger posting gives up before its activity's time-out, so that its outcome is reported, not guessed.
-_LEDGER_PATIENCE_SECONDS = 3.0
+_LEDGER_RETRY_SECONDS = 3.0
 #: How often a ledger that is away when the worker starts is asked again.
 _LEDGER_AWAITED_SECONDS = 1.0
 
@@ -225,7 +225,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as opened:
         writer = await LedgerWriter.start(
             settings.database_url,
-            patience_seconds=_LEDGER_PATIENCE_SECONDS,
+            retry_seconds=_LEDGER_RETRY_SECONDS,
             answer_seconds=settings.ledger_answer_seconds,
         )
         opened.push_async_callback(writer.close)

@@ -12,7 +12,7 @@ from activities.heartbeat import heartbeating
 from activities.settlements import Settlements
 from escrow.domain.errors import Refused
 from escrow.domain.members import verification_recipes
-from escrow.domain.members.states import MAY, Deed
+from escrow.domain.members.states import MAY, Permission
 from escrow.domain.money import recipes
 from escrow.domain.money.journal import Basis, Change, JournalEntry, Posting
 from escrow.domain.platforms.config import PlatformConfig
@@ -209,7 +209,7 @@ class BankLineActivities:
         if not config.functions.is_on(Function.OFFLINE_TRANSFER):
             return False
         status = (await self._members.statuses(holder.platform_no, holder.member_no))[holder.member_no]
-        return Deed.RECEIVE in MAY[status]
+        return Permission.RECEIVE in MAY[status]
 
     def _charge(self, line: StoredBankLine) -> JournalEntry:
         return recipes.bank_charge_booked(

@@ -29,7 +29,7 @@ from escrow.domain.collections.batch_payments import (
 from escrow.domain.collections.direct_payments import DirectPaid
 from escrow.domain.collections.methods import payment_booking_no
 from escrow.domain.errors import Refused
-from escrow.domain.members.states import Deed, deeds, require_may
+from escrow.domain.members.states import Permission, permissions, require_may
 from escrow.domain.money.funding import FundingLeg, direct_leg, draw
 from escrow.domain.money.journal import Receipt
 from escrow.domain.requests import derived
@@ -284,20 +284,20 @@ class BatchPaymentActivities:
         """Whoever began to close since the orders were opened neither pays nor is paid."""
         payees = {share.payee_no for share in batch.shares if share.payee_no}
         statuses = await self._members.statuses(batch.platform_no, batch.payer_no, *payees)
-        require_may(statuses[batch.payer_no], Deed.PAY, member_no=batch.payer_no)
+        require_may(statuses[batch.payer_no], Permission.PAY, member_no=batch.payer_no)
         for payee_no in payees:
-            require_may(statuses[payee_no], Deed.RECEIVE, member_no=payee_no)
+            require_may(statuses[payee_no], Permission.RECEIVE, member_no=payee_no)
 
     async def _still_payable(self, batch: BatchOrders) -> tuple[Share, ...]:
         """Shares of the orders that wait for their payment and whose payee may receive."""
         waiting = await batch.waiting(self._reader)
         payees = {share.payee_no for share in waiting if share.payee_no}
         statuses = await self._members.statuses(batch.platform_no, batch.payer_no, *payees)
-        require_may(statuses[batch.payer_no], Deed.PAY, member_no=batch.payer_no)
+        require_may(statuses[batch.payer_no], Permission.PAY, member_no=batch.payer_no)
         receiving = {
             payee_no
             for payee_no in payees
-            if Deed.RECEIVE in deeds(statuses[payee_no], identity_required_for_withdrawal=False)
+            if Permission.RECEIVE in permissions(statuses[payee_no], identity_required_for_withdrawal=False)
         }
         shares = tuple(share for share in waiting if not share.payee_no or share.payee_no in receiving)
         if not shares:

@@ -7,7 +7,7 @@ the ledger itself; these checks bind the rest of an input to what the books say.
 from temporalio import activity
 
 from escrow.domain.errors import Refused
-from escrow.domain.members.states import Deed, require_may
+from escrow.domain.members.states import Permission, require_may
 from escrow.domain.money.accounts import payout
 from escrow.domain.money.journal import Basis
 from escrow.domain.platforms.config import PlatformConfig
@@ -68,10 +68,10 @@ async def require_parties(members: Members, platform_no: str, *, owner_no: str, 
     Raises:
         Refused: `member_state`.
     """
-    parties = {owner_no: Deed.PAY, **({payee_no: Deed.RECEIVE} if payee_no else {})}
+    parties = {owner_no: Permission.PAY, **({payee_no: Permission.RECEIVE} if payee_no else {})}
     statuses = await members.statuses(platform_no, *parties)
-    for member_no, deed in parties.items():
-        require_may(statuses[member_no], deed, member_no=member_no)
+    for member_no, permission in parties.items():
+        require_may(statuses[member_no], permission, member_no=member_no)
 
 
 def require_fee(*, config: PlatformConfig, fee_fen: int) -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 from temporalio import activity
 
-#: Well below the heartbeat time-out of two seconds (`workflows/patience.py`).
+#: Well below the heartbeat time-out of two seconds (`workflows/timeouts.py`).
 _BEAT_EVERY_SECONDS = 0.3
 
 

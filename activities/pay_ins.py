@@ -21,7 +21,7 @@ from escrow.domain.collections import recipes as collection_recipes
 from escrow.domain.collections.methods import ChannelPayment, CollectionAnswer, CollectionMethod, payment_booking_no
 from escrow.domain.collections.pay_ins import DEBITS_A_MEMBER, TOP_UP
 from escrow.domain.errors import BankDeclined, Refused
-from escrow.domain.members.states import Deed, require_may
+from escrow.domain.members.states import Permission, require_may
 from escrow.domain.money.accounts import suspense
 from escrow.domain.money.journal import Receipt
 from escrow.domain.requests import derived
@@ -269,7 +269,7 @@ class PayInActivities:
 
     async def _require_receives(self, platform_no: str, member_no: str) -> None:
         statuses = await self._members.statuses(platform_no, member_no)
-        require_may(statuses[member_no], Deed.RECEIVE, member_no=member_no)
+        require_may(statuses[member_no], Permission.RECEIVE, member_no=member_no)
 
     async def _require_for_member(self, request: BookPayment) -> None:
         """The credited member consented to just this top-up; whose consent it is, only the books say.

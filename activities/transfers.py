@@ -10,7 +10,7 @@ from temporalio import activity
 
 from activities.steps import Step, used_before
 from escrow.domain.errors import Refused
-from escrow.domain.members.states import Deed, require_may
+from escrow.domain.members.states import Permission, require_may
 from escrow.domain.money.accounts import suspense
 from escrow.domain.money.funding import FundingLeg, draw
 from escrow.domain.money.journal import Change, JournalEntry, Receipt
@@ -109,7 +109,7 @@ class TransferActivities:
         platform_no, payee_no = request.step.platform_no, request.subject_no
         config = (await self._platforms.get(platform_no)).config
         require_business_model(config, payee_is_platform=not payee_no, commission_basis_points=0)
-        parties = {request.member_no: Deed.PAY, **({payee_no: Deed.RECEIVE} if payee_no else {})}
+        parties = {request.member_no: Permission.PAY, **({payee_no: Permission.RECEIVE} if payee_no else {})}
         await self._require(platform_no, parties)
         next_day = config.unguaranteed_settlement == "T+1"
         legs = await self._draw(request)
@@ -124,7 +124,7 @@ class TransferActivities:
 
     async def _assign(self, request: MakeTransfer) -> Receipt:
         platform_no = request.step.platform_no
-        await self._require(platform_no, {request.member_no: Deed.RECEIVE})
+        await self._require(platform_no, {request.member_no: Permission.RECEIVE})
         await self._require_belongs(request)
         entry = transfers.suspense_assigned(
             platform_no=platform_no,
@@ -235,10 +235,10 @@ class TransferActivities:
             if same_name(line.counterparty_name) != same_name(member.name):
                 raise Refused("two_operators_required", "This was paid to somebody of another name and came back.")
 
-    async def _require(self, platform_no: str, deeds: Mapping[str, Deed]) -> None:
-        statuses = await self._members.statuses(platform_no, *deeds)
-        for member_no, deed in deeds.items():
-            require_may(statuses[member_no], deed, member_no=member_no)
+    async def _require(self, platform_no: str, permissions: Mapping[str, Permission]) -> None:
+        statuses = await self._members.statuses(platform_no, *permissions)
+        for member_no, permission in permissions.items():
+            require_may(statuses[member_no], permission, member_no=member_no)
 
 
 def _require_consented(request: MakeTransfer) -> None:

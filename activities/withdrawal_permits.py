@@ -9,7 +9,7 @@ from activities.guards import require_fee
 from activities.signed_order import require_standing_order
 from activities.steps import Step
 from escrow.domain.errors import Refused
-from escrow.domain.members.states import Deed, require_may
+from escrow.domain.members.states import Permission, require_may
 from escrow.domain.money.amounts import format_fen
 from escrow.domain.money.journal import Basis
 from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
@@ -165,7 +165,7 @@ class WithdrawalPermits:
         statuses = await self._members.statuses(request.step.platform_no, request.member_no)
         require_may(
             statuses[request.member_no],
-            Deed.WITHDRAW,
+            Permission.WITHDRAW,
             member_no=request.member_no,
             identity_required_for_withdrawal=config.identity_required_for_withdrawal,
         )

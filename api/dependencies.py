@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.background import Background
 from api.catalogue import CATALOGUE
-from api.later import Later
 from api.leased_line import require_line_open_to
 from api.problems import Unauthorized
 from api.processes import Processes
@@ -28,7 +28,7 @@ class Services:
     registry: Registry
     processes: Processes
     sms: Sms
-    later: Later
+    background: Background
 
 
 async def used_services(request: Request) -> Services:

@@ -10,10 +10,10 @@ from starlette.exceptions import HTTPException
 from temporalio.client import Client
 
 from api import authorisations, bank_callbacks, health, problems, sandbox
+from api.background import Background
 from api.books import accounts, events, statements
 from api.collections import batch_payments, direct_payments, mandates, payer_codes, top_ups
 from api.dependencies import Services
-from api.later import Later
 from api.member_consents import AwaitsMember, on_awaits_member
 from api.members import account_verifications, bank_accounts, identity_checks, payment_password_links
 from api.members import routes as members
@@ -112,7 +112,7 @@ def _services(settings: Settings, sms: Sms, client: Client) -> Services:
         registry=Registry(reader, box),
         processes=Processes(client, answer_seconds=settings.command_answer_seconds),
         sms=sms,
-        later=Later(),
+        background=Background(),
     )
 
 
@@ -134,7 +134,7 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
         services = _services(settings, bank, client or await connect_temporal(lazy=True))
         app.state.services = services
         yield
-        await services.later.finish()
+        await services.background.finish()
         await bank.aclose()
         await services.reader.close()
 

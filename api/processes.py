@@ -14,8 +14,8 @@ from workflows import (
     transfer_messages,
     verification_messages,
 )
-from workflows.patience import WORKFLOW_TASK
 from workflows.search_attributes import of_batch, of_member, of_order, of_withdrawal
+from workflows.timeouts import WORKFLOW_TASK
 
 
 class Processes(TemporalCalls):

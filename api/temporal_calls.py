@@ -21,7 +21,7 @@ from temporalio.service import RPCStatusCode
 from activities.failures import from_temporal
 from api.problems import OrderBusy, TemporalUnavailable
 from escrow.domain.errors import Refused
-from workflows.patience import WORKFLOW_TASK
+from workflows.timeouts import WORKFLOW_TASK
 
 Result = TypeVar("Result")
 

@@ -14,7 +14,7 @@ _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.2
 
 
-async def appeared(services: Services, platform_no: str, kind: str, object_no: str) -> BusinessObject:
+async def wait_until_recorded(services: Services, platform_no: str, kind: str, object_no: str) -> BusinessObject:
     """The object, as soon as its workflow has entered it.
 
     Raises:

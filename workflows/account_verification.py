@@ -13,8 +13,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.verification import Standing, VerificationActivities, VerificationRef
     from escrow.domain.members.verification_rules import VerificationStatus
     from workflows.books_clock import BooksClock
-    from workflows.patience import CHANNEL_BOOKING, OPERATOR_MAY_TAKE
-    from workflows.steadfast import why_unfinished
+    from workflows.timeouts import CHANNEL_BOOKING, OPERATOR_MAY_TAKE
+    from workflows.uncancelled import why_unfinished
     from workflows.verification_messages import AccountVerificationInput, SendAgain, Try
 
 

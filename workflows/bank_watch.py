@@ -13,8 +13,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.bank_lines import BankLineActivities, LineRef
     from activities.failures import from_temporal
     from workflows.messages import BankWatchInput
-    from workflows.patience import BANK_QUESTION, LEDGER_POSTING
-    from workflows.steadfast import why_unfinished
+    from workflows.timeouts import BANK_QUESTION, LEDGER_POSTING
+    from workflows.uncancelled import why_unfinished
 
 #: A run ends after this many looks, or sooner when there was much to book, and begins anew with an empty history.
 _LOOKS_PER_RUN = 300

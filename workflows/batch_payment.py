@@ -35,7 +35,6 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.desk import Desk
     from workflows.messages import PAYMENTS_TASK_QUEUE, OperatorCommand, order_workflow_id
-    from workflows.patience import CHANNEL_BOOKING, LEDGER_POSTING, LEDGER_RECORD, ORDER_ANSWERS_WITHIN, WORKFLOW_TASK
     from workflows.pay_in import PayIn
     from workflows.pay_in_messages import (
         ORDER_HAS_ANSWERED,
@@ -45,7 +44,8 @@ with workflow.unsafe.imports_passed_through():
         pay_in_workflow_id,
     )
     from workflows.search_attributes import show_search_attributes
-    from workflows.steadfast import steadfast, why_unfinished
+    from workflows.timeouts import CHANNEL_BOOKING, LEDGER_POSTING, LEDGER_RECORD, ORDER_ANSWERS_WITHIN, WORKFLOW_TASK
+    from workflows.uncancelled import uncancelled, why_unfinished
 
 #: The desk's base wants a bound; a batch's history stays far below it.
 _NEVER_CONTINUED = 50_000
@@ -152,7 +152,7 @@ class BatchPayment(Desk):
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 static_summary=f"{format_fen(opened.total_fen)} yuan by {self.batch.paid_by} for {number}",
             )
-            ended = await steadfast(collecting, on_cancel=self.note_cancel)
+            ended = await uncancelled(collecting, on_cancel=self.note_cancel)
             self.state.reason = self.state.reason or ended.reason
         except WorkflowAlreadyStartedError:
             self.state.reason = "its collection was started by somebody else"

@@ -16,8 +16,8 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from activities.books_time import BooksTimeActivities
     from escrow.domain.time.waits import PAUSE
-    from workflows.patience import BOOKS_TIME, BOOKS_TIME_AWAITED
-    from workflows.steadfast import steadfast
+    from workflows.timeouts import BOOKS_TIME, BOOKS_TIME_AWAITED
+    from workflows.uncancelled import uncancelled
 
 
 #: Marks workflows that have asked the books from their beginning.
@@ -51,7 +51,7 @@ class BooksClock:
         """
         if not self.was_asked():
             return
-        await (self._read() if on_cancel is None else steadfast(self._read(), on_cancel=on_cancel))
+        await (self._read() if on_cancel is None else uncancelled(self._read(), on_cancel=on_cancel))
 
     def was_asked(self) -> bool:
         """Whether this run asked the books when it began; what the first release began goes by Temporal's time."""

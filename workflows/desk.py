@@ -12,8 +12,8 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.errors import Refused
     from workflows.books_clock import BooksClock
     from workflows.messages import NotedMessage
-    from workflows.patience import OPERATOR_MAY_TAKE
-    from workflows.steadfast import steadfast, why_unfinished
+    from workflows.timeouts import OPERATOR_MAY_TAKE
+    from workflows.uncancelled import uncancelled, why_unfinished
 
 Answer = TypeVar("Answer")
 
@@ -53,7 +53,7 @@ class Desk:
         """
         while True:
             try:
-                return await steadfast(call(), on_cancel=self.note_cancel)
+                return await uncancelled(call(), on_cancel=self.note_cancel)
             except FailureError as error:  # a local activity's own error comes without an ActivityError around it
                 known = from_temporal(error)
                 if isinstance(known, Refused):

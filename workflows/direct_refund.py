@@ -17,9 +17,9 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.requests import derived
     from workflows.desk import Desk
     from workflows.messages import DirectRefundInput, OperatorCommand
-    from workflows.patience import BANK_SUBMISSION, CHANNEL_BOOKING, COLLECTION_ASKED_AT_MOST_EVERY, SMS
-    from workflows.steadfast import steadfast, why_unfinished
+    from workflows.timeouts import BANK_SUBMISSION, CHANNEL_BOOKING, COLLECTION_ASKED_AT_MOST_EVERY, SMS
     from workflows.transfer_messages import TransferState
+    from workflows.uncancelled import uncancelled, why_unfinished
 
 #: The desk's base wants a bound; a refund's history stays far below it.
 _NEVER_CONTINUED = 50_000
@@ -112,7 +112,7 @@ class DirectRefundProcess(Desk):
         """The owner has the refund otherwise than it paid: say so. What cannot be said holds nothing up."""
         notice = RefundCredited(platform_no=self.refund.platform_no, order_no=self.refund.order_no)
         try:
-            await steadfast(
+            await uncancelled(
                 workflow.execute_activity_method(
                     NoticeActivities.tell_refund_credited, notice, summary="SMS: refund in the sub-account", **SMS
                 ),
@@ -121,10 +121,10 @@ class DirectRefundProcess(Desk):
         except ActivityError as error:
             self.note("sms", f"the owner could not be told: {why_unfinished(error)}")
 
-    async def call(self, activity: Any, patience: Any, summary: str) -> Any:
+    async def call(self, activity: Any, timeouts: Any, summary: str) -> Any:
         """Run an activity of this refund to its end."""
-        return await steadfast(
-            workflow.execute_activity_method(activity, self.refund, summary=summary, **patience),
+        return await uncancelled(
+            workflow.execute_activity_method(activity, self.refund, summary=summary, **timeouts),
             on_cancel=self.note_cancel,
         )
 

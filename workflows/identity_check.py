@@ -11,14 +11,14 @@ with workflow.unsafe.imports_passed_through():
     from activities.identity import CheckRef, IdentityActivities
     from workflows.books_clock import BooksClock
     from workflows.messages import IdentityCheckInput
-    from workflows.patience import (
+    from workflows.timeouts import (
         BANK_QUESTION,
         LEDGER_POSTING,
         REGISTRY_ANSWERS_WITHIN,
         REGISTRY_ASKED_AT_MOST_EVERY,
         REGISTRY_FIRST_ASKED_AGAIN_AFTER,
     )
-    from workflows.steadfast import why_unfinished
+    from workflows.uncancelled import why_unfinished
 
 
 @workflow.defn(name="IdentityCheck")

@@ -14,8 +14,8 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.collections.mandates import MandateStatus
     from workflows.books_clock import BooksClock
     from workflows.mandate_messages import MandateInput
-    from workflows.patience import CHANNEL_BOOKING, OPERATOR_MAY_TAKE
-    from workflows.steadfast import why_unfinished
+    from workflows.timeouts import CHANNEL_BOOKING, OPERATOR_MAY_TAKE
+    from workflows.uncancelled import why_unfinished
 
 #: A signal that was lost is made good by looking.
 _LOOKED_AT_EVERY = timedelta(days=30)

@@ -8,8 +8,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.member_closing import ClosingRef, MemberClosingActivities
     from workflows.books_clock import BooksClock
     from workflows.messages import MemberClosingInput
-    from workflows.patience import LEDGER_POSTING, OPERATOR_MAY_TAKE
-    from workflows.steadfast import steadfast, why_unfinished
+    from workflows.timeouts import LEDGER_POSTING, OPERATOR_MAY_TAKE
+    from workflows.uncancelled import uncancelled, why_unfinished
 
 
 @workflow.defn(name="MemberClosing")
@@ -35,7 +35,7 @@ class MemberClosing:
         )
         while True:
             try:
-                return await steadfast(
+                return await uncancelled(
                     workflow.execute_activity_method(
                         MemberClosingActivities.complete_closing,
                         ref,

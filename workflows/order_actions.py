@@ -24,10 +24,10 @@ with workflow.unsafe.imports_passed_through():
         WithdrawalInput,
         withdrawal_workflow_id,
     )
-    from workflows.order_payment import OrderPayment, PaidElsewhere, told_of_end
+    from workflows.order_payment import OrderPayment, PaidElsewhere, as_order_state_refusal
     from workflows.order_reminders import OrderReminders
-    from workflows.patience import WORKFLOW_TASK
     from workflows.search_attributes import of_withdrawal
+    from workflows.timeouts import WORKFLOW_TASK
     from workflows.withdrawal import Withdrawal
 
 
@@ -290,7 +290,7 @@ class OrderActions(OrderPayment, OrderReminders):
                 await self.flag(f"the refund was refused: {refusal.message}")
                 await self.wait_for_operator(self.state.attention)
             else:
-                self.mail.refuse(letter, told_of_end(refusal))
+                self.mail.refuse(letter, as_order_state_refusal(refusal))
             return
         await self.refund_through_channel(states.refund_parts(self.state)[0])
         self.adopt(after, letter, refunded_fen=refund_fen)

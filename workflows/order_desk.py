@@ -18,8 +18,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.desk import Desk
     from workflows.messages import CommandResult, OrderInput, OrderState
     from workflows.order_display import order_details, stage_of
-    from workflows.patience import LEDGER_POSTING, LEDGER_RECORD
     from workflows.search_attributes import show_search_attributes
+    from workflows.timeouts import LEDGER_POSTING, LEDGER_RECORD
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")

@@ -27,8 +27,8 @@ with workflow.unsafe.imports_passed_through():
         direct_refund_workflow_id,
     )
     from workflows.order_desk import OrderDesk
-    from workflows.patience import CHANNEL_BOOKING
     from workflows.pay_in_messages import ORDER_HAS_ANSWERED, OrderAnswer, pay_in_workflow_id
+    from workflows.timeouts import CHANNEL_BOOKING
 
 
 #: Why a step that ends the wait for the payment may be refused: it ended before.
@@ -39,7 +39,7 @@ class PaidElsewhere(Exception):
     """The books say that the order is paid, though not by its own doing."""
 
 
-def told_of_end(refusal: Refused) -> Refused:
+def as_order_state_refusal(refusal: Refused) -> Refused:
     """The refusal of a step that would end the wait for the payment, in the words of one who asked for it."""
     if refusal.code not in _ENDED_OTHERWISE:
         return refusal
@@ -120,7 +120,7 @@ class OrderPayment(OrderDesk):
         Raises:
             PaidElsewhere: it is.
         """
-        self.mail.refuse(letter, told_of_end(refusal))
+        self.mail.refuse(letter, as_order_state_refusal(refusal))
         await self.if_paid_elsewhere(refusal)
 
     async def if_paid_elsewhere(self, refusal: Refused) -> None:

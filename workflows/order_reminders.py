@@ -12,8 +12,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows import order_state as states
     from workflows.messages import MilestoneTerms
     from workflows.order_desk import OrderDesk
-    from workflows.patience import SMS
-    from workflows.steadfast import why_unfinished
+    from workflows.timeouts import SMS
+    from workflows.uncancelled import why_unfinished
 
 
 class OrderReminders(OrderDesk):

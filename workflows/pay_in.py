@@ -20,16 +20,16 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.errors import Refused
     from escrow.domain.requests import derived
     from workflows.messages import OperatorCommand
-    from workflows.patience import (
+    from workflows.pay_in_codes import PayInCodes
+    from workflows.pay_in_messages import ORDER_HAS_ANSWERED, OrderAnswer, PayInInput, PayInOutcome, PayInState
+    from workflows.timeouts import (
         CHANNEL_BOOKING,
         COLLECTION_ASKED_AT_MOST_EVERY,
         COLLECTION_FIRST_ASKED_AFTER,
         LATE_PAYMENTS_ASKED_EVERY,
         LEDGER_POSTING,
     )
-    from workflows.pay_in_codes import PayInCodes
-    from workflows.pay_in_messages import ORDER_HAS_ANSWERED, OrderAnswer, PayInInput, PayInOutcome, PayInState
-    from workflows.steadfast import steadfast
+    from workflows.uncancelled import uncancelled
 
 
 @workflow.defn(name="PayIn")
@@ -108,7 +108,7 @@ class PayIn(PayInCodes):
     async def close(self) -> CollectionAnswer | None:
         """Have the channel take no payment any more; None when it does not answer now."""
         try:
-            return await steadfast(
+            return await uncancelled(
                 workflow.execute_activity_method(
                     PayInActivities.close_collection, self.collection, summary="close the collection", **CHANNEL_BOOKING
                 ),

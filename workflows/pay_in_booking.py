@@ -20,16 +20,16 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.requests import derived
     from workflows.batch_messages import batch_payment_workflow_id
     from workflows.messages import order_workflow_id
-    from workflows.patience import (
+    from workflows.pay_in_desk import PayInDesk
+    from workflows.pay_in_messages import ORDER_PAID_DIRECTLY, BookedPayment, PayInInput
+    from workflows.timeouts import (
         BANK_SUBMISSION,
         CHANNEL_BOOKING,
         COLLECTION_ASKED_AT_MOST_EVERY,
         LEDGER_RECORD,
         ORDER_ANSWERS_WITHIN,
     )
-    from workflows.pay_in_desk import PayInDesk
-    from workflows.pay_in_messages import ORDER_PAID_DIRECTLY, BookedPayment, PayInInput
-    from workflows.steadfast import steadfast
+    from workflows.uncancelled import uncancelled
 
 
 class PayInBooking(PayInDesk):
@@ -179,7 +179,7 @@ class PayInBooking(PayInDesk):
             self.note("return", refusal.message)  # it was assigned meanwhile
             return
         try:
-            await steadfast(
+            await uncancelled(
                 workflow.execute_activity_method(
                     ReturnActivities.refund_payment, returned, summary="give the money back", **BANK_SUBMISSION
                 ),
@@ -194,7 +194,7 @@ class PayInBooking(PayInDesk):
         pause = timedelta(seconds=1)
         while True:
             try:
-                answer = await steadfast(
+                answer = await uncancelled(
                     workflow.execute_activity_method(
                         ReturnActivities.query_refund,
                         returned,

@@ -12,9 +12,9 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.errors import Refused
     from escrow.domain.members.code_checks import CodeCheck
     from escrow.domain.requests import derived
-    from workflows.patience import CHANNEL_BOOKING
     from workflows.pay_in_messages import CodeCompared, CodeSent, CodeTry, CodeWish, PayInInput
     from workflows.pay_in_opening import PayInOpening
+    from workflows.timeouts import CHANNEL_BOOKING
 
 
 class PayInCodes(PayInOpening):

@@ -17,10 +17,10 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.requests import derived
     from workflows.desk import Desk
     from workflows.messages import as_document
-    from workflows.patience import BANK_QUESTION, LEDGER_RECORD
     from workflows.pay_in_messages import PayInInput, PayInState
     from workflows.search_attributes import show_search_attributes
-    from workflows.steadfast import steadfast
+    from workflows.timeouts import BANK_QUESTION, LEDGER_RECORD
+    from workflows.uncancelled import uncancelled
 
 Answer = TypeVar("Answer")
 
@@ -53,7 +53,7 @@ class PayInDesk(Desk):
     async def ask_channel(self) -> CollectionAnswer | None:
         """How the collection stands; None when the channel does not answer now."""
         try:
-            return await steadfast(
+            return await uncancelled(
                 workflow.execute_activity_method(
                     PayInActivities.query_collection,
                     self.collection,

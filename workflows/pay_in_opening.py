@@ -17,15 +17,15 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.collections.pay_ins import PayInStatus as Status
     from escrow.domain.errors import BankDeclined, Refused
     from escrow.domain.requests import derived
-    from workflows.patience import (
+    from workflows.pay_in_booking import PayInBooking
+    from workflows.timeouts import (
         BANK_QUESTION,
         BANK_SUBMISSION,
         CHANNEL_BOOKING,
         COLLECTION_ASKED_AT_MOST_EVERY,
         COLLECTION_FIRST_ASKED_AFTER,
     )
-    from workflows.pay_in_booking import PayInBooking
-    from workflows.steadfast import steadfast
+    from workflows.uncancelled import uncancelled
 
 #: How often the channel may lose the order to collect before the top-up counts as failed.
 _LOST_AT_MOST = 2
@@ -177,10 +177,10 @@ class PayInOpening(PayInBooking):
             expires_at=self.pay_in.expires_at,
         )
 
-    def sent(self, activity: Any, request: Any, patience: Any, summary: str) -> Awaitable[Any]:
+    def sent(self, activity: Any, request: Any, timeouts: Any, summary: str) -> Awaitable[Any]:
         """Run an activity to its end, whoever cancels meanwhile."""
-        return steadfast(
-            workflow.execute_activity_method(activity, request, summary=summary, **patience),
+        return uncancelled(
+            workflow.execute_activity_method(activity, request, summary=summary, **timeouts),
             on_cancel=self.note_cancel,
         )
 

@@ -14,8 +14,8 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.transfers.moves import TransferKind, TransferStatus, transfer_operation_hash, transfer_terms
     from workflows.desk import Desk
     from workflows.messages import OperatorCommand
-    from workflows.patience import LEDGER_POSTING, LEDGER_RECORD
     from workflows.search_attributes import show_search_attributes
+    from workflows.timeouts import LEDGER_POSTING, LEDGER_RECORD
     from workflows.transfer_messages import TransferInput, TransferState
 
 #: The desk's base wants a bound; a transfer's history stays far below it.

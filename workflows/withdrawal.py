@@ -33,14 +33,14 @@ with workflow.unsafe.imports_passed_through():
         WithdrawalOutcome,
         WithdrawalState,
     )
-    from workflows.patience import (
+    from workflows.timeouts import (
         BANK_QUESTION,
         BANK_SUBMISSION,
         UNKNOWN_ASKED_AT_MOST_EVERY,
         UNKNOWN_FIRST_ASKED_AFTER,
         UNKNOWN_NEEDS_OPERATOR_AFTER,
     )
-    from workflows.steadfast import steadfast
+    from workflows.uncancelled import uncancelled
     from workflows.withdrawal_desk import WithdrawalDesk
 
 #: How often one rail may lose a payment order that the bank never received before it counts as failed.
@@ -136,7 +136,7 @@ class Withdrawal(WithdrawalDesk):
             purpose_text=self.withdrawal.order_no or self.withdrawal.withdrawal_no,
         )
         try:
-            answer = await steadfast(
+            answer = await uncancelled(
                 workflow.execute_activity_method(
                     PaymentActivities.submit_payout,
                     order,
@@ -160,10 +160,10 @@ class Withdrawal(WithdrawalDesk):
     async def answer_to_open_attempt(self) -> PayoutAnswer | None:
         """What became of the payment order that was under way when this run began, if any."""
         if self.state.attempts and self.state.attempts[-1].outcome == "sent":
-            return await self.find_out(self.state.attempts[-1].request_no, first_after=self.patience_with_bank())
+            return await self.find_out(self.state.attempts[-1].request_no, first_after=self.pause_before_asking_bank())
         return None
 
-    def patience_with_bank(self) -> timedelta:
+    def pause_before_asking_bank(self) -> timedelta:
         """Pause before the bank is asked again: as long as it has been silent so far, within limits."""
         silent_for = self.clock.now() - self.state.attempts[-1].sent_at
         return min(max(silent_for, UNKNOWN_FIRST_ASKED_AFTER), UNKNOWN_ASKED_AT_MOST_EVERY)
@@ -177,7 +177,7 @@ class Withdrawal(WithdrawalDesk):
         while True:
             await self.wait_for_notice(pause, summary=f"ask the bank about {request_no}")
             try:
-                answer = await steadfast(
+                answer = await uncancelled(
                     workflow.execute_activity_method(
                         PaymentActivities.query_payout,
                         QueryPayout(
@@ -197,7 +197,7 @@ class Withdrawal(WithdrawalDesk):
                     return self.taken(answer)
                 processing = answer.status is PayoutStatus.PROCESSING
                 self.still_open(Event.BANK_PROCESSING if processing else Event.NO_ANSWER)
-            pause = self.patience_with_bank()
+            pause = self.pause_before_asking_bank()
             lasts_for = self.clock.now() - self.state.attempts[-1].sent_at
             if lasts_for >= UNKNOWN_NEEDS_OPERATOR_AFTER and not self.state.attention:
                 await self.call_operator(f"the bank has not said for a day what became of {request_no}: ask it")

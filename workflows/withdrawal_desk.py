@@ -36,9 +36,9 @@ with workflow.unsafe.imports_passed_through():
         WithdrawalState,
         as_document,
     )
-    from workflows.patience import BANK_SURVEY, LEDGER_POSTING, LEDGER_RECORD, SMS
     from workflows.search_attributes import show_search_attributes
-    from workflows.steadfast import steadfast, why_unfinished
+    from workflows.timeouts import BANK_SURVEY, LEDGER_POSTING, LEDGER_RECORD, SMS
+    from workflows.uncancelled import uncancelled, why_unfinished
     from workflows.withdrawal_display import withdrawal_details
 
 #: Pause before the bank is asked about its rails again when it could not be reached.
@@ -142,7 +142,7 @@ class WithdrawalDesk(Desk):
             config_version=self.withdrawal.config_version,
         )
         try:
-            await steadfast(
+            await uncancelled(
                 workflow.execute_activity_method(
                     NoticeActivities.announce_large_withdrawal, notice, summary="SMS: large withdrawal", **SMS
                 ),
@@ -157,7 +157,7 @@ class WithdrawalDesk(Desk):
         """The account's facts and the bank's rails as of now; Refused when the account was unbound meanwhile."""
         while True:
             try:
-                return await steadfast(
+                return await uncancelled(
                     workflow.execute_local_activity_method(
                         PaymentActivities.survey_rails,
                         self.target,

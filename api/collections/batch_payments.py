@@ -14,7 +14,7 @@ from api.orders.commands import CONSENT_VALIDITY, keep_refusal, known_order, rai
 from api.orders.views import contract_of
 from api.problems import problems
 from api.schemas import PathNumber
-from api.waiting import appeared
+from api.waiting import wait_until_recorded
 from escrow.domain.collections.batch_payments import (
     BATCH_PAYMENT,
     BatchStatus,
@@ -132,14 +132,14 @@ async def pay_together(
         await services.processes.start_batch_payment(
             _paying(platform_no, body, consent, collect_consent), total_fen=body.total_fen
         )
-        batch = await appeared(services, platform_no, BATCH_PAYMENT, body.batch_no)
+        batch = await wait_until_recorded(services, platform_no, BATCH_PAYMENT, body.batch_no)
     if batch.status == BatchStatus.REFUSED:
         told = batch.body["refusal"]
         refusal = Refused(told["code"], told["message"], told["details"])
         await keep_refusal(services, platform_no, consent.consent_no, refusal)
         raise refusal
     if batch.status == BatchStatus.AWAITING_PAYMENT:
-        await appeared(services, platform_no, "pay_in", batch_pay_in_no(body.batch_no))
+        await wait_until_recorded(services, platform_no, "pay_in", batch_pay_in_no(body.batch_no))
     return batch, is_new
 
 
@@ -264,10 +264,10 @@ async def _answerable(services: Services, batch: BusinessObject) -> BusinessObje
     """The batch once its orders know that they are paid, or the channel has answered; or as it stands by then."""
     if batch.status == BatchStatus.AWAITING_PAYMENT:
         pay_in_no = batch_pay_in_no(batch.object_no)
-        await shown_to_payer(services, await appeared(services, batch.platform_no, "pay_in", pay_in_no))
+        await shown_to_payer(services, await wait_until_recorded(services, batch.platform_no, "pay_in", pay_in_no))
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + services.settings.command_answer_seconds
     while batch.status == BatchStatus.PAID and "told" not in batch.body and loop.time() < give_up_at:
         await asyncio.sleep(_PAUSE_SECONDS)
-        batch = await appeared(services, batch.platform_no, BATCH_PAYMENT, batch.object_no)
+        batch = await wait_until_recorded(services, batch.platform_no, BATCH_PAYMENT, batch.object_no)
     return batch

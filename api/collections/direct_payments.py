@@ -13,7 +13,7 @@ from api.orders.commands import CONSENT_VALIDITY, keep_refusal, known_order, rai
 from api.orders.views import contract_of, terms_of
 from api.problems import problems
 from api.schemas import Number, PathNumber, RequestNumber
-from api.waiting import appeared
+from api.waiting import wait_until_recorded
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis
 from escrow.domain.orders.states import MilestoneStatus, OrderCommand, OrderStatus, check_command
@@ -125,7 +125,7 @@ async def collect(
             remote_address=remote_address,
         )
         await services.processes.start_pay_in(_collecting(order, body, consent, pay_in_no, collect_consent))
-        pay_in = await appeared(services, platform_no, "pay_in", pay_in_no)
+        pay_in = await wait_until_recorded(services, platform_no, "pay_in", pay_in_no)
     if "refusal" in pay_in.body:
         refusal = Refused(pay_in.body["refusal"], pay_in.body["reason"])
         await keep_refusal(services, platform_no, consent.consent_no, refusal)

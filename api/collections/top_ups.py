@@ -12,11 +12,11 @@ from api.member_consents import public_base
 from api.orders.commands import keep_refusal, raise_kept_refusal
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Line, Number, PageQuery, PathNumber, Time, View
-from api.waiting import appeared, until
+from api.waiting import until, wait_until_recorded
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.pay_ins import PayInStatus
 from escrow.domain.errors import Refused
-from escrow.domain.members.states import Deed, require_may
+from escrow.domain.members.states import Permission, require_may
 from escrow.domain.money.journal import Basis
 from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function
@@ -182,7 +182,7 @@ async def open_top_up(
                 consent=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
             )
         )
-        pay_in = await appeared(services, platform_no, "pay_in", body.top_up_no)
+        pay_in = await wait_until_recorded(services, platform_no, "pay_in", body.top_up_no)
     if "refusal" in pay_in.body:
         refusal = Refused(pay_in.body["refusal"], pay_in.body["reason"])
         await keep_refusal(services, platform_no, consent.consent_no, refusal)
@@ -201,7 +201,7 @@ async def _require_allowed(services: Services, platform_no: str, body: TopUpOpen
     current = await services.registry.platforms.configurations.current(platform_no)
     require_function(current.config, Function(body.method.value))
     statuses = await services.registry.members.statuses(platform_no, body.member_no)
-    require_may(statuses[body.member_no], Deed.RECEIVE, member_no=body.member_no)
+    require_may(statuses[body.member_no], Permission.RECEIVE, member_no=body.member_no)
     await require_payer(services, platform_no, body.member_no, body.top_up_no, body.amount_fen, body)
 
 
@@ -209,7 +209,7 @@ async def shown_to_payer(services: Services, pay_in: BusinessObject) -> Business
     """The top-up once the channel has answered, or as it stands when the channel takes its time."""
 
     async def now() -> BusinessObject:
-        return await appeared(services, pay_in.platform_no, pay_in.kind, pay_in.object_no)
+        return await wait_until_recorded(services, pay_in.platform_no, pay_in.kind, pay_in.object_no)
 
     return await until(services, now, lambda found: found.status != PayInStatus.OPENED)
 

@@ -11,7 +11,7 @@ from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refus
 from api.problems import problems
 from api.schemas import Body, Line, Number, PageQuery, PathNumber, RequestNumber, Time, View
 from escrow.domain.errors import Refused
-from escrow.domain.members.states import Deed, MemberStatus, deeds
+from escrow.domain.members.states import MemberStatus, Permission, permissions
 from escrow.domain.money.journal import Basis
 from escrow.domain.platforms.authorisations import AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
@@ -76,7 +76,7 @@ class MemberView(View):
         description="`open`: identity not checked yet · `verified` · `refused`: the registry knows another · "
         "`struck_off`: a business that may no longer trade · `closing` · `closed`"
     )
-    may: list[Deed] = Field(description="What the member may do now, under your configuration.")
+    may: list[Permission] = Field(description="What the member may do now, under your configuration.")
     identity: IdentityView | None = Field(description="The registry's last answer; null before the first.")
     closing: ClosingView | None = Field(description="The last request to close; null when there was none.")
     opened_at: Time
@@ -96,7 +96,7 @@ def _view(member: Member, config: PlatformConfig) -> MemberView:
         name=member.name,
         mobile_masked=member.mobile and f"{member.mobile[:3]}****{member.mobile[-4:]}",
         status=member.status,
-        may=list(deeds(member.status, identity_required_for_withdrawal=config.identity_required_for_withdrawal)),
+        may=list(permissions(member.status, identity_required_for_withdrawal=config.identity_required_for_withdrawal)),
         identity=identity
         and IdentityView(
             request_no=identity["check_no"],

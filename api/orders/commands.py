@@ -16,7 +16,7 @@ from api.orders.bodies import CommandAnswer
 from api.orders.views import contract_of, order_view, terms_of
 from api.problems import OrderBusy, TemporalUnavailable
 from api.temporal_calls import WorkflowEnded
-from api.waiting import appeared, until
+from api.waiting import until, wait_until_recorded
 from escrow.domain.errors import Refused
 from escrow.domain.orders.states import OrderCommand, OrderStatus
 from escrow.domain.platforms.authorisations import AuthorisedOperation
@@ -87,7 +87,7 @@ async def open_order(
     order = None if is_new else await get_object(services.reader, contract.platform_no, "order", contract.order_no)
     if order is None:
         await services.processes.start_order(contract)
-        order = await appeared(services, contract.platform_no, "order", contract.order_no)
+        order = await wait_until_recorded(services, contract.platform_no, "order", contract.order_no)
         if contract_of(order) != contract:  # it ran already: started by somebody who can write to Temporal
             refusal = Refused(
                 "object_exists", f"Another contract stands under {contract.order_no}; use another number."
@@ -177,7 +177,7 @@ async def give(
     except WorkflowEnded:
         result = await _what_became_of(services, order, command)
     told = result.model_dump(mode="json")
-    services.later.run(store_outcome(services.reader, platform_no, command.request_no, {"result": told}))
+    services.background.run(store_outcome(services.reader, platform_no, command.request_no, {"result": told}))
     return CommandAnswer(result=told, order=order_view(await known_order(services, platform_no, order_no)))
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from api.orders.bodies import OrderOpening
 from escrow.domain.errors import Refused
-from escrow.domain.members.states import Deed, require_may
+from escrow.domain.members.states import Permission, require_may
 from escrow.domain.orders.milestones import decoration_stages, plan
 from escrow.domain.platforms.config import BusinessModel, PlatformConfig, Settlement
 from escrow.domain.platforms.rules import require_limit
@@ -84,11 +84,14 @@ def _contractor_no(opening: OrderOpening, config: PlatformConfig) -> str:
 
 async def _require_parties(registry: Registry, platform_no: str, *, owner_no: str, contractor_no: str) -> None:
     """Both may make a contract, the owner may pay, the contractor receive; the platform itself is no owner."""
-    deeds = {owner_no: Deed.PAY, **({contractor_no: Deed.RECEIVE} if contractor_no != PLATFORM_ITSELF else {})}
-    statuses = await registry.members.statuses(platform_no, *deeds)
-    for member_no, deed in deeds.items():
-        require_may(statuses[member_no], Deed.CONTRACT, member_no=member_no)
-        require_may(statuses[member_no], deed, member_no=member_no)
+    permissions = {
+        owner_no: Permission.PAY,
+        **({contractor_no: Permission.RECEIVE} if contractor_no != PLATFORM_ITSELF else {}),
+    }
+    statuses = await registry.members.statuses(platform_no, *permissions)
+    for member_no, permission in permissions.items():
+        require_may(statuses[member_no], Permission.CONTRACT, member_no=member_no)
+        require_may(statuses[member_no], permission, member_no=member_no)
 
 
 def _periods(opening: OrderOpening, config: PlatformConfig) -> OrderPeriods:

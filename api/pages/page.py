@@ -12,8 +12,8 @@ from api.dependencies import Services, UsedServices
 from api.member_consents import has_page, outcome_of
 from api.members.mobiles import mobile_of
 from api.pages import security
-from api.pages.deeds import Mistake, do_what_was_asked
 from api.pages.facts import facts_of
+from api.pages.forms import Mistake, do_what_was_asked
 from api.pages.rendering import rendered
 from api.pages.texts import TEXTS, language_of
 from escrow.domain.collections.batch_payments import BATCH_PAYMENT, batch_pay_in_no

@@ -9,7 +9,7 @@ from api.problems import problems
 from api.schemas import AmountFen, Body, Number
 from api.transfers.suspense import CreditNumber
 from api.withdrawals.bodies import WithdrawalView
-from api.withdrawals.routes import keep_if_refused, sent_off, withdrawal_view
+from api.withdrawals.routes import keep_if_refused, start_withdrawal, withdrawal_view
 from escrow.domain.errors import Refused
 from escrow.domain.members.identity_numbers import is_cnaps_code
 from escrow.domain.money.journal import Basis
@@ -80,7 +80,7 @@ async def send_back(
         except Refused as not_allowed:
             await keep_refusal(services, platform_no, consent.consent_no, not_allowed)
             raise
-        returned = await sent_off(
+        returned = await start_withdrawal(
             services,
             WithdrawalInput(
                 platform_no=platform_no,

@@ -4,7 +4,7 @@ from typing import Any
 
 from api.dependencies import Services
 from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
-from api.waiting import appeared
+from api.waiting import wait_until_recorded
 from escrow.domain.errors import Refused
 from escrow.domain.requests import derived
 from escrow.domain.transfers.moves import TransferKind, TransferStatus, transfer_terms
@@ -61,7 +61,7 @@ async def made(services: Services, transfer: TransferInput, consent: Consent) ->
     found = await get_object(services.reader, transfer.platform_no, transfer.kind, transfer.transfer_no)
     if found is None:
         await services.processes.start_transfer(transfer)
-        found = await appeared(services, transfer.platform_no, transfer.kind, transfer.transfer_no)
+        found = await wait_until_recorded(services, transfer.platform_no, transfer.kind, transfer.transfer_no)
     if found.status == TransferStatus.REFUSED:
         told = found.body["refusal"]
         refusal = Refused(told["code"], told["message"], told["details"])

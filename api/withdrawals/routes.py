@@ -11,10 +11,10 @@ from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
 from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.problems import problems
 from api.schemas import PageQuery
-from api.waiting import appeared
+from api.waiting import wait_until_recorded
 from api.withdrawals.bodies import AttemptView, WithdrawalOpening, WithdrawalPage, WithdrawalView
 from escrow.domain.errors import Refused
-from escrow.domain.members.states import Deed, require_may
+from escrow.domain.members.states import Permission, require_may
 from escrow.domain.money.journal import Basis
 from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
@@ -137,7 +137,7 @@ async def withdraw(
         except Refused as not_allowed:
             await keep_refusal(services, platform_no, consent.consent_no, not_allowed)
             raise
-        withdrawal = await sent_off(
+        withdrawal = await start_withdrawal(
             services,
             WithdrawalInput(
                 platform_no=platform_no,
@@ -156,10 +156,10 @@ async def withdraw(
     return withdrawal, is_new
 
 
-async def sent_off(services: Services, withdrawal: WithdrawalInput) -> BusinessObject:
+async def start_withdrawal(services: Services, withdrawal: WithdrawalInput) -> BusinessObject:
     """Start a withdrawal and wait until it stands in the books."""
     await services.processes.start_withdrawal(withdrawal)
-    return await appeared(services, withdrawal.platform_no, "withdrawal", withdrawal.withdrawal_no)
+    return await wait_until_recorded(services, withdrawal.platform_no, "withdrawal", withdrawal.withdrawal_no)
 
 
 async def keep_if_refused(services: Services, withdrawal: BusinessObject, consent_no: str) -> None:
@@ -187,7 +187,7 @@ async def _require_allowed(
         statuses = await services.registry.members.statuses(platform_no, body.member_no)
         require_may(
             statuses[body.member_no],
-            Deed.WITHDRAW,
+            Permission.WITHDRAW,
             member_no=body.member_no,
             identity_required_for_withdrawal=config.identity_required_for_withdrawal,
         )

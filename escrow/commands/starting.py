@@ -15,7 +15,7 @@ from escrow.stack.temporal_client import connect_temporal
 
 #: Contract with the worker: where it takes withdrawals and transfers.
 _TASK_QUEUE = "payments"
-_PATIENCE_SECONDS, _PAUSE_SECONDS = 20.0, 0.2
+_TIMEOUT_SECONDS, _PAUSE_SECONDS = 20.0, 0.2
 
 
 async def start_once(workflow: str, request: Mapping[str, Any], *, workflow_id: str, summary: str) -> None:
@@ -48,7 +48,7 @@ async def entered(reader: Reader, platform_no: str, kind: str, object_no: str) -
         StackError: no worker did so in time.
     """
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
             while True:
                 found = await get_object(reader, platform_no, kind, object_no)
                 if found is not None:

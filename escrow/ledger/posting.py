@@ -82,13 +82,13 @@ class LedgerWriter:
 
     Args:
         dsn: database URL; the connection acts as the application's role.
-        patience_seconds: how long a posting is sent again while the database is away or restarting.
+        retry_seconds: how long a posting is sent again while the database is away or restarting.
         answer_seconds: how long one batch may take before its connection counts as lost.
     """
 
-    def __init__(self, dsn: str, *, patience_seconds: float = 5.0, answer_seconds: float = 10.0) -> None:
+    def __init__(self, dsn: str, *, retry_seconds: float = 5.0, answer_seconds: float = 10.0) -> None:
         self._dsn = dsn
-        self._patience_seconds = patience_seconds
+        self._retry_seconds = retry_seconds
         self._answer_seconds = answer_seconds
         self._waiting: deque[_Waiting] = deque()
         self._woken = asyncio.Event()
@@ -97,9 +97,9 @@ class LedgerWriter:
         self._closing = False
 
     @classmethod
-    async def start(cls, dsn: str, *, patience_seconds: float = 5.0, answer_seconds: float = 10.0) -> Self:
+    async def start(cls, dsn: str, *, retry_seconds: float = 5.0, answer_seconds: float = 10.0) -> Self:
         """Make a writer. It connects with its first posting, so the database may still be away."""
-        writer = cls(dsn, patience_seconds=patience_seconds, answer_seconds=answer_seconds)
+        writer = cls(dsn, retry_seconds=retry_seconds, answer_seconds=answer_seconds)
         writer._task = asyncio.create_task(writer._run(), name="ledger-writer")
         return writer
 
@@ -111,7 +111,7 @@ class LedgerWriter:
 
         Raises:
             Refused: a rule says no; its code says which.
-            LedgerUnavailable: no answer within the writer's patience; the outcome is not known.
+            LedgerUnavailable: no answer within `retry_seconds`; the outcome is not known.
         """
         if self._closing or self._task is None or self._task.done():
             raise LedgerUnavailable("ledger_unavailable", "The ledger writer of this process is closed.")
@@ -162,7 +162,7 @@ class LedgerWriter:
         if not batch:
             return
         try:
-            receipts = await self._post_patiently([waiting.posting for waiting in batch])
+            receipts = await self._post_with_retries([waiting.posting for waiting in batch])
         except (EscrowError, asyncpg.PostgresError) as error:
             if len(batch) > 1 and not isinstance(error, LedgerUnavailable):
                 for waiting in batch:
@@ -174,9 +174,9 @@ class LedgerWriter:
             for waiting, receipt in zip(batch, receipts, strict=True):
                 _settle(waiting.answer, receipt)
 
-    async def _post_patiently(self, postings: Sequence[Posting]) -> list[Receipt]:
+    async def _post_with_retries(self, postings: Sequence[Posting]) -> list[Receipt]:
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._patience_seconds
+        until = loop.time() + self._retry_seconds
         pause_seconds = _FIRST_PAUSE_SECONDS
         while True:
             try:

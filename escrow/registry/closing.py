@@ -13,7 +13,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
-from escrow.domain.members.states import Deed, MemberEvent, MemberStatus, after, require_may
+from escrow.domain.members.states import MemberEvent, MemberStatus, Permission, after, require_may
 from escrow.domain.money.journal import Basis
 from escrow.domain.orders.states import OrderStatus
 from escrow.domain.requests import derived
@@ -83,7 +83,7 @@ class MemberClosings:
             if begun is not None and begun["request_no"] == request_no:
                 return _closing(member_no, MemberStatus(member.status), begun), False
             before = MemberStatus(member.status)
-            require_may(before, Deed.CLOSE, member_no=member_no)
+            require_may(before, Permission.CLOSE, member_no=member_no)
             if before is MemberStatus.CLOSING:
                 return _closing(member_no, before, member.body["closing"]), False
             _refuse(member_no, await _obstacles(session, platform_no, member_no))

@@ -52,7 +52,7 @@ _LOOKS_EVERY_SECONDS = 0.2
 _SKIP_AT_MOST_SECONDS = 600.0
 #: How a call ends that the server has not answered in its time.
 _OUT_OF_TIME = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
-_WRITER_PATIENCE_SECONDS = 3.0
+_WRITER_RETRY_SECONDS = 3.0
 _GRACE = timedelta(seconds=1)
 _FILE = PlatformFile(
     platform_no="HOME",
@@ -253,7 +253,7 @@ async def story_environment(
         rooms = _composition_root()
         settings, begins_at = servers.settings, begins_at or begin_of_story("", datetime.now(UTC))
         file = file.model_copy(update={"platform_no": f"{file.platform_no[:40]}-{uuid4().hex[:12]}"})
-        writer = await LedgerWriter.start(settings.database_url, patience_seconds=_WRITER_PATIENCE_SECONDS)
+        writer = await LedgerWriter.start(settings.database_url, retry_seconds=_WRITER_RETRY_SECONDS)
         opened.push_async_callback(writer.close)
         reader = Reader(settings.database_url)
         opened.push_async_callback(reader.close)

@@ -6,50 +6,59 @@ import pytest
 
 from escrow.domain.errors import Refused
 from escrow.domain.members.identity_checks import CompanyCheck, IdentityResult, PersonCheck, RegistrationStatus
-from escrow.domain.members.states import MAY, TRANSITIONS, Deed, MemberEvent, MemberStatus, after, deeds, event_of
+from escrow.domain.members.states import (
+    MAY,
+    TRANSITIONS,
+    MemberEvent,
+    MemberStatus,
+    Permission,
+    after,
+    event_of,
+    permissions,
+)
 from escrow.domain.members.states import require_may as require
 
-S, D, E = MemberStatus, Deed, MemberEvent
+S, P, E = MemberStatus, Permission, MemberEvent
 
 
-def refusal(status: MemberStatus, deed: Deed, *, required: bool = True) -> str:
-    """Code with which a deed is refused, empty when it is allowed."""
+def refusal(status: MemberStatus, permission: Permission, *, required: bool = True) -> str:
+    """Code with which a permission is refused, empty when it is allowed."""
     try:
-        require(status, deed, member_no="M-1", identity_required_for_withdrawal=required)
+        require(status, permission, member_no="M-1", identity_required_for_withdrawal=required)
     except Refused as refused:
         return refused.code
     return ""
 
 
 def test_a_member_not_yet_verified_receives_and_pays_but_does_not_withdraw() -> None:
-    assert [deed for deed in Deed if refusal(S.OPEN, deed)] == [D.WITHDRAW]
-    assert refusal(S.OPEN, D.WITHDRAW) == "identity_required"
-    assert refusal(S.OPEN, D.WITHDRAW, required=False) == ""
+    assert [permission for permission in Permission if refusal(S.OPEN, permission)] == [P.WITHDRAW]
+    assert refusal(S.OPEN, P.WITHDRAW) == "identity_required"
+    assert refusal(S.OPEN, P.WITHDRAW, required=False) == ""
 
 
 def test_a_verified_member_may_do_everything() -> None:
-    assert deeds(S.VERIFIED, identity_required_for_withdrawal=True) == tuple(Deed)
+    assert permissions(S.VERIFIED, identity_required_for_withdrawal=True) == tuple(Permission)
 
 
 def test_a_refused_identity_withdraws_nothing_whatever_is_configured() -> None:
     for required in (True, False):
-        assert refusal(S.REFUSED, D.WITHDRAW, required=required) == "member_state"
-    assert refusal(S.REFUSED, D.RECEIVE) == ""
-    assert refusal(S.REFUSED, D.CHECK_IDENTITY) == ""
-    assert refusal(S.REFUSED, D.CONTRACT) == "member_state"
+        assert refusal(S.REFUSED, P.WITHDRAW, required=required) == "member_state"
+    assert refusal(S.REFUSED, P.RECEIVE) == ""
+    assert refusal(S.REFUSED, P.CHECK_IDENTITY) == ""
+    assert refusal(S.REFUSED, P.CONTRACT) == "member_state"
 
 
 def test_a_business_that_was_struck_off_only_receives_what_it_earned_and_settles_down() -> None:
-    assert MAY[S.STRUCK_OFF] == {D.RECEIVE, D.UNBIND_ACCOUNT, D.CHECK_IDENTITY, D.CLOSE}
+    assert MAY[S.STRUCK_OFF] == {P.RECEIVE, P.UNBIND_ACCOUNT, P.CHECK_IDENTITY, P.CLOSE}
 
 
 def test_a_closed_member_refuses_everything() -> None:
-    assert {refusal(S.CLOSED, deed) for deed in Deed} == {"member_state"}
+    assert {refusal(S.CLOSED, permission) for permission in Permission} == {"member_state"}
     assert not any(status is S.CLOSED for status, _ in TRANSITIONS)
 
 
 def test_a_closing_member_begins_nothing_and_stays_closing_whatever_the_registry_says() -> None:
-    assert MAY[S.CLOSING] == {D.CLOSE}
+    assert MAY[S.CLOSING] == {P.CLOSE}
     for event in (E.IDENTITY_MATCHED, E.IDENTITY_NOT_MATCHED, E.COMPANY_STRUCK_OFF):
         assert after(S.CLOSING, event) is S.CLOSING
 

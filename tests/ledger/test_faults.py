@@ -51,7 +51,7 @@ async def test_a_database_killed_and_restarted_under_load_loses_and_repeats_noth
     own_server: PostgresServer, own_database: Database
 ) -> None:
     await fund(own_database, 10_000)
-    writers = [await LedgerWriter.start(own_database.dsn, patience_seconds=30) for _ in range(3)]
+    writers = [await LedgerWriter.start(own_database.dsn, retry_seconds=30) for _ in range(3)]
     numbers = [f"load-{number}" for number in range(1500)]
     receipts: list[Receipt] = []
 
@@ -83,7 +83,7 @@ async def test_while_the_database_is_away_callers_are_told_and_may_repeat(
     own_server: PostgresServer, own_database: Database
 ) -> None:
     await fund(own_database, 100)
-    writer = await LedgerWriter.start(own_database.dsn, patience_seconds=0.2)
+    writer = await LedgerWriter.start(own_database.dsn, retry_seconds=0.2)
     reader = Reader(own_database.dsn)
     await writer.post(matured("O-1", 1, request_no="before"))
     await ping(reader)
@@ -104,7 +104,7 @@ async def test_while_the_database_is_away_callers_are_told_and_may_repeat(
 async def test_a_writer_starts_before_its_database_does(own_server: PostgresServer, own_database: Database) -> None:
     await fund(own_database, 100)
     await own_server.kill()
-    writer = await LedgerWriter.start(own_database.dsn, patience_seconds=30)
+    writer = await LedgerWriter.start(own_database.dsn, retry_seconds=30)
     posting = asyncio.create_task(writer.post(matured("O-1", 1)))
     await asyncio.sleep(0.2)
     assert not posting.done()

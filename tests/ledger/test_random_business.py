@@ -78,8 +78,8 @@ class Business(RuleBasedStateMachine):
         self.runner.run(work)
 
     async def _open(self) -> None:
-        # No patience: a connection that is cut off must surface as an unknown outcome.
-        self.writers = [await LedgerWriter.start(self.database.dsn, patience_seconds=0) for _ in range(_WRITERS)]
+        # No retries: a connection that is cut off must surface as an unknown outcome.
+        self.writers = [await LedgerWriter.start(self.database.dsn, retry_seconds=0) for _ in range(_WRITERS)]
         self.owner = await asyncpg.connect(self.database.superuser_dsn)
         self.reader = await connect(self.database.dsn)
         await self.owner.execute("INSERT INTO platform_day (platform_no, day) VALUES ($1, $2)", self.platform_no, DAY)

@@ -88,7 +88,7 @@ class Race:
         self.owner = await asyncpg.connect(self.database.superuser_dsn)
         self.reader = Reader(self.database.dsn)
         self.now = await books_now(self.reader, self.platform_no)
-        writers = [await LedgerWriter.start(self.database.dsn, patience_seconds=0) for _ in range(_WRITERS)]
+        writers = [await LedgerWriter.start(self.database.dsn, retry_seconds=0) for _ in range(_WRITERS)]
         configured = settings_for(self.database, self.sandbox)
         self.rooms = [Activities(configured, writer, self.reader, self.sandbox.bank) for writer in writers]
         try:

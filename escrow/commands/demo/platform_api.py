@@ -10,7 +10,7 @@ from escrow.domain.errors import Refused
 from escrow.trust import trusted_authorities
 
 #: Every write is idempotent, so a call without an answer is made again, for this long.
-_PATIENCE_SECONDS = 40.0
+_RETRY_SECONDS = 40.0
 _PAUSE_SECONDS = 0.3
 _PAGE = 200
 
@@ -81,7 +81,7 @@ class PlatformApi:
         query: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        give_up_at = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+        give_up_at = asyncio.get_running_loop().time() + _RETRY_SECONDS
         while True:
             too_late = asyncio.get_running_loop().time() > give_up_at
             try:

@@ -27,7 +27,7 @@ class MemberStatus(StrEnum):
     CLOSED = "closed"
 
 
-class Deed(StrEnum):
+class Permission(StrEnum):
     """What a member may or may not do."""
 
     RECEIVE = "receive"
@@ -50,18 +50,18 @@ class MemberEvent(StrEnum):
     CLOSED = "closed"
 
 
-_S, _D, _E = MemberStatus, Deed, MemberEvent
-_ALL = frozenset(Deed)
+_S, _P, _E = MemberStatus, Permission, MemberEvent
+_ALL = frozenset(Permission)
 
 #: What each state may do. Money of running orders still reaches whoever can receive; `withdraw` depends, for members
 #: not verified, on the platform's configuration too.
-MAY: Mapping[MemberStatus, frozenset[Deed]] = MappingProxyType(
+MAY: Mapping[MemberStatus, frozenset[Permission]] = MappingProxyType(
     {
         _S.OPEN: _ALL,
         _S.VERIFIED: _ALL,
-        _S.REFUSED: _ALL - {_D.WITHDRAW, _D.CONTRACT},
-        _S.STRUCK_OFF: _ALL - {_D.WITHDRAW, _D.CONTRACT, _D.PAY, _D.BIND_ACCOUNT},
-        _S.CLOSING: frozenset({_D.CLOSE}),
+        _S.REFUSED: _ALL - {_P.WITHDRAW, _P.CONTRACT},
+        _S.STRUCK_OFF: _ALL - {_P.WITHDRAW, _P.CONTRACT, _P.PAY, _P.BIND_ACCOUNT},
+        _S.CLOSING: frozenset({_P.CLOSE}),
         _S.CLOSED: frozenset(),
     }
 )
@@ -96,14 +96,14 @@ def event_of(answer: PersonCheck | CompanyCheck) -> MemberEvent:
     return MemberEvent.IDENTITY_MATCHED
 
 
-def deeds(status: MemberStatus, *, identity_required_for_withdrawal: bool) -> tuple[Deed, ...]:
-    """What a member in this state may do under the platform's configuration, in the order of `Deed`."""
-    kept_back = {Deed.WITHDRAW} if status is MemberStatus.OPEN and identity_required_for_withdrawal else set()
-    return tuple(deed for deed in Deed if deed in MAY[status] - kept_back)
+def permissions(status: MemberStatus, *, identity_required_for_withdrawal: bool) -> tuple[Permission, ...]:
+    """What a member in this state may do under the platform's configuration, in the order of `Permission`."""
+    kept_back = {Permission.WITHDRAW} if status is MemberStatus.OPEN and identity_required_for_withdrawal else set()
+    return tuple(permission for permission in Permission if permission in MAY[status] - kept_back)
 
 
 def require_may(
-    status: MemberStatus, deed: Deed, *, member_no: str, identity_required_for_withdrawal: bool = False
+    status: MemberStatus, permission: Permission, *, member_no: str, identity_required_for_withdrawal: bool = False
 ) -> None:
     """Refuse what a member in this state may not do.
 
@@ -113,10 +113,10 @@ def require_may(
     Raises:
         Refused: `member_state`, or `identity_required` when verifying the identity would help.
     """
-    possible = deeds(status, identity_required_for_withdrawal=identity_required_for_withdrawal)
-    if deed in possible:
+    possible = permissions(status, identity_required_for_withdrawal=identity_required_for_withdrawal)
+    if permission in possible:
         return
-    if deed in MAY[status]:
+    if permission in MAY[status]:
         raise Refused(
             "identity_required",
             f"The identity of member {member_no} is not verified: it can receive money, but not withdraw it.",
@@ -124,6 +124,7 @@ def require_may(
         )
     raise Refused(
         "member_state",
-        f"Member {member_no} is {status}, so {deed} is not possible; possible now: {', '.join(possible) or 'nothing'}.",
-        {"member_no": member_no, "status": status.value, "deed": deed.value},
+        f"Member {member_no} is {status}, so {permission} is not possible;"
+        f" possible now: {', '.join(possible) or 'nothing'}.",
+        {"member_no": member_no, "status": status.value, "deed": permission.value},
     )

@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
-from escrow.domain.members.states import Deed, require_may
+from escrow.domain.members.states import Permission, require_may
 from escrow.domain.money.journal import Basis, Change, Posting
 from escrow.domain.requests import derived
 from escrow.ledger.books_time import books_now, books_now_within
@@ -49,7 +49,7 @@ class BankAccounts:
                 `account_already_bound`, `request_no_reused`, `member_state`, or the consent does not hold.
         """
         member = await self._members.get(platform_no, member_no)
-        require_may(member.status, Deed.BIND_ACCOUNT, member_no=member_no)
+        require_may(member.status, Permission.BIND_ACCOUNT, member_no=member_no)
         return await self.bind_under_name(platform_no, member_no, member.name, account, consent=consent)
 
     async def require_bindable(self, platform_no: str, member_no: str, account: NewBankAccount) -> None:
@@ -59,7 +59,7 @@ class BankAccounts:
             Refused: as `bind`.
         """
         member = await self._members.get(platform_no, member_no)
-        require_may(member.status, Deed.BIND_ACCOUNT, member_no=member_no)
+        require_may(member.status, Permission.BIND_ACCOUNT, member_no=member_no)
         _require_own(account, member.name)
         if await self.holder_of(platform_no, account.account_no) is not None:
             raise _already_bound()
@@ -117,7 +117,7 @@ class BankAccounts:
                 `mandate_in_force`, or the consent does not hold.
         """
         member = await self._members.get(platform_no, member_no)
-        require_may(member.status, Deed.UNBIND_ACCOUNT, member_no=member_no)
+        require_may(member.status, Permission.UNBIND_ACCOUNT, member_no=member_no)
         async with transaction(self._reader) as session:
             await one_at_a_time(session, _holder(platform_no, member_no))
             row = await session.get(BankAccountRow, (platform_no, account_id))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from escrow.domain.errors import Refused
-from escrow.domain.members.states import Deed, require_may
+from escrow.domain.members.states import Permission, require_may
 from escrow.registry.accounts.bank_accounts import BankAccounts
 from escrow.registry.members.identity_checks import IdentityChecks
 from escrow.registry.members.members import Members
@@ -41,7 +41,7 @@ class CardHolders:
                 account of a business, `identity_required`, or `no_mobile`.
         """
         member = await self._members.get(platform_no, member_no)
-        require_may(member.status, Deed.PAY, member_no=member_no)
+        require_may(member.status, Permission.PAY, member_no=member_no)
         account = await self._accounts.to_pay(platform_no, member_no, account_id)
         if account.is_corporate:
             raise Refused("card_required", "Only cards of persons and sole traders can be debited.")

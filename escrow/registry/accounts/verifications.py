@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
-from escrow.domain.members.states import Deed, require_may
+from escrow.domain.members.states import Permission, require_may
 from escrow.domain.members.verification_rules import VerificationMethod, VerificationStatus
 from escrow.domain.money.journal import Basis, Change
 from escrow.ledger.books_time import books_now
@@ -89,7 +89,7 @@ class AccountVerifications:
             return verification_of(known), False
         member = await self._members.get(platform_no, member_no)
         account = await self._accounts.get(platform_no, member_no, account_id)
-        require_may(member.status, Deed.BIND_ACCOUNT, member_no=member_no)
+        require_may(member.status, Permission.BIND_ACCOUNT, member_no=member_no)
         if not account.is_bound:
             raise Refused("account_not_bound", f"There is no bound account {account_id}.", {"account_id": account_id})
         if account.verification != "none":

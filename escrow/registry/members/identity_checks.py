@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from escrow.domain.errors import Refused
 from escrow.domain.members import states as member_states
 from escrow.domain.members.identity_numbers import is_citizen_id, is_credit_code
-from escrow.domain.members.states import Deed, MemberEvent, MemberStatus
+from escrow.domain.members.states import MemberEvent, MemberStatus, Permission
 from escrow.domain.money.journal import Basis
 from escrow.domain.requests import derived
 from escrow.domain.time.calendars import SHANGHAI
@@ -101,7 +101,7 @@ class IdentityChecks:
             if known is not None:
                 return _check(known), False
             status = MemberStatus(row.status)
-            member_states.require_may(status, Deed.CHECK_IDENTITY, member_no=member_no)
+            member_states.require_may(status, Permission.CHECK_IDENTITY, member_no=member_no)
             _require_parts(member, subject, now)
             if await self._verified_as(session, platform_no, member_no) not in (None, index):
                 raise Refused("identity_fixed", f"Member {member_no} was verified under another number.")

@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError, FailureError
 Answer = TypeVar("Answer")
 
 
-async def steadfast(call: Awaitable[Answer], *, on_cancel: Callable[[], None]) -> Answer:
+async def uncancelled(call: Awaitable[Answer], *, on_cancel: Callable[[], None]) -> Answer:
     """Await `call` to its end, whoever cancels the workflow meanwhile.
 
     Args:

@@ -11,7 +11,7 @@ from escrow.domain.errors import LedgerUnavailable
 _log = structlog.get_logger(__name__)
 
 
-class Later:
+class Background:
     """Runs such work beside the calls. It must be dispensable: a killed process loses it."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from typing import TypedDict
 from temporalio.common import RetryPolicy
 
 
-class Patience(TypedDict, total=False):
+class Timeouts(TypedDict, total=False):
     """Options of an activity call, as `workflow.execute_activity_method` takes them."""
 
     start_to_close_timeout: timedelta
@@ -15,7 +15,7 @@ class Patience(TypedDict, total=False):
     retry_policy: RetryPolicy
 
 
-class LocalPatience(TypedDict, total=False):
+class LocalTimeouts(TypedDict, total=False):
     """Options of a local activity call."""
 
     start_to_close_timeout: timedelta
@@ -31,41 +31,41 @@ WORKFLOW_TASK = timedelta(seconds=5)
 _LEDGER_ASKED_EVERY = timedelta(seconds=3)
 
 #: One database transaction that moves money. A repeat is answered from the stored receipt, so it is safe to insist.
-LEDGER_POSTING = Patience(
+LEDGER_POSTING = Timeouts(
     start_to_close_timeout=timedelta(seconds=5),
     schedule_to_close_timeout=timedelta(minutes=10),
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_interval=_LEDGER_ASKED_EVERY),
 )
 
 #: One database transaction that changes objects but moves no money; run inside the workflow task (three events fewer).
-LEDGER_RECORD = LocalPatience(
+LEDGER_RECORD = LocalTimeouts(
     start_to_close_timeout=timedelta(seconds=5),
     schedule_to_close_timeout=timedelta(minutes=10),
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_interval=_LEDGER_ASKED_EVERY),
 )
 
 #: What time it is by the books: asked inside the workflow task, not for long, since a task has its own time-out.
-BOOKS_TIME = LocalPatience(
+BOOKS_TIME = LocalTimeouts(
     start_to_close_timeout=timedelta(seconds=3),
     schedule_to_close_timeout=timedelta(seconds=4),
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_attempts=3),
 )
 
 #: The same while the ledger is away: outside of the workflow task, and for as long as it takes.
-BOOKS_TIME_AWAITED = Patience(
+BOOKS_TIME_AWAITED = Timeouts(
     start_to_close_timeout=timedelta(seconds=5),
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_interval=_LEDGER_ASKED_EVERY),
 )
 
 #: A payment order leaves for the bank: tried once; whatever ends it without an answer is asked about, never resent.
-BANK_SUBMISSION = Patience(
+BANK_SUBMISSION = Timeouts(
     start_to_close_timeout=timedelta(seconds=20),
     heartbeat_timeout=timedelta(seconds=2),
     retry_policy=RetryPolicy(maximum_attempts=1),
 )
 
 #: A question to the bank changes nothing there, so it may be asked again at once.
-BANK_QUESTION = Patience(
+BANK_QUESTION = Timeouts(
     start_to_close_timeout=timedelta(seconds=10),
     heartbeat_timeout=timedelta(seconds=2),
     retry_policy=RetryPolicy(
@@ -74,13 +74,13 @@ BANK_QUESTION = Patience(
 )
 
 #: The same kind of question, short enough to be asked inside a workflow task.
-BANK_SURVEY = LocalPatience(
+BANK_SURVEY = LocalTimeouts(
     start_to_close_timeout=timedelta(seconds=5),
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_attempts=3),
 )
 
 #: A text message: deduplicated by its request number, worth some tries, never worth holding money for.
-SMS = Patience(
+SMS = Timeouts(
     start_to_close_timeout=timedelta(seconds=10),
     heartbeat_timeout=timedelta(seconds=2),
     retry_policy=RetryPolicy(
@@ -105,7 +105,7 @@ REGISTRY_ASKED_AT_MOST_EVERY = timedelta(minutes=30)
 REGISTRY_ANSWERS_WITHIN = timedelta(hours=24)
 
 #: The channel is asked and what it says is posted, in one step that may be repeated at will.
-CHANNEL_BOOKING = Patience(
+CHANNEL_BOOKING = Timeouts(
     start_to_close_timeout=timedelta(seconds=15),
     schedule_to_close_timeout=timedelta(minutes=10),
     heartbeat_timeout=timedelta(seconds=2),
