@@ -33,12 +33,12 @@ from escrow.domain.members.states import Permission, permissions, require_may
 from escrow.domain.money.funding import FundingLeg, direct_leg, draw
 from escrow.domain.money.journal import Receipt
 from escrow.domain.requests import derived
+from escrow.domain.transfers.suspense import suspended_credit
 from escrow.ledger.balances import member_balances
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import BusinessObject, get_object
 from escrow.ledger.posting import LedgerWriter
-from escrow.ledger.suspense_credits import suspended_credit
 from escrow.registry.members.members import Members
 
 #: What may be said of a batch after it was entered.

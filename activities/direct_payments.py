@@ -23,11 +23,11 @@ from escrow.domain.money.funding import direct_leg
 from escrow.domain.money.journal import Receipt
 from escrow.domain.orders.operations import unpaid_claim
 from escrow.domain.requests import derived
+from escrow.domain.transfers.suspense import suspended_credit
 from escrow.ledger.balances import account_balance_fen, moved_fen
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
 from escrow.ledger.posting import LedgerWriter
-from escrow.ledger.suspense_credits import suspended_credit
 from escrow.registry.members.members import Members
 
 

@@ -25,13 +25,13 @@ from escrow.domain.members.states import Permission, require_may
 from escrow.domain.money.accounts import suspense
 from escrow.domain.money.journal import Receipt
 from escrow.domain.requests import derived
+from escrow.domain.transfers.suspense import suspended_credit
 from escrow.ledger.balances import account_balance_fen
 from escrow.ledger.consents import get_consent
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import recorded_steps
 from escrow.ledger.posting import LedgerWriter
-from escrow.ledger.suspense_credits import suspended_credit
 from escrow.registry.members.members import Members
 from escrow.registry.platforms.platforms import Platforms, custody_account_of
 

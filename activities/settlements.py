@@ -11,12 +11,12 @@ from escrow.domain.collections.methods import Settlement, SettlementItem, paymen
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis, JournalEntry, Posting
 from escrow.domain.platforms.config import BusinessModel
+from escrow.domain.transfers.suspense import suspended_credit
 from escrow.ledger.bank_lines import StoredBankLine
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import get_object
 from escrow.ledger.posting import LedgerWriter
-from escrow.ledger.suspense_credits import suspended_credit
 from escrow.registry.platforms.platforms import Platforms
 
 

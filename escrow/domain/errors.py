@@ -42,3 +42,7 @@ class OutcomeUnknown(EscrowError):
 
 class LedgerUnavailable(EscrowError):
     """The database cannot be reached or gave no answer. Retry the same posting under the same request number."""
+
+
+class LedgerBusy(EscrowError):
+    """Others change the same objects faster than a decision on them can be posted. Retry the same request."""

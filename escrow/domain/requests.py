@@ -9,6 +9,8 @@ import rfc8785
 
 #: Numbers given by platforms. The colon is ours: it separates the parts of derived request numbers.
 PLATFORM_NUMBER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$"
+#: How consents and contracts name the platform where it is itself the party.
+PLATFORM_ITSELF = "platform"
 _PLATFORM_NUMBER = re.compile(PLATFORM_NUMBER_PATTERN)
 
 

@@ -5,29 +5,10 @@ from datetime import date
 
 from escrow.domain.collections.methods import payment_booking_no
 from escrow.domain.collections.pay_ins import COLLECT, TOP_UP
-from escrow.domain.money.journal import Change
 from escrow.domain.time.calendars import SHANGHAI
+from escrow.domain.transfers.suspense import COLLECTED_FOR, CREDIT
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import recorded_steps
-
-_KIND, _COLLECTED_FOR = "bank_credit", "collected_for"
-
-
-def suspended_credit(*, payment_no: str, amount_fen: int, collected_for: str) -> Change:
-    """The credit that a booking leaves in suspense.
-
-    Args:
-        amount_fen: what of the payment waits.
-        collected_for: member number; empty where the books know nobody.
-    """
-    body = {"amount_fen": amount_fen, "line_kind": "settlement", "member_no": None}
-    return Change(
-        kind=_KIND,
-        object_no=payment_no,
-        event_type="bank_credit.suspended",
-        status="suspended",
-        body={**body, _COLLECTED_FOR: collected_for} if collected_for else body,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +24,11 @@ async def collected(reader: Reader, platform_no: str, credit_no: str) -> Collect
 
     What is said of the credit under any other number is not believed: a workflow may have said it.
     """
-    steps = await recorded_steps(reader, platform_no, _KIND, credit_no, facts=(_COLLECTED_FOR,))
+    steps = await recorded_steps(reader, platform_no, CREDIT, credit_no, facts=(COLLECTED_FOR,))
     booked_as = payment_booking_no(credit_no)
     return next(
         (
-            Collected(step.facts[_COLLECTED_FOR] or "", step.recorded_at.astimezone(SHANGHAI).date())
+            Collected(step.facts[COLLECTED_FOR] or "", step.recorded_at.astimezone(SHANGHAI).date())
             for step in steps
             if step.request_no == booked_as and step.moved_money
         ),

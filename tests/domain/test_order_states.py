@@ -16,9 +16,9 @@ from escrow.domain.orders.states import (
     MilestoneStatus,
     OrderCommand,
     OrderDeadline,
-    OrderState,
     OrderStatus,
     Party,
+    StatesAfter,
     Trigger,
     allowed_commands,
     check_command,
@@ -39,7 +39,7 @@ class Order:
 
     def __init__(self, kinds: tuple[MilestoneKind, ...] = FIVE) -> None:
         self.kinds = kinds
-        self.state = OrderState(status=OrderStatus.AWAITING_PAYMENT, milestones=(M.PLANNED,) * len(kinds))
+        self.state = StatesAfter(status=OrderStatus.AWAITING_PAYMENT, milestones=(M.PLANNED,) * len(kinds))
 
     def does(self, trigger: Trigger, milestone_no: int | None = None, *, both: bool = False) -> "Order":
         self.state = next_state(

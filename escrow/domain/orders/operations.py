@@ -25,6 +25,11 @@ def unpaid_claim(order_no: str) -> str:
     return f"order/{order_no}/unpaid"
 
 
+def released_claim(order_no: str, milestone: int) -> str:
+    """What the release of a milestone claims: its money leaves escrow once."""
+    return f"order/{order_no}/M{milestone}/released"
+
+
 def pay_terms(*, total_fen: int, inspection_days: int, method: str = "") -> dict[str, Any]:
     """Paying consents to the full price and to the clause that silence of so many days is acceptance.
 

@@ -186,7 +186,7 @@ class AllowedCommand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderState:
+class StatesAfter:
     """Order and milestones, in the order of the plan; `effect` says what the transition does to the money."""
 
     status: OrderStatus
@@ -260,7 +260,7 @@ def next_state(
     milestone_no: int | None = None,
     *,
     other_side_proposed: bool = False,
-) -> OrderState:
+) -> StatesAfter:
     """State after a trigger, by the table.
 
     Args:
@@ -289,7 +289,7 @@ def next_state(
     }
     for row in TRANSITIONS:
         if (row.status, row.trigger, row.milestone) == (status, trigger, named) and holds[row.when]:
-            return OrderState(
+            return StatesAfter(
                 status=row.to_status,
                 milestones=_milestones_after(row, milestones, kinds, milestone_no, following),
                 effect=row.effect,

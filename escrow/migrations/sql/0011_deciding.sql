@@ -24,9 +24,11 @@ GRANT SELECT ON counter TO escrow_app;
 
 -- The deadlines of stages were in the order's document alone; whoever looks for orders that are late finds them here.
 INSERT INTO deadline (platform_no, object_kind, object_no, name, due_at)
-SELECT platform_no, 'order', object_no, 'stage', (body ->> 'step_due_at')::timestamptz
-FROM business_object
-WHERE kind = 'order' AND status = 'in_progress' AND body ->> 'step_due_at' IS NOT NULL
+SELECT o.platform_no, 'order', o.object_no, format('M%s:work:%s', m ->> 'number', m ->> 'round'),
+    (o.body ->> 'step_due_at')::timestamptz
+FROM business_object o, jsonb_array_elements(o.body -> 'milestones') AS m
+WHERE o.kind = 'order' AND o.status = 'in_progress' AND o.body ->> 'step_due_at' IS NOT NULL
+    AND m ->> 'status' IN ('in_work', 'in_rectification')
 ON CONFLICT DO NOTHING;
 
 -- What was released can be released once, whatever asks for it.

@@ -26,7 +26,7 @@ def downgrade() -> None:
         op.execute(before[function])
     op.execute("DROP FUNCTION require_unmoved(jsonb, text[])")
     op.execute("DROP FUNCTION use_counters(jsonb, text[])")
-    op.execute("DELETE FROM deadline WHERE object_kind = 'order' AND name = 'stage'")
+    op.execute("DELETE FROM deadline WHERE object_kind = 'order' AND name ~ ':work:'")
     op.execute("DROP TABLE counter")
     op.execute("DROP INDEX consent_asked")
     for column in ("asked", "config_version", "note"):

@@ -1,0 +1,185 @@
+"""The books decide once: read, decide, and post on exactly what was read; again, when it moved meanwhile."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Generic
+
+from escrow.domain.decisions import A, Aggregate, Command, Decision, NotDue, ObjectKind
+from escrow.domain.errors import LedgerBusy, Refused
+from escrow.domain.money.journal import Change, Posting, StandsOn
+from escrow.domain.requests import content_hash
+from escrow.ledger.consents import void_consent
+from escrow.ledger.engine import Reader
+from escrow.ledger.loading import Look, look
+from escrow.ledger.posting import LedgerWriter
+
+#: How often one attempt reads anew when what it stands on moves under it.
+_ATTEMPTS = 5
+#: Refusals of the database that say that somebody was faster, not that a rule says no: versions are compared first, and
+#: what a decision does once is claimed, so its number, its object or its money can only have gone to another just now.
+_MOVED = frozenset({"moved", "object_exists", "request_no_reused", "insufficient_balance"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken(Generic[A]):
+    """What became of a command: exactly one of `answer`, `refusal` and `remaining` is set.
+
+    Args:
+        object: the object as it is now, None where it does not stand in the books.
+        at: the books' time at which it was looked at.
+        answer: what the caller is told; of a repeat, what was told the first time.
+        remaining: what is left of a deadline that has not passed.
+        follows: what must exist from now on because of it, as (kind, number).
+    """
+
+    object: A | None
+    version: int
+    at: datetime
+    answer: Mapping[str, Any] | None = None
+    refusal: Refused | None = None
+    remaining: timedelta | None = None
+    is_repeat: bool = False
+    follows: tuple[tuple[str, str], ...] = ()
+
+
+class Books:
+    """Carries commands out, for whoever brings them.
+
+    Args:
+        writer: posts.
+        reader: reads.
+    """
+
+    def __init__(self, writer: LedgerWriter, reader: Reader) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def take(self, kind: ObjectKind[A], platform_no: str, object_no: str, command: Command) -> Taken[A]:
+        """Carry one command out, or find what became of it before.
+
+        Raises:
+            LedgerBusy: others change the same object too fast; nothing was done, repeat.
+            LedgerUnavailable: no answer; whether it was done is not known, repeat.
+        """
+        for _ in range(_ATTEMPTS):
+            found = await look(self._reader, kind.name, platform_no, object_no, command)
+            before = kind.restored(found.stored)
+            now = before if isinstance(before, kind.of) else None
+            seen = Taken(object=now, version=found.stored.version, at=found.at)
+            told = _answered_before(before, found, command)
+            if told is not None:
+                return replace(seen, answer=told, is_repeat=True)
+            try:
+                _require_standing(found, command)
+                after, decision = before.decide(command, at=found.at, facts=found.facts)
+                receipt = await self._writer.post(_posting(kind.name, after, decision, found, command))
+            except NotDue as early:
+                return replace(seen, remaining=early.remaining)
+            except Refused as refusal:
+                if refusal.code in _MOVED and not _is_own(refusal):
+                    continue
+                if await self._refused(found, command, refusal):
+                    return replace(seen, refusal=refusal)
+                continue
+            assert isinstance(after, kind.of)  # noqa: S101 - what a decision leads to stands in the books
+            return Taken(
+                object=after,
+                version=found.stored.version + 1,
+                at=found.at,
+                answer=decision.answer if receipt.answer is None else receipt.answer,
+                is_repeat=receipt.repeated,
+                follows=tuple((change.kind, change.object_no) for change in decision.follows),
+            )
+        raise LedgerBusy("ledger_busy", f"Others change the {kind.name} {object_no} at the same time; repeat the call.")
+
+    async def _refused(self, found: Look, command: Command, refusal: Refused) -> bool:
+        """Void the consent of a refused command; False when it was used meanwhile, so that there is an answer now.
+
+        One that is about something else stays: nobody takes a party's word away by misquoting it.
+        """
+        consent = found.facts.consent
+        if consent is None or found.standing is None or not _is_about(found, command):
+            return True
+        if found.standing.voided_at is not None:
+            return True
+        told = {"code": refusal.code, "message": refusal.message, "details": refusal.details}
+        platform_no = found.stored.platform_no
+        return await void_consent(self._reader, platform_no, consent.consent_no, outcome={"refused": told})
+
+
+def _answered_before(before: Aggregate, found: Look, command: Command) -> Mapping[str, Any] | None:
+    """What was answered to this very command before; a number that another command has taken says nothing of it."""
+    if found.before is None:
+        return None
+    if found.before.by_basis:
+        same = command.consent_no is None or _is_about(found, command)
+    else:
+        same = found.before.content_hash == content_hash(_content(command, found))
+    if not same:
+        return None
+    return before.told(command) if found.before.answer is None else found.before.answer
+
+
+def _require_standing(found: Look, command: Command) -> None:
+    """The consent of a command must be about it, and must be one that can still be stood on.
+
+    Raises:
+        Refused: `basis_mismatch`, `basis_expired`, or what was said when it was refused before.
+    """
+    consent, standing = found.facts.consent, found.standing
+    if consent is None or standing is None:
+        return
+    if not _is_about(found, command):
+        raise Refused("basis_mismatch", f"The consent {consent.consent_no} is not about this.")
+    if standing.voided_at is not None:
+        refused = (standing.outcome or {}).get("refused")
+        if refused is None:
+            raise Refused("basis_void", f"The consent {consent.consent_no} is void.")
+        raise Refused(refused["code"], refused["message"], refused["details"])
+    if standing.expires_at <= found.at:
+        raise Refused("basis_expired", f"The consent {consent.consent_no} has expired; ask under a new number.")
+
+
+def _is_about(found: Look, command: Command) -> bool:
+    consent = found.facts.consent
+    return consent is not None and command.is_said_in(consent, found.stored.object_no)
+
+
+def _is_own(refusal: Refused) -> bool:
+    """Whether the decision itself refused, on what it had read."""
+    return refusal.code == "insufficient_balance" and "missing_fen" in refusal.details
+
+
+def _content(command: Command, found: Look) -> dict[str, Any]:
+    return {"object_no": found.stored.object_no, "command": command.name, **command.content()}
+
+
+def _posting(kind: str, after: Aggregate, decision: Decision, found: Look, command: Command) -> Posting:
+    stored = found.stored
+    change = Change(
+        kind=kind,
+        object_no=stored.object_no,
+        event_type=decision.event_type,
+        status=after.status,
+        body=after.document(),
+        must_be_new=stored.version == 0,
+        replaces=True,
+        event=decision.event,
+    )
+    own = StandsOn(kind=kind, object_no=stored.object_no, version=stored.version)
+    return Posting(
+        platform_no=stored.platform_no,
+        request_no=decision.request_no,
+        content=_content(command, found),
+        entry=decision.entry,
+        changes=(change, *decision.follows),
+        deadlines=decision.deadlines,
+        bases=decision.bases,
+        claims=decision.claims,
+        stands_on=(own, *decision.has_read),
+        accounting_day=found.facts.accounting_day,
+        counters=decision.counters,
+        answer=decision.answer,
+        answers=() if command.consent_no is None else (command.consent_no,),
+    )

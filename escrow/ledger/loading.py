@@ -1,0 +1,188 @@
+"""One look at the books for one decision: one statement, so that all it tells is of one moment.
+
+It tells the books' time and day, the object, the consent on which the command stands, what was answered to the same
+command before, and those facts that the command declares, no others.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+
+import asyncpg
+
+from escrow.domain.decisions import Command, Fact, Facts, GivenConsent, MemberFact, Spendable, Stored
+from escrow.domain.errors import Refused
+from escrow.domain.money.accounts import Purpose
+from escrow.domain.platforms.config import PlatformConfig
+from escrow.ledger.engine import Reader
+
+_CONSENT = (
+    "consent_no", "object_kind", "object_no", "operation", "given_by", "terms", "operation_hash", "method",
+    "recorded_at", "note",
+)  # fmt: skip
+
+#: Whom a decision about an object concerns: the payer and the payee, from what was agreed or from what is asked.
+_PARTIES: Mapping[str, tuple[str, str]] = {
+    "order": (
+        "coalesce(o.body #>> '{contract,owner_no}', c.terms ->> 'owner_no')",
+        "coalesce(o.body #>> '{contract,contractor_no}', c.terms ->> 'contractor_no')",
+    ),
+    "withdrawal": ("coalesce(o.body ->> 'member_no', nullif(c.given_by, 'platform'))", "NULL"),
+}
+#: Which version of the configuration is in force for it.
+_CONFIG_VERSION: Mapping[str, str] = {
+    "order": "coalesce((o.body #>> '{contract,config_version}')::int, c.config_version)",
+    "withdrawal": "coalesce((o.body ->> 'config_version')::int, c.config_version)",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredBefore:
+    """The request under which a command was carried out; `answer` is None for one of the first release."""
+
+    request_no: str
+    content_hash: str
+    answer: Mapping[str, Any] | None
+    by_basis: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentStanding:
+    """Whether a consent can still be stood on, and what was answered when it was refused."""
+
+    expires_at: datetime
+    voided_at: datetime | None
+    outcome: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What the books say at one moment; `at` is their time."""
+
+    at: datetime
+    stored: Stored
+    facts: Facts
+    before: AnsweredBefore | None
+    standing: ConsentStanding | None
+
+
+async def look(reader: Reader, kind: str, platform_no: str, object_no: str, command: Command) -> Look:
+    """All that deciding `command` takes.
+
+    Raises:
+        Refused: `platform_unknown`.
+        LedgerUnavailable: the database cannot be reached.
+    """
+    basis_kind, basis = command.uses(object_no) or (None, None)
+    row = await reader.row(
+        _statement(kind, command.needs),
+        platform_no,
+        kind,
+        object_no,
+        command.consent_no,
+        command.own_no(object_no),
+        basis_kind,
+        basis,
+    )
+    if row is None or row["day"] is None:
+        raise Refused("platform_unknown", f"Platform {platform_no} is not open.")
+    return Look(
+        at=row["now"],
+        stored=Stored(
+            platform_no=platform_no,
+            object_no=object_no,
+            version=row["sequence_no"] or 0,
+            status=row["status"],
+            body=row["body"] or {},
+        ),
+        facts=_facts(row, command.needs),
+        before=_before(row),
+        standing=None
+        if row["c_consent_no"] is None
+        else ConsentStanding(expires_at=row["expires_at"], voided_at=row["voided_at"], outcome=row["outcome"]),
+    )
+
+
+#: What a fact is read by; `{payer}`, `{payee}` and `{config}` are those of the kind.
+_FACTS: Mapping[Fact, str] = {
+    Fact.BALANCES: """(SELECT jsonb_agg(jsonb_build_array(a.purpose, a.ref, a.balance_fen)) FROM account a
+        WHERE a.platform_no = $1 AND a.member_no = {payer}
+            AND a.purpose IN ('withdrawable', 'pending') AND a.balance_fen > 0)""",
+    Fact.MEMBERS: """(SELECT jsonb_agg(jsonb_build_array(m.object_no, m.status, m.sequence_no))
+        FROM business_object m
+        WHERE m.platform_no = $1 AND m.kind = 'member' AND m.object_no IN ({payer}, {payee}))""",
+    Fact.CONFIG: """(SELECT jsonb_build_object('version', f.version, 'config', f.document)
+        FROM platform_config f WHERE f.platform_no = $1 AND f.version = {config})""",
+    Fact.ASKED: """(SELECT jsonb_agg(to_jsonb(k) ORDER BY k.recorded_at, k.consent_no) FROM consent k
+        WHERE k.platform_no = $1 AND k.object_kind = $2 AND k.object_no = $3 AND k.asked)""",
+    Fact.UNSETTLED: """EXISTS (SELECT FROM account a
+        JOIN entry_line line ON line.account_id = a.id JOIN entry ON entry.id = line.entry_id
+        WHERE a.platform_no = $1 AND a.member_no = {payer} AND a.purpose = 'pending' AND a.ref = d.day::text
+            AND line.amount_fen > 0 AND entry.recipe NOT IN ('top_up_credited', 'order_refunded'))""",
+}
+#: Parameters: platform, kind, number; then consent, number of our own, and kind and reference of a basis, or null.
+_STATEMENT = """
+SELECT books_now($1) AS now, d.day, o.sequence_no, o.status, o.body,
+    r.request_no, r.content_hash, r.answer, u.request_no IS NOT NULL AS by_basis,
+    c.expires_at, c.voided_at, c.outcome{consent}{facts}
+FROM (SELECT $1::text AS platform_no) p
+LEFT JOIN platform_day d ON d.platform_no = $1
+LEFT JOIN business_object o ON o.platform_no = $1 AND o.kind = $2::text AND o.object_no = $3::text
+LEFT JOIN consent c ON c.platform_no = $1 AND c.consent_no = $4::text
+LEFT JOIN basis_use u ON u.platform_no = $1 AND u.kind = $6::text AND u.reference = $7::text
+LEFT JOIN request r ON r.platform_no = $1 AND r.request_no = coalesce(u.request_no, $5::text)
+"""
+
+
+@cache
+def _statement(kind: str, needs: frozenset[Fact]) -> str:
+    payer, payee = _PARTIES[kind]
+    return (
+        _STATEMENT.replace("{consent}", "".join(f", c.{name} AS c_{name}" for name in _CONSENT))
+        .replace("{facts}", "".join(f", {_FACTS[fact]} AS {fact.value}" for fact in sorted(needs)))
+        .replace("{payer}", payer)
+        .replace("{payee}", payee)
+        .replace("{config}", _CONFIG_VERSION[kind])
+    )
+
+
+def _before(row: asyncpg.Record) -> AnsweredBefore | None:
+    if row["request_no"] is None:
+        return None
+    return AnsweredBefore(
+        request_no=row["request_no"],
+        content_hash=row["content_hash"],
+        answer=row["answer"],
+        by_basis=row["by_basis"],
+    )
+
+
+def _facts(row: asyncpg.Record, needs: frozenset[Fact]) -> Facts:
+    config = row[Fact.CONFIG.value] if Fact.CONFIG in needs else None
+    return Facts(
+        accounting_day=row["day"],
+        consent=None if row["c_consent_no"] is None else GivenConsent(**{name: row[f"c_{name}"] for name in _CONSENT}),
+        config=None if config is None else PlatformConfig.model_validate(config["config"]),
+        config_version=None if config is None else config["version"],
+        spendable=_spendable(row[Fact.BALANCES.value] or ()) if Fact.BALANCES in needs else None,
+        members={
+            number: MemberFact(status=status, version=version)
+            for number, status, version in (row[Fact.MEMBERS.value] if Fact.MEMBERS in needs else None) or ()
+        },
+        asked=tuple(_asked(item) for item in (row[Fact.ASKED.value] if Fact.ASKED in needs else None) or ()),
+        came_otherwise=row[Fact.UNSETTLED.value] if Fact.UNSETTLED in needs else None,
+    )
+
+
+def _asked(item: Mapping[str, Any]) -> GivenConsent:
+    known = {name: item[name] for name in _CONSENT}
+    return GivenConsent(**{**known, "recorded_at": datetime.fromisoformat(item["recorded_at"])})
+
+
+def _spendable(rows: Any) -> Spendable:
+    return Spendable(
+        withdrawable_fen=sum(fen for purpose, _, fen in rows if purpose == Purpose.WITHDRAWABLE),
+        pending_fen_by_day={date.fromisoformat(ref): fen for purpose, ref, fen in rows if purpose == Purpose.PENDING},
+    )
