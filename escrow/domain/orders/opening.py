@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from escrow.domain.decisions import Decision, Facts, ObjectKind, Stored
 from escrow.domain.errors import Refused
-from escrow.domain.members.states import Deed
+from escrow.domain.members.states import Permission
 from escrow.domain.money.journal import Basis
 from escrow.domain.orders.commands import Open
 from escrow.domain.orders.contract import MilestoneTerms, OrderContract, OrderPeriods
@@ -136,7 +136,7 @@ class UnopenedOrder:
             payee_is_platform=contract.payee_is_platform,
             commission_basis_points=contract.commission_basis_points,
         )
-        members = require_parties(contract, facts, also=Deed.CONTRACT)
+        members = require_parties(contract, facts, also=Permission.CONTRACT)
         state = OrderState.at_signing(contract).model_copy(
             update={"step_due_at": at + contract.periods.payment_deadline}
         )

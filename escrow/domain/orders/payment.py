@@ -9,7 +9,7 @@ from escrow.domain.collections.methods import payment_booking_no
 from escrow.domain.collections.recipes import order_paid_directly
 from escrow.domain.decisions import Decision, Facts
 from escrow.domain.errors import Refused
-from escrow.domain.members.states import Deed, MemberStatus, require_may
+from escrow.domain.members.states import MemberStatus, Permission, require_may
 from escrow.domain.money import recipes
 from escrow.domain.money.funding import FundingLeg, direct_leg, draw
 from escrow.domain.money.journal import Basis, CounterUse, StandsOn
@@ -115,7 +115,7 @@ def paid_directly(
     )
 
 
-def require_parties(contract: OrderContract, facts: Facts, *, also: Deed | None = None) -> tuple[StandsOn, ...]:
+def require_parties(contract: OrderContract, facts: Facts, *, also: Permission | None = None) -> tuple[StandsOn, ...]:
     """Whoever began to close since the order was opened neither pays nor is paid.
 
     Args:
@@ -127,12 +127,15 @@ def require_parties(contract: OrderContract, facts: Facts, *, also: Deed | None 
     Raises:
         Refused: `member_unknown` or `member_state`.
     """
-    parties = {contract.owner_no: Deed.PAY, **({contract.payee_no: Deed.RECEIVE} if contract.payee_no else {})}
-    for member_no, deed in parties.items():
+    parties = {
+        contract.owner_no: Permission.PAY,
+        **({contract.payee_no: Permission.RECEIVE} if contract.payee_no else {}),
+    }
+    for member_no, permission in parties.items():
         known = facts.members.get(member_no)
         if known is None:
             raise Refused("member_unknown", f"There is no member {member_no}.", {"member_no": member_no})
-        for needed in (deed,) if also is None else (also, deed):
+        for needed in (permission,) if also is None else (also, permission):
             require_may(MemberStatus(known.status), needed, member_no=member_no)
     return tuple(StandsOn(kind="member", object_no=no, version=facts.members[no].version) for no in parties)
 
