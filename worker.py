@@ -26,13 +26,13 @@ from activities.bank_lines import BankLineActivities
 from activities.batch_payments import BatchPaymentActivities
 from activities.books_time import BooksTimeActivities
 from activities.debits import DebitActivities
-from activities.direct_payments import DirectPaymentActivities
+from activities.direct_payments import DirectRefundActivities
 from activities.failures import FailureMapping
 from activities.identity import IdentityActivities
 from activities.mandates import MandateActivities
 from activities.member_closing import MemberClosingActivities
-from activities.notices import NoticeActivities
-from activities.order_money import OrderActivities
+from activities.notices import NoticeActivities, Texts
+from activities.orders import OrderActivities
 from activities.pay_ins import PayInActivities
 from activities.payments import PaymentActivities
 from activities.quick_payments import QuickPaymentActivities
@@ -47,6 +47,7 @@ from escrow.domain.errors import LedgerUnavailable
 from escrow.domain.time.calendars import SHANGHAI, CalendarSource, calendar_source
 from escrow.leave import leave
 from escrow.ledger.bank_lines import BankLines
+from escrow.ledger.books import Books
 from escrow.ledger.books_time import is_sandbox
 from escrow.ledger.engine import Reader
 from escrow.ledger.overview import held_and_needing_attention
@@ -104,8 +105,9 @@ class Activities:
         platforms, accounts = self.registry.platforms, self.registry.bank_accounts
         members = self.registry.members
         self.books_time = BooksTimeActivities(reader)
-        self.orders = OrderActivities(writer, reader, members, platforms.configurations)
-        self.notices = NoticeActivities(reader, bank, members, platforms)
+        texts = Texts(bank, members, platforms)
+        self.orders = OrderActivities(Books(writer, reader), reader, texts, bank.collections)
+        self.notices = NoticeActivities(reader, texts)
         lines = BankLines(reader, box)
         bank_book = BankBook(lines, platforms, bank)
         suspense_payouts = self.registry.suspense_payouts
@@ -123,7 +125,7 @@ class Activities:
             Settlements(writer, reader, bank.collections, platforms),
             self.registry.verification_sendings,
         )
-        self.direct = DirectPaymentActivities(writer, reader, members, bank.collections)
+        self.direct = DirectRefundActivities(writer, reader, bank.collections)
         self.batches = BatchPaymentActivities(writer, reader, members, bank.collections)
         self.transfers = TransferActivities(writer, reader, members, platforms, lines)
         self.pay_ins = PayInActivities(writer, reader, members, platforms, bank.collections)
@@ -149,16 +151,10 @@ class Activities:
         """Activities that orders call."""
         orders = self.orders
         return [
-            self.books_time.books_time,
-            orders.open_order,
-            orders.record_order,
-            orders.record_proposal,
-            orders.payment_in_books,
-            orders.freeze_price,
-            orders.release_milestone,
-            orders.refund_rest,
-            self.direct.freeze_direct,
-            self.notices.remind_owner,
+            orders.enter_order,
+            orders.take_order_command,
+            orders.remind_owner,
+            orders.freeze_collected,
         ]
 
     def on_payments_queue(self) -> Sequence[Callable[..., Any]]:

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from activities.signed_order import PAID, SignedOrder, signed_order
 from escrow.domain.collections.batch_payments import (
     PaidBy,
     Share,
@@ -18,9 +17,12 @@ from escrow.domain.collections.direct_payments import DirectPaid
 from escrow.domain.errors import Refused
 from escrow.domain.money.funding import FundingLeg
 from escrow.domain.money.journal import Basis, Change, DeadlineChange, Posting
+from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.operations import unpaid_claim
+from escrow.domain.orders.order import Order
+from escrow.domain.orders.payment import PAID
 from escrow.domain.orders.states import OrderStatus
-from escrow.ledger.claims import claimed
+from escrow.ledger.books import known
 from escrow.ledger.engine import Reader
 
 
@@ -31,17 +33,17 @@ class BatchOrders:
     platform_no: str
     batch_no: str
     payer_no: str
-    orders: tuple[SignedOrder, ...]
+    orders: tuple[Order, ...]
 
     @property
     def shares(self) -> tuple[Share, ...]:
         """What each order costs and whom it pays."""
         return tuple(
             Share(
-                order_no=order.order_no,
-                payee_no=order.payee_no,
-                amount_fen=int(order.contract["total_fen"]),
-                inspection_days=order.inspection_days,
+                order_no=order.contract.order_no,
+                payee_no=order.contract.payee_no,
+                amount_fen=order.contract.total_fen,
+                inspection_days=order.contract.inspection_days,
             )
             for order in self.orders
         )
@@ -73,15 +75,15 @@ class BatchOrders:
             paid_at: the books' time of it, from which the waits for the start of work run.
             funding: what pays each order, by order number; the others are left as they are.
         """
-        paid = [order for order in self.orders if order.order_no in funding]
+        paid = [order for order in self.orders if order.contract.order_no in funding]
         return replace(
             posting,
             changes=(
                 *posting.changes,
-                *(self._change(order, paid_at, funding[order.order_no], direct) for order in paid),
+                *(self._change(order, paid_at, funding[order.contract.order_no], direct) for order in paid),
             ),
             deadlines=tuple(clock for order in paid for clock in _clocks(order, paid_at)),
-            claims=tuple(unpaid_claim(order.order_no) for order in paid),
+            claims=tuple(unpaid_claim(order.contract.order_no) for order in paid),
         )
 
     def document(self, outcome_of: dict[str, ShareOutcome]) -> list[dict[str, Any]]:
@@ -96,17 +98,27 @@ class BatchOrders:
             for share in self.shares
         ]
 
-    async def waiting(self, reader: Reader) -> tuple[Share, ...]:
+    @property
+    def waiting(self) -> tuple[Share, ...]:
         """The shares of those orders that still wait for their payment."""
-        ended = await claimed(reader, self.platform_no, [unpaid_claim(order.order_no) for order in self.orders])
-        return tuple(share for share in self.shares if unpaid_claim(share.order_no) not in ended)
+        return tuple(
+            share
+            for share, order in zip(self.shares, self.orders, strict=True)
+            if order.state.status is OrderStatus.AWAITING_PAYMENT
+        )
+
+    @property
+    def waits_until(self) -> datetime:
+        """Until when the first of the orders waits for its payment; the earliest moment where one waits no more."""
+        ends = [order.state.step_due_at for order in self.orders]
+        return min(end if end is not None else datetime.min.replace(tzinfo=UTC) for end in ends)
 
     def _change(
-        self, order: SignedOrder, paid_at: datetime, funding: Sequence[FundingLeg], direct: DirectPaid | None
+        self, order: Order, paid_at: datetime, funding: Sequence[FundingLeg], direct: DirectPaid | None
     ) -> Change:
         return Change(
             kind="order",
-            object_no=order.order_no,
+            object_no=order.contract.order_no,
             event_type=PAID,
             status=OrderStatus.AWAITING_START.value,
             body={
@@ -119,16 +131,16 @@ class BatchOrders:
         )
 
 
-def _start_due_at(order: SignedOrder, paid_at: datetime) -> datetime:
-    return paid_at + order.start_period
+def _start_due_at(order: Order, paid_at: datetime) -> datetime:
+    return paid_at + order.contract.periods.start_deadline
 
 
-def _clocks(order: SignedOrder, paid_at: datetime) -> tuple[DeadlineChange, DeadlineChange]:
+def _clocks(order: Order, paid_at: datetime) -> tuple[DeadlineChange, DeadlineChange]:
     """The wait for the payment is over, that for the start of work begins."""
     return (
-        DeadlineChange(object_kind="order", object_no=order.order_no, name="payment", due_at=None),
+        DeadlineChange(object_kind="order", object_no=order.contract.order_no, name="payment", due_at=None),
         DeadlineChange(
-            object_kind="order", object_no=order.order_no, name="start", due_at=_start_due_at(order, paid_at)
+            object_kind="order", object_no=order.contract.order_no, name="start", due_at=_start_due_at(order, paid_at)
         ),
     )
 
@@ -141,13 +153,13 @@ async def batch_orders(
     Raises:
         Refused: `not_found`, an order was never opened; `not_the_party`, one is another owner's.
     """
-    orders = [await signed_order(reader, platform_no, number) for number in sorted(set(order_nos))]
+    orders = [await known(reader, ORDERS, platform_no, number) for number in sorted(set(order_nos))]
     for order in orders:
-        if order.contract["owner_no"] != payer_no:
+        if order.contract.owner_no != payer_no:
             raise Refused(
                 "not_the_party",
-                f"Only the owner of {order.order_no} may pay it; a batch holds orders of one owner.",
-                {"order_no": order.order_no},
+                f"Only the owner of {order.contract.order_no} may pay it; a batch holds orders of one owner.",
+                {"order_no": order.contract.order_no},
             )
     return BatchOrders(platform_no=platform_no, batch_no=batch_no, payer_no=payer_no, orders=tuple(orders))
 

@@ -116,7 +116,7 @@ class BatchPaymentActivities:
             total_fen=sum(share.amount_fen for share in batch.shares),
             consent_no=consent.reference,
             operation_hash=consent.operation_hash,
-            waits_until=min(order.payment_due_at for order in batch.orders),
+            waits_until=batch.waits_until,
         )
 
     @activity.defn
@@ -162,7 +162,7 @@ class BatchPaymentActivities:
                 except Refused as refusal:
                     if refusal.code != "claim_taken":
                         raise
-            raise not_waiting(batch.orders[-1].order_no)
+            raise not_waiting(batch.orders[-1].contract.order_no)
 
     @activity.defn
     async def record_batch(self, step: Step) -> Receipt:
@@ -275,10 +275,10 @@ class BatchPaymentActivities:
         return BatchPaid(order_nos=tuple(order["order_no"] for order in frozen), frozen_fen=entered.body["frozen_fen"])
 
     async def _require_all_wait(self, batch: BatchOrders) -> None:
-        waiting = {share.order_no for share in await batch.waiting(self._reader)}
+        waiting = {share.order_no for share in batch.waiting}
         for order in batch.orders:
-            if order.order_no not in waiting:
-                raise not_waiting(order.order_no)
+            if order.contract.order_no not in waiting:
+                raise not_waiting(order.contract.order_no)
 
     async def _require_parties(self, batch: BatchOrders) -> None:
         """Whoever began to close since the orders were opened neither pays nor is paid."""
@@ -290,7 +290,7 @@ class BatchPaymentActivities:
 
     async def _still_payable(self, batch: BatchOrders) -> tuple[Share, ...]:
         """Shares of the orders that wait for their payment and whose payee may receive."""
-        waiting = await batch.waiting(self._reader)
+        waiting = batch.waiting
         payees = {share.payee_no for share in waiting if share.payee_no}
         statuses = await self._members.statuses(batch.platform_no, batch.payer_no, *payees)
         require_may(statuses[batch.payer_no], Permission.PAY, member_no=batch.payer_no)
@@ -301,7 +301,7 @@ class BatchPaymentActivities:
         }
         shares = tuple(share for share in waiting if not share.payee_no or share.payee_no in receiving)
         if not shares:
-            raise not_waiting(batch.orders[0].order_no)
+            raise not_waiting(batch.orders[0].contract.order_no)
         return shares
 
     async def _require_collected(self, request: PayBatch, direct: DirectPaid, total_fen: int) -> None:

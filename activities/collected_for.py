@@ -1,9 +1,10 @@
 """For whom a channel collects, as consents and orders in the books say; never as a workflow says."""
 
-from activities.signed_order import signed_order
 from escrow.domain.collections.batch_payments import batch_consent_no, batch_pay_in_no
 from escrow.domain.errors import Refused
+from escrow.domain.orders.opening import ORDERS
 from escrow.domain.requests import derived
+from escrow.ledger.books import known
 from escrow.ledger.consents import get_consent
 from escrow.ledger.engine import Reader
 from escrow.ledger.suspense_credits import consented_payers
@@ -22,7 +23,7 @@ async def member_behind(reader: Reader, platform_no: str, pay_in_no: str) -> str
     order_no, pays_order, _ = pay_in_no.partition(derived("", "pay", ""))
     if pays_order:
         try:
-            return str((await signed_order(reader, platform_no, order_no)).contract["owner_no"])
+            return (await known(reader, ORDERS, platform_no, order_no)).contract.owner_no
         except Refused:
             return ""
     members = await consented_payers(reader, platform_no, pay_in_no)

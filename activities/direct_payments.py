@@ -1,226 +1,154 @@
-"""Activities of what a channel collected for an order: frozen for it, and given back through the channel."""
+"""Activities of what a channel collected for an order and the order has let go: given back through the channel."""
 
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import date
 
-from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
-from activities.guards import require_own_workflow, require_parties
 from activities.heartbeat import heartbeating
-from activities.pay_ins import collection_answer
+from activities.orders import OrderRef
 from activities.payments import bank_request_no
 from activities.returns import refund_answer, require_amount
-from activities.signed_order import signed_order
-from activities.steps import Step
 from escrow.channels.collections import CollectionRefundOrder, Collections
 from escrow.domain.collections import recipes as collection_recipes
 from escrow.domain.collections.direct_payments import DirectPaid, DirectRefundStatus, direct_refund_no
-from escrow.domain.collections.methods import RefundAnswer, RefundStatus, payment_booking_no
+from escrow.domain.collections.methods import RefundAnswer, RefundStatus
 from escrow.domain.errors import BankUnreachable, Refused
 from escrow.domain.money.accounts import escrow, refund
-from escrow.domain.money.funding import direct_leg
-from escrow.domain.money.journal import Receipt
-from escrow.domain.orders.operations import unpaid_claim
+from escrow.domain.money.journal import Basis, Change, JournalEntry, Posting
+from escrow.domain.orders.opening import ORDERS
 from escrow.domain.requests import derived
-from escrow.domain.transfers.suspense import suspended_credit
 from escrow.ledger.balances import account_balance_fen, moved_fen
+from escrow.ledger.books import known
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
+from escrow.ledger.objects import get_object
 from escrow.ledger.posting import LedgerWriter
-from escrow.registry.members.members import Members
 
 
-class FreezeDirect(BaseModel):
-    """Freeze a payment for its order."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LetGo:
+    """What an order has let go of a channel's payment, as the books say."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    step: Step
-    owner_no: str
-    total_fen: int
-    direct: DirectPaid
-
-
-class DirectRefund(BaseModel):
-    """A refund of an order's payment through its channel."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    platform_no: str
-    order_no: str
     owner_no: str
     amount_fen: int
     refund_no: str
     direct: DirectPaid
 
 
-class DirectPaymentActivities:
-    """Channel and ledger activities of direct payments."""
+class DirectRefundActivities:
+    """Channel and ledger activities of refunds; which payment goes back, how much and to whom is read in the books."""
 
-    def __init__(self, writer: LedgerWriter, reader: Reader, members: Members, channel: Collections) -> None:
+    def __init__(self, writer: LedgerWriter, reader: Reader, channel: Collections) -> None:
         self._writer = writer
         self._reader = reader
-        self._members = members
         self._channel = channel
 
     @activity.defn
-    async def freeze_direct(self, request: FreezeDirect) -> Receipt:
-        """Freeze what the channel says was paid, under the payment's own number: once, for this order or not at all.
-
-        Raises:
-            Refused: `payment_differs`, `member_state`, `request_no_reused` when it is booked already, `claim_taken`
-                when the order waits for no payment any more, or the basis does not hold.
-            BankUnreachable: ask again.
-        """
-        step, direct = request.step, request.direct
-        async with heartbeating():
-            order = await signed_order(self._reader, step.platform_no, step.object_no)
-            order.require(owner_no=request.owner_no, total_fen=request.total_fen)
-            order.require_payment(step, method=direct.method)
-            if order.direct is None:
-                await require_parties(
-                    self._members, step.platform_no, owner_no=request.owner_no, payee_no=order.payee_no
-                )
-            answer = await collection_answer(self._reader, self._channel, step.platform_no, direct.collection_no)
-            payment = next((item for item in answer.payments if item.payment_no == direct.payment_no), None)
-            if (
-                payment is None
-                or not _is_collected_for(step, direct)
-                or answer.method is not direct.method
-                or (payment.amount_fen, payment.settles_on) != (direct.paid_fen, direct.settles_on)
-                or payment.amount_fen < request.total_fen
-            ):
-                raise Refused("payment_differs", f"The channel says otherwise about {direct.payment_no}.")
-            leg = direct_leg(payment_no=payment.payment_no, amount_fen=request.total_fen)
-            posting = step.posting(
-                entry=collection_recipes.order_paid_directly(
-                    platform_no=step.platform_no,
-                    channel=direct.method,
-                    owner_no=request.owner_no,
-                    order_no=step.object_no,
-                    payment_no=payment.payment_no,
-                    paid_fen=payment.amount_fen,
-                    price_fen=request.total_fen,
-                ),
-                content={"payment_no": payment.payment_no, "paid_fen": payment.amount_fen},
-                claims=(unpaid_claim(step.object_no),),
-                document={
-                    "direct": direct.model_dump(mode="json"),
-                    "funding": [{"source": leg.source, "amount_fen": leg.amount_fen, "refunded_fen": 0}],
-                },
-            )
-            excess_fen = payment.amount_fen - request.total_fen
-            if excess_fen:
-                credit = suspended_credit(
-                    payment_no=payment.payment_no, amount_fen=excess_fen, collected_for=request.owner_no
-                )
-                posting = replace(posting, changes=(*posting.changes, credit))
-            return await self._writer.post(posting)
-
-    @activity.defn
-    async def refund_direct(self, request: DirectRefund) -> RefundAnswer:
+    async def refund_direct(self, ref: OrderRef) -> RefundAnswer:
         """Ask the channel to give back what the order has let go. Attempted once.
 
         Raises:
-            Refused: `wrong_workflow`, `not_in_transit`; nothing was sent.
+            Refused: `payment_differs`, `not_in_transit`; nothing was sent.
             BankDeclined: nothing will be given back under this number.
             BankUnreachable: nothing was sent.
             OutcomeUnknown: sent, no answer.
         """
-        require_own_workflow(platform_no=request.platform_no, object_kind="refund", object_no=request.order_no)
         async with heartbeating():
-            await self._require_held(request)
+            let_go = await self._let_go(ref)
+            held_fen = await account_balance_fen(self._reader, refund(ref.platform_no, let_go.direct.payment_no))
+            if held_fen < let_go.amount_fen:
+                raise Refused("not_in_transit", f"No money of {ref.order_no} is held to be returned.")
             return await self._channel.refund(
                 CollectionRefundOrder(
-                    request_no=bank_request_no(request.platform_no, request.refund_no),
-                    collection_request_no=bank_request_no(request.platform_no, request.direct.collection_no),
-                    amount_fen=request.amount_fen,
+                    request_no=bank_request_no(ref.platform_no, let_go.refund_no),
+                    collection_request_no=bank_request_no(ref.platform_no, let_go.direct.collection_no),
+                    amount_fen=let_go.amount_fen,
                 )
             )
 
     @activity.defn
-    async def query_direct_refund(self, request: DirectRefund) -> RefundAnswer:
+    async def query_direct_refund(self, ref: OrderRef) -> RefundAnswer:
         """Ask the channel what became of the refund."""
         async with heartbeating():
-            return await refund_answer(self._reader, self._channel, request.platform_no, request.refund_no)
+            return await refund_answer(self._reader, self._channel, ref.platform_no, direct_refund_no(ref.order_no))
 
     @activity.defn
-    async def settle_direct_refund(self, step: Step, request: DirectRefund) -> DirectRefundStatus:
+    async def settle_direct_refund(self, ref: OrderRef) -> DirectRefundStatus:
         """Book how the refund ended, as the channel says: with the payer, or in the owner's sub-account.
 
         Raises:
             BankUnreachable: the channel does not say, or not yet; ask again.
-            Refused: `payment_differs` when the order was not paid so, or the channel gave another amount back;
-                `wrong_workflow`.
+            Refused: `payment_differs` when the order was not paid so, or the channel gave another amount back.
         """
-        require_own_workflow(platform_no=request.platform_no, object_kind="refund", object_no=request.order_no)
         async with heartbeating():
-            await self._require_paid_so(request)
-            answer = await refund_answer(self._reader, self._channel, request.platform_no, request.refund_no)
+            ended = await get_object(self._reader, ref.platform_no, "refund", ref.order_no)
+            if ended is not None and ended.status != DirectRefundStatus.UNDER_WAY:
+                return DirectRefundStatus(ended.status)
+            let_go = await self._let_go(ref)
+            answer = await refund_answer(self._reader, self._channel, ref.platform_no, let_go.refund_no)
             if answer.status is RefundStatus.SUCCEEDED:
-                require_amount(answer, request.amount_fen)
-                status = DirectRefundStatus.REFUNDED
-                entry = collection_recipes.channel_refunded(
-                    platform_no=request.platform_no,
-                    channel=request.direct.method,
-                    payment_no=request.direct.payment_no,
-                    amount_fen=request.amount_fen,
-                )
+                require_amount(answer, let_go.amount_fen)
+                status, entry = DirectRefundStatus.REFUNDED, self._with_payer(ref, let_go)
             elif answer.status is RefundStatus.FAILED or answer.final:
-                status = DirectRefundStatus.CREDITED
-                entry = collection_recipes.refund_credited(
-                    platform_no=request.platform_no,
-                    owner_no=request.owner_no,
-                    payment_no=request.direct.payment_no,
-                    amount_fen=request.amount_fen,
-                    pending_day=await self._pending_day(request),
-                )
+                status, entry = DirectRefundStatus.CREDITED, await self._with_owner(ref, let_go)
             else:
-                raise BankUnreachable("refund_open", f"The refund {request.refund_no} has not ended yet; ask again.")
-            ended = step.model_copy(
-                update={
-                    "request_no": derived(request.refund_no, "end"),
-                    "status": status.value,
-                    "event_type": f"refund.{status}",
-                    "document": {"reason": answer.reason, "amount_fen": request.amount_fen},
-                }
+                raise BankUnreachable("refund_open", f"The refund {let_go.refund_no} has not ended yet; ask again.")
+            change = Change(
+                kind="refund",
+                object_no=ref.order_no,
+                event_type=f"refund.{status}",
+                status=status.value,
+                body={"reason": answer.reason, "amount_fen": let_go.amount_fen},
             )
-            await self._writer.post(ended.posting(entry=entry, content={"refund_no": request.refund_no}))
+            posting = Posting(
+                platform_no=ref.platform_no,
+                request_no=derived(let_go.refund_no, "end"),
+                content={"refund_no": let_go.refund_no},
+                entry=entry,
+                changes=(change,),
+                bases=(Basis(kind="none"),),
+            )
+            await self._writer.post(posting)
         return status
 
-    async def _pending_day(self, request: DirectRefund) -> date | None:
+    def _with_payer(self, ref: OrderRef, let_go: _LetGo) -> JournalEntry:
+        return collection_recipes.channel_refunded(
+            platform_no=ref.platform_no,
+            channel=let_go.direct.method,
+            payment_no=let_go.direct.payment_no,
+            amount_fen=let_go.amount_fen,
+        )
+
+    async def _with_owner(self, ref: OrderRef, let_go: _LetGo) -> JournalEntry:
+        return collection_recipes.refund_credited(
+            platform_no=ref.platform_no,
+            owner_no=let_go.owner_no,
+            payment_no=let_go.direct.payment_no,
+            amount_fen=let_go.amount_fen,
+            pending_day=await self._pending_day(ref, let_go),
+        )
+
+    async def _pending_day(self, ref: OrderRef, let_go: _LetGo) -> date | None:
         """Money that its channel has not settled stays pending until its settlement day is closed."""
-        today = await accounting_day(self._reader, request.platform_no)
-        return request.direct.settles_on if request.direct.settles_on >= today else None
+        today = await accounting_day(self._reader, ref.platform_no)
+        return let_go.direct.settles_on if let_go.direct.settles_on >= today else None
 
-    async def _require_held(self, request: DirectRefund) -> None:
-        await self._require_paid_so(request)
-        held = refund(request.platform_no, request.direct.payment_no)
-        if await account_balance_fen(self._reader, held) < request.amount_fen:
-            raise Refused("not_in_transit", f"No money of {request.order_no} is held to be returned.")
-
-    async def _require_paid_so(self, request: DirectRefund) -> None:
-        """The order in the books was paid by this payment of this owner, and let this much of it go, to this refund.
+    async def _let_go(self, ref: OrderRef) -> _LetGo:
+        """What the order in the books has let go of the payment that it was paid by.
 
         Raises:
-            Refused: `payment_differs`.
+            Refused: `payment_differs`, no channel paid it or nothing was let go.
         """
-        order = await signed_order(self._reader, request.platform_no, request.order_no)
-        let_go_fen = await moved_fen(
-            self._reader,
-            out_of=escrow(request.platform_no, request.owner_no, request.order_no),
-            into=refund(request.platform_no, request.direct.payment_no),
-        )
-        facts = (order.direct, str(order.contract["owner_no"]), direct_refund_no(request.order_no), let_go_fen)
-        if facts != (request.direct, request.owner_no, request.refund_no, request.amount_fen):
-            raise Refused("payment_differs", f"The order {request.order_no} was not paid and refunded so.")
-
-
-def _is_collected_for(step: Step, direct: DirectPaid) -> bool:
-    """Whether this was collected for just this order, and is booked under the payment's own number."""
-    return (
-        direct.pay_in_no.startswith(derived(step.object_no, "pay", ""))
-        and direct.collection_no.startswith(derived(direct.pay_in_no, "collect", ""))
-        and step.request_no == payment_booking_no(direct.payment_no)
-    )
+        order = await known(self._reader, ORDERS, ref.platform_no, ref.order_no)
+        direct, owner_no = order.state.direct, order.contract.owner_no
+        if direct is not None:
+            amount_fen = await moved_fen(
+                self._reader,
+                out_of=escrow(ref.platform_no, owner_no, ref.order_no),
+                into=refund(ref.platform_no, direct.payment_no),
+            )
+            if amount_fen:
+                number = direct_refund_no(ref.order_no)
+                return _LetGo(owner_no=owner_no, amount_fen=amount_fen, refund_no=number, direct=direct)
+        raise Refused("payment_differs", f"The order {ref.order_no} has let nothing go that a channel collected.")

@@ -6,16 +6,20 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from activities.guards import require_fee
-from activities.signed_order import require_standing_order
 from activities.steps import Step
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import Permission, require_may
 from escrow.domain.money.amounts import format_fen
 from escrow.domain.money.journal import Basis
+from escrow.domain.orders.opening import ORDERS
+from escrow.domain.orders.order import Order
+from escrow.domain.orders.states import MilestoneStatus
 from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.requests import derived
 from escrow.domain.transfers.suspense_returns import OPERATORS, suspense_return_operation_hash
 from escrow.domain.withdrawals.operations import withdrawal_operation_hash, withdrawal_terms
+from escrow.ledger.books import known
 from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.consents import get_consent
 from escrow.ledger.days import accounting_day
@@ -154,7 +158,7 @@ class WithdrawalPermits:
                     released_as=basis.reference,
                     fee_fen=request.fee_fen,
                 )
-                config = (await configurations.version(platform_no, int(order.contract["config_version"]))).config
+                config = (await configurations.version(platform_no, order.contract.config_version)).config
             else:
                 _require_asked_for(request, basis)
                 require_fee(config=config, fee_fen=request.fee_fen)
@@ -190,6 +194,26 @@ class WithdrawalPermits:
                 f"The platform owes {format_fen(owed_fen)} for bank charges; transfer that to the custody account.",
                 {"owed_fen": owed_fen},
             )
+
+
+async def require_standing_order(
+    reader: Reader, *, platform_no: str, order_no: str, released_as: str, fee_fen: int
+) -> Order:
+    """A withdrawal that follows a release needs an order that says so, and exactly one of its releases.
+
+    Raises:
+        Refused: `contract_differs`.
+    """
+    order = await known(reader, ORDERS, platform_no, order_no)
+    releases = {
+        derived(order_no, f"M{item.number}", "release", 1)
+        for item in order.state.milestones
+        if item.status is MilestoneStatus.RELEASED
+    }
+    contract = order.contract
+    if not contract.withdraw_automatically or contract.withdrawal_fee_fen != fee_fen or released_as not in releases:
+        raise Refused("contract_differs", f"{released_as} is no release that {order_no} withdraws so.")
+    return order
 
 
 def _require_asked_for(request: HoldMoney, basis: Basis) -> None:

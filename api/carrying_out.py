@@ -44,6 +44,9 @@ async def authorise(services: Services, link: PageLink, *, remote_address: str) 
         method=link.method,
         text_version=PAGE_TEXT_VERSION,
         remote_address=remote_address,
+        # An order takes up what its parties say; whatever else was authorised is carried out from here.
+        asked=asked["object_kind"] == "order" and "method" not in asked["terms"],
+        note=asked["carry_out"].get("note", ""),
     )
     if consent.operation_hash != asked["operation_hash"]:
         raise Refused("basis_mismatch", "The operation was changed after the link was made.")
@@ -67,7 +70,7 @@ async def carry_out(services: Services, link: PageLink, *, remote_address: str) 
             )
             await collect(services, link.platform_no, asked["object_no"], opening, remote_address=remote_address)
         case "order":
-            command = commands.Command(
+            command = commands.OrderCall(
                 operation=OrderCommand(asked["operation"]),
                 request_no=link.link_no,
                 by=link.member_no,

@@ -5,7 +5,6 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from activities.verification import Standing
 from api.temporal_calls import TemporalCalls
 from escrow.domain.money.amounts import format_fen
-from escrow.domain.orders.states import OrderStatus
 from workflows import (
     batch_messages,
     mandate_messages,
@@ -21,25 +20,26 @@ from workflows.timeouts import WORKFLOW_TASK
 class Processes(TemporalCalls):
     """The workflows behind one Temporal client."""
 
-    async def start_order(self, contract: messages.OrderContract) -> None:
-        """Start the workflow of an order; one that runs or ran under this number is left as it is.
+    async def start_order(
+        self, platform_no: str, order_no: str, *, owner_no: str, contractor_no: str, total_fen: int
+    ) -> None:
+        """Start the process of an order, which finds in the books where it stands; one that runs is left as it is.
+
+        What is told beside its number is shown to operators, no more.
 
         Raises:
             TemporalUnavailable: nobody answers.
         """
         await self._start(
             "DecorationOrder",
-            messages.OrderInput(contract=contract),
-            workflow_id=messages.order_workflow_id(contract.platform_no, contract.order_no),
+            messages.OrderInput(platform_no=platform_no, order_no=order_no),
+            workflow_id=messages.order_workflow_id(platform_no, order_no),
             task_queue=messages.ORDERS_TASK_QUEUE,
-            summary=f"{format_fen(contract.total_fen)} yuan in {len(contract.milestones)} milestones",
+            summary=f"{format_fen(total_fen)} yuan",
             attributes=of_order(
-                platform_no=contract.platform_no,
-                owner_no=contract.owner_no,
-                contractor_no=contract.contractor_no,
-                amount_fen=contract.total_fen,
-                status=OrderStatus.AWAITING_PAYMENT,
+                platform_no=platform_no, owner_no=owner_no, contractor_no=contractor_no, amount_fen=total_fen
             ),
+            reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
 
     async def start_withdrawal(self, request: messages.WithdrawalInput) -> None:
@@ -142,7 +142,7 @@ class Processes(TemporalCalls):
         )
 
     async def command_order(
-        self, platform_no: str, order_no: str, operation: str, command: messages.OrderCommand, *, update_id: str
+        self, platform_no: str, order_no: str, operation: str, command: messages.PartyMessage, *, update_id: str
     ) -> messages.CommandResult:
         """Give an order a command and wait for what it did.
 

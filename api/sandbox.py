@@ -12,7 +12,6 @@ from fastapi import APIRouter, Depends, Response, status
 from pydantic import AwareDatetime, Field, model_validator
 
 from api.dependencies import CallerPlatform, Services, UsedServices
-from api.orders.commands import CONSENT_VALIDITY
 from api.problems import ALWAYS, problems
 from api.schemas import Body, Number, RequestNumber, Time, View
 from escrow.channels.sandbox_bank.steering import SandboxSteering
@@ -20,7 +19,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.requests import derived
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.books_time import books_now, is_sandbox
-from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent, store_outcome
+from escrow.ledger.consents import CONSENT_VALIDITY, Consent, NewConsent, get_consent, record_consent, store_outcome
 from escrow.registry.members.members import PLATFORM_ITSELF
 from escrow.registry.platforms.file import PlatformFile
 from escrow.registry.platforms.platforms import custody_account_of

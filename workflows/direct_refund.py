@@ -7,16 +7,14 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.direct_payments import DirectPaymentActivities, DirectRefund
+    from activities.direct_payments import DirectRefundActivities
     from activities.failures import from_temporal, to_temporal
     from activities.notices import NoticeActivities, RefundCredited
-    from activities.steps import Step
-    from escrow.domain.collections.direct_payments import DirectRefundStatus, direct_refund_no
+    from activities.orders import OrderRef
+    from escrow.domain.collections.direct_payments import DirectRefundStatus
     from escrow.domain.errors import Refused
-    from escrow.domain.money.journal import Basis
-    from escrow.domain.requests import derived
     from workflows.desk import Desk
-    from workflows.messages import DirectRefundInput, OperatorCommand
+    from workflows.messages import OperatorCommand, RefundRef
     from workflows.timeouts import BANK_SUBMISSION, CHANNEL_BOOKING, COLLECTION_ASKED_AT_MOST_EVERY, SMS
     from workflows.transfer_messages import TransferState
     from workflows.uncancelled import uncancelled, why_unfinished
@@ -31,16 +29,9 @@ class DirectRefundProcess(Desk):
     """One refund."""
 
     @workflow.init
-    def __init__(self, refund: DirectRefundInput) -> None:
+    def __init__(self, refund: RefundRef) -> None:
         super().__init__(refund.platform_no, _NEVER_CONTINUED)
-        self.refund = DirectRefund(
-            platform_no=refund.platform_no,
-            order_no=refund.order_no,
-            owner_no=refund.owner_no,
-            amount_fen=refund.amount_fen,
-            refund_no=direct_refund_no(refund.order_no),
-            direct=refund.direct,
-        )
+        self.refund = OrderRef(platform_no=refund.platform_no, order_no=refund.order_no)
         self.state = TransferState()
 
     @property
@@ -49,12 +40,12 @@ class DirectRefundProcess(Desk):
         return self.state
 
     @workflow.run
-    async def run(self, refund: DirectRefundInput) -> str:
+    async def run(self, refund: RefundRef) -> str:
         """Ask the channel once, find out what became of it, book that."""
         await self.clock.begin(on_cancel=self.note_cancel)
         self.refresh()
         try:
-            await self.call(DirectPaymentActivities.refund_direct, BANK_SUBMISSION, "give the money back")
+            await self.call(DirectRefundActivities.refund_direct, BANK_SUBMISSION, "give the money back")
         except ActivityError as error:
             known = from_temporal(error)
             self.note("refund", known.message if known is not None else why_unfinished(error))
@@ -71,7 +62,7 @@ class DirectRefundProcess(Desk):
         while True:
             try:
                 answer = await self.call(
-                    DirectPaymentActivities.query_direct_refund, CHANNEL_BOOKING, "ask what became of the refund"
+                    DirectRefundActivities.query_direct_refund, CHANNEL_BOOKING, "ask what became of the refund"
                 )
             except ActivityError as error:
                 self.note("refund", why_unfinished(error))
@@ -83,24 +74,12 @@ class DirectRefundProcess(Desk):
 
     async def book(self) -> str:
         """Book how the refund ended; a refusal goes to an operator and is tried again."""
-        step = Step(
-            platform_no=self.refund.platform_no,
-            object_kind="refund",
-            object_no=self.refund.order_no,
-            request_no=derived(self.refund.refund_no, "end"),
-            event_type="refund.ended",
-            status=DirectRefundStatus.UNDER_WAY.value,
-            document={},
-            occurred_at=self.clock.now(),
-            bases=(Basis(kind="none"),),
-            is_first=True,
-        )
         while True:
             try:
                 return await self.certain(
                     lambda: workflow.execute_activity_method(
-                        DirectPaymentActivities.settle_direct_refund,
-                        args=[step, self.refund],
+                        DirectRefundActivities.settle_direct_refund,
+                        self.refund,
                         summary="book how the refund ended",
                         **CHANNEL_BOOKING,
                     )

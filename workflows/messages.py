@@ -4,86 +4,49 @@ Payloads hold references and amounts, never names, account numbers or mobiles. A
 times are timezone-aware. Commands that somebody gives carry the number of a recorded consent as `request_no`.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from escrow.domain.collections.direct_payments import DirectPaid
-from escrow.domain.money.funding import FundingLeg
 from escrow.domain.money.journal import Basis
-from escrow.domain.orders.milestones import MilestoneKind
-from escrow.domain.orders.states import MilestoneStatus, OrderStatus
+from escrow.domain.orders.commands import PartyCommand
+from escrow.domain.orders.states import OrderCommand, OrderStatus
+from escrow.domain.orders.view import OrderPlan, OrderView
 from escrow.domain.withdrawals.rails import Rail
 
 ORDERS_TASK_QUEUE = "orders"
 PAYMENTS_TASK_QUEUE = "payments"
 
-Settlement = Literal["T+0", "T+1"]
-
 
 class Message(BaseModel):
-    """Base of all payloads: immutable, unknown fields refused."""
+    """Base of all payloads: immutable; a field that a newer version knows is carried past an older one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class MilestoneTerms(Message):
-    """One milestone as it was signed. `number` counts from 1 in the order of the contract."""
-
-    number: int = Field(ge=1)
-    name: str
-    kind: MilestoneKind
-    amount_fen: int = Field(gt=0)
+    model_config = ConfigDict(frozen=True)
 
 
-class OrderPeriods(Message):
-    """How long each wait of an order may last before its default happens. Fixed at signing."""
-
-    payment_deadline: timedelta = timedelta(hours=24)
-    start_deadline: timedelta = timedelta(days=30)
-    stage_deadline: timedelta = timedelta(days=90)
-    rectification_deadline: timedelta = timedelta(days=30)
-    inspection_period: timedelta = timedelta(days=7)
-    reminder_before_end: timedelta = timedelta(hours=24)
-    retention_period: timedelta = timedelta(days=90)
-    cancel_proposal_validity: timedelta = timedelta(days=7)
-
-
-class OrderContract(Message):
-    """The decoration contract between owner and contractor, as signed; nothing in it changes later."""
-
-    platform_no: str
-    order_no: str
-    owner_no: str
-    contractor_no: str
-    total_fen: int = Field(gt=0)
-    milestones: tuple[MilestoneTerms, ...] = Field(min_length=1)
-    commission_basis_points: int = Field(ge=0, le=10_000)
-    release_settlement: Settlement = "T+0"
-    withdraw_automatically: bool = False
-    periods: OrderPeriods = OrderPeriods()
-    routing_objective: Literal["cheapest", "fastest", "balanced"] = "balanced"
-    withdrawal_fee_fen: int = Field(default=0, ge=0)
-    large_withdrawal_sms_above_fen: int = 5_000_000
-    payee_is_platform: bool = False
-    config_version: int = 1
-
-
-class OrderCommand(Message):
-    """What owner or contractor tell an order.
+class PartyMessage(Message):
+    """What owner or contractor tell an order; which command it is, the name of the update or signal says.
 
     Args:
         request_no: number of the recorded consent; also the caller's idempotency key.
         by: member number of the party in whose name this is said.
         milestone: number of the milestone for `complete`, `accept` and `rectify`.
         note: free text shown to operators (what is to be rectified, why cancelled); no personal data.
+        seen_version: version of the order that the sender had read, None when it read none.
     """
 
     request_no: str = Field(min_length=1, max_length=128)
     by: str = Field(min_length=1, max_length=64)
     milestone: int | None = Field(default=None, ge=1)
     note: str = Field(default="", max_length=500)
+    seen_version: int | None = None
+
+    def to(self, operation: OrderCommand) -> PartyCommand:
+        """The command that the books are given."""
+        return PartyCommand(operation=operation, **self.model_dump())
 
 
 class OperatorCommand(Message):
@@ -94,31 +57,15 @@ class OperatorCommand(Message):
 
 
 class CommandResult(Message):
-    """Answer to a command that took effect."""
+    """Answer to a command that took effect; amounts in fen, `released_fen` net of commission."""
 
-    request_no: str
-    operation: str
+    request_no: str | None
+    operation: str | None
     order_status: OrderStatus
     milestone: int | None = None
     released_fen: int = 0
     commission_fen: int = 0
     refunded_fen: int = 0
-
-
-class MilestoneState(Message):
-    """Where one milestone stands."""
-
-    number: int
-    name: str
-    kind: MilestoneKind
-    amount_fen: int
-    status: MilestoneStatus
-    round: int = 0
-    inspection_due_at: AwareDatetime | None = None
-    inspection_left: timedelta | None = None
-    reminded: bool = False
-    accepted_by: str = ""
-    commission_fen: int = 0
 
 
 class NotedMessage(Message):
@@ -129,47 +76,28 @@ class NotedMessage(Message):
     reason: str
 
 
-class CancelProposal(Message):
-    """One party wants to cancel; valid until `lapses_at`."""
-
-    by: str
-    request_no: str
-    lapses_at: AwareDatetime
-
-
-class OrderState(BaseModel):
-    """The whole state of an order: what `state` answers and what a continued run begins with."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    status: OrderStatus
-    milestones: list[MilestoneState]
-    funding: list[FundingLeg] = []
-    direct: DirectPaid | None = None
-    batch_no: str = ""
-    paid_fen: int = 0
-    released_fen: int = 0
-    commission_fen: int = 0
-    refunded_fen: int = 0
-    step_due_at: AwareDatetime | None = None
-    proposal: CancelProposal | None = None
-    attention: str = ""
-    times_flagged: int = 0
-    awaiting: str = ""
-    awaiting_until: AwareDatetime | None = None
-    noted: list[NotedMessage] = []
-    answered: dict[str, CommandResult] = {}
-
-
 class OrderInput(Message):
-    """Starts an order. `state` and everything after it are set only when a long run continues as new.
+    """Starts the process of an order, which finds in the books where it stands.
 
-    `continue_after_events` bounds the history of one run.
+    Args:
+        noted: what an earlier run of a long process has kept for operators.
+        continue_after_events: bounds the history of one run.
     """
 
-    contract: OrderContract
-    state: OrderState | None = None
+    platform_no: str
+    order_no: str
+    noted: tuple[NotedMessage, ...] = ()
     continue_after_events: int = Field(default=8_000, ge=10)
+
+
+class OrderProcessState(Message):
+    """What an order's process has seen and waits for: the answer to the query `state`."""
+
+    plan: OrderPlan | None
+    order: OrderView | None
+    awaiting: str | None
+    attention: str | None
+    noted: tuple[NotedMessage, ...]
 
 
 class OrderOutcome(Message):
@@ -280,14 +208,11 @@ class MemberClosingInput(Message):
     closes_at: AwareDatetime
 
 
-class DirectRefundInput(Message):
-    """Starts the refund of what a channel collected for an order."""
+class RefundRef(Message):
+    """Starts the refund of what a channel collected for an order; the books have what goes back and to whom."""
 
     platform_no: str
     order_no: str
-    owner_no: str
-    amount_fen: int = Field(gt=0)
-    direct: DirectPaid
 
 
 WithdrawalInput.model_rebuild()
@@ -321,6 +246,33 @@ def identity_check_workflow_id(platform_no: str, check_no: str) -> str:
 def member_closing_workflow_id(platform_no: str, member_no: str, request_no: str) -> str:
     """Id of the workflow of one closing; a closing that was broken off may be followed by another."""
     return f"member-closing/{platform_no}/{member_no}/{request_no}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """How the process of one kind of object is started; `reference` is its input, of platform and number."""
+
+    workflow: str
+    task_queue: str
+    workflow_id: Callable[[str, str], str]
+    reference: Callable[[str, str], Message]
+
+
+#: The processes that look after objects in the books, by kind.
+PROCESSES: Mapping[str, Process] = {
+    "order": Process(
+        workflow="DecorationOrder",
+        task_queue=ORDERS_TASK_QUEUE,
+        workflow_id=order_workflow_id,
+        reference=lambda platform_no, number: OrderInput(platform_no=platform_no, order_no=number),
+    ),
+    "refund": Process(
+        workflow="DirectRefund",
+        task_queue=PAYMENTS_TASK_QUEUE,
+        workflow_id=direct_refund_workflow_id,
+        reference=lambda platform_no, number: RefundRef(platform_no=platform_no, order_no=number),
+    ),
+}
 
 
 def as_document(value: Any) -> Any:

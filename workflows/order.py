@@ -1,253 +1,297 @@
 """DecorationOrder: the contract between owner and contractor, from payment to the end of the warranty.
 
-Read `run` first. Commands (`pay`, `start`, `complete`, `accept`, `rectify`, `cancel`) arrive as updates or as
-signals of the same names and are carried out one at a time; every wait has a deadline with a default, or is
-shown to an operator. Money moves only in the ledger's transaction, and only on a recorded basis.
+Read `run` first. The books decide, this process waits: commands (`pay`, `start`, `complete`, `accept`, `rectify`,
+`cancel`) arrive as updates or as signals of the same names and are given to the books one at a time; when a deadline
+passes first, the books say what was agreed for it. The process branches on where the books say the order stands, and on
+nothing else, so it can be begun anew at any moment.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from temporalio import workflow
 from temporalio.common import RawValue
+from temporalio.exceptions import FailureError
+from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.failures import to_temporal
-    from activities.order_money import OpenOrder, OrderActivities
+    from activities.orders import OrderRef
     from escrow.domain.collections.direct_payments import DirectPaid
-    from escrow.domain.errors import Refused
+    from escrow.domain.orders.contract import MilestoneTerms
     from escrow.domain.orders.milestones import MilestoneKind
-    from escrow.domain.orders.states import MilestoneStatus, OrderStatus
-    from escrow.domain.orders.states import OrderCommand as Operation
-    from workflows import order_state as states
-    from workflows.batch_messages import PaidInBatch
-    from workflows.correspondence import Letter
+    from escrow.domain.orders.states import MilestoneStatus, OrderCommand, OrderStatus
+    from escrow.domain.orders.view import OrderView
+    from workflows.batch_messages import ORDER_KNOWS, OrderKnows, PaidInBatch, batch_payment_workflow_id
+    from workflows.inbox import CommandInbox
     from workflows.messages import (
         CommandResult,
-        MilestoneTerms,
         OperatorCommand,
-        OrderCommand,
         OrderInput,
         OrderOutcome,
-        OrderState,
-        as_document,
+        OrderProcessState,
+        PartyMessage,
     )
-    from workflows.order_actions import Acceptance, OrderActions, OrderEnded
-    from workflows.order_payment import PaidElsewhere
+    from workflows.order_books import OrderBooks
+    from workflows.order_display import order_details
+    from workflows.pay_in_messages import ORDER_HAS_ANSWERED, OrderAnswer, pay_in_workflow_id
+    from workflows.search_attributes import show_search_attributes
+    from workflows.supervision import Supervision, history_is_long, require_attention
 
 
 @workflow.defn(name="DecorationOrder")
-class DecorationOrder(OrderActions):
+class DecorationOrder:
     """One decoration order."""
 
     @workflow.init
     def __init__(self, order: OrderInput) -> None:
-        super().__init__(order)
+        self.input = order
+        self.supervision = Supervision(refresh=self.refresh, now=lambda: self.books.now(), noted=order.noted)
+        ref = OrderRef(platform_no=order.platform_no, order_no=order.order_no)
+        self.books = OrderBooks(ref, self.supervision, refresh=self.refresh)
+        self.inbox = CommandInbox(self.books.take, self.supervision.note)
+        self.awaiting: str | None = None
+        # After a reset the books are ahead of what this run has seen of them.
+        workflow.register_random_seed_callback(lambda _: self.books.go_stale())
 
     @workflow.run
     async def run(self, order: OrderInput) -> OrderOutcome:
         """Freeze the full price, release it stage by stage, refund what is not released; end with nothing held."""
-        await self.clock.begin(on_cancel=self.note_cancel)
-        try:
-            await self.opening()
-            await self.payment()
-            await self.start_of_work()
-            for milestone in self.milestones(MilestoneKind.ACCEPTANCE):
-                while not self.released(milestone):
-                    acceptance = await self.acceptance_of(milestone)
-                    await self.release(milestone, acceptance)
-            for milestone in self.milestones(MilestoneKind.WARRANTY):
-                while not self.released(milestone):
-                    await self.release(milestone, await self.end_of_warranty(milestone))
-        except OrderEnded:
-            pass
-        self.mail.close()
-        self.show("", None)
+        await self.opening()
+        await self.payment()
+        await self.start_of_work()
+        for stage in self.books.signed.of_kind(MilestoneKind.ACCEPTANCE):
+            await self.acceptance_of(stage)
+        for retention in self.books.signed.of_kind(MilestoneKind.WARRANTY):
+            await self.end_of_warranty(retention)
+        self.show(None)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return OrderOutcome(
-            order_no=self.contract.order_no,
-            status=self.state.status,
-            paid_fen=self.state.paid_fen,
-            released_fen=self.state.released_fen,
-            commission_fen=self.state.commission_fen,
-            refunded_fen=self.state.refunded_fen,
+            order_no=self.order.order_no,
+            status=self.order.status,
+            paid_fen=self.order.paid_fen,
+            released_fen=self.order.released_fen,
+            commission_fen=self.order.commission_fen,
+            refunded_fen=self.order.refunded_fen,
         )
 
     # ---- the contract, step by step ----
 
     async def opening(self) -> None:
-        """Enter the order in the books; the payment deadline runs."""
-        if self.order.state is not None:
-            return
-        after = self.state.model_copy(deep=True)
-        after.step_due_at = self.clock.now() + self.contract.periods.payment_deadline
-        step = self.step(
-            "open",
-            event_type="order.opened",
-            after=after,
-            deadlines=[self.deadline("payment", after.step_due_at)],
-            document={"contract": as_document(self.contract)},
-            is_first=True,
-        )
-        request = OpenOrder(step=step, started_as=workflow.info().first_execution_run_id)
-        try:
-            await self.posted(OrderActivities.open_order, request, summary="enter the order in the books")
-        except Refused as refusal:
-            # The number was used by an order whose closed workflow the server has forgotten: no money was touched.
-            raise to_temporal(refusal) from refusal
-        self.adopt(after)
+        """Find the order in the books, or enter it there by the contract that was recorded; the payment deadline runs.
+
+        What was said to it before anybody could hear it is taken up.
+
+        Raises:
+            ApplicationError: type `Refused`, it could not be opened; no money was touched.
+        """
+        for command in await self.books.enter():
+            await self.inbox.carry_out(command)
 
     async def payment(self) -> None:
-        """Wait for the owner to pay in full; close unpaid at the deadline."""
-        try:
-            while self.state.status is OrderStatus.AWAITING_PAYMENT:
-                letter = await self.next_command(awaited="payment by the owner")
-                if letter is None:
-                    await self.close_unpaid()
-                else:
-                    await self.freeze_price(letter)
-        except PaidElsewhere:
-            pass  # with a batch, of which this order had not heard yet
+        """Wait for the owner to pay in full; at the deadline it closes unpaid."""
+        while self.order.status is OrderStatus.AWAITING_PAYMENT:
+            await self.word_or_deadline("payment by the owner")
 
     async def start_of_work(self) -> None:
-        """Wait for the contractor to start, which releases the deposit; refund in full at the deadline."""
-        while self.state.status is OrderStatus.AWAITING_START:
-            letter = await self.next_command(awaited="start of work by the contractor")
-            if letter is None:
-                await self.refund_rest([self.deadline_basis("start")], reason="not started in time")
-            else:
-                await self.begin(letter)
+        """Wait for the contractor to start, which releases the deposit; at the deadline all is refunded."""
+        while self.order.status is OrderStatus.AWAITING_START:
+            await self.word_or_deadline("start of work by the contractor")
 
-    async def acceptance_of(self, milestone: MilestoneTerms) -> Acceptance:
-        """Wait until the owner accepts the stage, or the inspection period ends in silence."""
-        label = f"M{milestone.number} {milestone.name}"
-        while True:
-            current = states.milestone_of(self.state, milestone.number)
-            if current.status is not MilestoneStatus.IN_INSPECTION:
-                letter = await self.next_command(awaited=f"contractor to complete {label}")
-                if letter is None:
-                    await self.overdue(f"{label} is overdue: ask both sides, the order goes on with complete or cancel")
-                else:
-                    await self.begin_inspection(milestone, letter)
-                continue
-            assert current.inspection_due_at is not None  # noqa: S101 - set whenever a milestone is in inspection
-            async with self.owner_reminded(milestone):
-                letter = await self.next_command(
-                    until=current.inspection_due_at, awaited=f"acceptance of {label} by the owner or by silence"
-                )
-            if letter is None:
-                return Acceptance(self.deadline_basis(self.inspection_name(milestone)), by="silence")
-            if letter.operation is Operation.RECTIFY:
-                await self.pause_inspection(milestone, letter)
-            else:
-                return Acceptance(self.consent_of(letter), by=letter.command.by, letter=letter)
+    async def acceptance_of(self, stage: MilestoneTerms) -> None:
+        """Wait until the owner accepts the stage, or the inspection period ends in silence after a reminder."""
+        label = f"M{stage.number} {stage.name}"
+        while self.is_open(stage):
+            in_inspection = self.order.milestone(stage.number).status is MilestoneStatus.IN_INSPECTION
+            await self.word_or_deadline(
+                f"acceptance of {label} by the owner or by silence"
+                if in_inspection
+                else f"contractor to complete {label}"
+            )
 
-    async def end_of_warranty(self, milestone: MilestoneTerms) -> Acceptance:
+    async def end_of_warranty(self, retention: MilestoneTerms) -> None:
         """Wait until the retention period is over."""
-        while await self.next_command(awaited=f"end of the retention period of M{milestone.number}") is not None:
-            pass  # only cancel is possible in the warranty, and next_command carries it out
-        return Acceptance(self.deadline_basis("warranty"), by="end of warranty")
+        while self.is_open(retention):
+            await self.word_or_deadline(f"end of the retention period of M{retention.number}")
 
-    async def next_command(self, *, awaited: str, until: datetime | None = None) -> Letter | None:
-        """The next letter that this step must deal with; a wish to cancel is dealt with here, whatever is awaited."""
-        while True:
-            letter = await self.next_letter(until=until or self.state.step_due_at, awaited=awaited)
-            if letter is None or letter.operation is not Operation.CANCEL:
-                return letter
-            await self.consider_cancel(letter)
+    async def word_or_deadline(self, awaited: str) -> None:
+        """Wait until somebody's word has changed the order; when a deadline passes first, the books say what then."""
+        self.show(awaited)
+        if history_is_long(self.input.continue_after_events):
+            workflow.continue_as_new(self.input.model_copy(update={"noted": tuple(self.supervision.noted)}))
+        version, deadline = self.order.version, self.books.nearest_deadline
+        await self.supervision.until(
+            lambda: self.order.version != version or self.books.is_stale,
+            at_most=self.books.left_of(deadline),
+            summary=awaited,
+        )
+        if self.books.is_stale:
+            await self.opening()
+        elif self.order.version == version and deadline is not None and not await self.books.happens_at(deadline):
+            await self.opening()  # something was said before it, and is answered first
 
     # ---- what owner and contractor say ----
 
     @workflow.update
-    async def pay(self, command: OrderCommand) -> CommandResult:
+    async def pay(self, message: PartyMessage) -> CommandResult:
         """Owner: freeze the full price from my available balance."""
-        return await self.mail.deliver(Operation.PAY, command)
+        return await self.said(OrderCommand.PAY, message)
 
     @workflow.update
-    async def start(self, command: OrderCommand) -> CommandResult:
+    async def start(self, message: PartyMessage) -> CommandResult:
         """Contractor: work has started; releases the deposit."""
-        return await self.mail.deliver(Operation.START, command)
+        return await self.said(OrderCommand.START, message)
 
     @workflow.update
-    async def complete(self, command: OrderCommand) -> CommandResult:
+    async def complete(self, message: PartyMessage) -> CommandResult:
         """Contractor: a stage is complete; the inspection period runs."""
-        return await self.mail.deliver(Operation.COMPLETE, command)
+        return await self.said(OrderCommand.COMPLETE, message)
 
     @workflow.update
-    async def accept(self, command: OrderCommand) -> CommandResult:
+    async def accept(self, message: PartyMessage) -> CommandResult:
         """Owner: I accept the stage; its money is released."""
-        return await self.mail.deliver(Operation.ACCEPT, command)
+        return await self.said(OrderCommand.ACCEPT, message)
 
     @workflow.update
-    async def rectify(self, command: OrderCommand) -> CommandResult:
+    async def rectify(self, message: PartyMessage) -> CommandResult:
         """Owner: the stage must be put right; the inspection clock stands still."""
-        return await self.mail.deliver(Operation.RECTIFY, command)
+        return await self.said(OrderCommand.RECTIFY, message)
 
     @workflow.update
-    async def cancel(self, command: OrderCommand) -> CommandResult:
+    async def cancel(self, message: PartyMessage) -> CommandResult:
         """Either side: cancel; after the start it takes both."""
-        return await self.mail.deliver(Operation.CANCEL, command)
+        return await self.said(OrderCommand.CANCEL, message)
 
     @pay.validator
-    def check_pay(self, command: OrderCommand) -> None:
-        """Refuse an untimely payment before it enters the history."""
-        self.mail.check(Operation.PAY, command)
+    def check_pay(self, message: PartyMessage) -> None:
+        """Refuse a payment that no state allows before it enters the history."""
+        self.check(OrderCommand.PAY, message)
 
     @start.validator
-    def check_start(self, command: OrderCommand) -> None:
-        """Refuse an untimely start before it enters the history."""
-        self.mail.check(Operation.START, command)
+    def check_start(self, message: PartyMessage) -> None:
+        """Refuse a start that no state allows before it enters the history."""
+        self.check(OrderCommand.START, message)
 
     @complete.validator
-    def check_complete(self, command: OrderCommand) -> None:
-        """Refuse an untimely completion before it enters the history."""
-        self.mail.check(Operation.COMPLETE, command)
+    def check_complete(self, message: PartyMessage) -> None:
+        """Refuse a completion that no state allows before it enters the history."""
+        self.check(OrderCommand.COMPLETE, message)
 
     @accept.validator
-    def check_accept(self, command: OrderCommand) -> None:
-        """Refuse an untimely acceptance before it enters the history."""
-        self.mail.check(Operation.ACCEPT, command)
+    def check_accept(self, message: PartyMessage) -> None:
+        """Refuse an acceptance that no state allows before it enters the history."""
+        self.check(OrderCommand.ACCEPT, message)
 
     @rectify.validator
-    def check_rectify(self, command: OrderCommand) -> None:
-        """Refuse an untimely rectification before it enters the history."""
-        self.mail.check(Operation.RECTIFY, command)
+    def check_rectify(self, message: PartyMessage) -> None:
+        """Refuse a rectification that no state allows before it enters the history."""
+        self.check(OrderCommand.RECTIFY, message)
 
     @cancel.validator
-    def check_cancel(self, command: OrderCommand) -> None:
-        """Refuse an untimely cancellation before it enters the history."""
-        self.mail.check(Operation.CANCEL, command)
-
-    @workflow.signal
-    async def paid_directly(self, direct: DirectPaid) -> None:
-        """A channel took a payment for this order; what the channel says of it is asked before it is frozen."""
-        await self.take_direct_payment(direct)
-
-    @workflow.signal
-    async def paid_in_batch(self, batch: PaidInBatch) -> None:
-        """A batch says that this order is paid with it; the books are asked before that is believed."""
-        await self.take_batch_payment(batch.batch_no)
+    def check_cancel(self, message: PartyMessage) -> None:
+        """Refuse a cancellation that no state allows before it enters the history."""
+        self.check(OrderCommand.CANCEL, message)
 
     @workflow.signal(dynamic=True)
     async def notified(self, name: str, payloads: Sequence[RawValue]) -> None:
         """The same commands from those who only notify; what cannot be carried out is shown to the operator."""
-        self.mail.notify(name, payloads)
+        await self.inbox.notify(name, payloads)
+
+    @workflow.signal
+    async def paid_directly(self, payment: DirectPaid) -> None:
+        """A channel took a payment for this order: freeze it, or say that it must go back."""
+        await self.books.freeze_collected(payment)
+        pay_in = workflow.get_external_workflow_handle(pay_in_workflow_id(self.input.platform_no, payment.pay_in_no))
+        try:
+            await pay_in.signal(ORDER_HAS_ANSWERED, OrderAnswer(payment_no=payment.payment_no))
+        except FailureError:
+            # Then it looks into the books.
+            self.supervision.note(ORDER_HAS_ANSWERED, f"{payment.pay_in_no} could not be told")
+
+    @workflow.signal
+    async def paid_in_batch(self, batch: PaidInBatch) -> None:
+        """A batch says that this order is paid with it; the books are asked before that is believed."""
+        await self.opening()
+        answer = OrderKnows(order_no=self.input.order_no, is_paid=self.order.batch_no == batch.batch_no)
+        asking = workflow.get_external_workflow_handle(
+            batch_payment_workflow_id(self.input.platform_no, batch.batch_no)
+        )
+        try:
+            await asking.signal(ORDER_KNOWS, answer)
+        except FailureError:
+            self.supervision.note(ORDER_KNOWS, f"{batch.batch_no} could not be told")  # nobody waits for it any more
 
     # ---- what operators and callers ask ----
+
+    @workflow.signal(unfinished_policy=HandlerUnfinishedPolicy.ABANDON)
+    async def look(self) -> None:
+        """The books may have moved, or their time: look at them anew."""
+        self.books.go_stale()
+        self.supervision.look()
 
     @workflow.update
     async def resume(self, command: OperatorCommand) -> str:
         """Operator: the cause is mended, try the step again that waits."""
-        self.operator_calls += 1
+        self.supervision.resume()
         return f"resumed for {command.operator}"
 
     @resume.validator
     def check_resume(self, command: OperatorCommand) -> None:
         """Refuse when nothing waits for an operator."""
-        if not self.state.attention:
-            raise to_temporal(Refused("order_state", "The order needs no attention; there is nothing to resume."))
+        require_attention(self.attention, code="order_state", what="order")
 
     @workflow.query(name="state")
-    def state_now(self) -> OrderState:
-        """The whole state of the order."""
-        return self.state
+    def state_now(self) -> OrderProcessState:
+        """Where the order stands as this process has seen it."""
+        return OrderProcessState(
+            plan=self.books.plan,
+            order=self.books.view,
+            awaiting=self.awaiting,
+            attention=self.attention,
+            noted=tuple(self.supervision.noted),
+        )
+
+    # ---- parts ----
+
+    @property
+    def order(self) -> OrderView:
+        """Where the order stands, as last seen."""
+        return self.books.order
+
+    @property
+    def attention(self) -> str | None:
+        """Why an operator is needed."""
+        seen = self.books.view
+        return self.supervision.attention or (None if seen is None else seen.attention)
+
+    def is_open(self, milestone: MilestoneTerms) -> bool:
+        """Whether the milestone's money is still in escrow."""
+        released = self.order.milestone(milestone.number).status is MilestoneStatus.RELEASED
+        return not (released or self.order.status.is_final)
+
+    async def said(self, operation: OrderCommand, message: PartyMessage) -> CommandResult:
+        """Give a party's word to the books, and answer what it did.
+
+        Raises:
+            ApplicationError: type `Refused`.
+        """
+        return CommandResult.model_validate(await self.inbox.deliver(operation, message))
+
+    def check(self, operation: OrderCommand, message: PartyMessage) -> None:
+        """Refuse what no state of the order can allow; what the books may know better passes.
+
+        Raises:
+            ApplicationError: type `Refused`.
+        """
+        self.inbox.check(message.to(operation), self.books.plan)
+
+    def show(self, awaited: str | None) -> None:
+        """Say what is awaited, None for nothing any more."""
+        self.awaiting = awaited
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Bring details and search attributes up to date."""
+        seen = self.books.view
+        if seen is None:
+            return
+        workflow.set_current_details(order_details(self.state_now()))
+        show_search_attributes(status=seen.status.value, stage=seen.stage, needs_attention=self.attention is not None)

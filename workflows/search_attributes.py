@@ -19,14 +19,12 @@ AMOUNT_FEN = SearchAttributeKey.for_int("AmountFen")
 NEEDS_ATTENTION = SearchAttributeKey.for_bool("NeedsAttention")
 
 
-def of_order(
-    *, platform_no: str, owner_no: str, contractor_no: str, amount_fen: int, status: str
-) -> TypedSearchAttributes:
-    """Attributes that an order is started with."""
+def of_order(*, platform_no: str, owner_no: str, contractor_no: str, amount_fen: int) -> TypedSearchAttributes:
+    """Attributes that an order is started with; its process brings them up to what the books say."""
     return TypedSearchAttributes(
         [
             SearchAttributePair(PLATFORM, platform_no),
-            SearchAttributePair(ORDER_STATUS, status),
+            SearchAttributePair(ORDER_STATUS, "awaiting_payment"),
             SearchAttributePair(STAGE, "payment"),
             SearchAttributePair(OWNER, owner_no),
             SearchAttributePair(CONTRACTOR, contractor_no),

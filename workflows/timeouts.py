@@ -44,6 +44,13 @@ LEDGER_RECORD = LocalTimeouts(
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_interval=_LEDGER_ASKED_EVERY),
 )
 
+#: A question to the books inside the workflow task: twice, then it goes on outside of it.
+TAKE = LocalTimeouts(
+    start_to_close_timeout=timedelta(seconds=4),
+    schedule_to_close_timeout=timedelta(seconds=9),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_attempts=2),
+)
+
 #: What time it is by the books: asked inside the workflow task, not for long, since a task has its own time-out.
 BOOKS_TIME = LocalTimeouts(
     start_to_close_timeout=timedelta(seconds=3),

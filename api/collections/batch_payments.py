@@ -10,8 +10,6 @@ from api.collections.collecting import COLLECTING_PROBLEMS, consent_to_collect, 
 from api.collections.top_ups import shown_to_payer
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
-from api.orders.commands import CONSENT_VALIDITY, keep_refusal, known_order, raise_kept_refusal
-from api.orders.views import contract_of
 from api.problems import problems
 from api.schemas import PathNumber
 from api.waiting import wait_until_recorded
@@ -24,15 +22,17 @@ from escrow.domain.collections.batch_payments import (
     batch_terms,
 )
 from escrow.domain.errors import Refused
+from escrow.domain.orders.contract import OrderContract
+from escrow.domain.orders.opening import ORDERS
 from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function, require_limit
-from escrow.ledger.consents import Consent, NewConsent
+from escrow.ledger.books import known
+from escrow.ledger.consents import CONSENT_VALIDITY, Consent, NewConsent, keep_refusal, raise_kept_refusal
 from escrow.ledger.objects import BusinessObject, get_object
 from escrow.registry.platforms.limits import uses_of_day
 from workflows.batch_messages import BatchPaymentInput
-from workflows.messages import OrderContract
 
 router = APIRouter(prefix="/batch-payments", tags=["batch payments"])
 
@@ -115,7 +115,7 @@ async def pay_together(
         try:
             await _require_allowed(services, platform_no, body, current)
         except Refused as not_allowed:
-            await keep_refusal(services, platform_no, consent.consent_no, not_allowed)
+            await keep_refusal(services.reader, platform_no, consent.consent_no, not_allowed)
             raise
         collect_consent = ""
         if body.collection is not None:
@@ -136,7 +136,7 @@ async def pay_together(
     if batch.status == BatchStatus.REFUSED:
         told = batch.body["refusal"]
         refusal = Refused(told["code"], told["message"], told["details"])
-        await keep_refusal(services, platform_no, consent.consent_no, refusal)
+        await keep_refusal(services.reader, platform_no, consent.consent_no, refusal)
         raise refusal
     if batch.status == BatchStatus.AWAITING_PAYMENT:
         await wait_until_recorded(services, platform_no, "pay_in", batch_pay_in_no(body.batch_no))
@@ -151,7 +151,7 @@ async def _contracts(services: Services, platform_no: str, body: BatchOpening) -
     """
     contracts = []
     for named in body.orders:
-        contract = contract_of(await known_order(services, platform_no, named.order_no))
+        contract = (await known(services.reader, ORDERS, platform_no, named.order_no)).contract
         if contract.owner_no != body.payer_no:
             raise Refused(
                 "not_the_party",

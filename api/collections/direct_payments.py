@@ -9,21 +9,20 @@ from api.collections.collecting import COLLECTING_PROBLEMS, Collecting, consent_
 from api.collections.top_ups import TopUpView, shown_to_payer, top_up_view
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
-from api.orders.commands import CONSENT_VALIDITY, keep_refusal, known_order, raise_kept_refusal
-from api.orders.views import contract_of, terms_of
 from api.problems import problems
 from api.schemas import Number, PathNumber, RequestNumber
 from api.waiting import wait_until_recorded
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis
+from escrow.domain.orders.contract import OrderContract
 from escrow.domain.orders.states import MilestoneStatus, OrderCommand, OrderStatus, check_command
 from escrow.domain.platforms.authorisations import AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived
-from escrow.ledger.consents import Consent, NewConsent
-from escrow.ledger.objects import BusinessObject, get_object
+from escrow.ledger.consents import CONSENT_VALIDITY, Consent, NewConsent, keep_refusal, raise_kept_refusal
+from escrow.ledger.objects import BusinessObject, get_object, known_object
 from escrow.registry.platforms.limits import use_of_day
 from workflows.pay_in_messages import PayInInput
 
@@ -91,7 +90,7 @@ async def collect(
         Refused: a rule says no, now or at the first time.
         OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
     """
-    order = await known_order(services, platform_no, order_no)
+    order = await known_object(services.reader, platform_no, "order", order_no)
     contract = contract_of(order)
     configurations = services.registry.platforms.configurations
     config = (await configurations.version(platform_no, contract.config_version)).config
@@ -112,7 +111,7 @@ async def collect(
         try:
             await _require_allowed(services, order, body, config, pay_in_no)
         except Refused as not_allowed:
-            await keep_refusal(services, platform_no, consent.consent_no, not_allowed)
+            await keep_refusal(services.reader, platform_no, consent.consent_no, not_allowed)
             raise
         collect_consent = await consent_to_collect(
             services,
@@ -128,9 +127,14 @@ async def collect(
         pay_in = await wait_until_recorded(services, platform_no, "pay_in", pay_in_no)
     if "refusal" in pay_in.body:
         refusal = Refused(pay_in.body["refusal"], pay_in.body["reason"])
-        await keep_refusal(services, platform_no, consent.consent_no, refusal)
+        await keep_refusal(services.reader, platform_no, consent.consent_no, refusal)
         raise refusal
     return pay_in, is_new
+
+
+def contract_of(order: BusinessObject) -> OrderContract:
+    """The contract of an order in the books."""
+    return OrderContract.model_validate(order.body["contract"])
 
 
 def direct_pay_in_no(order_no: str, request_no: str) -> str:
@@ -158,7 +162,7 @@ def _consent(order: BusinessObject, body: DirectPaymentOpening, address: str) ->
         object_no=order.object_no,
         operation=OrderCommand.PAY.value,
         given_by=body.by,
-        terms=terms_of(contract_of(order), OrderCommand.PAY, None, method=body.method.value),
+        terms=contract_of(order).terms(OrderCommand.PAY, None, method=body.method.value),
         valid_for=CONSENT_VALIDITY + _CONSENT_OUTLIVES,
         remote_address=address,
     )

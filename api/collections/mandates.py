@@ -7,7 +7,6 @@ from pydantic import Field, model_validator
 
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
-from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, RequestNumber, Time, View
 from api.waiting import until
@@ -17,7 +16,7 @@ from escrow.domain.platforms.authorisations import AuthorisedOperation
 from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived
-from escrow.ledger.consents import NewConsent, record_consent
+from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, keep_refusal, raise_kept_refusal, record_consent
 from escrow.registry.collections.mandates import Mandate
 from workflows.mandate_messages import MandateInput
 
@@ -157,7 +156,7 @@ async def sign(
             require_function(config, Function.DIRECT_DEBIT)  # the page signs too, and perhaps later
         mandate, is_new = await services.registry.mandates.sign(consent)
     except Refused as refusal:
-        await keep_refusal(services, platform_no, consent.consent_no, refusal)
+        await keep_refusal(services.reader, platform_no, consent.consent_no, refusal)
         raise
     if mandate.status is MandateStatus.SIGNED:
         await services.processes.start_mandate(MandateInput(platform_no=platform_no, mandate_no=mandate.mandate_no))

@@ -9,7 +9,6 @@ from pydantic import AwareDatetime, Field
 from api.collections.collecting import COLLECTING_PROBLEMS, Collecting, require_payer
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import public_base
-from api.orders.commands import keep_refusal, raise_kept_refusal
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Line, Number, PageQuery, PathNumber, Time, View
 from api.waiting import until, wait_until_recorded
@@ -21,7 +20,7 @@ from escrow.domain.money.journal import Basis
 from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived
-from escrow.ledger.consents import NewConsent, record_consent
+from escrow.ledger.consents import NewConsent, keep_refusal, raise_kept_refusal, record_consent
 from escrow.ledger.objects import BusinessObject, get_object, list_objects
 from workflows.pay_in_messages import PayInInput, pay_in_workflow_id
 
@@ -165,7 +164,7 @@ async def open_top_up(
         try:
             await _require_allowed(services, platform_no, body)
         except Refused as not_allowed:
-            await keep_refusal(services, platform_no, consent.consent_no, not_allowed)
+            await keep_refusal(services.reader, platform_no, consent.consent_no, not_allowed)
             raise
         await services.processes.start_pay_in(
             PayInInput(
@@ -185,7 +184,7 @@ async def open_top_up(
         pay_in = await wait_until_recorded(services, platform_no, "pay_in", body.top_up_no)
     if "refusal" in pay_in.body:
         refusal = Refused(pay_in.body["refusal"], pay_in.body["reason"])
-        await keep_refusal(services, platform_no, consent.consent_no, refusal)
+        await keep_refusal(services.reader, platform_no, consent.consent_no, refusal)
         raise refusal
     if not is_new:
         response.status_code = status.HTTP_200_OK

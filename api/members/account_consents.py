@@ -5,7 +5,6 @@ from typing import Any
 
 from api.dependencies import Services
 from api.member_consents import consent_of
-from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from escrow.domain.errors import Refused
 from escrow.domain.members.account_operations import BIND, UNBIND, binding_terms, unbinding_terms
 from escrow.domain.members.identity_numbers import mask
@@ -13,7 +12,7 @@ from escrow.domain.money.journal import Basis
 from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.requests import derived
-from escrow.ledger.consents import NewConsent
+from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, keep_refusal, raise_kept_refusal
 from escrow.registry.accounts.rows import BankAccount, NewBankAccount
 from escrow.registry.pages.page_links import PageLink
 
@@ -56,7 +55,7 @@ async def bind(
     try:
         return await accounts.bind(platform_no, member_no, account, consent=basis)
     except Refused as refusal:
-        await keep_refusal(services, platform_no, consent_no, refusal)
+        await keep_refusal(services.reader, platform_no, consent_no, refusal)
         raise
 
 
@@ -78,7 +77,7 @@ async def unbind(
     try:
         return await accounts.unbind(platform_no, member_no, account_id, consent=basis)
     except Refused as refusal:
-        await keep_refusal(services, platform_no, consent_no, refusal)
+        await keep_refusal(services.reader, platform_no, consent_no, refusal)
         raise
 
 

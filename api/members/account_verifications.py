@@ -8,7 +8,6 @@ from pydantic import Field
 from api.catalogue import CATALOGUE
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.members.identity_checks import ConsentGiven
-from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.problems import problems
 from api.schemas import Body, PathNumber, RequestNumber, Time, View
 from api.temporal_calls import WorkflowEnded
@@ -16,7 +15,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.members.verification_rules import VerificationMethod, VerificationStatus
 from escrow.domain.money.journal import Basis
-from escrow.ledger.consents import NewConsent, record_consent
+from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, keep_refusal, raise_kept_refusal, record_consent
 from escrow.registry.accounts.verification_rows import AccountVerification
 from workflows.verification_messages import AccountVerificationInput
 
@@ -281,7 +280,7 @@ async def _begin(
             platform_no, member_no, account_id, body.request_no, method, mobile=mobile, consent=basis
         )
     except Refused as refusal:
-        await keep_refusal(services, platform_no, body.request_no, refusal)
+        await keep_refusal(services.reader, platform_no, body.request_no, refusal)
         raise
     if verification.status in (VerificationStatus.ASKED, VerificationStatus.SENT):
         await services.processes.start_verification(

@@ -7,13 +7,19 @@ from fastapi import APIRouter, Response, status
 from pydantic import Field, IPvAnyAddress
 
 from api.dependencies import CallerPlatform, Services, UsedServices
-from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.problems import problems
 from api.schemas import BalanceFen, Body, Line, PathNumber, RequestNumber, Time, View
 from escrow.domain.errors import Refused
 from escrow.domain.members.identity_checks import RegistrationStatus
 from escrow.domain.money.journal import Basis
-from escrow.ledger.consents import Consent, NewConsent, record_consent
+from escrow.ledger.consents import (
+    CONSENT_VALIDITY,
+    Consent,
+    NewConsent,
+    keep_refusal,
+    raise_kept_refusal,
+    record_consent,
+)
 from escrow.registry.members.identity_checks import IdentityCheck, IdentitySubject
 from workflows.messages import IdentityCheckInput
 
@@ -153,7 +159,7 @@ async def check_identity(
             consent=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
         )
     except Refused as refusal:
-        await keep_refusal(services, platform_no, body.request_no, refusal)
+        await keep_refusal(services.reader, platform_no, body.request_no, refusal)
         raise
     if check.status == "asked":
         await services.processes.start_identity_check(

@@ -7,7 +7,6 @@ from pydantic import Field
 
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
-from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.problems import problems
 from api.schemas import Body, Line, Number, PageQuery, PathNumber, RequestNumber, Time, View
 from escrow.domain.errors import Refused
@@ -17,7 +16,7 @@ from escrow.domain.platforms.authorisations import AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.time.calendars import WorkingCalendar
 from escrow.ledger.books_time import books_now
-from escrow.ledger.consents import NewConsent
+from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, keep_refusal, raise_kept_refusal
 from escrow.registry.members.members import Member, MemberKind
 from workflows.messages import MemberClosingInput
 
@@ -231,7 +230,7 @@ async def close(services: Services, platform_no: str, member_no: str, request_no
             occurred_at=await books_now(services.reader, platform_no),
         )
     except Refused as refusal:
-        await keep_refusal(services, platform_no, request_no, refusal)
+        await keep_refusal(services.reader, platform_no, request_no, refusal)
         raise
     if closing.status is MemberStatus.CLOSING:
         await services.processes.start_member_closing(

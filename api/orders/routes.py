@@ -17,13 +17,13 @@ from api.orders.bodies import (
     OrderPage,
     OrderView,
 )
-from api.orders.opening import contract_of_opening
-from api.orders.views import contract_of, order_view
+from api.orders.views import order_view
 from api.problems import problems
 from api.schemas import PageQuery, PathNumber
-from escrow.domain.errors import Refused
+from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand, OrderStatus
-from escrow.ledger.objects import get_object, list_objects
+from escrow.ledger.books import known
+from escrow.ledger.objects import known_object, list_objects
 
 router = APIRouter(prefix="/orders", tags=["orders"])
 
@@ -49,8 +49,8 @@ def _command_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
     return problems(*_COMMAND_PROBLEMS, *codes) | AWAITS_MEMBER
 
 
-def _command_of(operation: OrderCommand, body: CommandBody, milestone: int | None = None) -> commands.Command:
-    return commands.Command(
+def _command_of(operation: OrderCommand, body: CommandBody, milestone: int | None = None) -> commands.OrderCall:
+    return commands.OrderCall(
         operation=operation, request_no=body.request_no, by=body.by, milestone=milestone, note=body.note
     )
 
@@ -92,17 +92,7 @@ async def open_order(
     Commission, periods and settlement are the platform's configuration of this moment, fixed for the order's life.
     Unpaid at its payment deadline, it closes by itself.
     """
-    try:
-        contract = await contract_of_opening(services.registry, platform_no, body)
-    except Refused:
-        # What could not begin now may have begun before: then this is a repeat, or another content under its number.
-        known = await get_object(services.reader, platform_no, "order", body.order_no)
-        if known is None:
-            raise
-        contract = contract_of(known)
-    order, created = await commands.open_order(
-        services, contract, content=body.model_dump(mode="json"), remote_address=_address(request)
-    )
+    order, created = await commands.open_order(services, platform_no, body, remote_address=_address(request))
     if not created:
         response.status_code = status.HTTP_200_OK
     return order_view(order)
@@ -122,7 +112,7 @@ async def list_orders(
 @router.get("/{order_no}", summary="One order", responses=problems("not_found"))
 async def get_order(order_no: PathNumber, platform_no: CallerPlatform, services: UsedServices) -> OrderView:
     """The order with its milestones, the money it holds, and what it would take now."""
-    return order_view(await commands.known_order(services, platform_no, order_no))
+    return order_view(await known_object(services.reader, platform_no, "order", order_no))
 
 
 @router.post(
@@ -245,16 +235,18 @@ async def record_consent(
 
     Nothing happens to the order by this alone. A signal without a recorded consent moves nothing.
     """
-    order = await commands.known_order(services, platform_no, order_no)
-    command = _command_of(body.operation, body, body.milestone)
-    consent, created = await commands.consent_to(services, order, command, remote_address=_address(request))
+    order = await known(services.reader, ORDERS, platform_no, order_no)
+    call = _command_of(body.operation, body, body.milestone)
+    consent, created = await commands.consent_to(
+        services, platform_no, order.contract, call, remote_address=_address(request), is_command=False
+    )
     if not created:
         response.status_code = status.HTTP_200_OK
     return ConsentView(
         consent_no=consent.consent_no,
         order_no=order_no,
-        operation=command.operation,
-        by=command.by,
+        operation=call.operation,
+        by=call.by,
         terms=consent.terms,
         operation_hash=consent.operation_hash,
         recorded_at=consent.recorded_at,

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 
 from api.dependencies import Services
-from api.orders.commands import known_order
-from api.orders.views import contract_of, order_view
 from api.pages.texts import Texts
 from escrow.domain.members.account_operations import UNBIND
 from escrow.domain.members.identity_numbers import mask
 from escrow.domain.money.amounts import format_fen
 from escrow.domain.orders.milestones import MilestoneKind
+from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand
 from escrow.domain.platforms.hosted_pages import PagePurpose
+from escrow.ledger.books import known
 from escrow.registry.members.members import PLATFORM_ITSELF, Member, MemberKind
 from escrow.registry.pages.page_links import PageLink
 
@@ -58,10 +58,10 @@ async def _of_order(
     services: Services, link: PageLink, texts: Texts, first: tuple[str, str], platform_name: str
 ) -> Facts:
     operation, terms = link.content["operation"], link.content["terms"]
-    order = await known_order(services, link.platform_no, link.content["object_no"])
-    contract, rows = contract_of(order), [first, (texts["order"], link.content["object_no"])]
+    order = await known(services.reader, ORDERS, link.platform_no, link.content["object_no"])
+    contract, rows = order.contract, [first, (texts["order"], link.content["object_no"])]
     if operation == OrderCommand.CANCEL:
-        held = texts["yuan"].format(amount=format_fen(order_view(order).held_fen))
+        held = texts["yuan"].format(amount=format_fen(order.state.held_fen))
         return Facts(title=texts[operation], rows=(*rows, (texts["held"], held)))
     payee_no = "" if contract.contractor_no == PLATFORM_ITSELF else contract.contractor_no
     payee = await _shown_name(services, link.platform_no, payee_no) if payee_no else platform_name

@@ -6,13 +6,12 @@ from fastapi import APIRouter, Path, Query, Request, Response, status
 from pydantic import Field
 
 from api.dependencies import CallerPlatform, UsedServices
-from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.problems import problems
 from api.schemas import Body, RequestNumber, Time, View
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis
 from escrow.domain.platforms.config import PlatformConfig
-from escrow.ledger.consents import NewConsent, record_consent
+from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, keep_refusal, raise_kept_refusal, record_consent
 from escrow.registry.members.members import PLATFORM_ITSELF
 from escrow.registry.platforms.configurations import ConfigVersion
 
@@ -138,7 +137,7 @@ async def put_configuration(
             consent=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
         )
     except Refused as refusal:
-        await keep_refusal(services, platform_no, body.request_no, refusal)
+        await keep_refusal(services.reader, platform_no, body.request_no, refusal)
         raise
     if not is_new:
         response.status_code = status.HTTP_200_OK

@@ -5,7 +5,6 @@ from pydantic import Field
 
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
-from api.orders.commands import keep_refusal
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, Time, View
 from api.transfers.transfers import known_transfer, made, transfer_consent, transfer_of
@@ -15,6 +14,7 @@ from escrow.domain.platforms.config import Settlement
 from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function, require_limit
 from escrow.domain.transfers.moves import TransferKind
+from escrow.ledger.consents import keep_refusal
 from escrow.ledger.objects import BusinessObject
 from escrow.registry.members.members import PLATFORM_ITSELF
 from escrow.registry.platforms.limits import use_of_day
@@ -129,7 +129,7 @@ async def pay(
             require_limit(config.limits.payment_fen, body.amount_fen, name="limits.payment_fen")
             await _count(services, platform_no, body, config.limits.payments_per_day_fen)
         except Refused as not_allowed:
-            await keep_refusal(services, platform_no, consent.consent_no, not_allowed)
+            await keep_refusal(services.reader, platform_no, consent.consent_no, not_allowed)
             raise
     return await made(services, payment, consent), is_new
 

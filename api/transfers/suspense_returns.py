@@ -4,7 +4,6 @@ from fastapi import APIRouter, Request, Response, status
 from pydantic import Field
 
 from api.dependencies import CallerPlatform, Services, UsedServices
-from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.problems import problems
 from api.schemas import AmountFen, Body, Number
 from api.transfers.suspense import CreditNumber
@@ -16,7 +15,7 @@ from escrow.domain.money.journal import Basis
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.requests import derived
 from escrow.domain.transfers.suspense_returns import RETURN_SUSPENSE, suspense_return_terms
-from escrow.ledger.consents import NewConsent, record_consent
+from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, keep_refusal, raise_kept_refusal, record_consent
 from escrow.ledger.objects import BusinessObject, get_object
 from escrow.registry.members.members import PLATFORM_ITSELF
 from workflows.messages import WithdrawalInput
@@ -78,7 +77,7 @@ async def send_back(
         try:
             await _require_allowed(services, platform_no, credit_no, body, current.config)
         except Refused as not_allowed:
-            await keep_refusal(services, platform_no, consent.consent_no, not_allowed)
+            await keep_refusal(services.reader, platform_no, consent.consent_no, not_allowed)
             raise
         returned = await start_withdrawal(
             services,

@@ -3,12 +3,11 @@
 from typing import Any
 
 from api.dependencies import Services
-from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.waiting import wait_until_recorded
 from escrow.domain.errors import Refused
 from escrow.domain.requests import derived
 from escrow.domain.transfers.moves import TransferKind, TransferStatus, transfer_terms
-from escrow.ledger.consents import Consent, NewConsent
+from escrow.ledger.consents import CONSENT_VALIDITY, Consent, NewConsent, keep_refusal, raise_kept_refusal
 from escrow.ledger.objects import BusinessObject, get_object
 from escrow.registry.members.members import PLATFORM_ITSELF
 from workflows.transfer_messages import TransferInput
@@ -65,6 +64,6 @@ async def made(services: Services, transfer: TransferInput, consent: Consent) ->
     if found.status == TransferStatus.REFUSED:
         told = found.body["refusal"]
         refusal = Refused(told["code"], told["message"], told["details"])
-        await keep_refusal(services, transfer.platform_no, transfer.consent_no, refusal)
+        await keep_refusal(services.reader, transfer.platform_no, transfer.consent_no, refusal)
         raise refusal
     return found

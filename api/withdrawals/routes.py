@@ -8,7 +8,6 @@ from pydantic import Field
 
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
-from api.orders.commands import CONSENT_VALIDITY, keep_refusal, raise_kept_refusal
 from api.problems import problems
 from api.schemas import PageQuery
 from api.waiting import wait_until_recorded
@@ -23,7 +22,7 @@ from escrow.domain.platforms.rules import require_function, require_limit
 from escrow.domain.requests import derived
 from escrow.domain.withdrawals.operations import withdrawal_terms
 from escrow.domain.withdrawals.states import WithdrawalStatus
-from escrow.ledger.consents import NewConsent, get_consent
+from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, get_consent, keep_refusal, raise_kept_refusal
 from escrow.ledger.objects import BusinessObject, get_object, list_objects
 from escrow.registry.members.members import PLATFORM_ITSELF
 from escrow.registry.platforms.limits import use_of_day
@@ -135,7 +134,7 @@ async def withdraw(
         try:
             await _require_allowed(services, platform_no, body, config)
         except Refused as not_allowed:
-            await keep_refusal(services, platform_no, consent.consent_no, not_allowed)
+            await keep_refusal(services.reader, platform_no, consent.consent_no, not_allowed)
             raise
         withdrawal = await start_withdrawal(
             services,
@@ -170,7 +169,7 @@ async def keep_if_refused(services: Services, withdrawal: BusinessObject, consen
     """
     if withdrawal.status == WithdrawalStatus.REFUSED:
         refusal = Refused(withdrawal.body["refusal"], " ".join(withdrawal.body["route"]))
-        await keep_refusal(services, withdrawal.platform_no, consent_no, refusal)
+        await keep_refusal(services.reader, withdrawal.platform_no, consent_no, refusal)
         raise refusal
 
 

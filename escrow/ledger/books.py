@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic
 
-from escrow.domain.decisions import A, Aggregate, Command, Decision, NotDue, ObjectKind
+from escrow.domain.decisions import A, Aggregate, Command, Decision, Fact, GivenConsent, NotDue, ObjectKind
 from escrow.domain.errors import LedgerBusy, Refused
-from escrow.domain.money.journal import Change, Posting, StandsOn
+from escrow.domain.money.journal import BasisKind, Change, Posting, StandsOn
 from escrow.domain.requests import content_hash
 from escrow.ledger.consents import void_consent
 from escrow.ledger.engine import Reader
@@ -41,6 +41,72 @@ class Taken(Generic[A]):
     remaining: timedelta | None = None
     is_repeat: bool = False
     follows: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen(Generic[A]):
+    """An object at the books' moment `at`, None where it does not stand there; `asked` in the order of recording."""
+
+    object: A | None
+    version: int
+    at: datetime
+    asked: tuple[GivenConsent, ...]
+
+
+class _Seeing:
+    """What a look needs to know that decides nothing."""
+
+    name = "see"
+    consent_no: str | None = None
+    needs = frozenset({Fact.ASKED})
+
+    def uses(self, object_no: str) -> tuple[BasisKind, str] | None:
+        """No basis."""
+        return None
+
+    def own_no(self, object_no: str) -> str | None:
+        """No number."""
+        return None
+
+    def content(self) -> Mapping[str, Any]:
+        """Nothing."""
+        return {}
+
+    def is_said_in(self, consent: GivenConsent, object_no: str) -> bool:
+        """Nobody says it."""
+        return False
+
+
+_SEEING = _Seeing()
+
+
+async def see(reader: Reader, kind: ObjectKind[A], platform_no: str, object_no: str) -> Seen[A]:
+    """An object at one moment, and what parties said to it that nobody has answered yet.
+
+    Raises:
+        Refused: `platform_unknown`.
+        LedgerUnavailable: no answer.
+    """
+    found = await look(reader, kind.name, platform_no, object_no, _SEEING)
+    restored = kind.restored(found.stored)
+    return Seen(
+        object=restored if isinstance(restored, kind.of) else None,
+        version=found.stored.version,
+        at=found.at,
+        asked=found.facts.asked,
+    )
+
+
+async def known(reader: Reader, kind: ObjectKind[A], platform_no: str, object_no: str) -> A:
+    """An object that stands in the books.
+
+    Raises:
+        Refused: `not_found`.
+    """
+    found = (await see(reader, kind, platform_no, object_no)).object
+    if found is None:
+        raise Refused("not_found", f"There is no {kind.name} {object_no}.")
+    return found
 
 
 class Books:

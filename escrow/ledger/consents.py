@@ -19,6 +19,8 @@ from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.tables import BasisUse, ConsentRow
 
+#: A consent that nothing stood on until then is void; a caller repeats within minutes.
+CONSENT_VALIDITY = timedelta(hours=24)
 #: How a party is recognised for which its platform vouches.
 PLATFORM_KEY = "platform_key"
 
@@ -217,6 +219,63 @@ async def void_consent(
         if outcome is not None and row.outcome is None:
             row.outcome = dict(outcome)
         return True
+
+
+async def keep_refusal(reader: Reader, platform_no: str, consent_no: str, refusal: Refused) -> bool:
+    """Void the consent of a refused request and keep the refusal as its answer; False when the consent was used."""
+    outcome = {"refused": {"code": refusal.code, "message": refusal.message, "details": refusal.details}}
+    return await void_consent(reader, platform_no, consent_no, outcome=outcome)
+
+
+def raise_kept_refusal(outcome: Mapping[str, Any]) -> None:
+    """Raise what was refused the first time, if it was.
+
+    Raises:
+        Refused: as it was.
+    """
+    if "refused" in outcome:
+        kept = outcome["refused"]
+        raise Refused(kept["code"], kept["message"], kept["details"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What the books say of a recorded command: it was carried out, or refused, or neither yet.
+
+    `answer` is what its caller is told, empty for one that was carried out when answers were not kept.
+    """
+
+    answer: Mapping[str, Any] | None
+    refusal: Refused | None
+
+
+async def answer_of(reader: Reader, platform_no: str, consent_no: str, *, own_no: str | None = None) -> Answered:
+    """What became of the command that stands on a consent.
+
+    Args:
+        own_no: request number of ours under which it is carried out where it uses the consent up later only.
+
+    Raises:
+        LedgerUnavailable: no answer.
+    """
+    row = await reader.row(
+        "SELECT c.voided_at, c.outcome, r.request_no, r.answer FROM consent c"
+        " LEFT JOIN basis_use u ON u.platform_no = c.platform_no AND u.kind = 'consent' AND u.reference = c.consent_no"
+        " LEFT JOIN request r ON r.platform_no = c.platform_no AND r.request_no = coalesce(u.request_no, $3)"
+        " WHERE c.platform_no = $1 AND c.consent_no = $2",
+        platform_no,
+        consent_no,
+        own_no,
+    )
+    if row is None:
+        return Answered(answer=None, refusal=None)
+    outcome: Mapping[str, Any] = row["outcome"] or {}
+    if row["request_no"] is not None:
+        return Answered(answer=row["answer"] or outcome.get("result") or {}, refusal=None)
+    if row["voided_at"] is not None and "refused" in outcome:
+        kept = outcome["refused"]
+        return Answered(answer=None, refusal=Refused(kept["code"], kept["message"], kept["details"]))
+    return Answered(answer=None, refusal=None)
 
 
 async def store_outcome(reader: Reader, platform_no: str, consent_no: str, outcome: Mapping[str, Any]) -> None:

@@ -10,6 +10,8 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.types import Text
 from sqlmodel import col, select
 
+from escrow.domain.decisions import Stored
+from escrow.domain.errors import Refused
 from escrow.ledger.engine import Reader
 from escrow.ledger.tables import BusinessObjectRow, EventRow
 
@@ -26,6 +28,16 @@ class BusinessObject:
     body: dict[str, Any]
     created_at: datetime
     updated_at: datetime
+
+    def as_stored(self) -> Stored:
+        """The same for the rules that decide about it."""
+        return Stored(
+            platform_no=self.platform_no,
+            object_no=self.object_no,
+            version=self.sequence_no,
+            status=self.status,
+            body=self.body,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +85,18 @@ async def get_object(reader: Reader, platform_no: str, kind: str, object_no: str
         object_no,
     )
     return None if row is None else BusinessObject(**row)
+
+
+async def known_object(reader: Reader, platform_no: str, kind: str, object_no: str) -> BusinessObject:
+    """One object that must be there.
+
+    Raises:
+        Refused: `not_found`.
+    """
+    found = await get_object(reader, platform_no, kind, object_no)
+    if found is None:
+        raise Refused("not_found", f"There is no {kind.replace('_', ' ')} {object_no}.")
+    return found
 
 
 async def list_objects(

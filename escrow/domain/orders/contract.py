@@ -1,13 +1,13 @@
 """What owner and contractor agreed: the contract as signed, of which nothing changes later."""
 
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from escrow.domain.orders.milestones import MilestoneKind
 from escrow.domain.orders.operations import milestone_terms, order_operation_hash, pay_terms
-from escrow.domain.orders.states import OrderCommand
+from escrow.domain.orders.states import OrderCommand, milestone_unknown
 from escrow.domain.requests import derived
 
 Settlement = Literal["T+0", "T+1"]
@@ -79,6 +79,23 @@ class OrderContract(_Agreed):
         """Milestones of one kind in the order of the contract."""
         return tuple(milestone for milestone in self.milestones if milestone.kind is kind)
 
+    def terms(self, operation: OrderCommand, milestone: int | None, *, method: str = "") -> dict[str, Any]:
+        """What exactly a party consents to with a command.
+
+        Args:
+            method: collection method by which an order is paid; empty for the owner's balance.
+
+        Raises:
+            Refused: `milestone_unknown`, the contract does not have it.
+        """
+        if operation is OrderCommand.PAY:
+            return pay_terms(total_fen=self.total_fen, inspection_days=self.inspection_days, method=method)
+        if milestone is None:
+            return {}
+        if not 1 <= milestone <= len(self.milestones):
+            raise milestone_unknown(operation, milestone, len(self.milestones))
+        return milestone_terms(milestone=milestone, amount_fen=self.milestones[milestone - 1].amount_fen)
+
     def consent_hash(self, operation: OrderCommand, *, by: str, milestone: int | None, method: str = "") -> str:
         """Hash of what a party consents to with a command.
 
@@ -86,11 +103,7 @@ class OrderContract(_Agreed):
             milestone: its number for `complete`, `accept` and `rectify`; one that the contract has.
             method: collection method by which an order is paid; empty for the owner's balance.
         """
-        terms = {}
-        if operation is OrderCommand.PAY:
-            terms = pay_terms(total_fen=self.total_fen, inspection_days=self.inspection_days, method=method)
-        elif milestone is not None:
-            terms = milestone_terms(milestone=milestone, amount_fen=self.milestones[milestone - 1].amount_fen)
+        terms = self.terms(operation, milestone, method=method)
         return order_operation_hash(
             platform_no=self.platform_no, order_no=self.order_no, operation=operation.value, by=by, terms=terms
         )

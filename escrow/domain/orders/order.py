@@ -31,10 +31,12 @@ from escrow.domain.orders.states import (
     Party,
     Trigger,
     check_command,
+    not_the_party,
     who_may,
 )
 from escrow.domain.requests import derived
 
+_OPERATIONS = frozenset(operation.value for operation in OrderCommand)
 _SILENCE, _WARRANTY_OVER = "silence", "end of warranty"
 
 
@@ -101,9 +103,7 @@ class Order:
     # ---- what parties say ----
 
     def _said(self, command: PartyCommand, at: datetime, facts: Facts) -> "_Decided":
-        self.require_party(command.operation, command.by)
-        statuses = [milestone.status for milestone in self.state.milestones]
-        check_command(self.state.status, statuses, command.operation, command.milestone)
+        self.require_possible(command)
         consent = facts.required_consent(command.request_no)
         match command.operation:
             case OrderCommand.PAY:
@@ -211,7 +211,7 @@ class Order:
             raise Refused("order_state", f"The deadline {command.deadline} of {self._no} does not run.")
         if due_at > at:
             raise NotDue(f"The deadline {command.deadline} has not passed.", remaining=due_at - at)
-        if any(said.recorded_at <= due_at for said in facts.asked):
+        if any(said.operation in _OPERATIONS and said.recorded_at <= due_at for said in facts.asked):
             raise NotDue("What was said before it is answered first.", remaining=timedelta(0))
         basis = Basis(kind="deadline", reference=deadline_reference(self._no, command.deadline))
         kind, _, rest = command.deadline.partition(":")
@@ -309,20 +309,17 @@ class Order:
     def _no(self) -> str:
         return self.contract.order_no
 
-    def require_party(self, operation: OrderCommand, by: str) -> None:
-        """Refuse a command of somebody whose it is not.
+    def require_possible(self, command: PartyCommand) -> None:
+        """Refuse a command of somebody whose it is not, or that the table does not know in this state.
 
         Raises:
-            Refused: `not_the_party`.
+            Refused: `not_the_party`, `order_state`, or `milestone_unknown`.
         """
         parties = {self.contract.owner_no: Party.OWNER, self.contract.contractor_no: Party.CONTRACTOR}
-        if parties.get(by) not in who_may(operation):
-            may = " or the ".join(sorted(who_may(operation)))
-            raise Refused(
-                "not_the_party",
-                f"Only the {may} of this order may {operation} it; name that member in `by`.",
-                {"operation": operation.value},
-            )
+        if parties.get(command.by) not in who_may(command.operation):
+            raise not_the_party(command.operation)
+        statuses = [milestone.status for milestone in self.state.milestones]
+        check_command(self.state.status, statuses, command.operation, command.milestone)
 
     def consent_basis(self, command: PartyCommand) -> Basis:
         """The basis that a party consented to exactly this."""

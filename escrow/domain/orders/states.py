@@ -229,11 +229,7 @@ def check_command(
         what = "needs the number of a milestone" if of_milestones else "is about the whole order, not a milestone"
         raise Refused("milestone_unknown", f"The command {command} {what}.", {"command": command.value})
     if milestone_no is not None and not 1 <= milestone_no <= len(milestones):
-        raise Refused(
-            "milestone_unknown",
-            f"The order has milestones 1 to {len(milestones)}; there is no milestone {milestone_no}.",
-            {"command": command.value, "milestone_no": milestone_no},
-        )
+        raise milestone_unknown(command, milestone_no, len(milestones))
     allowed = allowed_commands(status, milestones)
     if AllowedCommand(command=command, milestone_no=milestone_no) in allowed:
         return
@@ -314,3 +310,22 @@ def _milestones_after(
     if row.effect is Effect.REFUND_REST:
         after = [item if item is MilestoneStatus.RELEASED else MilestoneStatus.REFUNDED for item in after]
     return tuple(after)
+
+
+def not_the_party(operation: OrderCommand) -> Refused:
+    """Refusal of a command of somebody whose it is not."""
+    may = " or the ".join(sorted(who_may(operation)))
+    return Refused(
+        "not_the_party",
+        f"Only the {may} of this order may {operation} it; name that member in `by`.",
+        {"operation": operation.value},
+    )
+
+
+def milestone_unknown(operation: OrderCommand, milestone: int, known: int) -> Refused:
+    """Refusal of a command about a milestone that the contract does not have."""
+    return Refused(
+        "milestone_unknown",
+        f"The order has milestones 1 to {known}; there is no milestone {milestone}.",
+        {"command": operation.value, "milestone_no": milestone},
+    )

@@ -1,0 +1,150 @@
+"""What every process has that holds money: calls brought to a certain end, an operator to turn to, notes kept.
+
+A part that a process holds. It knows nothing of what the process is about.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.failures import from_temporal, to_temporal
+    from escrow.domain.errors import Refused
+    from escrow.domain.time.waits import PAUSE
+    from workflows.messages import NotedMessage
+    from workflows.timeouts import LEDGER_POSTING, OPERATOR_MAY_TAKE, TAKE
+    from workflows.uncancelled import uncancelled, why_unfinished
+
+Holder = TypeVar("Holder")
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+#: How many messages that were not carried out are kept for the operator; older ones are in the history.
+_NOTED_AT_MOST = 20
+
+
+class Supervision:
+    """One process's calls, waits, operator and notes.
+
+    Args:
+        refresh: brings everything that an operator sees up to date.
+        now: the present moment by the books, for dating notes.
+        noted: notes of an earlier run.
+    """
+
+    def __init__(
+        self, *, refresh: Callable[[], None], now: Callable[[], datetime], noted: tuple[NotedMessage, ...] = ()
+    ) -> None:
+        self._refresh = refresh
+        self._now = now
+        self.noted = list(noted)
+        #: Why this run waits for an operator; None while it does not.
+        self.attention: str | None = None
+        self._operator_calls = 0
+        self._looks = 0
+
+    async def certain(
+        self,
+        activity: Callable[[Holder, Request], Coroutine[Any, Any, Answer]],
+        request: Request,
+        *,
+        summary: str,
+    ) -> Answer:
+        """Ask the books until their answer is certain: inside the workflow task, then outside of it, then an operator.
+
+        While the ledger is away the call is a pending activity that operators see, and no storm of workflow tasks.
+        """
+        while True:
+            try:
+                return await self.uncancelled(
+                    workflow.execute_local_activity_method(activity, request, summary=summary, **TAKE)
+                )
+            except FailureError:
+                pass  # what it said is in the history
+            try:
+                return await self.uncancelled(
+                    workflow.execute_activity_method(activity, request, summary=summary, **LEDGER_POSTING)
+                )
+            except FailureError as error:
+                known = from_temporal(error)
+                why = why_unfinished(error) if known is None else known.message
+                await self.operator(f"the ledger did not answer: {why}")
+
+    async def uncancelled(self, call: Awaitable[Answer]) -> Answer:
+        """Await a call to its end, whoever asks Temporal to cancel meanwhile."""
+        return await uncancelled(call, on_cancel=self.note_cancel)
+
+    async def until(self, condition: Callable[[], bool], *, at_most: timedelta | None, summary: str) -> bool:
+        """Wait for `condition`; False when `at_most` has passed first, None for ever. A cancellation ends nothing.
+
+        Args:
+            summary: shown on the timer in the Temporal UI.
+        """
+        ends_at = None if at_most is None else workflow.now() + at_most
+        while not condition():
+            left = None if ends_at is None else ends_at - workflow.now()
+            if left is not None and left <= timedelta(0):
+                return False
+            try:
+                await workflow.wait_condition(condition, timeout=left, timeout_summary=summary)
+            except TimeoutError:
+                continue
+            except asyncio.CancelledError:
+                self.note_cancel()
+        return True
+
+    async def pause(self, at_most: timedelta, *, summary: str, unless: Callable[[], bool] = lambda: False) -> None:
+        """Let some time pass before something is tried again; a look ends it, and so does `unless`."""
+        looks = self._looks
+        await self.until(lambda: unless() or self._looks > looks, at_most=at_most, summary=f"{PAUSE}{summary}")
+
+    async def operator(self, reason: str, *, unless: Callable[[], bool] = lambda: False) -> None:
+        """Show `reason` and wait until an operator resumes, at most `OPERATOR_MAY_TAKE`; then all goes on."""
+        calls = self._operator_calls
+        self.attention = reason
+        self._refresh()
+        await self.pause(
+            OPERATOR_MAY_TAKE, summary="wait for an operator", unless=lambda: self._operator_calls > calls or unless()
+        )
+        self.attention = None
+        self._refresh()
+
+    def resume(self) -> None:
+        """An operator has mended the cause."""
+        self._operator_calls += 1
+
+    def look(self) -> None:
+        """Whatever is paused is tried again now."""
+        self._looks += 1
+
+    def note(self, name: str, reason: str) -> None:
+        """Keep a message that was not carried out where the operator sees it."""
+        self.noted.append(NotedMessage(at=self._now(), name=name, reason=reason))
+        del self.noted[:-_NOTED_AT_MOST]
+        workflow.logger.warning("message not carried out", extra={"message_name": name, "reason": reason})
+        self._refresh()
+
+    def note_cancel(self) -> None:
+        """Somebody asked Temporal to cancel: a process with money inside goes on to its proper end."""
+        self.note("temporal cancel", "ignored: money is inside, the process goes on to its proper end")
+
+
+def require_attention(reason: str | None, *, code: str, what: str) -> None:
+    """Refuse an operator's resume where nothing waits for one.
+
+    Raises:
+        ApplicationError: type `Refused`.
+    """
+    if not reason:
+        raise to_temporal(Refused(code, f"The {what} needs no attention; there is nothing to resume."))
+
+
+def history_is_long(continue_after_events: int) -> bool:
+    """Whether a new run should begin; only when nobody awaits an answer from this one."""
+    info = workflow.info()
+    long = info.is_continue_as_new_suggested() or info.get_current_history_length() > continue_after_events
+    return long and workflow.all_handlers_finished()
