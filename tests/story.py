@@ -10,31 +10,33 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.common import WorkflowIDReusePolicy
 
 from activities.failures import from_temporal
 from escrow.domain.money.amounts import yuan
+from escrow.domain.orders.contract import OrderContract, opening_consent_no
 from escrow.domain.orders.milestones import Stage as Line
 from escrow.domain.orders.milestones import decoration_stages, plan
-from escrow.domain.orders.operations import milestone_terms, pay_terms
+from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand as Operation
+from escrow.domain.orders.view import OrderView
 from escrow.domain.platforms.config import PlatformConfig, Settlement
-from escrow.ledger.consents import NewConsent, record_consent, void_consent
+from escrow.domain.requests import PLATFORM_ITSELF
+from escrow.ledger.books import known
+from escrow.ledger.consents import NewConsent, record_consent
 from tests.postgres import Database
 from tests.sandbox import Sandbox
 from tests.stage import Stage, staged
-from tests.story_ground import CONTRACTOR, OWNER, REQUESTS, details_of, reuse_policy
+from tests.story_ground import CONTRACTOR, OWNER, REQUESTS, details_of
 from tests.story_withdrawals import Withdrawing
 from workflows.messages import (
     ORDERS_TASK_QUEUE,
     CommandResult,
-    MilestoneTerms,
     OperatorCommand,
-    OrderCommand,
-    OrderContract,
     OrderInput,
     OrderOutcome,
-    OrderPeriods,
-    OrderState,
+    OrderProcessState,
+    PartyMessage,
     order_workflow_id,
 )
 from workflows.order import DecorationOrder
@@ -58,44 +60,76 @@ class Story(Withdrawing):
         order_no: str = "D-1001",
         price: str = PRICE,
         lines: Sequence[Line] = decoration_stages(),
+        contractor_no: str | None = CONTRACTOR,
+        withdraw_automatically: bool = False,
         continue_after_events: int = 8_000,
-        periods: OrderPeriods = OrderPeriods(),
-        **terms: Any,
+        **config: Any,
     ) -> OrderContract:
-        """Owner and contractor have signed: the order is opened and waits to be paid; later sentences are about it."""
-        total_fen = yuan(price)
-        milestones = plan(total_fen=total_fen, stages=lines).milestones
-        self.contract = OrderContract(
-            platform_no=self.platform_no,
-            order_no=order_no,
-            owner_no=OWNER,
-            total_fen=total_fen,
-            milestones=tuple(
-                MilestoneTerms(number=line.no, name=line.name, kind=line.kind, amount_fen=line.amount_fen)
-                for line in milestones
-            ),
-            periods=periods,
-            **({"contractor_no": CONTRACTOR, "commission_basis_points": 500} | terms),
-        )
-        await self.start_order(OrderInput(contract=self.contract, continue_after_events=continue_after_events))
-        await self.until(lambda: self.is_entered("order", order_no), "the order is entered in the books")
-        return self.contract
-
-    async def start_order(
-        self, order: OrderInput, *, workflow_id: str = "", server_has_forgotten: bool = False
-    ) -> WorkflowHandle[Any, Any]:
-        """Start an order's workflow as it is.
+        """Owner and contractor have signed: the order is opened and waits to be paid; later sentences are about it.
 
         Args:
-            server_has_forgotten: the server no longer keeps closed workflows of this id, and so refuses nothing.
+            config: fields of the platform's configuration that are set before.
         """
-        contract = order.contract
+        total_fen = yuan(price)
+        version = await self.platform_has(**config)
+        milestones = plan(total_fen=total_fen, stages=lines).milestones
+        terms = {
+            "order_no": order_no,
+            "owner_no": OWNER,
+            "contractor_no": contractor_no,
+            "total_fen": total_fen,
+            "milestones": [
+                {"name": line.name, "kind": line.kind.value, "amount_fen": line.amount_fen, "share": None}
+                for line in milestones
+            ],
+            "withdraw_automatically": withdraw_automatically,
+            "inspection_days": None,
+            "retention_days": None,
+        }
+        await self.opening_is_recorded(order_no, terms, config_version=version)
+        order = OrderInput(platform_no=self.platform_no, order_no=order_no, continue_after_events=continue_after_events)
+        await self.start_order(order)
+        await self.until(lambda: self.is_entered("order", order_no), "the order is entered in the books")
+        self.contract = (await known(self.stage.reader, ORDERS, self.platform_no, order_no)).contract
+        return self.contract
+
+    async def platform_has(self, **config: Any) -> int:
+        """The platform's configuration is changed so far; answers its version."""
+        configurations = self.stage.registry.platforms.configurations
+        current = await configurations.current(self.platform_no)
+        if config:
+            changed = PlatformConfig.model_validate({**current.config.model_dump(), **config})
+            await configurations.set_by_operator(self.platform_no, changed)
+        return (await configurations.current(self.platform_no)).version
+
+    async def opening_is_recorded(
+        self, order_no: str, terms: dict[str, Any], *, config_version: int, asked: bool = True
+    ) -> None:
+        """The platform has said by which contract an order is to be opened."""
+        await record_consent(
+            self.stage.reader,
+            NewConsent(
+                platform_no=self.platform_no,
+                consent_no=opening_consent_no(order_no),
+                object_kind="order",
+                object_no=order_no,
+                operation="open",
+                given_by=PLATFORM_ITSELF,
+                terms=terms,
+                valid_for=timedelta(days=1),
+                asked=asked,
+                config_version=config_version,
+            ),
+        )
+
+    async def start_order(self, order: OrderInput, *, workflow_id: str = "") -> WorkflowHandle[Any, Any]:
+        """Start an order's process as it is."""
         return await self.stage.client.start_workflow(
             DecorationOrder.run,
             order,
-            id=workflow_id or order_workflow_id(contract.platform_no, contract.order_no),
+            id=workflow_id or order_workflow_id(order.platform_no, order.order_no),
             task_queue=ORDERS_TASK_QUEUE,
-            id_reuse_policy=reuse_policy(server_has_forgotten),
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
 
     async def paid_order(self, **terms: Any) -> OrderContract:
@@ -138,34 +172,36 @@ class Story(Withdrawing):
         Raises:
             Refused: the order or the ledger said no.
         """
-        command = await self.consents(operation, by, milestone=milestone, request_no=request_no)
+        message = await self.consents(operation, by, milestone=milestone, request_no=request_no, asked=True)
         try:
             result: CommandResult = await self.order.execute_update(
-                operation.value, command, id=f"{command.request_no}-{next(REQUESTS)}", result_type=CommandResult
+                operation.value, message, id=f"{message.request_no}-{next(REQUESTS)}", result_type=CommandResult
             )
         except WorkflowUpdateFailedError as error:
             refusal = from_temporal(error.cause)
             if refusal is None:
                 raise
-            await void_consent(self.stage.reader, self.platform_no, command.request_no)
             raise refusal from error
         return result
 
     async def consents(
-        self, operation: Operation, by: str, *, milestone: int | None = None, request_no: str = "", method: str = ""
-    ) -> OrderCommand:
-        """Record the consent to a command without giving it; answers the command that may stand on it.
+        self,
+        operation: Operation,
+        by: str,
+        *,
+        milestone: int | None = None,
+        request_no: str = "",
+        method: str = "",
+        asked: bool = False,
+    ) -> PartyMessage:
+        """Record the consent to a command; answers the message that may quote it.
 
         Args:
             method: by which a channel collects the price that is paid; empty for the owner's balance.
+            asked: whether the order is to take it up, even if no message ever reaches it.
         """
         contract = self.signed
-        terms: dict[str, Any] = {}
-        if operation is Operation.PAY:
-            days = contract.periods.inspection_period // timedelta(days=1)
-            terms = pay_terms(total_fen=contract.total_fen, inspection_days=days, method=method)
-        elif milestone is not None and milestone <= len(contract.milestones):
-            terms = milestone_terms(milestone=milestone, amount_fen=contract.milestones[milestone - 1].amount_fen)
+        known_milestone = milestone if milestone is not None and milestone <= len(contract.milestones) else None
         validity = timedelta(days=1)
         if operation is Operation.CANCEL:
             validity += contract.periods.cancel_proposal_validity  # it is used when the other side agrees
@@ -179,11 +215,12 @@ class Story(Withdrawing):
                 object_no=contract.order_no,
                 operation=operation.value,
                 given_by=by,
-                terms=terms,
+                terms=contract.terms(operation, known_milestone, method=method),
                 valid_for=validity,
+                asked=asked,
             ),
         )
-        return OrderCommand(request_no=number, by=by, milestone=milestone)
+        return PartyMessage(request_no=number, by=by, milestone=milestone)
 
     async def signals(self, name: str, *payload: Any) -> None:
         """Somebody sends the order a signal."""
@@ -197,10 +234,16 @@ class Story(Withdrawing):
             DecorationOrder.run, order_workflow_id(self.platform_no, contract.order_no)
         )
 
-    async def order_state(self) -> OrderState:
-        """What the order answers when asked."""
-        state: OrderState = await self.order.query("state", result_type=OrderState)
+    async def order_state(self) -> OrderProcessState:
+        """What the order's process answers when asked."""
+        state: OrderProcessState = await self.order.query("state", result_type=OrderProcessState)
         return state
+
+    async def order_view(self) -> OrderView:
+        """Where the order stands as its process has seen it."""
+        seen = (await self.order_state()).order
+        assert seen is not None
+        return seen
 
     async def details(self) -> str:
         """What the Temporal UI shows of the order."""

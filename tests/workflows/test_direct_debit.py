@@ -146,7 +146,7 @@ async def test_an_order_is_paid_by_debit_and_goes_back_the_same_way(story: Story
     await members.pays_order(mandate_no=MANDATE)
     await members.debited("D-1001:pay:1")
     await members.stands("D-1001:pay:1", "paid")
-    assert (await story.order_state()).status == "awaiting_start"
+    assert (await story.order_view()).status == "awaiting_start"
 
     await story.cancels(CONTRACTOR)
     assert await refund_ends(story) == "refunded"

@@ -56,7 +56,7 @@ async def refund_ends(story: Story) -> str:
 
 async def test_an_order_is_paid_by_scanning_and_runs_to_its_end(story: Story) -> None:
     cashier = await paid_order(story)
-    state = await story.order_state()
+    state = await story.order_view()
     assert (state.status, state.paid_fen) == ("awaiting_start", 18_600_000)
     assert (await story.balances()) == {"O-1/escrow:D-1001": "186,000.00", "channel_due:qr_wechat": "-186,000.00"}
 
@@ -195,7 +195,7 @@ async def test_nobody_pays_an_order_by_saying_so(story: Story) -> None:
     )
     await story.hours_pass(1)
 
-    assert (await story.order_state()).status == "awaiting_payment"
+    assert (await story.order_view()).status == "awaiting_payment"
     assert await story.balances() == {}
 
 

@@ -31,7 +31,7 @@ async def test_an_owner_is_reminded_of_the_signed_stage_only(story: Story) -> No
     signed = await story.paid_order()
     await story.starts()
     await story.completes(2)
-    state = await story.order_state()
+    state = await story.order_view()
     second = signed.milestones[1].model_copy(update={"name": LURE})
     forged = signed.model_copy(update={"milestones": (signed.milestones[0], second, *signed.milestones[2:])})
     await story.order.terminate("a thief")

@@ -129,13 +129,13 @@ async def test_rectification_pauses_the_clock_which_goes_on_with_the_time_left(s
 
     await story.rectifies(2)
     await story.days_pass(20)
-    assert (await story.order_state()).milestones[1].status == "in_rectification"
+    assert (await story.order_view()).milestones[1].status == "in_rectification"
 
     await story.completes(2)
     await story.days_pass(3.9)
-    assert (await story.order_state()).milestones[1].status == "in_inspection"
+    assert (await story.order_view()).milestones[1].status == "in_inspection"
     await story.days_pass(0.2)
-    assert (await story.order_state()).milestones[1].status == "released"
+    assert (await story.order_view()).milestones[1].status == "released"
 
 
 async def test_after_a_late_rectification_the_owner_is_reminded_again(story: Story) -> None:
@@ -151,7 +151,7 @@ async def test_after_a_late_rectification_the_owner_is_reminded_again(story: Sto
     await story.hours_pass(1)
 
     assert len(await story.texts()) == 2
-    assert (await story.order_state()).milestones[1].status == "in_inspection"
+    assert (await story.order_view()).milestones[1].status == "in_inspection"
 
 
 async def test_a_stage_can_be_rectified_more_than_once_and_accepted_then(story: Story) -> None:
@@ -163,8 +163,8 @@ async def test_a_stage_can_be_rectified_more_than_once_and_accepted_then(story: 
     await story.completes(2)
     await story.accepts(2)
 
-    assert (await story.order_state()).milestones[1].status == "released"
-    assert (await story.order_state()).milestones[1].round == 4
+    assert (await story.order_view()).milestones[1].status == "released"
+    assert (await story.order_view()).milestones[1].round == 4
 
 
 async def test_the_retention_is_released_ninety_days_after_the_last_acceptance(story: Story) -> None:

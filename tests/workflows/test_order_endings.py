@@ -23,7 +23,7 @@ async def test_an_unpaid_order_closes_at_its_payment_deadline(story: Story) -> N
     await story.order_opens()
 
     await story.hours_pass(23.9)
-    assert (await story.order_state()).status == "awaiting_payment"
+    assert (await story.order_view()).status == "awaiting_payment"
     await story.hours_pass(0.2)
 
     assert (await story.order_ends()).status == "closed_unpaid"
@@ -113,7 +113,7 @@ async def test_one_side_alone_never_cancels_however_often_it_asks(story: Story) 
     await story.cancels(OWNER)
     await story.cancels(OWNER)
 
-    state = await story.order_state()
+    state = await story.order_view()
     assert state.status == "in_progress"
     assert state.proposal is not None
     assert (await story.balances())["O-1/escrow:D-1001"] == "130,200.00"
@@ -128,7 +128,7 @@ async def test_a_wish_to_cancel_lapses_after_seven_days(story: Story) -> None:
     answer = await story.cancels(CONTRACTOR)
 
     assert answer.order_status == "in_progress"
-    proposal = (await story.order_state()).proposal
+    proposal = (await story.order_view()).proposal
     assert proposal is not None
     assert proposal.by == CONTRACTOR
 

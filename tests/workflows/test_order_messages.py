@@ -128,7 +128,7 @@ async def test_only_a_party_of_the_order_may_speak_and_only_for_itself(
         await story.says(operation, by, milestone=milestone)
 
     assert refused.value.code == "not_the_party"
-    assert (await story.order_state()).milestones[1].status == "in_inspection"
+    assert (await story.order_view()).milestones[1].status == "in_inspection"
 
 
 async def test_a_repeated_request_number_has_one_effect_and_one_answer(story: Story) -> None:
@@ -160,7 +160,7 @@ async def test_a_request_number_cannot_be_used_for_something_else(story: Story) 
 
     assert refused.value.code == "request_no_reused"
     assert by_hand == accepted
-    assert (await story.order_state()).milestones[2].status == "in_inspection"
+    assert (await story.order_view()).milestones[2].status == "in_inspection"
 
 
 async def test_two_requests_for_one_acceptance_release_its_money_once(story: Story) -> None:
@@ -182,7 +182,7 @@ async def test_a_good_signal_is_as_good_as_an_update(story: Story) -> None:
     await story.signals("accept", await story.consents(Operation.ACCEPT, OWNER, milestone=2))
 
     async def released() -> bool:
-        return (await story.order_state()).milestones[1].status == "released"
+        return (await story.order_view()).milestones[1].status == "released"
 
     await story.until(released, "the stage is released")
     assert (await story.balances())["C-1/withdrawable"] == "106,020.00"
@@ -224,7 +224,7 @@ async def test_a_bad_signal_moves_nothing_and_is_shown_to_the_operator(
     assert note.reason in await story.details()
     assert await story.balances() == before
     await story.accepts(2)
-    assert (await story.order_state()).milestones[1].status == "released"
+    assert (await story.order_view()).milestones[1].status == "released"
 
 
 @pytest.mark.parametrize("name", ["complete", "cancel", "rectify"])
@@ -233,7 +233,7 @@ async def test_a_baseless_signal_that_would_move_no_money_is_noted_and_changes_n
     await story.starts()
     if name == "rectify":
         await story.completes(2)
-    before = (await story.order_state()).milestones
+    before = (await story.order_view()).milestones
     by, milestone = {"complete": (CONTRACTOR, 2), "rectify": (OWNER, 2), "cancel": (OWNER, None)}[name]
 
     await story.signals(name, {"request_no": "R-none", "by": by, "milestone": milestone})
@@ -242,7 +242,7 @@ async def test_a_baseless_signal_that_would_move_no_money_is_noted_and_changes_n
         return bool((await story.order_state()).noted)
 
     await story.until(is_noted, "the signal is noted")
-    state = await story.order_state()
+    state = await story.order_view()
     assert "no basis that holds" in state.noted[0].reason
     assert (state.milestones, state.proposal) == (before, None)
 
@@ -259,5 +259,5 @@ async def test_a_consent_to_one_thing_is_no_basis_for_another(story: Story) -> N
         return bool((await story.order_state()).noted)
 
     await story.until(is_noted, "the signal is noted")
-    assert (await story.order_state()).milestones[1].status == "in_inspection"
+    assert (await story.order_view()).milestones[1].status == "in_inspection"
     assert (await story.balances())["O-1/escrow:D-1001"] == "130,200.00"

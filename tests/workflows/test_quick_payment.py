@@ -136,7 +136,7 @@ async def test_an_order_is_paid_by_quick_payment_and_goes_back_the_same_way(stor
     await members.awaits_payer(number)
     assert await members.types(CODE, number=number) == "accepted"
     await members.stands(number, "paid")
-    assert (await story.order_state()).status == "awaiting_start"
+    assert (await story.order_view()).status == "awaiting_start"
 
     await story.cancels(OWNER)
     assert await refund_ends(story) == "refunded"

@@ -145,7 +145,7 @@ async def test_a_rectification_leaves_only_what_was_left_of_the_signed_period(st
 
     assert await story.balances() == before
     await story.days_pass(4.1)
-    assert (await story.order_state()).milestones[1].status == "released"
+    assert (await story.order_view()).milestones[1].status == "released"
 
 
 async def test_the_retention_is_released_only_after_the_signed_period(story: Story) -> None:
@@ -171,7 +171,7 @@ async def test_the_warranty_begins_only_when_every_stage_is_released(story: Stor
     await story.starts()
     await story.completes(2)
     before = await story.balances()
-    state = await story.order_state()
+    state = await story.order_view()
     for number in (3, 4):
         state = states.with_milestone(state, number, status=MilestoneStatus.RELEASED)
 
