@@ -203,7 +203,7 @@ def _require_standing(found: Look, command: Command) -> None:
         if refused is None:
             raise Refused("basis_void", f"The consent {consent.consent_no} is void.")
         raise Refused(refused["code"], refused["message"], refused["details"])
-    if standing.expires_at <= found.at:
+    if standing.expires_at <= found.at and not standing.is_asked:
         raise Refused("basis_expired", f"The consent {consent.consent_no} has expired; ask under a new number.")
 
 

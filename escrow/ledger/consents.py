@@ -113,7 +113,7 @@ async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, 
         " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, books_now($1), books_now($1) + $16"
         " ON CONFLICT (platform_no, consent_no) DO UPDATE SET voided_at = NULL, outcome = NULL,"
         " recorded_at = excluded.recorded_at, expires_at = excluded.expires_at, asked = excluded.asked,"
-        " config_version = excluded.config_version, note = excluded.note"
+        " answered_at = NULL, config_version = excluded.config_version, note = excluded.note"
         " WHERE excluded.asked AND known.voided_at IS NOT NULL AND known.method = $17"
         " AND known.content_hash = excluded.content_hash"
         " RETURNING *",
@@ -215,7 +215,7 @@ async def void_consent(
             return False
         if row.voided_at is None:
             row.voided_at = await books_now_within(session, platform_no)
-        row.asked = False
+        row.answered_at = row.voided_at
         if outcome is not None and row.outcome is None:
             row.outcome = dict(outcome)
         return True

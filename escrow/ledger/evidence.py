@@ -56,7 +56,7 @@ EVIDENCE = (
             AND (r.request_no IS NULL OR u.kind <> ALL (k.basis_kinds) OR NOT CASE u.kind
                 WHEN 'bank_line' THEN coalesce(b.entry_id = e.id, false)
                 WHEN 'release' THEN q.entry_id IS NOT NULL
-                WHEN 'consent' THEN coalesce(c.voided_at IS NULL AND c.expires_at > r.recorded_at, false)
+                WHEN 'consent' THEN coalesce(c.voided_at IS NULL AND (c.expires_at > r.recorded_at OR c.asked), false)
                     AND EXISTS (SELECT FROM event v WHERE v.platform_no = u.platform_no AND v.kind = c.object_kind
                         AND v.object_no = c.object_no AND v.request_no = u.request_no)
                 ELSE EXISTS (SELECT FROM event v WHERE v.platform_no = u.platform_no

@@ -53,6 +53,7 @@ class ConsentStanding:
     """Whether a consent can still be stood on, and what was answered when it was refused."""
 
     expires_at: datetime
+    is_asked: bool
     voided_at: datetime | None
     outcome: Mapping[str, Any] | None
 
@@ -101,7 +102,9 @@ async def look(reader: Reader, kind: str, platform_no: str, object_no: str, comm
         before=_before(row),
         standing=None
         if row["c_consent_no"] is None
-        else ConsentStanding(expires_at=row["expires_at"], voided_at=row["voided_at"], outcome=row["outcome"]),
+        else ConsentStanding(
+            expires_at=row["expires_at"], is_asked=row["is_asked"], voided_at=row["voided_at"], outcome=row["outcome"]
+        ),
     )
 
 
@@ -116,7 +119,7 @@ _FACTS: Mapping[Fact, str] = {
     Fact.CONFIG: """(SELECT jsonb_build_object('version', f.version, 'config', f.document)
         FROM platform_config f WHERE f.platform_no = $1 AND f.version = {config})""",
     Fact.ASKED: """(SELECT jsonb_agg(to_jsonb(k) ORDER BY k.recorded_at, k.consent_no) FROM consent k
-        WHERE k.platform_no = $1 AND k.object_kind = $2 AND k.object_no = $3 AND k.asked)""",
+        WHERE k.platform_no = $1 AND k.object_kind = $2 AND k.object_no = $3 AND k.asked AND k.answered_at IS NULL)""",
     Fact.UNSETTLED: """EXISTS (SELECT FROM account a
         JOIN entry_line line ON line.account_id = a.id JOIN entry ON entry.id = line.entry_id
         WHERE a.platform_no = $1 AND a.member_no = {payer} AND a.purpose = 'pending' AND a.ref = d.day::text
@@ -126,7 +129,7 @@ _FACTS: Mapping[Fact, str] = {
 _STATEMENT = """
 SELECT books_now($1) AS now, d.day, o.sequence_no, o.status, o.body,
     r.request_no, r.content_hash, r.answer, u.request_no IS NOT NULL AS by_basis,
-    c.expires_at, c.voided_at, c.outcome{consent}{facts}
+    c.expires_at, (c.asked AND c.answered_at IS NULL) AS is_asked, c.voided_at, c.outcome{consent}{facts}
 FROM (SELECT $1::text AS platform_no) p
 LEFT JOIN platform_day d ON d.platform_no = $1
 LEFT JOIN business_object o ON o.platform_no = $1 AND o.kind = $2::text AND o.object_no = $3::text

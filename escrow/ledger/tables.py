@@ -215,7 +215,13 @@ class ConsentRow(SQLModel, table=True):
     __tablename__ = "consent"
     __table_args__ = (
         Index("consent_object", "object_no", "object_kind", "platform_no"),
-        Index("consent_asked", "object_no", "object_kind", "platform_no", postgresql_where=text("asked")),
+        Index(
+            "consent_asked",
+            "object_no",
+            "object_kind",
+            "platform_no",
+            postgresql_where=text("asked AND answered_at IS NULL"),
+        ),
     )
 
     platform_no: str = _text(primary_key=True)
@@ -235,6 +241,7 @@ class ConsentRow(SQLModel, table=True):
     voided_at: datetime | None = _time(nullable=True)
     outcome: dict[str, Any] | None = _json(nullable=True)
     asked: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    answered_at: datetime | None = _time(nullable=True)
     config_version: int | None = None
     note: str = _text(server_default=_EMPTY)
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import asyncpg
 import uvloop
+from activities.order_money import FreezePrice, OpenOrder
+from escrow.ledger.claims import claimed
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from temporalio.testing import ActivityEnvironment
 
 from activities.batch_payments import PayBatch
-from activities.order_money import FreezePrice, OpenOrder
 from activities.steps import Step
 from escrow.domain.collections.batch_payments import BATCH_PAYMENT, Share, batch_consent_no, batch_terms
 from escrow.domain.errors import LedgerUnavailable, Refused
@@ -28,7 +29,6 @@ from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.domain.requests import derived
 from escrow.ledger.balances import member_balances
 from escrow.ledger.books_time import books_now
-from escrow.ledger.claims import claimed
 from escrow.ledger.connections import connect
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.engine import Reader

@@ -116,8 +116,13 @@ async def test_silence_is_acceptance_after_seven_days_and_the_owner_is_reminded_
     await story.days_pass(0.2)
     assert (await story.balances())["O-1/escrow:D-1001"] == "74,400.00"
     assert len(await story.texts()) == 1
-    completed, released = (await story.events("order", "D-1001"))[-2:]
-    assert (completed.event_type, released.event_type) == ("order.milestone_completed", "order.milestone_released")
+    completed, reminded, released = (await story.events("order", "D-1001"))[-3:]
+    assert [event.event_type for event in (completed, reminded, released)] == [
+        "order.milestone_completed",
+        "order.owner_reminded",
+        "order.milestone_released",
+    ]
+    assert timedelta(days=1) <= released.occurred_at - reminded.occurred_at < timedelta(days=1, minutes=1)
     assert timedelta(days=7) <= released.occurred_at - completed.occurred_at < timedelta(days=7, minutes=1)
 
 

@@ -10,11 +10,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from activities.signed_order import signed_order
 from temporalio.testing import ActivityEnvironment
 
 from activities.pay_ins import BookPayment, CollectionRef
 from activities.returns import BookReturn, ReturnPayment
-from activities.signed_order import signed_order
 from activities.steps import Step
 from escrow.domain.collections.direct_payments import DirectPaid
 from escrow.domain.collections.methods import ChannelPayment, payment_booking_no

@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from activities.order_money import ReleaseMilestone
+from activities.signed_order import signed_order
 
 from activities.mandates import MandateRef
 from activities.member_closing import ClosingRef
-from activities.order_money import ReleaseMilestone
-from activities.signed_order import signed_order
 from activities.steps import Step
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis

@@ -8,11 +8,12 @@ ALTER TABLE request ADD COLUMN answer jsonb;
 
 ALTER TABLE consent
     ADD COLUMN asked boolean NOT NULL DEFAULT false,
+    ADD COLUMN answered_at timestamptz,
     ADD COLUMN config_version integer,
     ADD COLUMN note text NOT NULL DEFAULT '';
 -- Not led by platform_no, as consent_object.
-CREATE INDEX consent_asked ON consent (object_no, object_kind, platform_no) WHERE asked;
-GRANT UPDATE (asked, recorded_at, expires_at, config_version, note) ON consent TO escrow_app;
+CREATE INDEX consent_asked ON consent (object_no, object_kind, platform_no) WHERE asked AND answered_at IS NULL;
+GRANT UPDATE (asked, answered_at, recorded_at, expires_at, config_version, note) ON consent TO escrow_app;
 
 CREATE TABLE counter (
     platform_no text NOT NULL,
@@ -268,9 +269,10 @@ BEGIN
         PERFORM post_deadlines(batch);
     END IF;
     IF batch -> 'answered' <> '[]' THEN
-        UPDATE consent c SET asked = false
+        UPDATE consent c SET answered_at = nows[a.posting]
         FROM jsonb_to_recordset(batch -> 'answered') AS a(posting int, consent_no text)
-        WHERE c.platform_no = platform_nos[a.posting] AND c.consent_no = a.consent_no AND c.asked;
+        WHERE c.platform_no = platform_nos[a.posting] AND c.consent_no = a.consent_no
+            AND c.asked AND c.answered_at IS NULL;
     END IF;
     RETURN jsonb_build_object('entry_ids', entry_ids, 'days', days, 'repeated', false);
 END $$;

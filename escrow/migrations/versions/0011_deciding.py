@@ -14,21 +14,27 @@ branch_labels = None
 depends_on = None
 
 
+_BASES = sql_functions("0010_books_time.sql")["take_bases_alone"]
+_EXPIRED = "c.expires_at <= occurred_ats[b.posting]"
+
+
 def upgrade() -> None:
     """Add what decisions are posted with, and bring what the first release booked into that shape."""
     run_sql_file("0011_deciding.sql")
+    # What a party has said and nobody has answered yet does not expire: it is judged by the moment at which it was said.
+    op.execute(_BASES.replace(_EXPIRED, f"{_EXPIRED} AND NOT c.asked"))
 
 
 def downgrade() -> None:
     """Post without versions, answers and counters again; the claims of releases stay, they are true."""
     before = sql_functions("0010_books_time.sql")
-    for function in ("post_changes", "post_batch"):
+    for function in ("take_bases_alone", "post_changes", "post_batch"):
         op.execute(before[function])
     op.execute("DROP FUNCTION require_unmoved(jsonb, text[])")
     op.execute("DROP FUNCTION use_counters(jsonb, text[])")
     op.execute("DELETE FROM deadline WHERE object_kind = 'order' AND name ~ ':work:'")
     op.execute("DROP TABLE counter")
     op.execute("DROP INDEX consent_asked")
-    for column in ("asked", "config_version", "note"):
+    for column in ("asked", "answered_at", "config_version", "note"):
         op.execute(f"ALTER TABLE consent DROP COLUMN {column}")
     op.execute("ALTER TABLE request DROP COLUMN answer")
