@@ -272,13 +272,13 @@ class Order:
 
     def _reminded(self, command: OwnerReminded, at: datetime) -> "_Decided":
         """Silence counts from now on, but not before the owner has had the time that a reminder gives."""
-        milestone = self.state.milestone(command.milestone)
-        runs = milestone.status is MilestoneStatus.IN_INSPECTION and milestone.round == command.round
-        if not runs or milestone.inspection_due_at is None or milestone.reminded_at is not None:
+        named = next((item for item in self.state.milestones if item.number == command.milestone), None)
+        runs = named is not None and named.status is MilestoneStatus.IN_INSPECTION and named.round == command.round
+        if named is None or not runs or named.inspection_due_at is None or named.reminded_at is not None:
             raise Refused("order_state", f"M{command.milestone} of {self._no} waits for no reminder.")
-        notice = milestone.notice(self.contract.periods.reminder_before_end)
+        notice = named.notice(self.contract.periods.reminder_before_end)
         after = self.state.with_milestone(
-            command.milestone, reminded_at=at, inspection_due_at=max(milestone.inspection_due_at, at + notice)
+            command.milestone, reminded_at=at, inspection_due_at=max(named.inspection_due_at, at + notice)
         )
         return after, Decision(
             request_no=command.own_no(self._no) or "",
