@@ -159,15 +159,20 @@ class Order:
         )
 
     def _sent_back(self, command: PartyCommand, consent: GivenConsent, at: datetime) -> "_Decided":
-        """The inspection clock stands still, with what was left of it when the owner said so."""
+        """The inspection clock stands still, with what was left of it when the owner said so.
+
+        Never with more than this round of inspection had: what was said before it began has used nothing of it.
+        """
         milestone = self._named(command)
         due_at = milestone.inspection_due_at or at
+        period = self.contract.periods.inspection_period
+        lasts = period if milestone.inspected_for is None else milestone.inspected_for
         after = self._moved(
             OrderCommand.RECTIFY, milestone.number, step_due_at=at + self.contract.periods.rectification_deadline
         ).with_milestone(
             milestone.number,
             inspection_due_at=None,
-            inspection_left=max(due_at - consent.recorded_at, timedelta(0)),
+            inspection_left=min(max(due_at - consent.recorded_at, timedelta(0)), lasts),
             inspected_for=None,
         )
         return after, Decision(
