@@ -159,15 +159,19 @@ class Order:
         )
 
     def _sent_back(self, command: PartyCommand, consent: GivenConsent, at: datetime) -> "_Decided":
-        """The inspection clock stands still, with what was left of it when the owner said so."""
+        """The inspection clock stands still, with what was left of it when the owner said so.
+
+        What was said before the stage was reported complete leaves the whole of it, and no more.
+        """
         milestone = self._named(command)
         due_at = milestone.inspection_due_at or at
+        whole = milestone.inspected_for or self.contract.periods.inspection_period
         after = self._moved(
             OrderCommand.RECTIFY, milestone.number, step_due_at=at + self.contract.periods.rectification_deadline
         ).with_milestone(
             milestone.number,
             inspection_due_at=None,
-            inspection_left=max(due_at - consent.recorded_at, timedelta(0)),
+            inspection_left=min(max(due_at - consent.recorded_at, timedelta(0)), whole),
             inspected_for=None,
         )
         return after, Decision(
