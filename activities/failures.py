@@ -8,6 +8,7 @@
 | `Refused`, due within a minute | retried then | a timer fired a little before the books' moment |
 | `BankUnreachable`, a payout is under way | retried every minute | the bank's answer may take hours; nothing is sent |
 | `BankUnreachable`, `LedgerUnavailable` | retried | nothing was sent, or a repeat is answered from the stored receipt |
+| `LedgerBusy` | retried | others were faster every time, and nothing was done |
 
 A rule or a bank that says no is business as usual: the SDK logs no trace of it and does not count it as a failure.
 """
@@ -18,13 +19,22 @@ from typing import Any
 from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from escrow.domain.errors import BankDeclined, BankUnreachable, EscrowError, LedgerUnavailable, OutcomeUnknown, Refused
+from escrow.domain.errors import (
+    BankDeclined,
+    BankUnreachable,
+    EscrowError,
+    LedgerBusy,
+    LedgerUnavailable,
+    OutcomeUnknown,
+    Refused,
+)
 
 RETRIED: dict[type[EscrowError], bool] = {
     Refused: False,
     BankDeclined: False,
     OutcomeUnknown: False,
     BankUnreachable: True,
+    LedgerBusy: True,
     LedgerUnavailable: True,
 }
 _USUAL = (Refused, BankDeclined)

@@ -21,8 +21,7 @@ from escrow.domain.money.amounts import format_fen
 from escrow.domain.orders.commands import CallOperator, DeadlinePassed, Open, OwnerReminded, PaidDirectly, PartyCommand
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.order import Order
-from escrow.domain.orders.state import OrderState
-from escrow.domain.orders.states import MilestoneStatus, OrderCommand
+from escrow.domain.orders.states import OrderCommand
 from escrow.domain.orders.view import OrderPlan, OrderView
 from escrow.domain.platforms.sms_texts import SmsText
 from escrow.domain.requests import derived
@@ -165,10 +164,11 @@ class OrderActivities:
         Raises:
             BankUnreachable, OutcomeUnknown, LedgerUnavailable: try again; the number of the text tells a repeat.
         """
+        command = OwnerReminded(milestone=request.milestone, round=request.round)
         found = await see(self._reader, ORDERS, request.platform_no, request.order_no)
         order = found.object
-        if order is None or not _waits_for_reminder(order.state, request):
-            command = OwnerReminded(milestone=request.milestone, round=request.round)
+        due_at = None if order is None else order.reminder_due_at(command)
+        if order is None or due_at is None or due_at > found.at:
             return _told(await self._books.take(ORDERS, request.platform_no, request.order_no, command))
         try:
             await self._send_reminder(order, request)
@@ -178,7 +178,6 @@ class OrderActivities:
             if activity.info().attempt < REMINDED_AT_MOST:
                 raise
             return _told(await self._call_operator(request, _cannot_remind(request, error.message), found.version))
-        command = OwnerReminded(milestone=request.milestone, round=request.round)
         return _told(await self._books.take(ORDERS, request.platform_no, request.order_no, command))
 
     @activity.defn
@@ -221,17 +220,6 @@ class OrderActivities:
         )
         number = derived(contract.order_no, f"M{terms.number}", "reminder", request.round)
         await self._texts.send(request.platform_no, contract.owner_no, number, text)
-
-
-def _waits_for_reminder(state: OrderState, request: RemindOwner) -> bool:
-    if not 1 <= request.milestone <= len(state.milestones):
-        return False
-    milestone = state.milestone(request.milestone)
-    return (
-        milestone.status is MilestoneStatus.IN_INSPECTION
-        and milestone.round == request.round
-        and milestone.reminded_at is None
-    )
 
 
 def _cannot_remind(request: RemindOwner, why: str) -> str:

@@ -20,7 +20,12 @@ from escrow.domain.collections.batch_payments import (
     batch_terms,
 )
 from escrow.domain.collections.methods import CollectionMethod
+from escrow.domain.money.funding import FundingLeg
+from escrow.domain.orders.contract import OrderContract
+from escrow.domain.orders.opening import ORDERS
+from escrow.domain.orders.view import OrderView
 from escrow.domain.requests import derived
+from escrow.ledger.books import known
 from escrow.ledger.consents import NewConsent, record_consent
 from tests.stage import settings_for
 from tests.story import Story
@@ -29,7 +34,7 @@ from tests.story_ground import OWNER
 from worker import Activities
 from workflows.batch_messages import BatchPaymentInput, BatchPaymentOutcome, batch_payment_workflow_id
 from workflows.batch_payment import BatchPayment
-from workflows.messages import PAYMENTS_TASK_QUEUE, OrderContract, OrderState, order_workflow_id
+from workflows.messages import PAYMENTS_TASK_QUEUE, OrderProcessState, order_workflow_id
 
 BATCH = "B-1"
 #: What the orders of a batch cost, unless a story says otherwise.
@@ -62,7 +67,7 @@ class Batches:
                 order_no=contract.order_no,
                 payee_no=contract.contractor_no,
                 amount_fen=changed_fen.get(contract.order_no.replace("-", "_"), contract.total_fen),
-                inspection_days=contract.periods.inspection_period // timedelta(days=1),
+                inspection_days=contract.inspection_days,
             )
             for contract in contracts
         ]
@@ -172,10 +177,20 @@ class Batches:
         """The workflow of one order."""
         return self.story.stage.client.get_workflow_handle(order_workflow_id(self.story.platform_no, order_no))
 
-    async def state(self, order_no: str) -> OrderState:
+    async def process(self, order_no: str) -> OrderProcessState:
         """What an order's workflow says."""
-        found: OrderState = await self.order(order_no).query("state", result_type=OrderState)
+        found: OrderProcessState = await self.order(order_no).query("state", result_type=OrderProcessState)
         return found
+
+    async def state(self, order_no: str) -> OrderView:
+        """Where an order stands, as its workflow has seen it."""
+        seen = (await self.process(order_no)).order
+        assert seen is not None
+        return seen
+
+    async def funding(self, order_no: str) -> tuple[FundingLeg, ...]:
+        """What paid an order, by the books."""
+        return (await known(self.story.stage.reader, ORDERS, self.story.platform_no, order_no)).state.funding
 
     async def statuses(self) -> dict[str, str]:
         """Where each order stands in the books."""

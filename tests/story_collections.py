@@ -69,7 +69,7 @@ class Cashier:
         command = await story.consents(Operation.PAY, OWNER, method=QR.value)
         consent = await get_consent(stage.reader, story.platform_no, command.request_no)
         assert consent is not None
-        state = await story.order_state()
+        waits = (await story.order_view()).deadlines
         await stage.client.start_workflow(
             PayIn.run,
             PayInInput(
@@ -79,7 +79,7 @@ class Cashier:
                 method=QR,
                 amount_fen=contract.total_fen,
                 subject="装修款",
-                expires_at=state.step_due_at or await story.now() + timedelta(minutes=30),
+                expires_at=waits[0].due_at if waits else await story.now() + timedelta(minutes=30),
                 consent=Basis(kind="consent", reference=command.request_no, operation_hash=consent.operation_hash),
                 order_no=contract.order_no,
             ),

@@ -211,6 +211,8 @@ class DecorationOrder:
         """A batch says that this order is paid with it; the books are asked before that is believed."""
         await self.opening()
         answer = OrderKnows(order_no=self.input.order_no, is_paid=self.order.batch_no == batch.batch_no)
+        if not answer.is_paid:
+            self.supervision.note("paid_in_batch", f"the books do not say that {batch.batch_no} has paid it")
         asking = workflow.get_external_workflow_handle(
             batch_payment_workflow_id(self.input.platform_no, batch.batch_no)
         )

@@ -152,8 +152,11 @@ def outcome(story: Story, command: Command, at: datetime) -> Story | None:
         if refusal.code not in _REFUSALS[type(command)]:
             raise
         return None
-    assert isinstance(command, DeadlinePassed)
-    assert early.remaining == max(story.clocks[command.deadline] - at, timedelta(0))
+    assert isinstance(command, (DeadlinePassed, OwnerReminded))
+    passes = (
+        command.deadline if isinstance(command, DeadlinePassed) else f"M{command.milestone}:reminder:{command.round}"
+    )
+    assert early.remaining == max(story.clocks[passes] - at, timedelta(0))
     return None
 
 

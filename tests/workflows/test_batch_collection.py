@@ -44,7 +44,7 @@ async def test_one_payment_is_frozen_for_all_orders(story: Story) -> None:
         "O-1/escrow:D-3": "10,000.00",
         CHANNEL_DUE: "-60,000.00",
     }
-    legs = {number: (await batches.state(number)).funding for number in batches.contracts}
+    legs = {number: await batches.funding(number) for number in batches.contracts}
     assert {leg.source for funding in legs.values() for leg in funding} == {legs["D-1"][0].source}
     assert [funding[0].amount_fen for funding in legs.values()] == [3_000_000, 2_000_000, 1_000_000]
     outcome = await story.ending_of(

@@ -86,7 +86,7 @@ async def test_each_order_has_the_legs_that_paid_it_and_they_go_back_where_they_
         await batches.pays()
         await batches.about("D-1").cancels(OWNER)
 
-        assert (await batches.state("D-2")).funding[0].source == pending.removeprefix("O-1/")
+        assert (await batches.funding("D-2"))[0].source == pending.removeprefix("O-1/")
         assert (await story.balances())[pending] == "30,000.00"
 
 
@@ -250,7 +250,7 @@ async def test_an_order_believes_no_batch_that_the_books_do_not_know(story: Stor
     await batches.order("D-1").signal("paid_in_batch", PaidInBatch(batch_no="B-404"))
 
     async def is_noted() -> bool:
-        return any(note.name == "paid_in_batch" for note in (await batches.state("D-1")).noted)
+        return any(note.name == "paid_in_batch" for note in (await batches.process("D-1")).noted)
 
     await story.until(is_noted, "the word of the batch is noted")
     assert (await batches.state("D-1")).status == "awaiting_payment"

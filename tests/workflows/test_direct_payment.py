@@ -160,7 +160,7 @@ async def test_an_order_that_was_paid_from_the_balance_meanwhile_takes_no_second
     outcome = await story.ending_of(cashier.handle(NUMBER))
 
     assert (outcome.credited_fen, outcome.suspended_fen) == (0, 0)
-    assert (await story.order_state()).paid_fen == 18_600_000
+    assert (await story.order_view()).paid_fen == 18_600_000
     assert await story.balances() == {"O-1/escrow:D-1001": "186,000.00"}
 
 

@@ -69,7 +69,7 @@ async def test_transferred_money_that_only_waits_for_the_day_to_end_is_released_
 async def test_a_self_operated_platform_has_it_pending_until_its_day_is_closed(story_under: StoryUnder) -> None:
     async with story_of(story_under, business_model="self_operated", commission_basis_points=0) as story:
         await story.members_open()
-        await story.order_opens(contractor_no="platform", payee_is_platform=True, commission_basis_points=0)
+        await story.order_opens(contractor_no=None)
         cashier = Cashier(story)
         await cashier.collects_for_order(story)
         await cashier.payer_pays(number="D-1001:pay:1")

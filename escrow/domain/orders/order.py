@@ -24,7 +24,6 @@ from escrow.domain.orders.payment import paid_directly, paid_from_balance
 from escrow.domain.orders.settlement import refunded, released
 from escrow.domain.orders.state import CancelProposal, MilestoneState, OrderState, moved
 from escrow.domain.orders.states import (
-    MilestoneStatus,
     OrderCommand,
     OrderDeadline,
     OrderStatus,
@@ -277,13 +276,17 @@ class Order:
 
     def _reminded(self, command: OwnerReminded, at: datetime) -> "_Decided":
         """Silence counts from now on, but not before the owner has had the time that a reminder gives."""
-        named = next((item for item in self.state.milestones if item.number == command.milestone), None)
-        runs = named is not None and named.status is MilestoneStatus.IN_INSPECTION and named.round == command.round
-        if named is None or not runs or named.inspection_due_at is None or named.reminded_at is not None:
+        due_at = self.reminder_due_at(command)
+        if due_at is None:
             raise Refused("order_state", f"M{command.milestone} of {self._no} waits for no reminder.")
-        notice = named.notice(self.contract.periods.reminder_before_end)
+        if due_at > at:
+            raise NotDue("It is too early to remind the owner that silence counts.", remaining=due_at - at)
+        # The whole notice from now on: nobody is hurried by a reminder that came late.
+        late = at - due_at
+        milestone = self.state.milestone(command.milestone)
+        assert milestone.inspection_due_at is not None  # noqa: S101 - it has a reminder
         after = self.state.with_milestone(
-            command.milestone, reminded_at=at, inspection_due_at=max(named.inspection_due_at, at + notice)
+            command.milestone, reminded_at=at, inspection_due_at=milestone.inspection_due_at + late
         )
         return after, Decision(
             request_no=command.own_no(self._no) or "",
@@ -325,6 +328,14 @@ class Order:
             raise not_the_party(command.operation)
         statuses = [milestone.status for milestone in self.state.milestones]
         check_command(self.state.status, statuses, command.operation, command.milestone)
+
+    def reminder_due_at(self, command: OwnerReminded) -> datetime | None:
+        """From when on the owner may be reminded in just this round; None when that waits for no reminder."""
+        if not 1 <= command.milestone <= len(self.state.milestones):
+            return None
+        milestone = self.state.milestone(command.milestone)
+        usual = self.contract.periods.reminder_before_end
+        return milestone.reminder_due_at(usual) if milestone.round == command.round else None
 
     def consent_basis(self, command: PartyCommand) -> Basis:
         """The basis that a party consented to exactly this."""

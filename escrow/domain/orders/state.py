@@ -62,6 +62,12 @@ class MilestoneState(_Happened):
         """How long before silence counts the owner must have been reminded: as usual, or all of a shorter round."""
         return usual if self.inspected_for is None else min(usual, self.inspected_for)
 
+    def reminder_due_at(self, usual: timedelta) -> datetime | None:
+        """From when on the owner may be reminded in this round; None when it waits for no reminder."""
+        if self.status is not MilestoneStatus.IN_INSPECTION or self.inspection_due_at is None or self.reminded_at:
+            return None
+        return self.inspection_due_at - self.notice(usual)
+
 
 class CancelProposal(_Happened):
     """One party wants to cancel; valid until `lapses_at`."""
@@ -150,9 +156,8 @@ class OrderState(_Happened):
                 step = milestone.work_name
             if milestone.status is MilestoneStatus.IN_INSPECTION and milestone.inspection_due_at is not None:
                 found.append((milestone.inspection_name, milestone.inspection_due_at))
-                if milestone.reminded_at is None:
-                    notice = milestone.notice(reminder_before_end)
-                    found.append((milestone.reminder_name, milestone.inspection_due_at - notice))
+            if (reminder_due_at := milestone.reminder_due_at(reminder_before_end)) is not None:
+                found.append((milestone.reminder_name, reminder_due_at))
         if step is not None and self.step_due_at is not None and not self.status.is_final:
             found.append((step, self.step_due_at))
         return tuple(Deadline(name=name, due_at=due_at) for name, due_at in sorted(found, key=lambda item: item[1]))

@@ -21,7 +21,7 @@ _EXPIRED = "c.expires_at <= occurred_ats[b.posting]"
 def upgrade() -> None:
     """Add what decisions are posted with, and bring what the first release booked into that shape."""
     run_sql_file("0011_deciding.sql")
-    # What a party has said and nobody has answered yet does not expire: it is judged by the moment at which it was said.
+    # What a party has said and nobody has answered yet does not expire: it is judged by when it was said.
     op.execute(_BASES.replace(_EXPIRED, f"{_EXPIRED} AND NOT c.asked"))
 
 
