@@ -68,7 +68,7 @@ def is_allowed(story: Story, command: Command, at: datetime) -> bool | None:
             return False
         case OwnerReminded():
             reminder = f"M{command.milestone}:reminder:{command.round}"
-            return reminder in story.clocks
+            return reminder in story.clocks and story.clocks[reminder] <= at
         case PaidDirectly():
             fits = command.payment.paid_fen >= story.contract.total_fen and command.payment.pay_in_no.startswith("D-1:")
             return story.order.state.status is OrderStatus.AWAITING_PAYMENT and fits
