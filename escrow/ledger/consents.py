@@ -101,7 +101,8 @@ _STORED_FIELDS = tuple(item.name for item in fields(Consent) if item.name != "us
 async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, bool]:
     """Record a consent; the flag says whether it is new. The same content again gives the row already there.
 
-    A command that was refused is judged anew: what the platform vouches for it may say again, under the same number.
+    A refusal leaves the number free: a command that the platform vouched for and that was refused may be said anew,
+    also with another content.
 
     Raises:
         Refused: `request_no_reused`, the number was used for another consent.
@@ -111,11 +112,13 @@ async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, 
         " given_by, terms, operation_hash, method, text_version, remote_address, asked, config_version, note,"
         " recorded_at, expires_at)"
         " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, books_now($1), books_now($1) + $16"
-        " ON CONFLICT (platform_no, consent_no) DO UPDATE SET voided_at = NULL, outcome = NULL,"
-        " recorded_at = excluded.recorded_at, expires_at = excluded.expires_at, asked = excluded.asked,"
-        " answered_at = NULL, config_version = excluded.config_version, note = excluded.note"
-        " WHERE excluded.asked AND known.voided_at IS NOT NULL AND known.method = $17"
-        " AND known.content_hash = excluded.content_hash"
+        " ON CONFLICT (platform_no, consent_no) DO UPDATE SET content_hash = excluded.content_hash,"
+        " object_kind = excluded.object_kind, object_no = excluded.object_no, operation = excluded.operation,"
+        " given_by = excluded.given_by, terms = excluded.terms, operation_hash = excluded.operation_hash,"
+        " text_version = excluded.text_version, remote_address = excluded.remote_address,"
+        " config_version = excluded.config_version, note = excluded.note, recorded_at = excluded.recorded_at,"
+        " expires_at = excluded.expires_at, voided_at = NULL, outcome = NULL, answered_at = NULL"
+        " WHERE excluded.asked AND known.asked AND known.voided_at IS NOT NULL AND known.method = $17"
         " RETURNING *",
         *_columns(consent).values(),
         consent.valid_for,

@@ -123,16 +123,26 @@ async def test_a_self_operated_platform_is_paid_itself_without_commission(platfo
     assert (await platform.get("/platform")).json()["balances_fen"]["own"] == DEPOSIT_FEN
 
 
-async def test_paying_without_the_money_is_refused_and_stays_refused_under_this_number(platform: Platform) -> None:
+async def test_paying_without_the_money_is_refused_and_judged_anew_under_the_same_number(platform: Platform) -> None:
     card = await platform.open_owner()
     await platform.open_contractor()
     await platform.open_order()
-    refused = await platform.post("/orders/D-1001/pay", request_no="R-1", by="O-1")
-    assert (refused.status_code, refused.json()["code"]) == (409, "insufficient_balance")
+    for _ in range(2):
+        refused = await platform.post("/orders/D-1001/pay", request_no="R-1", by="O-1")
+        assert (refused.status_code, refused.json()["code"]) == (409, "insufficient_balance")
     await platform.top_up(card, PRICE_FEN)
+    await platform.command("D-1001/pay", "R-1", "O-1")
     again = await platform.post("/orders/D-1001/pay", request_no="R-1", by="O-1")
-    assert again.json() == refused.json()
-    await platform.command("D-1001/pay", "R-2", "O-1")
+    assert again.json()["result"]["order_status"] == "awaiting_start"
+
+
+async def test_the_number_of_a_refused_order_is_free_for_another_contract(platform: Platform) -> None:
+    await platform.open_owner()
+    await platform.open_contractor()
+    wrong = await platform.post("/orders", order_no="D-9", owner_no="O-1", contractor_no="C-404", total_fen=100_000)
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "member_unknown")
+    right = await platform.post("/orders", order_no="D-9", owner_no="O-1", contractor_no="C-1", total_fen=100_000)
+    assert right.status_code == 201
 
 
 async def test_an_untimely_command_names_the_state_and_what_is_possible(platform: Platform) -> None:

@@ -13,7 +13,28 @@ ALTER TABLE consent
     ADD COLUMN note text NOT NULL DEFAULT '';
 -- Not led by platform_no, as consent_object.
 CREATE INDEX consent_asked ON consent (object_no, object_kind, platform_no) WHERE asked AND answered_at IS NULL;
-GRANT UPDATE (asked, answered_at, recorded_at, expires_at, config_version, note) ON consent TO escrow_app;
+-- A refusal leaves the number free: what was refused, and so voided without ever being used, may be said anew. What was
+-- said in any other consent never changes.
+CREATE FUNCTION guard_consent() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.voided_at IS NULL OR NOT OLD.asked OR OLD.method <> 'platform_key' OR EXISTS (
+        SELECT FROM basis_use u
+        WHERE u.platform_no = OLD.platform_no AND u.kind = 'consent' AND u.reference = OLD.consent_no)
+    THEN
+        RAISE EXCEPTION USING ERRCODE = 'ES002',
+            MESSAGE = format('what was said in consent %s is not changed: record another one', OLD.consent_no);
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER guard_consent BEFORE UPDATE OF
+    content_hash, object_kind, object_no, operation, given_by, terms, operation_hash, method, text_version,
+    remote_address, recorded_at, expires_at, asked, config_version, note ON consent
+    FOR EACH ROW EXECUTE FUNCTION guard_consent();
+GRANT UPDATE (
+    content_hash, object_kind, object_no, operation, given_by, terms, operation_hash, text_version, remote_address,
+    recorded_at, expires_at, answered_at, config_version, note
+) ON consent TO escrow_app;
 
 CREATE TABLE counter (
     platform_no text NOT NULL,

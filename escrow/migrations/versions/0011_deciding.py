@@ -34,6 +34,8 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION use_counters(jsonb, text[])")
     op.execute("DELETE FROM deadline WHERE object_kind = 'order' AND name ~ ':work:'")
     op.execute("DROP TABLE counter")
+    op.execute("DROP TRIGGER guard_consent ON consent")
+    op.execute("DROP FUNCTION guard_consent()")
     op.execute("DROP INDEX consent_asked")
     for column in ("asked", "answered_at", "config_version", "note"):
         op.execute(f"ALTER TABLE consent DROP COLUMN {column}")
