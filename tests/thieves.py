@@ -1,4 +1,4 @@
-"""Whoever may speak to Temporal's frontend: has a workflow type and a worker of its own, and our workers do its bidding.
+"""Whoever may speak to Temporal's frontend: it has a workflow type and a worker of its own, and ours do its bidding.
 
 Nothing of ours asks who calls. What such a thief can do is compared over all books and all that the bank was told.
 """
@@ -20,8 +20,16 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.orders import TakeOrderCommand
+from escrow.domain.collections.direct_payments import DirectPaid
+from escrow.domain.orders.commands import DeadlinePassed, Open, PartyCommand
+from escrow.domain.orders.states import OrderCommand as Operation
+from escrow.registry.accounts.rows import NewBankAccount
+from escrow.registry.members.members import MemberKind
 from tests.story import Story
-from workflows.messages import ORDERS_TASK_QUEUE
+from tests.story_collections import QR, Cashier
+from tests.story_ground import CONTRACTOR, OWNER
+from workflows.messages import ORDERS_TASK_QUEUE, PartyMessage
 
 #: The thief's own queue, which none of our workers asks.
 _THIEVES = "thieves"
@@ -113,6 +121,89 @@ async def thief_in(story: Story) -> AsyncIterator[Thief]:
         yield Thief(story)
 
 
+# ---- what a thief may find ----
+
+ANOTHER_COMPANYS_ACCOUNT = NewBankAccount(
+    account_id="A-C2", account_no="11050137360000000999", account_name="安居装饰有限公司", is_corporate=True,
+    cnaps_code="105100000017",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A consent that a party gave and that nobody has brought to its order yet."""
+
+    order_no: str
+    operation: Operation
+    message: PartyMessage
+
+
+async def kept_back(story: Story, operation: Operation, by: str, milestone: int | None = None) -> Kept:
+    """A party says something about the story's order in the platform's books, and the platform keeps it to itself."""
+    message = await story.consents(operation, by, milestone=milestone)
+    return Kept(story.signed.order_no, operation, message)
+
+
+def taking(story: Story, order_no: str, command: PartyCommand | DeadlinePassed | Open) -> TakeOrderCommand:
+    """The request that gives an order's command to the books."""
+    return TakeOrderCommand(platform_no=story.platform_no, order_no=order_no, command=command)
+
+
+def bringing(story: Story, kept: Kept, **changes: Any) -> TakeOrderCommand:
+    """The honest request that brings a word to its order, or one with some of it changed."""
+    order_no, operation = changes.pop("order_no", kept.order_no), changes.pop("operation", kept.operation)
+    return taking(story, order_no, kept.message.model_copy(update=changes).to(operation))
+
+
+def take(request: TakeOrderCommand) -> Call:
+    """The activity that is asked so."""
+    return Call("take_order_command", request.model_dump(mode="json"))
+
+
+async def three_orders(story: Story) -> list[Kept]:
+    """One order in inspection, one paid, one that waits for its payment; answers words that are kept back."""
+    await story.members_open()
+    await story.member_opens("C-2", MemberKind.COMPANY, ANOTHER_COMPANYS_ACCOUNT, mobile="13900000003")
+    await story.owner_transfers("600,000.00")
+    await story.order_opens(order_no="D-3")
+    third = [await kept_back(story, Operation.PAY, OWNER), await kept_back(story, Operation.CANCEL, OWNER)]
+    await story.order_opens(order_no="D-2", contractor_no="C-2")
+    await story.pays()
+    second = [await kept_back(story, Operation.START, "C-2"), await kept_back(story, Operation.CANCEL, "C-2")]
+    await story.order_opens()
+    await story.pays()
+    await story.starts()
+    await story.completes(2)
+    first = [
+        await kept_back(story, Operation.ACCEPT, OWNER, 2),
+        await kept_back(story, Operation.RECTIFY, OWNER, 2),
+        await kept_back(story, Operation.CANCEL, OWNER),
+        await kept_back(story, Operation.CANCEL, CONTRACTOR),
+        await kept_back(story, Operation.COMPLETE, CONTRACTOR, 3),
+    ]
+    return [*first, *second, *third]
+
+
+async def collected_order(story: Story, thief: Thief) -> DirectPaid:
+    """An order whose price a channel has taken; the thief sits where its process was, so that nobody froze it."""
+    await story.order_opens(order_no="D-4", price="900.00")
+    cashier = Cashier(story)
+    consent_no = await cashier.collects_for_order(story, number="D-4:pay:1")
+    await story.order.terminate("a thief")
+    await thief.sits_at(story.order.id)
+    await story.stage.sandbox.steer.pay(cashier.at_bank("D-4:pay:1"))
+    [payment] = (await cashier.channel_says("D-4:pay:1")).payments
+    return DirectPaid(
+        consent_no=consent_no,
+        pay_in_no="D-4:pay:1",
+        collection_no="D-4:pay:1:collect:1",
+        method=QR,
+        payment_no=payment.payment_no,
+        paid_fen=payment.amount_fen,
+        settles_on=payment.settles_on,
+    )
+
+
 # ---- what a thief may change ----
 
 #: Fields of a request from which nothing follows: notes, and what tells one kind of request from another.
@@ -168,7 +259,7 @@ async def everything(story: Story) -> set[str]:
         rows = {
             f"{table}: {row[0]}"
             for table in _TABLES
-            for row in await connection.fetch(f'SELECT t::text FROM "{table}" t')  # noqa: S608 - names of ours
+            for row in await connection.fetch(f'SELECT t::text FROM "{table}" t')
         }
     finally:
         await connection.close()
