@@ -19,7 +19,15 @@ from typing import Any
 from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from escrow.domain.errors import BankDeclined, BankUnreachable, EscrowError, LedgerBusy, LedgerUnavailable, OutcomeUnknown, Refused
+from escrow.domain.errors import (
+    BankDeclined,
+    BankUnreachable,
+    EscrowError,
+    LedgerBusy,
+    LedgerUnavailable,
+    OutcomeUnknown,
+    Refused,
+)
 
 RETRIED: dict[type[EscrowError], bool] = {
     Refused: False,
