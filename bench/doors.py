@@ -1,22 +1,28 @@
 """Two ways into the house: over HTTP as a platform comes, or straight to the workflows as the API itself goes."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from api.processes import Processes
 from bench.house import PLATFORM_NO, House
 from escrow.domain.money.journal import Basis
+from escrow.domain.orders.contract import OrderPeriods, opening_consent_no
 from escrow.domain.orders.milestones import MilestoneKind
 from escrow.domain.orders.operations import milestone_terms, pay_terms
-from escrow.domain.requests import derived
+from escrow.domain.requests import PLATFORM_ITSELF, derived
 from escrow.domain.withdrawals.operations import withdrawal_terms
 from escrow.ledger.consents import Consent, NewConsent, record_consent
 from escrow.ledger.engine import Reader
-from workflows.messages import MilestoneTerms, OrderCommand, OrderContract, OrderPeriods, WithdrawalInput
+from escrow.ledger.objects import get_object
+from workflows.messages import PartyMessage, WithdrawalInput
 
 STAGES: Final = 3
 STAGE_FEN: Final = 10_000_00
-_COMMISSION_BASIS_POINTS: Final = 500
+_INSPECTION_DAYS: Final = OrderPeriods().inspection_period // timedelta(days=1)
+#: The platform's configuration, which never changes here.
+_CONFIG_VERSION: Final = 1
+_LOOKS_EVERY_SECONDS: Final = 0.01
 _ANSWER_SECONDS: Final = 60.0
 _CONSENT_VALIDITY: Final = timedelta(hours=1)
 
@@ -79,30 +85,30 @@ class WorkflowDoor:
         self._reader = reader
 
     async def open_order(self, order_no: str, owner_no: str, contractor_no: str) -> None:
-        """Start the order's workflow."""
+        """Record the contract, start the order's workflow and wait until the books have the order, as the API does."""
+        stages = [
+            {"name": f"Stage {number}", "kind": MilestoneKind.ACCEPTANCE.value, "amount_fen": STAGE_FEN}
+            for number in range(1, STAGES + 1)
+        ]
+        terms = {
+            "order_no": order_no,
+            "owner_no": owner_no,
+            "contractor_no": contractor_no,
+            "total_fen": STAGE_FEN * STAGES,
+            "milestones": stages,
+        }
+        await self._consent(opening_consent_no(order_no), "order", order_no, "open", PLATFORM_ITSELF, terms)
         await self._processes.start_order(
-            OrderContract(
-                platform_no=PLATFORM_NO,
-                order_no=order_no,
-                owner_no=owner_no,
-                contractor_no=contractor_no,
-                total_fen=STAGE_FEN * STAGES,
-                milestones=tuple(
-                    MilestoneTerms(
-                        number=number, name=f"Stage {number}", kind=MilestoneKind.ACCEPTANCE, amount_fen=STAGE_FEN
-                    )
-                    for number in range(1, STAGES + 1)
-                ),
-                commission_basis_points=_COMMISSION_BASIS_POINTS,
-            )
+            PLATFORM_NO, order_no, owner_no=owner_no, contractor_no=contractor_no, total_fen=STAGE_FEN * STAGES
         )
+        while await get_object(self._reader, PLATFORM_NO, "order", order_no) is None:
+            await asyncio.sleep(_LOOKS_EVERY_SECONDS)
 
     async def command(self, order_no: str, operation: str, by: str, milestone: int | None = None) -> int:
         """Record the consent, send the update and wait for its answer."""
         terms: dict[str, Any] = {}
         if operation == "pay":
-            days = OrderPeriods().inspection_period // timedelta(days=1)
-            terms = pay_terms(total_fen=STAGE_FEN * STAGES, inspection_days=days)
+            terms = pay_terms(total_fen=STAGE_FEN * STAGES, inspection_days=_INSPECTION_DAYS)
         elif milestone is not None:
             terms = milestone_terms(milestone=milestone, amount_fen=STAGE_FEN)
         request_no = _request_no(order_no, operation, milestone)
@@ -111,7 +117,7 @@ class WorkflowDoor:
             PLATFORM_NO,
             order_no,
             operation,
-            OrderCommand(request_no=request_no, by=by, milestone=milestone),
+            PartyMessage(request_no=request_no, by=by, milestone=milestone),
             update_id=request_no,
         )
         return result.released_fen
@@ -145,6 +151,8 @@ class WorkflowDoor:
                 given_by=by,
                 terms=terms,
                 valid_for=_CONSENT_VALIDITY,
+                asked=object_kind == "order",
+                config_version=_CONFIG_VERSION,
             ),
         )
         return consent

@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDReusePolicy
 
 from activities.failures import from_temporal
+from escrow.domain.errors import Refused
 from escrow.domain.money.amounts import yuan
 from escrow.domain.orders.contract import OrderContract, opening_consent_no
 from escrow.domain.orders.milestones import Stage as Line
@@ -70,6 +71,35 @@ class Story(Withdrawing):
         Args:
             config: fields of the platform's configuration that are set before.
         """
+        await self.order_is_asked_for(
+            order_no=order_no,
+            price=price,
+            lines=lines,
+            contractor_no=contractor_no,
+            withdraw_automatically=withdraw_automatically,
+            continue_after_events=continue_after_events,
+            **config,
+        )
+        await self.until(lambda: self.is_entered("order", order_no), "the order is entered in the books")
+        self.contract = (await known(self.stage.reader, ORDERS, self.platform_no, order_no)).contract
+        return self.contract
+
+    async def order_is_asked_for(
+        self,
+        *,
+        order_no: str = "D-1001",
+        price: str = PRICE,
+        lines: Sequence[Line] = decoration_stages(),
+        contractor_no: str | None = CONTRACTOR,
+        withdraw_automatically: bool = False,
+        continue_after_events: int = 8_000,
+        **config: Any,
+    ) -> WorkflowHandle[Any, Any]:
+        """The platform asks for an order, by which contract is recorded, and its process is started.
+
+        Args:
+            config: fields of the platform's configuration that are set before.
+        """
         total_fen = yuan(price)
         version = await self.platform_has(**config)
         milestones = plan(total_fen=total_fen, stages=lines).milestones
@@ -88,10 +118,18 @@ class Story(Withdrawing):
         }
         await self.opening_is_recorded(order_no, terms, config_version=version)
         order = OrderInput(platform_no=self.platform_no, order_no=order_no, continue_after_events=continue_after_events)
-        await self.start_order(order)
-        await self.until(lambda: self.is_entered("order", order_no), "the order is entered in the books")
-        self.contract = (await known(self.stage.reader, ORDERS, self.platform_no, order_no)).contract
-        return self.contract
+        return await self.start_order(order)
+
+    async def order_is_refused(self, **terms: Any) -> Refused:
+        """The platform asks for an order that the books do not open; why they do not."""
+        process = await self.order_is_asked_for(**terms)
+        try:
+            await self.ending_of(process)
+        except WorkflowFailureError as failure:
+            refusal = from_temporal(failure.cause)
+            assert isinstance(refusal, Refused)
+            return refusal
+        raise AssertionError("the order was opened")
 
     async def platform_has(self, **config: Any) -> int:
         """The platform's configuration is changed so far; answers its version."""

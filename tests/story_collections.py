@@ -63,8 +63,12 @@ class Cashier:
             task_queue=PAYMENTS_TASK_QUEUE,
         )
 
-    async def collects_for_order(self, story: Story, *, number: str = "D-1001:pay:1") -> None:
-        """The owner consents to pay the story's order, and a channel is asked to collect its price."""
+    async def collects_for_order(self, story: Story, *, number: str = "D-1001:pay:1") -> str:
+        """The owner consents to pay the story's order, and a channel is asked to collect its price.
+
+        Returns:
+            The number of the consent.
+        """
         contract, stage = story.signed, story.stage
         command = await story.consents(Operation.PAY, OWNER, method=QR.value)
         consent = await get_consent(stage.reader, story.platform_no, command.request_no)
@@ -87,6 +91,7 @@ class Cashier:
             task_queue=PAYMENTS_TASK_QUEUE,
         )
         await self.awaits_payer(number)
+        return command.request_no
 
     async def awaits_payer(self, number: str = "T-1") -> None:
         """The collection is open at its channel."""

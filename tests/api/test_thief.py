@@ -4,22 +4,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from api.orders.views import contract_of
-from escrow.ledger.engine import Reader
-from escrow.ledger.objects import get_object
 from escrow.stack.up import Stack
 from tests.api.platforms import PRICE_FEN, Platform, order_body
 from tests.waiting import until
-from workflows.messages import ORDERS_TASK_QUEUE, OrderInput, order_workflow_id
+from workflows.messages import ORDERS_TASK_QUEUE, order_workflow_id
 
 
-async def start_by_hand(stack: Stack, platform: Platform, order_no: str, order: Any) -> None:
+async def start_by_hand(stack: Stack, platform: Platform, order_no: str, order: Any) -> WorkflowHandle[Any, Any]:
     """Start the workflow of an order past the API, in place of one that runs."""
     client = await Client.connect(stack.temporal.address, data_converter=pydantic_data_converter)
-    await client.start_workflow(
+    return await client.start_workflow(
         "DecorationOrder",
         order,
         id=order_workflow_id(platform.number, order_no),
@@ -34,25 +31,38 @@ async def end_by_hand(stack: Stack, platform: Platform, order_no: str) -> None:
     await client.get_workflow_handle(order_workflow_id(platform.number, order_no)).terminate("a thief")
 
 
-async def test_an_order_that_somebody_opened_before_with_another_contract_is_not_the_platforms(
+async def test_an_order_is_opened_by_the_platforms_contract_whoever_started_it_with_another(
     stack: Stack, platform: Platform
 ) -> None:
     await platform.open_owner()
     await platform.open_contractor()
     await platform.open_contractor("C-666")
-    await platform.open_order("D-1000", contractor_no="C-666")
-    reader = Reader(stack.postgres.dsn)
-    known = await get_object(reader, platform.number, "order", "D-1000")
-    await reader.close()
-    assert known is not None
-    forged = contract_of(known).model_copy(update={"order_no": "D-1001"})
-    await start_by_hand(stack, platform, "D-1001", OrderInput(contract=forged))
+    forged = order_body("D-1001", contractor_no="C-666")
+    thiefs = await start_by_hand(
+        stack, platform, "D-1001", {"platform_no": platform.number, "order_no": "D-1001", "contract": forged}
+    )
+    with pytest.raises(WorkflowFailureError):
+        await thiefs.result()
+    assert (await platform.get("/orders/D-1001")).status_code == 404
 
     answer = await platform.post("/orders", **order_body("D-1001"))
     again = await platform.post("/orders", **order_body("D-1001"))
 
-    assert (answer.status_code, answer.json()["code"]) == (409, "object_exists")
-    assert (again.status_code, again.json()["code"]) == (409, "object_exists")
+    assert (answer.status_code, answer.json()["contractor_no"]) == (201, "C-1")
+    assert (again.status_code, again.json()) == (200, answer.json())
+
+
+async def test_who_sits_at_the_id_of_an_order_delays_it_and_no_more(stack: Stack, platform: Platform) -> None:
+    await platform.open_owner()
+    await platform.open_contractor()
+    await start_by_hand(stack, platform, "D-1001", {"contract": "nonsense"})
+
+    busy = await platform.post("/orders", **order_body("D-1001"))
+    await end_by_hand(stack, platform, "D-1001")
+    answer = await platform.post("/orders", **order_body("D-1001"))
+
+    assert (busy.status_code, busy.json()["code"]) == (503, "order_busy")
+    assert (answer.status_code, answer.json()["contractor_no"]) == (200, "C-1")
 
 
 @pytest.mark.parametrize(

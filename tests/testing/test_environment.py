@@ -8,13 +8,15 @@ import pytest
 from temporalio import activity, workflow
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from escrow.domain.orders.milestones import decoration_stages, plan
+from escrow.domain.orders.contract import opening_consent_no
+from escrow.domain.requests import PLATFORM_ITSELF
 from escrow.ledger.books_time import books_now
+from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.objects import get_object
 from escrow.registry.members.members import MemberKind
 from escrow.testing import environment
 from escrow.testing.environment import story_environment
-from workflows.messages import ORDERS_TASK_QUEUE, MilestoneTerms, OrderContract, OrderInput, order_workflow_id
+from workflows.messages import ORDERS_TASK_QUEUE, OrderInput, order_workflow_id
 from workflows.order import DecorationOrder
 
 _HOUR = timedelta(hours=1)
@@ -67,22 +69,24 @@ async def test_an_order_that_nobody_pays_closes_after_a_day_of_all_clocks() -> N
             ("C-1", MemberKind.COMPANY, "精工装饰有限公司"),
         ):
             await members.open(story.platform_no, member_no=number, kind=kind, name=name, mobile=None)
-        milestones = plan(total_fen=18_600_000, stages=decoration_stages()).milestones
-        contract = OrderContract(
-            platform_no=story.platform_no,
-            order_no="D-1",
-            owner_no="O-1",
-            contractor_no="C-1",
-            commission_basis_points=500,
-            total_fen=18_600_000,
-            milestones=tuple(
-                MilestoneTerms(number=one.no, name=one.name, kind=one.kind, amount_fen=one.amount_fen)
-                for one in milestones
+        await record_consent(
+            story.reader,
+            NewConsent(
+                platform_no=story.platform_no,
+                consent_no=opening_consent_no("D-1"),
+                object_kind="order",
+                object_no="D-1",
+                operation="open",
+                given_by=PLATFORM_ITSELF,
+                terms={"order_no": "D-1", "owner_no": "O-1", "contractor_no": "C-1", "total_fen": 18_600_000},
+                valid_for=timedelta(days=1),
+                asked=True,
+                config_version=1,
             ),
         )
         await story.client.start_workflow(
             DecorationOrder.run,
-            OrderInput(contract=contract),
+            OrderInput(platform_no=story.platform_no, order_no="D-1"),
             id=order_workflow_id(story.platform_no, "D-1"),
             task_queue=ORDERS_TASK_QUEUE,
         )

@@ -7,28 +7,30 @@ import asyncio
 import itertools
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
 import uvloop
-from activities.order_money import FreezePrice, OpenOrder
-from escrow.ledger.claims import claimed
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from temporalio.testing import ActivityEnvironment
 
 from activities.batch_payments import PayBatch
+from activities.orders import OrderRef, TakeOrderCommand
 from activities.steps import Step
 from escrow.domain.collections.batch_payments import BATCH_PAYMENT, Share, batch_consent_no, batch_terms
-from escrow.domain.errors import LedgerUnavailable, Refused
+from escrow.domain.errors import LedgerBusy, LedgerUnavailable, Refused
 from escrow.domain.money import recipes
 from escrow.domain.money.journal import Basis
-from escrow.domain.orders.operations import order_operation_hash, pay_terms
+from escrow.domain.orders.commands import DeadlinePassed, PartyCommand
+from escrow.domain.orders.contract import opening_consent_no
+from escrow.domain.orders.operations import pay_terms
+from escrow.domain.orders.states import OrderCommand
 from escrow.domain.platforms.config import PlatformConfig, Settlement
-from escrow.domain.requests import derived
+from escrow.domain.requests import PLATFORM_ITSELF, derived
 from escrow.ledger.balances import member_balances
-from escrow.ledger.books_time import books_now
+from escrow.ledger.books_time import books_now, move_story
 from escrow.ledger.connections import connect
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.engine import Reader
@@ -42,12 +44,12 @@ from tests.postgres import Database
 from tests.sandbox import Sandbox
 from tests.stage import settings_for
 from worker import Activities
-from workflows import order_state as states
-from workflows.messages import MilestoneTerms, OrderContract, as_document
 
 _WRITERS = 4
 #: How whoever comes too late is refused.
-_EXPECTED = {"order_state", "insufficient_balance", "claim_taken", "money_inside", "request_no_reused"}
+_EXPECTED = {"order_state", "insufficient_balance"}
+#: Longer than an order waits for its payment.
+_A_DAY_LATER = timedelta(hours=25)
 _PLATFORMS = itertools.count(1)
 _PRICES_FEN = {f"D-{number}": 100 * number for number in range(1, 7)}
 _order_nos = st.sampled_from(sorted(_PRICES_FEN))
@@ -87,7 +89,6 @@ class Race:
         """Let everything happen at once, then look at what the books say."""
         self.owner = await asyncpg.connect(self.database.superuser_dsn)
         self.reader = Reader(self.database.dsn)
-        self.now = await books_now(self.reader, self.platform_no)
         writers = [await LedgerWriter.start(self.database.dsn, retry_seconds=0) for _ in range(_WRITERS)]
         configured = settings_for(self.database, self.sandbox)
         self.rooms = [Activities(configured, writer, self.reader, self.sandbox.bank) for writer in writers]
@@ -114,45 +115,43 @@ class Race:
         ]
         terms = batch_terms(shares, paid_by="balance")
         await self._consent(batch_consent_no(batch_no), BATCH_PAYMENT, batch_no, BATCH_PAYMENT, terms)
-        step = self._step(BATCH_PAYMENT, batch_no, derived("", BATCH_PAYMENT, batch_no, "pay"), is_first=True)
+        step = await self._step(batch_no)
         request = PayBatch(
             step=step, payer_no="O-1", order_nos=tuple(order_nos), paid_by="balance", started_as=batch_no
         )
-        activity = self.rooms[number % _WRITERS].batches.freeze_batch
-        if await self._done(BATCH_PAYMENT, batch_no, activity, request):
+        if await self._paid(number % _WRITERS, request):
             self.frozen += order_nos
 
     async def _single(self, number: int, order_no: str) -> None:
         terms = pay_terms(total_fen=_PRICES_FEN[order_no], inspection_days=7)
-        hashed = order_operation_hash(
-            platform_no=self.platform_no, order_no=order_no, operation="pay", by="O-1", terms=terms
-        )
         await self._consent(f"R-{number}", "order", order_no, "pay", terms)
-        state = states.after_payment(states.opening_state(self._contract(order_no)), self._contract(order_no), self.now)
-        step = self._step("order", order_no, derived(order_no, "freeze"), event_type="order.paid").model_copy(
-            update={
-                "status": state.status.value,
-                "document": states.document(state),
-                "bases": (Basis(kind="consent", reference=f"R-{number}", operation_hash=hashed),),
-            }
-        )
-        request = FreezePrice(step=step, owner_no="O-1", total_fen=_PRICES_FEN[order_no])
-        activity = self.rooms[number % _WRITERS].orders.freeze_price
-        if await self._done("order", order_no, activity, request):
+        command = PartyCommand(operation=OrderCommand.PAY, request_no=f"R-{number}", by="O-1")
+        if await self._taken(number % _WRITERS, order_no, command):
             self.frozen.append(order_no)
 
     async def _close(self, order_no: str) -> None:
-        step = self._step("order", order_no, derived(order_no, "close"), event_type="order.closed_unpaid")
-        activity = self.rooms[0].orders.record_order
-        await self._done("order", order_no, activity, step.model_copy(update={"status": "closed_unpaid"}))
+        await self._taken(0, order_no, DeadlinePassed(deadline="payment"))
 
-    async def _done(self, kind: str, object_no: str, activity: Any, request: Any) -> bool:
-        """Run an activity as its worker would, again after a lost connection; whether it was not refused."""
-        environment = ActivityEnvironment()
-        environment.info = replace(environment.info, workflow_id=f"{kind}/{self.platform_no}/{object_no}")
+    async def _taken(self, room: int, order_no: str, command: PartyCommand | DeadlinePassed) -> bool:
+        """Have a command taken by one of the workers; whether it was not refused."""
+        request = TakeOrderCommand(platform_no=self.platform_no, order_no=order_no, command=command)
         while True:
             try:
-                await environment.run(activity, request)
+                taken = await ActivityEnvironment().run(self.rooms[room].orders.take_order_command, request)
+            except (LedgerUnavailable, LedgerBusy):
+                continue
+            assert taken.remaining is None
+            assert taken.refusal is None or taken.refusal.code in _EXPECTED, taken.refusal
+            return taken.refusal is None
+
+    async def _paid(self, room: int, request: PayBatch) -> bool:
+        """Have a batch paid by one of the workers, again after a lost connection; whether it was not refused."""
+        environment = ActivityEnvironment()
+        workflow_id = f"{BATCH_PAYMENT}/{self.platform_no}/{request.step.object_no}"
+        environment.info = replace(environment.info, workflow_id=workflow_id)
+        while True:
+            try:
+                await environment.run(self.rooms[room].batches.freeze_batch, request)
             except LedgerUnavailable:
                 continue
             except Refused as refusal:
@@ -182,14 +181,12 @@ class Race:
         await registry.members.open(self.platform_no, member_no="C-1", kind=MemberKind.COMPANY, name="安居")
         await self._top_up(money_fen)
         for order_no in _PRICES_FEN:
-            contract = self._contract(order_no)
-            state = states.opening_state(contract)
-            step = self._step("order", order_no, derived(order_no, "open"), is_first=True).model_copy(
-                update={"document": {**states.document(state), "contract": as_document(contract)}}
-            )
-            assert await self._done(
-                "order", order_no, self.rooms[0].orders.open_order, OpenOrder(step=step, started_as="1")
-            )
+            terms = self._contract(order_no)
+            await self._consent(opening_consent_no(order_no), "order", order_no, "open", terms, by=PLATFORM_ITSELF)
+            ref = OrderRef(platform_no=self.platform_no, order_no=order_no)
+            entered = await ActivityEnvironment().run(self.rooms[0].orders.enter_order, ref)
+            assert entered.refusal is None
+        await move_story(self.reader, self.platform_no, await self._now() + _A_DAY_LATER)
 
     async def _top_up(self, money_fen: int) -> None:
         serial_no = await booked_by_bank(self.owner, money_fen, platform_no=self.platform_no)
@@ -205,37 +202,35 @@ class Race:
         await writer.post(posting(entry=entry, bases=(basis,), platform_no=self.platform_no))
         await writer.close()
 
-    def _contract(self, order_no: str) -> OrderContract:
+    def _contract(self, order_no: str) -> dict[str, Any]:
         price_fen = _PRICES_FEN[order_no]
-        stage = MilestoneTerms.model_validate(
-            {"number": 1, "name": "竣工", "kind": "acceptance", "amount_fen": price_fen}
-        )
-        return OrderContract(
-            platform_no=self.platform_no,
-            order_no=order_no,
-            owner_no="O-1",
-            contractor_no="C-1",
-            total_fen=price_fen,
-            milestones=(stage,),
-            commission_basis_points=500,
-        )
+        return {
+            "order_no": order_no,
+            "owner_no": "O-1",
+            "contractor_no": "C-1",
+            "total_fen": price_fen,
+            "milestones": [{"name": "竣工", "kind": "acceptance", "amount_fen": price_fen}],
+        }
 
-    def _step(
-        self, kind: str, object_no: str, request_no: str, *, event_type: str = "opened", is_first: bool = False
-    ) -> Step:
+    async def _now(self) -> datetime:
+        return await books_now(self.reader, self.platform_no)
+
+    async def _step(self, batch_no: str) -> Step:
         return Step(
             platform_no=self.platform_no,
-            object_kind=kind,
-            object_no=object_no,
-            request_no=request_no,
-            event_type=event_type,
+            object_kind=BATCH_PAYMENT,
+            object_no=batch_no,
+            request_no=derived("", BATCH_PAYMENT, batch_no, "pay"),
+            event_type="opened",
             status="awaiting_payment",
             document={},
-            occurred_at=self.now,
-            is_first=is_first,
+            occurred_at=await self._now(),
+            is_first=True,
         )
 
-    async def _consent(self, number: str, kind: str, object_no: str, operation: str, terms: dict[str, Any]) -> None:
+    async def _consent(
+        self, number: str, kind: str, object_no: str, operation: str, terms: dict[str, Any], *, by: str = "O-1"
+    ) -> None:
         await record_consent(
             self.reader,
             NewConsent(
@@ -244,9 +239,10 @@ class Race:
                 object_kind=kind,
                 object_no=object_no,
                 operation=operation,
-                given_by="O-1",
+                given_by=by,
                 terms=terms,
                 valid_for=timedelta(days=1),
+                config_version=1,
             ),
         )
 
@@ -258,7 +254,8 @@ class Race:
         assert balances.in_escrow_fen_by_order == {number: _PRICES_FEN[number] for number in self.frozen}
         assert balances.available_fen == rush.money_fen - sum(_PRICES_FEN[number] for number in self.frozen)
         names = {f"order/{order_no}/unpaid": order_no for order_no in _PRICES_FEN}
-        ended_by = {names[name]: by for name, by in (await claimed(self.reader, self.platform_no, list(names))).items()}
+        claims = await self.owner.fetch("SELECT name, request_no FROM claim WHERE platform_no = $1", self.platform_no)
+        ended_by = {names[name]: by for name, by in claims}
         for number, order_nos in enumerate(rush.batches):
             paid = {order_no for order_no in order_nos if ended_by.get(order_no) == f":batch_payment:B-{number}:pay"}
             assert paid in (set(), order_nos), "a batch was paid partly"

@@ -4,16 +4,12 @@ The thief has a terminal, not the database. Whatever is invented, money moves on
 """
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from escrow.domain.errors import Refused
-from escrow.domain.money.funding import FundingLeg
 from escrow.domain.money.journal import Basis
-from escrow.domain.orders.milestones import MilestoneKind
-from escrow.domain.orders.states import MilestoneStatus, OrderStatus
 from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.domain.withdrawals.payouts import PayoutAnswer, PayoutStatus
 from escrow.domain.withdrawals.rails import Rail
@@ -22,15 +18,12 @@ from tests.stage import TUESDAY_MORNING
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER
 from tests.workflows.conftest import STUCK, StoryAt, StoryUnder
-from workflows import order_state as states
 from workflows.messages import (
-    OrderContract,
-    OrderInput,
-    OrderPeriods,
-    OrderState,
+    ORDERS_TASK_QUEUE,
     PayoutAttempt,
     WithdrawalInput,
     WithdrawalState,
+    order_workflow_id,
 )
 
 ANOTHER_OF_THE_CONTRACTOR = NewBankAccount(
@@ -39,207 +32,98 @@ ANOTHER_OF_THE_CONTRACTOR = NewBankAccount(
 )  # fmt: skip
 
 
-async def restarted(story: Story, contract: OrderContract, state: OrderState) -> None:
-    """The order is ended and begins again with another contract or state than the books have."""
-    await story.order.terminate("a thief")
-    await story.start_order(OrderInput(contract=contract, state=state), server_has_forgotten=True)
-
-
-def with_kind(contract: OrderContract, number: int, kind: MilestoneKind) -> OrderContract:
-    """The contract with another kind of one milestone; what was of that kind before becomes a stage."""
-    milestones = [
-        terms.model_copy(
-            update={
-                "kind": kind
-                if terms.number == number
-                else MilestoneKind.ACCEPTANCE
-                if terms.kind is kind
-                else terms.kind
-            }
-        )
-        for terms in contract.milestones
-    ]
-    return contract.model_copy(update={"milestones": tuple(milestones)})
-
-
 # ---- orders ----
 
 
-async def test_a_contractors_start_releases_no_stage_that_was_signed_as_one_to_accept(story: Story) -> None:
-    signed = await story.paid_order()
-    forged = with_kind(signed, 2, MilestoneKind.START)
-    forged = forged.model_copy(update={"milestones": (forged.milestones[1], *forged.milestones[2:])})
-    state = states.opening_state(with_kind(signed, 2, MilestoneKind.START))
-    state.status, state.paid_fen = OrderStatus.AWAITING_START, signed.total_fen
-    before = await story.balances()
+INVENTED: dict[str, Any] = {
+    "contract": {
+        "contractor_no": OWNER,
+        "owner_no": CONTRACTOR,
+        "total_fen": 1,
+        "commission_basis_points": 0,
+        "milestones": [{"number": 1, "name": "x", "kind": "start", "amount_fen": 18_600_000}],
+        "periods": {"inspection_period": "PT1S", "retention_period": "PT1S"},
+    },
+    "state": {
+        "status": "awaiting_start",
+        "paid_fen": 0,
+        "released_fen": 0,
+        "commission_fen": 0,
+        "funding": [{"source": "withdrawable", "amount_fen": 18_600_000}],
+        "milestones": [{"number": number, "status": "in_inspection", "round": 1} for number in range(1, 6)],
+        "proposal": {"by": CONTRACTOR, "request_no": "R-0", "lapses_at": "2099-01-01T00:00:00Z"},
+        "step_due_at": "2020-01-01T00:00:00Z",
+    },
+}
 
-    await restarted(story, forged, state)
-    with pytest.raises(Refused):
-        await story.starts()
 
-    assert await story.balances() == before
+async def begun_again(story: Story) -> None:
+    """The order's process is ended and begins again with what was never agreed."""
+    await story.order.terminate("a thief")
+    await story.stage.client.start_workflow(
+        "DecorationOrder",
+        {"platform_no": story.platform_no, "order_no": story.signed.order_no, **INVENTED},
+        id=order_workflow_id(story.platform_no, story.signed.order_no),
+        task_queue=ORDERS_TASK_QUEUE,
+    )
 
 
-async def test_one_side_alone_cannot_cancel_what_has_begun(story: Story) -> None:
-    signed = await story.paid_order()
-    funding = (await story.order_state()).funding
+async def test_an_order_goes_on_as_signed_whatever_it_is_begun_again_with(story: Story) -> None:
+    await story.paid_order()
+    await begun_again(story)
     await story.starts()
+    assert (await story.balances())["C-1/withdrawable"] == "53,010.00", "the deposit alone, less the signed commission"
     await story.completes(2)
-    before = await story.balances()
-    state = states.opening_state(signed)
-    state.status, state.paid_fen, state.funding = OrderStatus.AWAITING_START, signed.total_fen, funding
-    state.released_fen = 5_301_000
-    state.commission_fen = 279_000
+    await begun_again(story)
+    assert (await story.cancels(OWNER)).order_status == "in_progress", "one side alone cancels nothing that has begun"
+    for other in (1, 3, 4, 5):
+        with pytest.raises(Refused):
+            await story.accepts(other)
+    await story.days_pass(6.9)
+    assert (await story.balances())["O-1/escrow:D-1001"] == "130,200.00", "silence counts after the signed period"
+    await story.accepts(2)
+    assert (await story.balances())["C-1/withdrawable"] == "106,020.00"
+    await begun_again(story)
+    await story.completes(3)
+    await story.accepts(3)
+    await story.completes(4)
+    await story.accepts(4)
+    await begun_again(story)
+    await story.days_pass(89)
+    assert (await story.in_the_books("order", "D-1001")).status == "in_warranty", "the signed retention period"
+    await story.days_pass(1.1)
 
-    await restarted(story, signed, state)
-    with pytest.raises(Refused):
-        await story.cancels(OWNER)
-
-    assert await story.balances() == before
-
-
-async def test_both_wishes_to_cancel_must_be_of_different_sides(story: Story) -> None:
-    signed = await story.paid_order()
-    await story.starts()
-    await story.cancels(OWNER)
-    state, before = await story.order_state(), await story.balances()
-    forged = signed.model_copy(update={"contractor_no": OWNER, "owner_no": CONTRACTOR})
-    assert state.proposal is not None
-    state.proposal = state.proposal.model_copy(update={"by": CONTRACTOR})
-
-    await restarted(story, forged, state)
-    with pytest.raises(Refused):
-        await story.cancels(OWNER)
-
-    assert await story.balances() == before
+    assert await story.balances() == {"C-1/withdrawable": "176,700.00", "fees": "9,300.00"}
 
 
-async def test_silence_is_acceptance_only_after_the_signed_period(story: Story) -> None:
-    signed = await story.paid_order()
-    await story.starts()
-    state, before = await story.order_state(), await story.balances()
-    forged = signed.model_copy(update={"periods": OrderPeriods(inspection_period=timedelta(seconds=1))})
-
-    await restarted(story, forged, state)
-    with pytest.raises(Refused):
-        await story.completes(2)
-    await story.days_pass(1)
-
-    assert await story.balances() == before
-
-
-async def test_a_rectification_leaves_only_what_was_left_of_the_signed_period(story: Story) -> None:
+async def test_a_rectification_leaves_what_was_left_of_the_signed_period(story: Story) -> None:
     await story.paid_order()
     await story.starts()
     await story.completes(2)
     await story.days_pass(3)
     await story.rectifies(2)
-    state, before = await story.order_state(), await story.balances()
-    forged = states.with_milestone(state, 2, inspection_left=timedelta(days=3.5))
-
-    await restarted(story, story.signed, forged)
-    with pytest.raises(Refused):
-        await story.completes(2)
-    await restarted(story, story.signed, state)
+    await begun_again(story)
     await story.completes(2)
+    await begun_again(story)
 
-    assert await story.balances() == before
-    await story.days_pass(4.1)
-    assert (await story.order_view()).milestones[1].status == "released"
-
-
-async def test_the_retention_is_released_only_after_the_signed_period(story: Story) -> None:
-    signed = await story.paid_order()
-    await story.starts()
-    for number in (2, 3):
-        await story.completes(number)
-        await story.accepts(number)
-    await story.completes(4)
-    state, before = await story.order_state(), await story.balances()
-    forged = signed.model_copy(update={"periods": OrderPeriods(retention_period=timedelta(seconds=1))})
-
-    await restarted(story, forged, state)
-    with pytest.raises(Refused):
-        await story.accepts(4)
-    await story.days_pass(1)
-
-    assert await story.balances() == before
-
-
-async def test_the_warranty_begins_only_when_every_stage_is_released(story: Story) -> None:
-    await story.paid_order()
-    await story.starts()
-    await story.completes(2)
-    before = await story.balances()
-    state = await story.order_view()
-    for number in (3, 4):
-        state = states.with_milestone(state, number, status=MilestoneStatus.RELEASED)
-
-    await restarted(story, story.signed, state)
-    with pytest.raises(Refused):
-        await story.accepts(2)
-    await story.days_pass(7.2)
-
-    assert await story.balances() == before
-
-
-async def test_accepting_one_stage_releases_no_other(story: Story) -> None:
-    await story.paid_order()
-    await story.starts()
-    await story.completes(2)
-    before = await story.balances()
-    state = states.with_milestone(
-        await story.order_state(), 3, status=MilestoneStatus.IN_INSPECTION,
-        inspection_due_at=await story.now() + timedelta(days=30),
-    )  # fmt: skip
-
-    await restarted(story, story.signed, state)
-    with pytest.raises(Refused):
-        await story.accepts(3)
-
-    assert await story.balances() == before
-
-
-@pytest.mark.parametrize("basis_points", [0, 10_000])
-async def test_the_commission_is_the_signed_one(story: Story, basis_points: int) -> None:
-    signed = await story.paid_order()
-    await story.starts()
-    await story.completes(2)
-    state, before = await story.order_state(), await story.balances()
-    state.released_fen, state.commission_fen = 0, 0
-
-    await restarted(story, signed.model_copy(update={"commission_basis_points": basis_points}), state)
-    with pytest.raises(Refused):
-        await story.accepts(2)
-
-    assert await story.balances() == before
+    await story.days_pass(3.9)
+    assert (await story.balances())["O-1/escrow:D-1001"] == "130,200.00"
+    await story.days_pass(0.2)
+    assert (await story.balances())["C-1/withdrawable"] == "106,020.00"
 
 
 async def test_money_of_tomorrow_cannot_be_made_money_of_today_by_a_refund(story_under: StoryUnder) -> None:
     async with story_under(PlatformConfig(top_up_settlement=Settlement.T_PLUS_1)) as story:
-        signed = await story.paid_order()
-        state, before = await story.order_state(), await story.balances()
-        state.funding = [FundingLeg(source="withdrawable", amount_fen=signed.total_fen)]
+        await story.members_open()
+        await story.owner_transfers("186,000.00")
+        before = await story.balances()
+        await story.order_opens()
+        await story.pays()
 
-        await restarted(story, signed, state)
-        with pytest.raises(Refused):
-            await story.cancels(OWNER)
+        await begun_again(story)
+        await story.cancels(OWNER)
 
         assert await story.balances() == before
-
-
-async def test_an_order_does_not_end_with_money_inside(story: Story) -> None:
-    signed = await story.paid_order()
-    before = await story.balances()
-    state = states.opening_state(signed)
-    state.step_due_at = await story.now() - timedelta(seconds=1)
-
-    await restarted(story, signed, state)
-    await asyncio.sleep(1)
-
-    assert await story.balances() == before
-    assert (await story.in_the_books("order", "D-1001")).status == "awaiting_start"
-    await story.order.terminate("an operator")
 
 
 async def test_a_standing_order_withdraws_releases_and_no_refunds(story: Story) -> None:

@@ -170,11 +170,7 @@ class OwnerReminded(_OrderCommand):
 
 
 class PaidDirectly(_OrderCommand):
-    """A channel says that it took this payment for just this order.
-
-    Args:
-        took_fen: all that it took; what is above the price waits in suspense.
-    """
+    """A channel says that it took this payment for just this order; what is above the price waits in suspense."""
 
     name: Literal["paid_directly"] = "paid_directly"
     payment: DirectPaid
@@ -200,7 +196,18 @@ class PaidDirectly(_OrderCommand):
     def is_said_in(self, consent: GivenConsent, order_no: str) -> bool:
         """Whether a consent says just this about just this order."""
         said = (consent.object_kind, consent.object_no, consent.operation, consent.terms.get("method"))
-        return said == ("order", order_no, OrderCommand.PAY.value, self.payment.method.value)
+        return said == ("order", order_no, OrderCommand.PAY.value, self.payment.method.value) and self.pays(
+            order_no, consent.terms["amount_fen"]
+        )
+
+    def pays(self, order_no: str, price_fen: int) -> bool:
+        """Whether it was collected for just this order and covers its price: no other payment spoils the consent."""
+        payment = self.payment
+        return (
+            payment.pay_in_no.startswith(derived(order_no, "pay", ""))
+            and payment.collection_no.startswith(derived(payment.pay_in_no, "collect", ""))
+            and payment.paid_fen >= price_fen
+        )
 
 
 class CallOperator(_OrderCommand):

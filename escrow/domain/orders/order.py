@@ -268,6 +268,8 @@ class Order:
         statuses = [milestone.status for milestone in self.state.milestones]
         check_command(self.state.status, statuses, OrderCommand.PAY)
         payment, paid = command.payment, self._moved(OrderCommand.PAY)
+        if not command.pays(self._no, self.contract.total_fen):
+            raise Refused("payment_differs", f"{payment.payment_no} does not pay the order {self._no}.")
         owner_no = self.contract.owner_no
         digest = self.contract.consent_hash(OrderCommand.PAY, by=owner_no, milestone=None, method=payment.method.value)
         basis = Basis(kind="consent", reference=payment.consent_no, operation_hash=digest)
