@@ -17,6 +17,7 @@ from api.transfers.payments import PaymentOpening, pay
 from api.withdrawals.bodies import WithdrawalOpening
 from api.withdrawals.routes import withdraw
 from escrow.domain.errors import Refused
+from escrow.domain.orders.commands import PartyCommand
 from escrow.domain.orders.states import OrderCommand
 from escrow.domain.platforms.hosted_pages import LinkOutcome
 from escrow.ledger.consents import NewConsent, record_within
@@ -70,7 +71,7 @@ async def carry_out(services: Services, link: PageLink, *, remote_address: str) 
             )
             await collect(services, link.platform_no, asked["object_no"], opening, remote_address=remote_address)
         case "order":
-            command = commands.OrderCall(
+            command = PartyCommand(
                 operation=OrderCommand(asked["operation"]),
                 request_no=link.link_no,
                 by=link.member_no,

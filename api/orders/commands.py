@@ -5,8 +5,6 @@ process that does not run is started, and finds what was asked. A call that died
 """
 
 import uuid
-from dataclasses import dataclass
-from typing import Any
 
 from api.dependencies import Services
 from api.member_consents import consent_of
@@ -15,8 +13,9 @@ from api.orders.views import order_view
 from api.problems import OrderBusy
 from api.temporal_calls import WorkflowEnded
 from api.waiting import until
+from escrow.domain.decisions import Stored
 from escrow.domain.errors import Refused
-from escrow.domain.orders.commands import PartyCommand
+from escrow.domain.orders.commands import Open, PartyCommand
 from escrow.domain.orders.contract import OrderContract, opening_consent_no
 from escrow.domain.orders.opening import ORDERS, OpeningTerms, contract_of
 from escrow.domain.orders.order import Order
@@ -25,49 +24,29 @@ from escrow.domain.platforms.authorisations import AuthorisedOperation
 from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import PLATFORM_ITSELF
-from escrow.ledger.books import known
+from escrow.ledger.books import Heard, hear
 from escrow.ledger.consents import (
     CONSENT_VALIDITY,
-    Answered,
     Consent,
     NewConsent,
-    answer_of,
-    get_consent,
     record_consent,
 )
-from escrow.ledger.objects import BusinessObject, get_object, known_object
 from workflows.messages import PartyMessage
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderCall:
-    """A party's command to an order, as a caller gives it; `milestone` for `complete`, `accept` and `rectify`."""
-
-    operation: OrderCommand
-    request_no: str
-    by: str
-    milestone: int | None
-    note: str
-
-    def as_command(self) -> PartyCommand:
-        """The command that the books are given."""
-        return PartyCommand(
-            operation=self.operation, request_no=self.request_no, by=self.by, milestone=self.milestone, note=self.note
-        )
 
 
 async def open_order(
     services: Services, platform_no: str, body: OrderOpening, *, remote_address: str
-) -> tuple[BusinessObject, bool]:
+) -> tuple[Stored, bool]:
     """Record the contract and have it opened; the flag says whether this number is new.
 
     Raises:
         Refused: `request_no_reused`, or a rule says no to the contract.
         OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
     """
+    order_no, content = body.order_no, body.model_dump(mode="json")
+    heard = await hear(services.reader, ORDERS, platform_no, order_no, Open(order_no=order_no))
     current = await services.registry.platforms.configurations.current(platform_no)
-    number, content = opening_consent_no(body.order_no), body.model_dump(mode="json")
-    if await get_consent(services.reader, platform_no, number) is None:
+    if not heard.is_recorded:
         # What can be seen to be wrong leaves no trace; what the books know besides they say when it is opened.
         contract_of(
             OpeningTerms.model_validate(content),
@@ -75,13 +54,13 @@ async def open_order(
             config=current.config,
             config_version=current.version,
         )
-    consent, is_new = await record_consent(
+    _, is_new = await record_consent(
         services.reader,
         NewConsent(
             platform_no=platform_no,
-            consent_no=number,
+            consent_no=opening_consent_no(order_no),
             object_kind="order",
-            object_no=body.order_no,
+            object_no=order_no,
             operation="open",
             given_by=PLATFORM_ITSELF,
             terms=content,
@@ -91,44 +70,43 @@ async def open_order(
             config_version=current.version,
         ),
     )
-    order = None if is_new else await get_object(services.reader, platform_no, "order", body.order_no)
-    if order is None:
-        await services.processes.start_order(
-            platform_no,
-            body.order_no,
-            owner_no=body.owner_no,
-            contractor_no=body.contractor_no or PLATFORM_ITSELF,
-            total_fen=body.total_fen,
-        )
-        order = await _opened(services, platform_no, body.order_no, consent)
-    return order, is_new
+    if heard.object is not None:
+        return heard.stored, False
+    await services.processes.start_order(
+        platform_no,
+        order_no,
+        owner_no=body.owner_no,
+        contractor_no=body.contractor_no or PLATFORM_ITSELF,
+        total_fen=body.total_fen,
+    )
+    return await _opened(services, platform_no, order_no), is_new
 
 
-async def _opened(services: Services, platform_no: str, order_no: str, consent: Consent) -> BusinessObject:
+async def _opened(services: Services, platform_no: str, order_no: str) -> Stored:
     """The order once it stands in the books.
 
     Raises:
         Refused: the books say no to it.
         OrderBusy: not within the time that a command may take.
     """
-
-    async def look() -> BusinessObject | Refused | None:
-        found = await get_object(services.reader, platform_no, "order", order_no)
-        return found or (await answer_of(services.reader, platform_no, consent.consent_no)).refusal
-
-    found = await until(services, look, lambda seen: seen is not None)
-    if isinstance(found, Refused):
-        raise found
-    if found is None:
-        raise OrderBusy("order_busy", "It is started but not entered in the books yet; repeat the call.")
-    return found
+    opening = Open(order_no=order_no)
+    heard = await until(
+        services,
+        lambda: hear(services.reader, ORDERS, platform_no, order_no, opening),
+        lambda seen: seen.object is not None or seen.refusal is not None,
+    )
+    if heard.object is None:
+        raise heard.refusal or OrderBusy(
+            "order_busy", "It is started but not entered in the books yet; repeat the call."
+        )
+    return heard.stored
 
 
 async def consent_to(
     services: Services,
     platform_no: str,
     contract: OrderContract,
-    call: OrderCall,
+    call: PartyCommand,
     *,
     remote_address: str,
     is_command: bool,
@@ -174,7 +152,7 @@ async def consent_to(
 
 
 async def give(
-    services: Services, platform_no: str, order_no: str, call: OrderCall, *, remote_address: str
+    services: Services, platform_no: str, order_no: str, call: PartyCommand, *, remote_address: str
 ) -> CommandAnswer:
     """Give an order a command and answer what it did; the same command again is answered as the first time.
 
@@ -183,40 +161,38 @@ async def give(
         Refused: a rule says no.
         OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
     """
-    order = await known(services.reader, ORDERS, platform_no, order_no)
+    heard = await hear(services.reader, ORDERS, platform_no, order_no, call)
+    if heard.object is None:
+        raise Refused("not_found", f"There is no order {order_no}.")
+    order = heard.object
     order.contract.terms(call.operation, call.milestone)
-    if await get_consent(services.reader, platform_no, call.request_no) is None:
-        order.require_possible(call.as_command())  # a word that comes at the wrong time leaves no trace
-    await consent_to(services, platform_no, order.contract, call, remote_address=remote_address, is_command=True)
-    answered = await _answered(services, platform_no, order_no, call)
-    if answered.answer is None and answered.refusal is None:
-        answered = await _answer_of_order(services, platform_no, order, call)
-    if answered.refusal is not None:
-        raise answered.refusal
-    now = await known_object(services.reader, platform_no, "order", order_no)
-    return CommandAnswer(result=_told(answered, call, now), order=order_view(now))
+    if not heard.is_recorded:
+        order.require_possible(call)  # a word that comes at the wrong time leaves no trace
+    consent, _ = await consent_to(
+        services, platform_no, order.contract, call, remote_address=remote_address, is_command=True
+    )
+    if heard.answer is None and (heard.refusal is None or consent.voided_at is None):
+        heard = await _taken_to_order(services, platform_no, order, call)
+    if heard.refusal is not None:
+        raise heard.refusal
+    return CommandAnswer(result=dict(heard.answer or {}), order=order_view(heard.stored))
 
 
-async def _answer_of_order(services: Services, platform_no: str, order: Order, call: OrderCall) -> Answered:
+async def _taken_to_order(services: Services, platform_no: str, order: Order, call: PartyCommand) -> Heard[Order]:
     """What the books say once the order's process has had the command; one that does not run is started.
 
     Raises:
         OrderBusy: no answer in time.
         TemporalUnavailable: nobody answers.
     """
-    order_no = order.contract.order_no
+    contract, order_no = order.contract, order.contract.order_no
     message = PartyMessage(
-        request_no=call.request_no,
-        by=call.by,
-        milestone=call.milestone,
-        note=call.note,
-        seen_version=order.version,
+        request_no=call.request_no, by=call.by, milestone=call.milestone, note=call.note, seen_version=order.version
     )
     attempt = f"{call.request_no}-{uuid.uuid4()}"
     try:
         await services.processes.command_order(platform_no, order_no, call.operation.value, message, update_id=attempt)
     except WorkflowEnded:
-        contract = order.contract
         await services.processes.start_order(
             platform_no,
             order_no,
@@ -226,28 +202,11 @@ async def _answer_of_order(services: Services, platform_no: str, order: Order, c
         )
     except Refused:
         pass  # the books say why, or that it is not so
-    answered = await until(
+    heard = await until(
         services,
-        lambda: _answered(services, platform_no, order_no, call),
-        lambda found: found.answer is not None or found.refusal is not None,
+        lambda: hear(services.reader, ORDERS, platform_no, order_no, call),
+        lambda found: not found.is_open,
     )
-    if answered.answer is None and answered.refusal is None:
+    if heard.is_open:
         raise OrderBusy("order_busy", "No answer yet; repeat the same request to learn the outcome.")
-    return answered
-
-
-async def _answered(services: Services, platform_no: str, order_no: str, call: OrderCall) -> Answered:
-    own_no = call.as_command().own_no(order_no)
-    return await answer_of(services.reader, platform_no, call.request_no, own_no=own_no)
-
-
-def _told(answered: Answered, call: OrderCall, order: BusinessObject) -> dict[str, Any]:
-    """What the caller is told; of a command that was carried out when answers were not kept, what is known of it."""
-    if answered.answer:
-        return dict(answered.answer)
-    return {
-        "request_no": call.request_no,
-        "operation": call.operation.value,
-        "order_status": order.status,
-        "milestone": call.milestone,
-    }
+    return heard

@@ -20,6 +20,7 @@ from api.orders.bodies import (
 from api.orders.views import order_view
 from api.problems import problems
 from api.schemas import PageQuery, PathNumber
+from escrow.domain.orders.commands import PartyCommand
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand, OrderStatus
 from escrow.ledger.books import known
@@ -49,8 +50,8 @@ def _command_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
     return problems(*_COMMAND_PROBLEMS, *codes) | AWAITS_MEMBER
 
 
-def _command_of(operation: OrderCommand, body: CommandBody, milestone: int | None = None) -> commands.OrderCall:
-    return commands.OrderCall(
+def _command_of(operation: OrderCommand, body: CommandBody, milestone: int | None = None) -> PartyCommand:
+    return PartyCommand(
         operation=operation, request_no=body.request_no, by=body.by, milestone=milestone, note=body.note
     )
 
@@ -106,13 +107,14 @@ async def list_orders(
     found = await list_objects(
         services.reader, platform_no, "order", status=query.status, after=query.after, limit=query.limit
     )
-    return OrderPage(orders=[order_view(order) for order in found])
+    return OrderPage(orders=[order_view(order.as_stored()) for order in found])
 
 
 @router.get("/{order_no}", summary="One order", responses=problems("not_found"))
 async def get_order(order_no: PathNumber, platform_no: CallerPlatform, services: UsedServices) -> OrderView:
     """The order with its milestones, the money it holds, and what it would take now."""
-    return order_view(await known_object(services.reader, platform_no, "order", order_no))
+    found = await known_object(services.reader, platform_no, "order", order_no)
+    return order_view(found.as_stored())
 
 
 @router.post(

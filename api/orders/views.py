@@ -1,15 +1,15 @@
 """How an order in the books is shown."""
 
 from api.orders.bodies import MilestoneView, OrderView
+from escrow.domain.decisions import Stored
 from escrow.domain.orders.order import Order
 from escrow.domain.orders.states import allowed_commands
-from escrow.ledger.objects import BusinessObject
 from workflows.messages import order_workflow_id
 
 
-def order_view(found: BusinessObject) -> OrderView:
+def order_view(found: Stored) -> OrderView:
     """An order as the ledger has it."""
-    order = Order.of_document(found.as_stored())
+    order = Order.of_document(found)
     contract, state = order.contract, order.state
     return OrderView(
         order_no=contract.order_no,
@@ -40,6 +40,6 @@ def order_view(found: BusinessObject) -> OrderView:
         step_due_at=state.step_due_at,
         possible_now=[str(command) for command in allowed_commands(state.status, [m.status for m in state.milestones])],
         needs_attention=state.attention or "",
-        sequence_no=found.sequence_no,
+        sequence_no=found.version,
         workflow_id=order_workflow_id(found.platform_no, found.object_no),
     )

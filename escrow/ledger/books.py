@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic
 
-from escrow.domain.decisions import A, Aggregate, Command, Decision, Fact, GivenConsent, NotDue, ObjectKind
+from escrow.domain.decisions import A, Aggregate, Command, Decision, Fact, GivenConsent, NotDue, ObjectKind, Stored
 from escrow.domain.errors import LedgerBusy, Refused
 from escrow.domain.money.journal import BasisKind, Change, Posting, StandsOn
 from escrow.domain.requests import content_hash
@@ -107,6 +107,52 @@ async def known(reader: Reader, kind: ObjectKind[A], platform_no: str, object_no
     if found is None:
         raise Refused("not_found", f"There is no {kind.name} {object_no}.")
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard(Generic[A]):
+    """What the books know of a command at one moment, beside the object that it is to.
+
+    Args:
+        object: None where it does not stand in the books.
+        is_recorded: whether its number was taken, by this command or by another content.
+        answer: what its caller is told, once it was carried out.
+        refusal: why it was refused, while its number is not said anew.
+    """
+
+    object: A | None
+    stored: Stored
+    is_recorded: bool
+    answer: Mapping[str, Any] | None
+    refusal: Refused | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing has become of it yet."""
+        return self.answer is None and self.refusal is None
+
+
+async def hear(reader: Reader, kind: ObjectKind[A], platform_no: str, object_no: str, command: Command) -> Heard[A]:
+    """What became of a command, in one look.
+
+    Raises:
+        Refused: `platform_unknown`.
+        LedgerUnavailable: no answer.
+    """
+    found = await look(reader, kind.name, platform_no, object_no, command, decides=False)
+    restored, outcome = kind.restored(found.stored), {} if found.standing is None else found.standing.outcome or {}
+    answer = _answered_before(restored, found, command)
+    refusal = None
+    if answer is None and found.standing is not None and found.standing.voided_at is not None and "refused" in outcome:
+        refusal = Refused(**outcome["refused"])
+    return Heard(
+        object=restored if isinstance(restored, kind.of) else None,
+        stored=found.stored,
+        is_recorded=found.facts.consent is not None,
+        # What the first release answered is kept with the consent.
+        answer=outcome.get("result", answer) if found.before is not None and found.before.answer is None else answer,
+        refusal=refusal,
+    )
 
 
 class Books:

@@ -69,16 +69,22 @@ class Look:
     standing: ConsentStanding | None
 
 
-async def look(reader: Reader, kind: str, platform_no: str, object_no: str, command: Command) -> Look:
+async def look(
+    reader: Reader, kind: str, platform_no: str, object_no: str, command: Command, *, decides: bool = True
+) -> Look:
     """All that deciding `command` takes.
+
+    Args:
+        decides: False for who only wants to know what became of it; then no fact is read.
 
     Raises:
         Refused: `platform_unknown`.
         LedgerUnavailable: the database cannot be reached.
     """
+    needs = command.needs if decides else frozenset()
     basis_kind, basis = command.uses(object_no) or (None, None)
     row = await reader.row(
-        _statement(kind, command.needs),
+        _statement(kind, needs),
         platform_no,
         kind,
         object_no,
@@ -98,7 +104,7 @@ async def look(reader: Reader, kind: str, platform_no: str, object_no: str, comm
             status=row["status"],
             body=row["body"] or {},
         ),
-        facts=_facts(row, command.needs),
+        facts=_facts(row, needs),
         before=_before(row),
         standing=None
         if row["c_consent_no"] is None
