@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import httpx2
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.domain.platforms.config import PlatformConfig
@@ -19,6 +18,7 @@ from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.registry.platforms.file import PlatformFile
 from escrow.registry.registry import Registry
+from escrow.stack.payloads import data_converter
 from escrow.stack.processes import Command, Member
 from escrow.stack.up import ROOT, Ports, Stack
 
@@ -73,7 +73,7 @@ async def open_house() -> AsyncIterator[House]:
                 trust_env=False,
             )
         )
-        client = await Client.connect(stack.temporal.address, data_converter=pydantic_data_converter)
+        client = await Client.connect(stack.temporal.address, data_converter=data_converter)
         floor_worker = _floor_worker(stack)
         await floor_worker.start()
         opened.push_async_callback(floor_worker.stop)

@@ -1,9 +1,10 @@
 """How every process of ours connects to Temporal: the environment says where, the payloads are pydantic."""
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import Runtime
+
+from escrow.stack.payloads import data_converter
 
 #: Where a Temporal server on this machine listens when nothing else is said.
 DEFAULT_ADDRESS = "127.0.0.1:7233"
@@ -26,6 +27,4 @@ async def connect_temporal(*, lazy: bool = False, runtime: Runtime | None = None
     Raises:
         RuntimeError: not lazy, and no server answers.
     """
-    return await Client.connect(
-        **temporal_client_config(), data_converter=pydantic_data_converter, lazy=lazy, runtime=runtime
-    )
+    return await Client.connect(**temporal_client_config(), data_converter=data_converter, lazy=lazy, runtime=runtime)

@@ -21,7 +21,6 @@ from uuid import uuid4
 from temporalio.api.testservice.v1 import SleepRequest
 from temporalio.client import Client
 from temporalio.client import Interceptor as ClientInterceptor
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
@@ -36,6 +35,7 @@ from escrow.registry.platforms.file import OwnBankAccount, PlatformFile
 from escrow.registry.registry import Registry
 from escrow.sandbox.moments import begin_of_story
 from escrow.settings import Settings, variable_of
+from escrow.stack.payloads import data_converter
 from escrow.stack.processes import StackError
 from escrow.stack.up import ROOT, Ports, Stack
 from escrow.testing.waiting import PATIENCE_SECONDS
@@ -268,7 +268,7 @@ async def story_environment(
         env = await opened.enter_async_context(
             await WorkflowEnvironment.start_time_skipping(
                 test_server_existing_path=time_skipping_server(),
-                data_converter=pydantic_data_converter,
+                data_converter=data_converter,
                 interceptors=[clock],
             )
         )
