@@ -175,30 +175,6 @@ LEFT JOIN request r ON r.platform_no = $1 AND r.request_no = coalesce(u.request_
 """
 
 
-async def stored(reader: Reader, kind: str, platform_no: str, object_no: str) -> tuple[datetime, Stored]:
-    """The books' time and an object as it stands, where nothing is decided about it yet.
-
-    Raises:
-        LedgerUnavailable: the database cannot be reached.
-    """
-    row = await reader.row(
-        "SELECT books_now($1) AS now, o.sequence_no, o.status, o.body FROM (SELECT 1) one LEFT JOIN business_object o"
-        " ON o.platform_no = $1 AND o.kind = $2 AND o.object_no = $3",
-        platform_no,
-        kind,
-        object_no,
-    )
-    assert row is not None  # noqa: S101 - one row, whatever is joined to it
-    found = Stored(
-        platform_no=platform_no,
-        object_no=object_no,
-        version=row["sequence_no"] or 0,
-        status=row["status"],
-        body=row["body"] or {},
-    )
-    return row["now"], found
-
-
 @cache
 def _statement(kind: str, needs: frozenset[Fact]) -> str:
     payer, payee = _PARTIES[kind]

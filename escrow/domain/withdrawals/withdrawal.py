@@ -104,7 +104,7 @@ class Withdrawal:
             case CallOperator():
                 after, decision = self._flagged(command.reason, command.own_no(self.withdrawal_no))
             case _:
-                raise Refused("object_exists", f"The withdrawal {self.withdrawal_no} exists already; use a new number.")
+                raise Refused("withdrawal_state", f"The money of {self.withdrawal_no} was held before.")
         return self.becomes(after, decision)
 
     def refused(self, refusal: Refused) -> tuple["Withdrawal", Decision]:
