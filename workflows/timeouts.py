@@ -71,16 +71,6 @@ BANK_SUBMISSION = Timeouts(
     retry_policy=RetryPolicy(maximum_attempts=1),
 )
 
-#: A payment order leaves for the bank, once: a repeat finds it recorded and asks about it. What is repeated here are
-#: the questions that come before it.
-PAYOUT = Timeouts(
-    start_to_close_timeout=timedelta(seconds=30),
-    heartbeat_timeout=timedelta(seconds=2),
-    retry_policy=RetryPolicy(
-        initial_interval=timedelta(seconds=0.2), maximum_interval=timedelta(seconds=10), maximum_attempts=4
-    ),
-)
-
 #: A question to the bank changes nothing there, so it may be asked again at once.
 BANK_QUESTION = Timeouts(
     start_to_close_timeout=timedelta(seconds=10),

@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
         ASKED_AT_MOST_EVERY,
         ASKED_DAILY_AT_MOST_EVERY,
         BANK_QUESTION,
-        PAYOUT,
+        BANK_SUBMISSION,
         SMS,
     )
     from workflows.uncancelled import why_unfinished
@@ -101,7 +101,10 @@ class Withdrawal:
             pause = self.within_limits(ASKED_AGAIN_AFTER * 2 ** min(self.sent_in_vain - 1, 10))
             await self.supervision.pause(pause, summary="ask the bank about its rails", unless=self.is_told())
         sending = workflow.execute_activity_method(
-            WithdrawalActivities.send_payout, self.number, summary="choose a rail and send the payment order", **PAYOUT
+            WithdrawalActivities.send_payout,
+            self.number,
+            summary="choose a rail and send the payment order",
+            **BANK_SUBMISSION,
         )
         try:
             self.succeeds(await self.supervision.uncancelled(sending))

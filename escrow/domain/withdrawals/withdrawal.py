@@ -5,7 +5,7 @@ it, no other is recorded and nothing is given back.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -43,12 +43,16 @@ _DUE = "due"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawal:
-    """One withdrawal: what was asked for, and what has happened since."""
+    """One withdrawal: what was asked for, and what has happened since.
+
+    `written` is its document as the books have it; empty before it stands there.
+    """
 
     platform_no: str
     withdrawal_no: str
     state: WithdrawalState
     version: int
+    written: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of_document(cls, stored: Stored) -> Self:
@@ -59,6 +63,7 @@ class Withdrawal:
             withdrawal_no=stored.object_no,
             state=WithdrawalState.of_document(stored.status, stored.body),
             version=stored.version,
+            written=stored.body,
         )
 
     @property
@@ -116,16 +121,15 @@ class Withdrawal:
 
     def becomes(self, after: WithdrawalState, decision: Decision) -> tuple["Withdrawal", Decision]:
         """The withdrawal in another state; the event says what of its document changed."""
-        was = self.document() if self.version else {}
-        told = after.document()
-        changed: Mapping[str, Any] = {name: value for name, value in told.items() if was.get(name, _ABSENT) != value}
+        written = after.document()
+        changed = {name: value for name, value in written.items() if self.written.get(name, _ABSENT) != value}
         clocks: tuple[DeadlineChange, ...] = ()
         if after.due_at != (self.state.due_at if self.version else None):
             clocks = (
                 DeadlineChange(object_kind="withdrawal", object_no=self.withdrawal_no, name=_DUE, due_at=after.due_at),
             )
         ended = (ended_claim(self.withdrawal_no),) if after.status.is_final else ()
-        withdrawal = replace(self, state=after, version=self.version + 1)
+        withdrawal = replace(self, state=after, version=self.version + 1, written=written)
         return withdrawal, replace(decision, event=changed, deadlines=clocks, claims=ended)
 
     # ---- payment orders ----
