@@ -7,7 +7,6 @@ from temporalio.client import WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 
 from escrow.domain.money.amounts import yuan
-from escrow.domain.money.journal import Basis
 from escrow.domain.withdrawals.operations import withdrawal_terms
 from escrow.ledger.consents import NewConsent, asked_for, record_consent
 from escrow.ledger.objects import get_object
@@ -58,11 +57,13 @@ class Withdrawing(Ground):
         account_id: str = "",
         fee_fen: int = 0,
         method: str = "",
-    ) -> Basis:
+        config_version: int | None = None,
+    ) -> None:
         """Record the consent to a withdrawal; the platform's contact person gives its own by a code, as the page does.
 
         Args:
             method: how the party was recognised, when otherwise.
+            config_version: of the configuration that was in force; None for the newest.
         """
         consent = NewConsent(
             platform_no=self.platform_no,
@@ -74,10 +75,10 @@ class Withdrawing(Ground):
             terms=withdrawal_terms(account_id=account_id, principal_fen=yuan(amount), fee_fen=fee_fen),
             valid_for=timedelta(days=1),
             asked=True,
+            config_version=config_version,
             method=method or ("platform_key" if member_no else "sms_code"),
         )
         await record_consent(self.stage.reader, consent)
-        return Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash)
 
     async def start_withdrawal(
         self, withdrawal_no: str = "W-1", *, workflow_id: str = "", continue_after_events: int = 8_000
@@ -124,7 +125,8 @@ class Withdrawing(Ground):
     async def refusal_of_withdrawal(self, withdrawal_no: str = "W-1") -> str:
         """Code by which the books refused what was asked for; its consent is void, and nothing is entered."""
         consent = await asked_for(self.stage.reader, self.platform_no, "withdrawal", withdrawal_no)
-        assert consent is not None and consent.voided_at is not None, f"{withdrawal_no} was not refused"
+        assert consent is not None, f"nobody asked for {withdrawal_no}"
+        assert consent.voided_at is not None, f"{withdrawal_no} was not refused"
         assert not await self.is_entered("withdrawal", withdrawal_no)
         code: str = (consent.outcome or {})["refused"]["code"]
         return code
