@@ -6,8 +6,8 @@ import pytest
 
 from activities.withdrawals import WithdrawalNo
 from escrow.domain.errors import Refused
+from tests.accomplice import Accomplice
 from tests.story import Story
-from tests.workflows.test_thief_collections import Accomplice
 from workflows.messages import OrderInput
 
 LURE = "如有疑问请转账至安全账户"

@@ -1,9 +1,9 @@
 """The platform's own money and its debts to the bank; and a holding of money that is asked for twice."""
 
 from activities.withdrawals import TakeWithdrawal
+from tests.accomplice import Accomplice
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO
 from tests.story import Story
-from tests.workflows.test_thief_collections import Accomplice
 from workflows.messages import withdrawal_workflow_id
 
 

@@ -1,4 +1,4 @@
-"""Whoever may write to Temporal starts, ends, repeats and answers for withdrawals as it likes: each is paid once, as asked.
+"""Whoever may write to Temporal starts, ends, repeats and answers for withdrawals as it likes: each is paid once.
 
 The thief has a terminal, not the database. An input names a withdrawal and no more; whose money goes where, over which
 rail and whether at all, the books and the bank say.
@@ -13,19 +13,19 @@ import pytest
 from activities.withdrawals import TakeWithdrawal, WithdrawalNo
 from escrow.domain.errors import Refused
 from escrow.domain.money.amounts import yuan
-from escrow.domain.platforms.config import BusinessModel, Limits, PlatformConfig, Settlement
+from escrow.domain.platforms.config import Limits, PlatformConfig, Settlement
 from escrow.domain.platforms.functions import FunctionSwitches
 from escrow.domain.withdrawals.rails import Rail
 from escrow.domain.withdrawals.states import WithdrawalStatus
 from escrow.domain.withdrawals.view import WithdrawalView
 from escrow.registry.accounts.rows import NewBankAccount
 from escrow.registry.members.members import MemberKind
+from tests.accomplice import Accomplice
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO, TUESDAY_MORNING
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER
 from tests.workflows.conftest import STUCK, StoryAt, StoryUnder
 from tests.workflows.test_suspense_return import paid_to
-from tests.workflows.test_thief_collections import Accomplice
 
 ANOTHER_OF_THE_CONTRACTOR = NewBankAccount(
     account_id="A-C2", account_no="11050137360000000999", account_name="精工装饰工程有限公司", is_corporate=True,
@@ -181,18 +181,6 @@ async def test_a_contact_persons_code_for_one_withdrawal_of_the_platform_takes_n
     assert (await story.withdrawal_ends("W-1")).status == "paid"
     assert (await story.withdrawal_ends("W-666")).status == "refused"
     assert (await story.balances())["own"] == "19,900.00"
-
-
-async def test_a_release_does_not_take_the_platforms_own_money_out(story: Story) -> None:
-    await story.members_open()
-    await story.owner_transfers("186,000.00")
-    with pytest.raises(Refused, match="business_model_forbids"):
-        await story.order_opens(
-            contractor_no=None,
-            withdraw_automatically=True,
-            business_model=BusinessModel.SELF_OPERATED,
-            commission_basis_points=0,
-        )
 
 
 # ---- what is under way ----

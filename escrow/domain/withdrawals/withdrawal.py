@@ -137,8 +137,9 @@ class Withdrawal:
     def _begun(self, command: BeginAttempt, at: datetime, facts: Facts) -> "_Decided":
         """From here on nobody knows what becomes of it, until the bank says so."""
         state = self.state
-        if command.number != len(state.attempts) + 1 or command.rail in state.failed_rails:
-            raise Refused("withdrawal_state", f"No payment order {command.number} over {command.rail} is due.")
+        self._require_nothing_open(command.number - 1)
+        if command.rail in state.failed_rails:
+            raise Refused("withdrawal_state", f"{self.withdrawal_no} has definitely failed on {command.rail}.")
         if (facts.in_transit_fen or 0) < state.held_fen:
             raise Refused("not_in_transit", f"No money is held in transit for {self.withdrawal_no}; nothing was sent.")
         attempt = Attempt(
@@ -285,7 +286,7 @@ class Withdrawal:
 
     def _require_nothing_open(self, attempts: int) -> None:
         if self.state.open_attempt is not None or len(self.state.attempts) != attempts:
-            raise Refused("withdrawal_state", f"A payment order of {self.withdrawal_no} is under way.")
+            raise Refused("withdrawal_state", f"Another payment order of {self.withdrawal_no} was sent meanwhile.")
 
     def _require_under_way(self) -> None:
         if self.state.status.is_final:
