@@ -7,6 +7,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 
 from escrow.domain.money.amounts import yuan
+from escrow.domain.money.journal import Basis
 from escrow.domain.withdrawals.operations import withdrawal_terms
 from escrow.ledger.consents import NewConsent, asked_for, record_consent
 from escrow.ledger.objects import get_object
@@ -58,7 +59,7 @@ class Withdrawing(Ground):
         fee_fen: int = 0,
         method: str = "",
         config_version: int | None = None,
-    ) -> None:
+    ) -> Basis:
         """Record the consent to a withdrawal; the platform's contact person gives its own by a code, as the page does.
 
         Args:
@@ -79,6 +80,7 @@ class Withdrawing(Ground):
             method=method or ("platform_key" if member_no else "sms_code"),
         )
         await record_consent(self.stage.reader, consent)
+        return Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash)
 
     async def start_withdrawal(
         self, withdrawal_no: str = "W-1", *, workflow_id: str = "", continue_after_events: int = 8_000

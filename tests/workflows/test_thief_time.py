@@ -11,11 +11,11 @@ from activities.member_closing import ClosingRef
 from activities.steps import Step
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis
+from tests.accomplice import Accomplice
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, OWNER
 from tests.workflows.test_direct_debit import debtors
 from tests.workflows.test_member_closing import begins_to_close
-from tests.workflows.test_thief_collections import Accomplice
 
 
 async def by_silence(story: Story, clock: str, milestone: int, gross_fen: int, commission_fen: int) -> ReleaseMilestone:
