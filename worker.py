@@ -34,14 +34,13 @@ from activities.member_closing import MemberClosingActivities
 from activities.notices import NoticeActivities, Texts
 from activities.orders import OrderActivities
 from activities.pay_ins import PayInActivities
-from activities.payments import PaymentActivities
 from activities.quick_payments import QuickPaymentActivities
 from activities.returns import ReturnActivities
 from activities.settlements import Settlements
 from activities.telemetry import Telemetry
 from activities.transfers import TransferActivities
 from activities.verification import VerificationActivities
-from activities.withdrawal_permits import WithdrawalPermits
+from activities.withdrawals import WithdrawalActivities
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.domain.errors import LedgerUnavailable
 from escrow.domain.time.calendars import SHANGHAI, CalendarSource, calendar_source
@@ -110,10 +109,16 @@ class Activities:
         self.notices = NoticeActivities(reader, texts)
         lines = BankLines(reader, box)
         bank_book = BankBook(lines, platforms, bank)
-        suspense_payouts = self.registry.suspense_payouts
-        permits = WithdrawalPermits(writer, reader, accounts, members, platforms, suspense_payouts)
-        self.payments = PaymentActivities(
-            writer, reader, accounts, permits, platforms, bank_book, bank, settings.working_days, suspense_payouts
+        self.withdrawals = WithdrawalActivities(
+            writer,
+            reader,
+            accounts=accounts,
+            suspense_payouts=self.registry.suspense_payouts,
+            platforms=platforms,
+            bank_book=bank_book,
+            payouts=bank,
+            texts=texts,
+            working_days=settings.working_days,
         )
         self.bank_lines = BankLineActivities(
             writer,
@@ -159,17 +164,13 @@ class Activities:
 
     def on_payments_queue(self) -> Sequence[Callable[..., Any]]:
         """Activities that withdrawals, the bank watch and what happens to members call."""
-        payments, pay_ins = self.payments, self.pay_ins
+        withdrawals, pay_ins = self.withdrawals, self.pay_ins
         return [
             self.books_time.books_time,
-            payments.hold_money,
-            payments.record_withdrawal,
-            payments.survey_rails,
-            payments.submit_payout,
-            payments.query_payout,
-            payments.settle_withdrawal,
-            payments.return_money,
-            self.notices.announce_large_withdrawal,
+            withdrawals.take_withdrawal,
+            withdrawals.send_payout,
+            withdrawals.ask_about_payout,
+            withdrawals.announce_withdrawal,
             self.notices.tell_refund_credited,
             self.bank_lines.fetch_bank_lines,
             self.bank_lines.book_bank_line,

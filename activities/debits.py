@@ -10,11 +10,11 @@ from temporalio import activity
 from activities.heartbeat import heartbeating
 from activities.pay_ins import CollectionRef, collection_answer, require_own_collection
 from activities.payers import require_consented_debit
-from activities.payments import bank_request_no
 from escrow.channels.collections import CollectionOrder, Collections
 from escrow.domain.collections.debit_routing import DebitDecision, choose_debit_channel
 from escrow.domain.collections.methods import CollectionAnswer, CollectionMethod, CollectionStatus
 from escrow.domain.errors import BankDeclined, BankUnreachable
+from escrow.domain.withdrawals.state import bank_request_no
 from escrow.ledger.engine import Reader
 from escrow.registry.collections.mandate_debits import Debit, MandateDebits
 from escrow.registry.collections.mandates import Mandates

@@ -7,7 +7,6 @@ from temporalio import activity
 
 from activities.heartbeat import heartbeating
 from activities.orders import OrderRef
-from activities.payments import bank_request_no
 from activities.returns import refund_answer, require_amount
 from escrow.channels.collections import CollectionRefundOrder, Collections
 from escrow.domain.collections import recipes as collection_recipes
@@ -18,6 +17,7 @@ from escrow.domain.money.accounts import escrow, refund
 from escrow.domain.money.journal import Basis, Change, JournalEntry, Posting
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.requests import derived
+from escrow.domain.withdrawals.state import bank_request_no
 from escrow.ledger.balances import account_balance_fen, moved_fen
 from escrow.ledger.books import known
 from escrow.ledger.days import accounting_day

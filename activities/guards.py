@@ -8,10 +8,7 @@ from temporalio import activity
 
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import Permission, require_may
-from escrow.domain.money.accounts import payout
 from escrow.domain.money.journal import Basis
-from escrow.domain.platforms.config import PlatformConfig
-from escrow.ledger.balances import account_balance_fen
 from escrow.ledger.consents import get_consent
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import get_object
@@ -72,26 +69,3 @@ async def require_parties(members: Members, platform_no: str, *, owner_no: str, 
     statuses = await members.statuses(platform_no, *parties)
     for member_no, permission in parties.items():
         require_may(statuses[member_no], permission, member_no=member_no)
-
-
-def require_fee(*, config: PlatformConfig, fee_fen: int) -> None:
-    """The fee of a withdrawal is the platform's, not the request's.
-
-    Raises:
-        Refused: `fee_differs`; the fee was changed since the request was made.
-    """
-    if fee_fen != config.withdrawal_fee_fen:
-        raise Refused("fee_differs", "The platform's withdrawal fee is another by now; ask under a new number.")
-
-
-async def require_in_transit(
-    reader: Reader, *, platform_no: str, member_no: str, withdrawal_no: str, amount_fen: int
-) -> None:
-    """Before a payment order leaves, its money must be held in transit for exactly this withdrawal.
-
-    Raises:
-        Refused: `not_in_transit`; nothing was sent.
-    """
-    held_fen = await account_balance_fen(reader, payout(platform_no, member_no, withdrawal_no))
-    if held_fen < amount_fen:
-        raise Refused("not_in_transit", f"No money is held in transit for {withdrawal_no}; nothing was sent.")

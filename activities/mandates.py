@@ -9,11 +9,11 @@ from temporalio import activity
 from activities.guards import require_own_workflow
 from activities.heartbeat import heartbeating
 from activities.payers import payer_of
-from activities.payments import bank_request_no
 from escrow.channels.collections import Collections, MandateOrder
 from escrow.domain.collections.mandates import MandateStatus, ends_at
 from escrow.domain.errors import BankDeclined, BankUnreachable, Refused
 from escrow.domain.requests import derived
+from escrow.domain.withdrawals.state import bank_request_no
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
 from escrow.registry.collections.mandates import Mandate, Mandates

@@ -2,17 +2,16 @@
 
 from datetime import datetime
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
 from activities.heartbeat import heartbeating
-from activities.recorded_withdrawal import recorded_withdrawal
 from escrow.channels.protocols import Sms
 from escrow.domain.collections.direct_payments import DirectRefundStatus
 from escrow.domain.errors import Refused
 from escrow.domain.money.amounts import format_fen
 from escrow.domain.orders.opening import ORDERS
-from escrow.domain.platforms.config import PlatformConfig, SmsContact
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.sms_texts import SmsText
 from escrow.domain.requests import derived
 from escrow.domain.time.calendars import SHANGHAI
@@ -21,22 +20,6 @@ from escrow.ledger.engine import Reader
 from escrow.ledger.objects import get_object
 from escrow.registry.members.members import Members
 from escrow.registry.platforms.platforms import Platforms
-
-
-class LargeWithdrawal(BaseModel):
-    """A withdrawal above the platform's threshold was accepted. `member_no` empty: the platform's own money.
-
-    `config_version`: whose text it is and who is told; 0 for the newest.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    platform_no: str
-    withdrawal_no: str
-    member_no: str
-    principal_fen: int
-    requested_at: AwareDatetime
-    config_version: int = 0
 
 
 class RefundCredited(BaseModel):
@@ -96,25 +79,6 @@ class NoticeActivities:
     def __init__(self, reader: Reader, texts: Texts) -> None:
         self._reader = reader
         self._texts = texts
-
-    @activity.defn
-    async def announce_large_withdrawal(self, withdrawal: LargeWithdrawal) -> None:
-        """Announce an accepted withdrawal above the threshold, once.
-
-        Raises:
-            Refused: `no_mobile`, or `withdrawal_differs`: nobody asked for this.
-        """
-        asked = await recorded_withdrawal(self._reader, withdrawal.platform_no, withdrawal.withdrawal_no)
-        asked.require(member_no=withdrawal.member_no, principal_fen=withdrawal.principal_fen)
-        config = await self._texts.config(withdrawal.platform_no, withdrawal.config_version)
-        text = config.sms_texts.render(
-            SmsText.LARGE_WITHDRAWAL,
-            amount=format_fen(withdrawal.principal_fen),
-            withdrawal_no=withdrawal.withdrawal_no,
-            requested_at=local_time(withdrawal.requested_at),
-        )
-        member_no = "" if config.sms_contact is SmsContact.PLATFORM else withdrawal.member_no
-        await self._texts.send(withdrawal.platform_no, member_no, derived(withdrawal.withdrawal_no, "sms"), text)
 
     @activity.defn
     async def tell_refund_credited(self, notice: RefundCredited) -> None:

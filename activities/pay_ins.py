@@ -14,7 +14,6 @@ from temporalio import activity
 from activities.collected_for import member_behind
 from activities.guards import require_consent, require_entered, require_own_workflow
 from activities.heartbeat import heartbeating
-from activities.payments import bank_request_no
 from activities.steps import Step, used_before
 from escrow.channels.collections import CollectionOrder, Collections
 from escrow.domain.collections import recipes as collection_recipes
@@ -26,6 +25,7 @@ from escrow.domain.money.accounts import suspense
 from escrow.domain.money.journal import Receipt
 from escrow.domain.requests import derived
 from escrow.domain.transfers.suspense import suspended_credit
+from escrow.domain.withdrawals.state import bank_request_no
 from escrow.ledger.balances import account_balance_fen
 from escrow.ledger.consents import get_consent
 from escrow.ledger.days import accounting_day

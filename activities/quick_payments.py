@@ -9,11 +9,11 @@ from temporalio import activity
 from activities.heartbeat import heartbeating
 from activities.pay_ins import CollectionRef, require_own_collection
 from activities.payers import payer_of, require_consented_debit
-from activities.payments import bank_request_no
 from escrow.channels.collections import CollectionOrder, Collections
 from escrow.domain.collections.methods import CollectionAnswer, CollectionMethod
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
 from escrow.domain.members.code_checks import CodeCheck
+from escrow.domain.withdrawals.state import bank_request_no
 from escrow.ledger.engine import Reader
 from escrow.registry.accounts.card_holders import CardHolders
 from escrow.registry.collections.payer_codes import PayInCodes

@@ -10,7 +10,6 @@ from temporalio import activity
 
 from activities.heartbeat import heartbeating
 from activities.pay_ins import CollectionRef, PayInRequest, payment_of, require_own_collection
-from activities.payments import bank_request_no
 from activities.steps import Step
 from escrow.channels.collections import CollectionRefundOrder, Collections
 from escrow.domain.collections import recipes as collection_recipes
@@ -18,6 +17,7 @@ from escrow.domain.collections.methods import CollectionMethod, RefundAnswer, Re
 from escrow.domain.errors import BankUnreachable, Refused
 from escrow.domain.money.journal import JournalEntry, Receipt
 from escrow.domain.requests import derived
+from escrow.domain.withdrawals.state import bank_request_no
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import recorded_steps
 from escrow.ledger.posting import LedgerWriter

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from activities.collected_for import member_behind
-from activities.payments import bank_request_no
 from escrow.channels.collections import Collections
 from escrow.domain.collections import recipes as collection_recipes
 from escrow.domain.collections.methods import Settlement, SettlementItem, payment_booking_no
@@ -12,6 +11,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis, JournalEntry, Posting
 from escrow.domain.platforms.config import BusinessModel
 from escrow.domain.transfers.suspense import suspended_credit
+from escrow.domain.withdrawals.state import bank_request_no
 from escrow.ledger.bank_lines import StoredBankLine
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader

@@ -13,7 +13,7 @@ from workflows import (
     transfer_messages,
     verification_messages,
 )
-from workflows.search_attributes import of_batch, of_member, of_order, of_withdrawal
+from workflows.search_attributes import of_batch, of_member, of_members_money, of_order
 from workflows.timeouts import WORKFLOW_TASK
 
 
@@ -42,21 +42,24 @@ class Processes(TemporalCalls):
             reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
 
-    async def start_withdrawal(self, request: messages.WithdrawalInput) -> None:
-        """Start the workflow of a withdrawal; one that runs or ran under this number is left as it is.
+    async def start_withdrawal(
+        self, platform_no: str, withdrawal_no: str, *, member_no: str | None, principal_fen: int
+    ) -> None:
+        """Start the process of a withdrawal, which finds in the books what is asked for; one that runs goes on.
+
+        What is told beside its number is shown to operators, no more.
 
         Raises:
             TemporalUnavailable: nobody answers.
         """
         await self._start(
             "Withdrawal",
-            request,
-            workflow_id=messages.withdrawal_workflow_id(request.platform_no, request.withdrawal_no),
+            messages.WithdrawalRef(platform_no=platform_no, withdrawal_no=withdrawal_no),
+            workflow_id=messages.withdrawal_workflow_id(platform_no, withdrawal_no),
             task_queue=messages.PAYMENTS_TASK_QUEUE,
-            summary=f"{format_fen(request.principal_fen)} yuan for {request.member_no or 'the platform'}",
-            attributes=of_withdrawal(
-                platform_no=request.platform_no, member_no=request.member_no, principal_fen=request.principal_fen
-            ),
+            summary=f"{format_fen(principal_fen)} yuan for {member_no or 'the platform'}",
+            attributes=of_members_money(platform_no=platform_no, member_no=member_no, amount_fen=principal_fen),
+            reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
 
     async def start_pay_in(self, request: pay_in_messages.PayInInput) -> None:
@@ -71,8 +74,8 @@ class Processes(TemporalCalls):
             workflow_id=pay_in_messages.pay_in_workflow_id(request.platform_no, request.pay_in_no),
             task_queue=messages.PAYMENTS_TASK_QUEUE,
             summary=f"{format_fen(request.amount_fen)} yuan by {request.method} for {request.member_no}",
-            attributes=of_withdrawal(
-                platform_no=request.platform_no, member_no=request.member_no, principal_fen=request.amount_fen
+            attributes=of_members_money(
+                platform_no=request.platform_no, member_no=request.member_no, amount_fen=request.amount_fen
             ),
         )
 
@@ -105,8 +108,8 @@ class Processes(TemporalCalls):
             ),
             task_queue=messages.PAYMENTS_TASK_QUEUE,
             summary=f"{transfer.kind} of {format_fen(transfer.amount_fen)} yuan",
-            attributes=of_withdrawal(
-                platform_no=transfer.platform_no, member_no=transfer.member_no, principal_fen=transfer.amount_fen
+            attributes=of_members_money(
+                platform_no=transfer.platform_no, member_no=transfer.member_no, amount_fen=transfer.amount_fen
             ),
         )
 

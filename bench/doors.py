@@ -6,16 +6,15 @@ from typing import Any, Final, Protocol
 
 from api.processes import Processes
 from bench.house import PLATFORM_NO, House
-from escrow.domain.money.journal import Basis
 from escrow.domain.orders.contract import OrderPeriods, opening_consent_no
 from escrow.domain.orders.milestones import MilestoneKind
 from escrow.domain.orders.operations import milestone_terms, pay_terms
 from escrow.domain.requests import PLATFORM_ITSELF, derived
 from escrow.domain.withdrawals.operations import withdrawal_terms
-from escrow.ledger.consents import Consent, NewConsent, record_consent
+from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import get_object
-from workflows.messages import PartyMessage, WithdrawalInput
+from workflows.messages import PartyMessage
 
 STAGES: Final = 3
 STAGE_FEN: Final = 10_000_00
@@ -126,21 +125,15 @@ class WorkflowDoor:
         """Record the consent and start the withdrawal's workflow."""
         request_no = derived("", "withdrawal", withdrawal_no, "open")
         terms = withdrawal_terms(account_id="", principal_fen=principal_fen, fee_fen=0)
-        consent = await self._consent(request_no, "withdrawal", withdrawal_no, "withdraw", member_no, terms)
+        await self._consent(request_no, "withdrawal", withdrawal_no, "withdraw", member_no, terms)
         await self._processes.start_withdrawal(
-            WithdrawalInput(
-                platform_no=PLATFORM_NO,
-                withdrawal_no=withdrawal_no,
-                member_no=member_no,
-                principal_fen=principal_fen,
-                basis=Basis(kind="consent", reference=request_no, operation_hash=consent.operation_hash),
-            )
+            PLATFORM_NO, withdrawal_no, member_no=member_no, principal_fen=principal_fen
         )
 
     async def _consent(
         self, consent_no: str, object_kind: str, object_no: str, operation: str, by: str, terms: dict[str, Any]
-    ) -> Consent:
-        consent, _ = await record_consent(
+    ) -> None:
+        await record_consent(
             self._reader,
             NewConsent(
                 platform_no=PLATFORM_NO,
@@ -151,11 +144,10 @@ class WorkflowDoor:
                 given_by=by,
                 terms=terms,
                 valid_for=_CONSENT_VALIDITY,
-                asked=object_kind == "order",
+                asked=True,
                 config_version=_CONFIG_VERSION,
             ),
         )
-        return consent
 
 
 def _request_no(order_no: str, operation: str, milestone: int | None) -> str:

@@ -4,19 +4,21 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle
+from temporalio.common import WorkflowIDReusePolicy
 
 from escrow.domain.money.amounts import yuan
 from escrow.domain.money.journal import Basis
 from escrow.domain.withdrawals.operations import withdrawal_terms
-from escrow.ledger.consents import NewConsent, record_consent
+from escrow.ledger.consents import NewConsent, asked_for, record_consent
+from escrow.ledger.objects import get_object
 from escrow.registry.accounts.rows import NewBankAccount
 from escrow.registry.members.members import MemberKind
-from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, REQUESTS, Ground, reuse_policy
+from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, REQUESTS, Ground
 from workflows.messages import (
     PAYMENTS_TASK_QUEUE,
-    WithdrawalInput,
     WithdrawalOutcome,
-    WithdrawalState,
+    WithdrawalProcessState,
+    WithdrawalRef,
     withdrawal_workflow_id,
 )
 from workflows.withdrawal import Withdrawal
@@ -38,27 +40,14 @@ class Withdrawing(Ground):
         withdrawal_no: str = "W-1",
         member_no: str = CONTRACTOR,
         account_id: str = "",
-        **terms: Any,
+        fee_fen: int = 0,
+        continue_after_events: int = 8_000,
     ) -> WorkflowHandle[Any, Any]:
-        """A member asks for a withdrawal as the API does: the consent first, then the workflow."""
-        basis = await self.consents_to_withdraw(
-            amount,
-            withdrawal_no=withdrawal_no,
-            member_no=member_no,
-            account_id=account_id,
-            fee_fen=terms.get("fee_fen", 0),
+        """A member asks for a withdrawal as the API does: the consent first, then the process."""
+        await self.consents_to_withdraw(
+            amount, withdrawal_no=withdrawal_no, member_no=member_no, account_id=account_id, fee_fen=fee_fen
         )
-        return await self.start_withdrawal(
-            WithdrawalInput(
-                platform_no=self.platform_no,
-                withdrawal_no=withdrawal_no,
-                member_no=member_no,
-                account_id=account_id,
-                principal_fen=yuan(amount),
-                basis=basis,
-                **terms,
-            )
-        )
+        return await self.start_withdrawal(withdrawal_no, continue_after_events=continue_after_events)
 
     async def consents_to_withdraw(
         self,
@@ -69,11 +58,13 @@ class Withdrawing(Ground):
         account_id: str = "",
         fee_fen: int = 0,
         method: str = "",
+        config_version: int | None = None,
     ) -> Basis:
         """Record the consent to a withdrawal; the platform's contact person gives its own by a code, as the page does.
 
         Args:
             method: how the party was recognised, when otherwise.
+            config_version: of the configuration that was in force; None for the newest.
         """
         consent = NewConsent(
             platform_no=self.platform_no,
@@ -84,21 +75,27 @@ class Withdrawing(Ground):
             given_by=member_no or "platform",
             terms=withdrawal_terms(account_id=account_id, principal_fen=yuan(amount), fee_fen=fee_fen),
             valid_for=timedelta(days=1),
+            asked=True,
+            config_version=config_version,
             method=method or ("platform_key" if member_no else "sms_code"),
         )
         await record_consent(self.stage.reader, consent)
         return Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash)
 
     async def start_withdrawal(
-        self, withdrawal: WithdrawalInput, *, workflow_id: str = "", server_has_forgotten: bool = False
+        self, withdrawal_no: str = "W-1", *, workflow_id: str = "", continue_after_events: int = 8_000
     ) -> WorkflowHandle[Any, Any]:
-        """Start a withdrawal's workflow as it is; the arguments are those of `start_order`."""
+        """Start a withdrawal's process, which finds in the books what is asked for."""
         return await self.stage.client.start_workflow(
             Withdrawal.run,
-            withdrawal,
-            id=workflow_id or withdrawal_workflow_id(withdrawal.platform_no, withdrawal.withdrawal_no),
+            WithdrawalRef(
+                platform_no=self.platform_no,
+                withdrawal_no=withdrawal_no,
+                continue_after_events=continue_after_events,
+            ),
+            id=workflow_id or withdrawal_workflow_id(self.platform_no, withdrawal_no),
             task_queue=PAYMENTS_TASK_QUEUE,
-            id_reuse_policy=reuse_policy(server_has_forgotten),
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
 
     def withdrawal(self, withdrawal_no: str = "W-1") -> WorkflowHandle[Any, Any]:
@@ -112,18 +109,29 @@ class Withdrawing(Ground):
         outcome: WithdrawalOutcome = await self.ending_of(self.withdrawal(withdrawal_no))
         return outcome
 
-    async def withdrawal_state(self, withdrawal_no: str = "W-1") -> WithdrawalState:
-        """What the withdrawal answers when asked."""
-        state: WithdrawalState = await self.withdrawal(withdrawal_no).query("state", result_type=WithdrawalState)
+    async def withdrawal_state(self, withdrawal_no: str = "W-1") -> WithdrawalProcessState:
+        """What the withdrawal's process answers when asked."""
+        handle = self.withdrawal(withdrawal_no)
+        state: WithdrawalProcessState = await handle.query("state", result_type=WithdrawalProcessState)
         return state
 
     async def withdrawal_is(self, status: str, withdrawal_no: str = "W-1") -> None:
-        """Wait in real time until a withdrawal has reached a status."""
+        """Wait in real time until the books have a withdrawal in a status."""
 
         async def reached() -> bool:
-            return (await self.withdrawal_state(withdrawal_no)).status == status
+            found = await get_object(self.stage.reader, self.platform_no, "withdrawal", withdrawal_no)
+            return found is not None and found.status == status
 
         await self.until(reached, f"{withdrawal_no} is {status}")
+
+    async def refusal_of_withdrawal(self, withdrawal_no: str = "W-1") -> str:
+        """Code by which the books refused what was asked for; its consent is void, and nothing is entered."""
+        consent = await asked_for(self.stage.reader, self.platform_no, "withdrawal", withdrawal_no)
+        assert consent is not None, f"nobody asked for {withdrawal_no}"
+        assert consent.voided_at is not None, f"{withdrawal_no} was not refused"
+        assert not await self.is_entered("withdrawal", withdrawal_no)
+        code: str = (consent.outcome or {})["refused"]["code"]
+        return code
 
     async def payouts_at_bank(self) -> list[tuple[str, str, str]]:
         """Payment orders that the bank has of this platform: channel, amount in yuan, state."""

@@ -7,15 +7,15 @@ times are timezone-aware. Commands that somebody gives carry the number of a rec
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from escrow.domain.money.journal import Basis
 from escrow.domain.orders.commands import PartyCommand
 from escrow.domain.orders.states import OrderCommand, OrderStatus
 from escrow.domain.orders.view import OrderPlan, OrderView
 from escrow.domain.withdrawals.rails import Rail
+from escrow.domain.withdrawals.view import WithdrawalView
 
 ORDERS_TASK_QUEUE = "orders"
 PAYMENTS_TASK_QUEUE = "payments"
@@ -111,61 +111,31 @@ class OrderOutcome(Message):
     refunded_fen: int
 
 
-class WithdrawalInput(Message):
-    """Starts a withdrawal of `principal_fen` to a bound account.
+class WithdrawalRef(Message):
+    """Starts the process of a withdrawal, which has its money held as the books say it was asked for.
 
     Args:
-        member_no: whose money; empty for the platform's own sub-account.
-        account_id: the bound account; empty for the member's default.
-        fee_fen: fixed at request, held on top of the principal.
-        basis: the consent, or the release that the order's standing instruction follows.
-        config_version: the platform's configuration it was asked for under; 0 for the newest.
-        credit_no: the suspense credit whose money goes back to where it came from; empty for any other withdrawal.
-        state: set only when a long run continues as new.
+        noted: what an earlier run of a long process has kept for operators.
+        continue_after_events: bounds the history of one run.
     """
 
     platform_no: str
     withdrawal_no: str
-    member_no: str
-    account_id: str = ""
-    principal_fen: int = Field(gt=0)
-    fee_fen: int = Field(default=0, ge=0)
-    basis: Basis
-    order_no: str = ""
-    routing_objective: Literal["cheapest", "fastest", "balanced"] = "balanced"
-    large_withdrawal_sms_above_fen: int = 5_000_000
-    config_version: int = 0
-    credit_no: str = ""
-    state: "WithdrawalState | None" = None
+    noted: tuple[NotedMessage, ...] = ()
     continue_after_events: int = Field(default=8_000, ge=10)
 
 
-class PayoutAttempt(Message):
-    """One payment order sent to the bank at `sent_at`, or about to be."""
+class WithdrawalProcessState(Message):
+    """What a withdrawal's process has seen and tries in vain: the answer to the query `state`.
 
-    number: int
-    rail: Rail
-    request_no: str
-    sent_at: AwareDatetime
-    outcome: Literal["sent", "succeeded", "failed", "never_arrived"] = "sent"
-    reason: str = ""
-    bank_serial_no: str = ""
+    Args:
+        withdrawal: None while no money is held.
+    """
 
-
-class WithdrawalState(BaseModel):
-    """The whole state of a withdrawal."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    status: str
-    account_id: str = ""
-    held: bool = False
-    attempts: list[PayoutAttempt] = []
-    reasons: list[str] = []
-    opens_at: AwareDatetime | None = None
-    sms: Literal["", "not_needed", "sent", "failed"] = ""
-    attention: str = ""
-    noted: list[NotedMessage] = []
+    withdrawal: WithdrawalView | None
+    attention: str | None
+    trouble: str | None
+    noted: tuple[NotedMessage, ...]
 
 
 class WithdrawalOutcome(Message):
@@ -174,8 +144,8 @@ class WithdrawalOutcome(Message):
     withdrawal_no: str
     status: str
     rail: Rail | None = None
-    bank_serial_no: str = ""
-    reason: str = ""
+    bank_serial_no: str | None = None
+    reason: str | None = None
 
 
 class BankNoticeSignal(Message):
@@ -213,9 +183,6 @@ class RefundRef(Message):
 
     platform_no: str
     order_no: str
-
-
-WithdrawalInput.model_rebuild()
 
 
 def order_workflow_id(platform_no: str, order_no: str) -> str:
@@ -265,6 +232,12 @@ PROCESSES: Mapping[str, Process] = {
         task_queue=ORDERS_TASK_QUEUE,
         workflow_id=order_workflow_id,
         reference=lambda platform_no, number: OrderInput(platform_no=platform_no, order_no=number),
+    ),
+    "withdrawal": Process(
+        workflow="Withdrawal",
+        task_queue=PAYMENTS_TASK_QUEUE,
+        workflow_id=withdrawal_workflow_id,
+        reference=lambda platform_no, number: WithdrawalRef(platform_no=platform_no, withdrawal_no=number),
     ),
     "refund": Process(
         workflow="DirectRefund",

@@ -15,6 +15,7 @@ ORDER_STATUS = SearchAttributeKey.for_keyword("OrderStatus")
 STAGE = SearchAttributeKey.for_keyword("Stage")
 OWNER = SearchAttributeKey.for_keyword("Owner")
 CONTRACTOR = SearchAttributeKey.for_keyword("Contractor")
+MEMBER = SearchAttributeKey.for_keyword("Member")
 AMOUNT_FEN = SearchAttributeKey.for_int("AmountFen")
 NEEDS_ATTENTION = SearchAttributeKey.for_bool("NeedsAttention")
 
@@ -34,13 +35,18 @@ def of_order(*, platform_no: str, owner_no: str, contractor_no: str, amount_fen:
     )
 
 
-def of_withdrawal(*, platform_no: str, member_no: str, principal_fen: int) -> TypedSearchAttributes:
-    """Attributes that a withdrawal is started with."""
+def of_members_money(*, platform_no: str, member_no: str | None, amount_fen: int) -> TypedSearchAttributes:
+    """Attributes that a withdrawal, a top-up or a transfer is started with.
+
+    Args:
+        member_no: whose money moves; None, or empty, where it is no member's.
+    """
+    whose = [SearchAttributePair(MEMBER, member_no)] if member_no else []
     return TypedSearchAttributes(
         [
             SearchAttributePair(PLATFORM, platform_no),
-            SearchAttributePair(CONTRACTOR, member_no),
-            SearchAttributePair(AMOUNT_FEN, principal_fen),
+            *whose,
+            SearchAttributePair(AMOUNT_FEN, amount_fen),
             SearchAttributePair(NEEDS_ATTENTION, False),
         ]
     )

@@ -80,12 +80,6 @@ BANK_QUESTION = Timeouts(
     ),
 )
 
-#: The same kind of question, short enough to be asked inside a workflow task.
-BANK_SURVEY = LocalTimeouts(
-    start_to_close_timeout=timedelta(seconds=5),
-    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_attempts=3),
-)
-
 #: A text message: deduplicated by its request number, worth some tries, never worth holding money for.
 SMS = Timeouts(
     start_to_close_timeout=timedelta(seconds=10),
@@ -98,12 +92,11 @@ SMS = Timeouts(
 #: After the retries of a step are exhausted it waits for an operator, and tries by itself this much later.
 OPERATOR_MAY_TAKE = timedelta(hours=1)
 
-#: An unknown payout is asked about after this long, then twice as long, up to the maximum (domain defaults).
-UNKNOWN_FIRST_ASKED_AFTER = timedelta(seconds=5)
-UNKNOWN_ASKED_AT_MOST_EVERY = timedelta(minutes=5)
-
-#: A payout that is still unknown after this long is shown to an operator; it goes on being asked about.
-UNKNOWN_NEEDS_OPERATOR_AFTER = timedelta(hours=24)
+#: What was asked in vain is asked again after this long, then twice as long, up to the maximum; when that has gone on
+#: for a day and an operator was called, less and less often, up to hours.
+ASKED_AGAIN_AFTER = timedelta(seconds=5)
+ASKED_AT_MOST_EVERY = timedelta(minutes=5)
+ASKED_DAILY_AT_MOST_EVERY = timedelta(hours=6)
 
 #: An identity registry that does not answer is asked again after this long, then twice as long, up to the maximum,
 #: for a day at most; then the platform is told and asks anew.

@@ -1,218 +1,168 @@
-"""Withdrawal: money from a sub-account to a bound bank account, over the best rail that is open.
+"""Withdrawal: money from a sub-account to a bank account, over the best rail that is open.
 
-Read `run` first. Each payment order is sent once under its own derived request number. Whatever ends without
-an answer is unknown and is asked about; the next rail is tried only after a definite failure; when no rail is
-left the money returns to the sub-account.
+Read `run` first. What is held, sent, paid and given back the books decide; this process waits, and branches on what it
+has seen of them. A payment order is sent once under its own number; whatever has no answer is asked about; the next
+rail is tried after a definite failure only; when no rail is left the money is given back.
 """
 
 import asyncio
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError
+from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.failures import from_temporal, to_temporal
-    from activities.payments import PaymentActivities, PayoutSurvey, QueryPayout, SubmitPayout
-    from escrow.domain.errors import BankDeclined, Refused
-    from escrow.domain.platforms.config import RoutingObjective
-    from escrow.domain.requests import derived
-    from escrow.domain.time.calendars import SHANGHAI, WorkingCalendar
-    from escrow.domain.withdrawals.payouts import PayoutAnswer, PayoutStatus
-    from escrow.domain.withdrawals.rails import Rail, rail_rules_on
-    from escrow.domain.withdrawals.routing import RouteDecision, RouteReason, choose_route, explain
-    from escrow.domain.withdrawals.states import WithdrawalEvent as Event
-    from escrow.domain.withdrawals.states import WithdrawalStatus as Status
-    from escrow.domain.withdrawals.tariff import tariff_on
-    from workflows.messages import (
-        OperatorCommand,
-        PayoutAttempt,
-        WithdrawalInput,
-        WithdrawalOutcome,
-        WithdrawalState,
-    )
+    from activities.failures import from_temporal
+    from activities.withdrawals import TakeWithdrawal, WithdrawalActivities, WithdrawalNo
+    from escrow.domain.withdrawals.states import WithdrawalStatus
+    from escrow.domain.withdrawals.view import WithdrawalView
+    from workflows.messages import OperatorCommand, WithdrawalOutcome, WithdrawalProcessState, WithdrawalRef
+    from workflows.search_attributes import show_search_attributes
+    from workflows.supervision import Supervision, history_is_long, require_attention
     from workflows.timeouts import (
+        ASKED_AGAIN_AFTER,
+        ASKED_AT_MOST_EVERY,
+        ASKED_DAILY_AT_MOST_EVERY,
         BANK_QUESTION,
         BANK_SUBMISSION,
-        UNKNOWN_ASKED_AT_MOST_EVERY,
-        UNKNOWN_FIRST_ASKED_AFTER,
-        UNKNOWN_NEEDS_OPERATOR_AFTER,
+        SMS,
     )
-    from workflows.uncancelled import uncancelled
-    from workflows.withdrawal_desk import WithdrawalDesk
+    from workflows.uncancelled import why_unfinished
+    from workflows.withdrawal_display import withdrawal_details
 
-#: How often one rail may lose a payment order that the bank never received before it counts as failed.
-_LOST_AT_MOST = 2
+#: After a day of asking the pauses are this part of how long it has been in vain.
+_PATIENCE = 12
 
 
 @workflow.defn(name="Withdrawal")
-class Withdrawal(WithdrawalDesk):
+class Withdrawal:
     """One withdrawal."""
 
     @workflow.init
-    def __init__(self, withdrawal: WithdrawalInput) -> None:
-        super().__init__(withdrawal)
+    def __init__(self, withdrawal: WithdrawalRef) -> None:
+        self.input = withdrawal
+        self.number = WithdrawalNo(platform_no=withdrawal.platform_no, withdrawal_no=withdrawal.withdrawal_no)
+        self.supervision = Supervision(refresh=self.refresh, now=self.now, noted=withdrawal.noted)
+        self.view: WithdrawalView | None = None
+        self.viewed_at = workflow.now()
+        #: Whether what was seen of the books may be old: after a look, and after a reset.
+        self.is_stale = False
+        #: Why the bank could not be asked at last, and how often in a row a payment order could not be sent.
+        self.trouble: str | None = None
+        self.sent_in_vain = 0
+        #: The payment order about which this run has asked.
+        self.asked_about: str | None = None
+        self.notices = 0
+        self.announcement: asyncio.Task[None] | None = None
+        workflow.register_random_seed_callback(lambda _: self.go_stale())
 
     @workflow.run
-    async def run(self, withdrawal: WithdrawalInput) -> WithdrawalOutcome:
+    async def run(self, withdrawal: WithdrawalRef) -> WithdrawalOutcome:
         """Hold the money, tell the member of a large amount, pay over the best rail, or give the money back."""
-        await self.clock.begin(on_cancel=self.note_cancel)
-        try:
-            await self.hold()
-        except Refused as refusal:
-            return await self.refused(refusal)
-        self.announcement = asyncio.create_task(self.announce_large_withdrawal())
-        paid = await self.answer_to_open_attempt()
-        while paid is None:
-            rail = await self.choose_rail()
-            if rail is None:
-                break
-            paid = await self.pay_over(rail)
-        outcome = await self.give_money_back() if paid is None else await self.settle(paid)
+        refusal = await self.hold()
+        if self.view is None:
+            return WithdrawalOutcome(withdrawal_no=self.number.withdrawal_no, status="refused", reason=refusal)
+        self.announcement = asyncio.create_task(self.announce())
+        while not self.seen.status.is_final:
+            if self.is_stale:
+                await self.hold()
+            elif self.seen.silent_for is not None:
+                await self.ask()
+            elif self.seen.status is WithdrawalStatus.QUEUED and self.left > timedelta(0):
+                await self.opening()
+            else:
+                await self.send()
+            await self.overdue()
+            self.continue_as_new_if_long()
         await self.announcement
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return outcome
+        return self.outcome()
 
-    async def choose_rail(self) -> Rail | None:
-        """The rail to pay over now, waiting for one to open; None when none ever will."""
-        while True:
-            survey = await self.survey()
-            if isinstance(survey, Refused):
-                self.state.reasons = [survey.message]
-                return None
-            decision = self.decide(survey)
-            self.state.reasons, self.state.opens_at = explain(decision), decision.opens_at
-            if decision.chosen is not None:
-                return decision.chosen
-            if decision.opens_at is None and any(
-                item.reason is RouteReason.CALENDAR_UNKNOWN for item in decision.candidates
-            ):
-                await self.wait_for_operator("nobody knows the working days ahead: complete the calendar")
-                self.continue_as_new_if_long()
-                continue
-            if decision.opens_at is None:
-                return None
-            await self.queue_for(decision.opens_at - decision.decided_at)
+    # ---- the way of the money, step by step ----
 
-    def decide(self, survey: PayoutSurvey) -> RouteDecision:
-        """Choose by the bank's own clock, since it is the bank that keeps the hours."""
-        now = survey.capabilities.as_of
-        today = now.astimezone(SHANGHAI).date()
-        return choose_route(
-            rules=rail_rules_on(today),
-            calendar=WorkingCalendar(overrides=survey.working_days),
-            tariff=tariff_on(today),
-            amount_fen=self.withdrawal.principal_fen,
-            account=survey.account,
-            capabilities=survey.capabilities.rails,
-            objective=RoutingObjective(self.withdrawal.routing_objective),
-            now=now,
-            excluded=self.failed_rails(),
+    async def hold(self, *, overdue_at: int | None = None) -> str | None:
+        """Have principal and fee held, or see where the withdrawal stands; answers why a rule said no."""
+        self.is_stale = False
+        taken = await self.supervision.certain(
+            WithdrawalActivities.take_withdrawal,
+            TakeWithdrawal(**self.number.model_dump(), overdue_at=overdue_at),
+            summary="hold principal and fee" if overdue_at is None else "call an operator",
         )
+        if taken.view is not None:
+            self.adopt(taken.view)
+        return taken.refusal
 
-    def failed_rails(self) -> set[Rail]:
-        """Rails that definitely failed, or that lost too many payment orders."""
-        failed = {attempt.rail for attempt in self.state.attempts if attempt.outcome == "failed"}
-        for rail in Rail:
-            lost = sum(a.rail is rail and a.outcome == "never_arrived" for a in self.state.attempts)
-            if lost >= _LOST_AT_MOST:
-                failed.add(rail)
-        return failed
-
-    async def pay_over(self, rail: Rail) -> PayoutAnswer | None:
-        """Send one payment order and find out what became of it; None after a definite failure."""
-        number = len(self.state.attempts) + 1
-        request_no = derived(self.withdrawal.withdrawal_no, "payout", number)
-        now = self.clock.now()
-        await self.begin_attempt(PayoutAttempt(number=number, rail=rail, request_no=request_no, sent_at=now))
-        order = SubmitPayout(
-            target=self.target,
-            withdrawal_no=self.withdrawal.withdrawal_no,
-            request_no=request_no,
-            rail=rail,
-            amount_fen=self.withdrawal.principal_fen,
-            purpose_text=self.withdrawal.order_no or self.withdrawal.withdrawal_no,
+    async def send(self) -> None:
+        """Send one payment order over the best rail that is open; what cannot be sent waits, or is given back."""
+        if self.sent_in_vain:
+            pause = self.within_limits(ASKED_AGAIN_AFTER * 2 ** min(self.sent_in_vain - 1, 10))
+            await self.supervision.pause(pause, summary="ask the bank about its rails", unless=self.is_told())
+        sending = workflow.execute_activity_method(
+            WithdrawalActivities.send_payout,
+            self.number,
+            summary="choose a rail and send the payment order",
+            **BANK_SUBMISSION,
         )
         try:
-            answer = await uncancelled(
-                workflow.execute_activity_method(
-                    PaymentActivities.submit_payout,
-                    order,
-                    summary=f"send the payment order over {rail}",
-                    **BANK_SUBMISSION,
-                ),
-                on_cancel=self.note_cancel,
-            )
+            self.succeeds(await self.supervision.uncancelled(sending))
         except ActivityError as error:
-            known = from_temporal(error)
-            if isinstance(known, (BankDeclined, Refused)):
-                self.end_attempt("failed", reason=known.message)
-                return None
-            self.move(Event.NO_ANSWER)
-            return await self.find_out(request_no, first_after=timedelta(0))
-        if answer.status is PayoutStatus.PROCESSING:
-            self.move(Event.BANK_PROCESSING)
-            return await self.find_out(request_no, first_after=UNKNOWN_FIRST_ASKED_AFTER)
-        return self.taken(answer)
+            self.sent_in_vain += 1
+            self.is_stale = True  # it may have been sent all the same
+            self.fails(f"the payment order could not be sent: {_why(error)}")
+            return
+        self.sent_in_vain = 0
+        if self.seen.attention is not None and self.seen.silent_for is None:
+            await self.supervision.operator(self.seen.attention, unless=lambda: self.is_stale)
 
-    async def answer_to_open_attempt(self) -> PayoutAnswer | None:
-        """What became of the payment order that was under way when this run began, if any."""
-        if self.state.attempts and self.state.attempts[-1].outcome == "sent":
-            return await self.find_out(self.state.attempts[-1].request_no, first_after=self.pause_before_asking_bank())
-        return None
+    async def ask(self) -> None:
+        """Ask the bank what became of the payment order: at once where it has not answered, else after a moment.
 
-    def pause_before_asking_bank(self) -> timedelta:
-        """Pause before the bank is asked again: as long as it has been silent so far, within limits."""
-        silent_for = self.clock.now() - self.state.attempts[-1].sent_at
-        return min(max(silent_for, UNKNOWN_FIRST_ASKED_AFTER), UNKNOWN_ASKED_AT_MOST_EVERY)
-
-    async def find_out(self, request_no: str, *, first_after: timedelta) -> PayoutAnswer | None:
-        """Ask the bank by request number until it gives a definite answer; None when that is a failure.
-
-        A notice of the bank only makes us ask sooner. An unknown that lasts is shown to an operator.
+        A notice of the bank only makes us ask sooner.
         """
-        pause = first_after
-        while True:
-            await self.wait_for_notice(pause, summary=f"ask the bank about {request_no}")
-            try:
-                answer = await uncancelled(
-                    workflow.execute_activity_method(
-                        PaymentActivities.query_payout,
-                        QueryPayout(
-                            platform_no=self.withdrawal.platform_no,
-                            request_no=request_no,
-                            rail=self.state.attempts[-1].rail,
-                        ),
-                        summary="ask the bank what became of the payment order",
-                        **BANK_QUESTION,
-                    ),
-                    on_cancel=self.note_cancel,
-                )
-            except ActivityError:
-                self.still_open(Event.NO_ANSWER)
-            else:
-                if answer.status in (PayoutStatus.SUCCEEDED, PayoutStatus.FAILED) or answer.final:
-                    return self.taken(answer)
-                processing = answer.status is PayoutStatus.PROCESSING
-                self.still_open(Event.BANK_PROCESSING if processing else Event.NO_ANSWER)
-            pause = self.pause_before_asking_bank()
-            lasts_for = self.clock.now() - self.state.attempts[-1].sent_at
-            if lasts_for >= UNKNOWN_NEEDS_OPERATOR_AFTER and not self.state.attention:
-                await self.call_operator(f"the bank has not said for a day what became of {request_no}: ask it")
-            self.continue_as_new_if_long()
+        number = self.seen.payout_no
+        silent_for = (self.seen.silent_for or timedelta(0)) + self.since_seen
+        if self.seen.status is not WithdrawalStatus.UNKNOWN or self.asked_about == number:
+            pause = self.within_limits(silent_for)
+            await self.supervision.pause(pause, summary=f"ask the bank about {number}", unless=self.is_told())
+        self.asked_about = number
+        asking = workflow.execute_activity_method(
+            WithdrawalActivities.ask_about_payout,
+            self.number,
+            summary="ask the bank what became of the payment order",
+            **BANK_QUESTION,
+        )
+        try:
+            self.succeeds(await self.supervision.uncancelled(asking))
+        except ActivityError as error:
+            self.fails(f"the bank does not say what became of {number}: {_why(error)}")
 
-    def taken(self, answer: PayoutAnswer) -> PayoutAnswer | None:
-        """Take a definite answer: the payout, or None after a failure."""
-        if answer.status is PayoutStatus.SUCCEEDED:
-            self.end_attempt("succeeded", bank_serial_no=answer.bank_serial_no)
-            return answer
-        if answer.status is PayoutStatus.NOT_FOUND:
-            self.end_attempt("never_arrived", reason="the bank never received it and never will")
-        else:
-            self.end_attempt("failed", reason=answer.reason)
-        return None
+    async def opening(self) -> None:
+        """Wait until a rail opens, then look again."""
+        await self.supervision.until(lambda: self.is_stale, at_most=self.left, summary="wait for a rail to open")
+
+    async def overdue(self) -> None:
+        """What has taken too long, by the books, is shown to an operator; it is tried and asked about all the same."""
+        seen = self.seen
+        waits = seen.status.is_final or seen.status is WithdrawalStatus.QUEUED or seen.due_in is None
+        if not waits and self.left <= timedelta(0):
+            await self.hold(overdue_at=seen.version)
+
+    async def announce(self) -> None:
+        """One SMS for an accepted large withdrawal, whatever rails and retries follow; it never holds the money up."""
+        if not self.seen.must_be_announced:
+            return
+        telling = workflow.execute_activity_method(
+            WithdrawalActivities.announce_withdrawal, self.number, summary="SMS: large withdrawal", **SMS
+        )
+        try:
+            self.adopt(await self.supervision.uncancelled(telling))
+        except ActivityError as error:
+            self.supervision.note("sms", f"the large withdrawal could not be announced: {_why(error)}")
+
+    # ---- what the bank, operators and callers say ----
 
     @workflow.signal(dynamic=True)
     async def notified(self, name: str, payloads: Sequence[RawValue]) -> None:
@@ -220,25 +170,119 @@ class Withdrawal(WithdrawalDesk):
         if name == "bank_notice":
             self.notices += 1
         else:
-            self.note(name, "a withdrawal takes no such message")
+            self.supervision.note(name, "a withdrawal takes no such message")
+
+    @workflow.signal(unfinished_policy=HandlerUnfinishedPolicy.ABANDON)
+    async def look(self) -> None:
+        """The books may have moved, or their time: look at them anew."""
+        self.go_stale()
 
     @workflow.update
     async def resume(self, command: OperatorCommand) -> str:
         """Operator: the cause is mended, try or ask again now."""
-        self.operator_calls += 1
         self.notices += 1
-        if self.state.status == Status.NEEDS_ATTENTION:
-            self.state.attention = ""
-            self.move(Event.OPERATOR_ASKS_BANK_AGAIN)
+        self.supervision.resume()
         return f"resumed for {command.operator}"
 
     @resume.validator
     def check_resume(self, command: OperatorCommand) -> None:
         """Refuse when nothing waits for an operator."""
-        if not self.state.attention:
-            raise to_temporal(Refused("withdrawal_state", "The withdrawal needs no attention; nothing to resume."))
+        require_attention(self.attention, code="withdrawal_state", what="withdrawal")
 
     @workflow.query(name="state")
-    def state_now(self) -> WithdrawalState:
-        """The whole state of the withdrawal."""
-        return self.state
+    def state_now(self) -> WithdrawalProcessState:
+        """Where the withdrawal stands as this process has seen it."""
+        return WithdrawalProcessState(
+            withdrawal=self.view,
+            attention=self.attention,
+            trouble=self.trouble,
+            noted=tuple(self.supervision.noted),
+        )
+
+    # ---- parts ----
+
+    @property
+    def seen(self) -> WithdrawalView:
+        """Where the withdrawal stands, as last seen."""
+        assert self.view is not None  # noqa: S101 - a process begins with `hold`
+        return self.view
+
+    @property
+    def since_seen(self) -> timedelta:
+        """How long ago that was."""
+        return workflow.now() - self.viewed_at
+
+    @property
+    def left(self) -> timedelta:
+        """What is left now until something has to happen."""
+        return (self.seen.due_in or timedelta(0)) - self.since_seen
+
+    @property
+    def attention(self) -> str | None:
+        """Why an operator is needed."""
+        return self.supervision.attention or (None if self.view is None else self.view.attention)
+
+    def now(self) -> datetime:
+        """The present moment by the books, as far as this process has heard of it."""
+        return workflow.now() if self.view is None else self.view.seen_at + self.since_seen
+
+    def go_stale(self) -> None:
+        """What was seen of the books may be old, and whatever is paused is tried again now."""
+        self.is_stale = True
+        self.supervision.look()
+
+    def is_told(self) -> Callable[[], bool]:
+        """Whether the bank or an operator has said something since now."""
+        notices = self.notices
+        return lambda: self.notices > notices
+
+    def within_limits(self, in_vain_for: timedelta) -> timedelta:
+        """Pause before the bank is asked again: as long as it was in vain so far; hours, once an operator looks on."""
+        if self.attention is not None:
+            return min(max(in_vain_for / _PATIENCE, ASKED_AT_MOST_EVERY), ASKED_DAILY_AT_MOST_EVERY)
+        return min(max(in_vain_for, ASKED_AGAIN_AFTER), ASKED_AT_MOST_EVERY)
+
+    def adopt(self, view: WithdrawalView) -> None:
+        """Go on from what the books say now; what was seen before is not gone back to."""
+        if self.view is None or view.version >= self.view.version:
+            self.view, self.viewed_at = view, workflow.now()
+            self.refresh()
+
+    def succeeds(self, view: WithdrawalView) -> None:
+        """The bank has spoken."""
+        self.trouble = None
+        self.adopt(view)
+
+    def fails(self, reason: str) -> None:
+        """The bank could not be asked; it is asked again later."""
+        self.trouble = reason
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Bring details and search attributes up to date."""
+        if self.view is not None:
+            workflow.set_current_details(withdrawal_details(self.number.withdrawal_no, self.state_now()))
+            show_search_attributes(status=None, stage=None, needs_attention=self.attention is not None)
+
+    def continue_as_new_if_long(self) -> None:
+        """Begin a new run when the history has grown long; it finds all but the notes in the books."""
+        announced = self.announcement is None or self.announcement.done()
+        if announced and not self.seen.status.is_final and history_is_long(self.input.continue_after_events):
+            workflow.continue_as_new(self.input.model_copy(update={"noted": tuple(self.supervision.noted)}))
+
+    def outcome(self) -> WithdrawalOutcome:
+        """How the withdrawal ended."""
+        seen = self.seen
+        is_paid = seen.status is WithdrawalStatus.PAID
+        return WithdrawalOutcome(
+            withdrawal_no=self.number.withdrawal_no,
+            status="returned" if seen.status is WithdrawalStatus.FAILED else seen.status.value,
+            rail=seen.rail if is_paid else None,
+            bank_serial_no=seen.bank_serial_no,
+            reason=seen.reason,
+        )
+
+
+def _why(error: ActivityError) -> str:
+    known = from_temporal(error)
+    return why_unfinished(error) if known is None else known.message

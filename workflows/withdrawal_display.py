@@ -1,32 +1,24 @@
-"""What an operator sees of a withdrawal in the Temporal UI: amount, payment orders sent, the route's reasons."""
+"""What an operator sees of a withdrawal in the Temporal UI: amount, payment order, what is wrong."""
 
 from escrow.domain.money.amounts import format_fen
-from workflows.messages import WithdrawalInput, WithdrawalState
+from workflows.messages import WithdrawalProcessState
 
 
-def withdrawal_details(withdrawal: WithdrawalInput, state: WithdrawalState) -> str:
+def withdrawal_details(withdrawal_no: str, state: WithdrawalProcessState) -> str:
     """Markdown for the workflow's current details. Holds member numbers, no names or accounts."""
-    whose = withdrawal.member_no or f"platform {withdrawal.platform_no}"
-    where = f"to account {state.account_id or '(default)'}, fee {format_fen(withdrawal.fee_fen)}"
-    if withdrawal.credit_no:
-        where = f"from suspense {withdrawal.credit_no} back to where it came from"
-    parts = [
-        f"### {withdrawal.withdrawal_no}: {state.status.replace('_', ' ')}\n\n"
-        f"{format_fen(withdrawal.principal_fen)} yuan of {whose} {where}"
-    ]
+    seen = state.withdrawal
+    if seen is None:
+        return f"### {withdrawal_no}"
+    whose = f"of {seen.member_no}" if seen.member_no else "of the platform, or from suspense"
+    parts = [f"### {withdrawal_no}: {seen.status.replace('_', ' ')}\n\n{format_fen(seen.principal_fen)} yuan {whose}"]
     if state.attention:
         parts.append(f"**NEEDS ATTENTION:** {state.attention}\n\nMend the cause, then send the update `resume`.")
-    if state.attempts:
-        rows = ["| # | rail | request number | outcome |", "|---|---|---|---|"]
-        for attempt in state.attempts:
-            told = attempt.bank_serial_no or attempt.reason
-            outcome = attempt.outcome.replace("_", " ") + (f": {told}" if told else "")
-            rows.append(f"| {attempt.number} | {attempt.rail.value} | {attempt.request_no} | {outcome} |")
-        parts.append("\n".join(rows))
-    if state.reasons:
-        parts.append("**Route**\n\n" + "\n".join(f"- {reason}" for reason in state.reasons))
-    if state.sms:
-        parts.append(f"**SMS about a large withdrawal:** {state.sms.replace('_', ' ')}")
+    if seen.payout_no is not None:
+        parts.append(f"Payment order {seen.payout_no} over {seen.rail}")
+    if seen.route is not None:
+        parts.append(seen.route)
+    if state.trouble:
+        parts.append(f"**Tried in vain:** {state.trouble}")
     if state.noted:
         lines = "\n".join(f"- `{note.name}`: {note.reason}" for note in state.noted)
         parts.append(f"**Messages not carried out**\n\n{lines}")

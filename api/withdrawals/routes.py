@@ -8,25 +8,23 @@ from pydantic import Field
 
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
-from api.problems import problems
+from api.problems import OrderBusy, problems
 from api.schemas import PageQuery
-from api.waiting import wait_until_recorded
+from api.waiting import until
 from api.withdrawals.bodies import AttemptView, WithdrawalOpening, WithdrawalPage, WithdrawalView
 from escrow.domain.errors import Refused
-from escrow.domain.members.states import Permission, require_may
-from escrow.domain.money.journal import Basis
 from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.functions import Function
-from escrow.domain.platforms.rules import require_function, require_limit
+from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived
+from escrow.domain.withdrawals.commands import WITHDRAW
 from escrow.domain.withdrawals.operations import withdrawal_terms
 from escrow.domain.withdrawals.states import WithdrawalStatus
-from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, get_consent, keep_refusal, raise_kept_refusal
+from escrow.ledger.consents import CONSENT_VALIDITY, Consent, NewConsent, answer_of, get_consent, keep_refusal
 from escrow.ledger.objects import BusinessObject, get_object, list_objects
 from escrow.registry.members.members import PLATFORM_ITSELF
-from escrow.registry.platforms.limits import use_of_day
-from workflows.messages import WithdrawalInput, withdrawal_workflow_id
+from workflows.messages import withdrawal_workflow_id
 
 router = APIRouter(prefix="/withdrawals", tags=["withdrawals"])
 
@@ -110,97 +108,65 @@ async def open_withdrawal(
 async def withdraw(
     services: Services, platform_no: str, body: WithdrawalOpening, *, remote_address: str
 ) -> tuple[BusinessObject, bool]:
-    """Hold the money and send it on its way; the flag says whether the number is new.
+    """Record what is asked for, have the money held and sent on its way; the flag says whether the number is new.
 
     Raises:
         AwaitsMember: the member has to authorise it first.
-        Refused: a rule says no, now or at the first time.
+        Refused: a rule says no.
         OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
     """
     current = await services.registry.platforms.configurations.current(platform_no)
-    config = current.config
-    terms = await _terms(services, platform_no, body, config)
+    require_function(current.config, Function.WITHDRAWAL)  # a page that was asked for before comes here past the router
+    terms = await _terms(services, platform_no, body, current.config)
     consent, is_new = await consent_of(
         services,
-        _consent(platform_no, body, terms, remote_address),
-        config,
+        _consent(platform_no, body, terms, remote_address, config_version=current.version),
+        current.config,
         _operation_of(body),
         carry_out={},
     )
-    if consent.outcome is not None:
-        raise_kept_refusal(consent.outcome)
-    withdrawal = None if is_new else await get_object(services.reader, platform_no, "withdrawal", body.withdrawal_no)
-    if withdrawal is None:
-        try:
-            await _require_allowed(services, platform_no, body, config)
-        except Refused as not_allowed:
-            await keep_refusal(services.reader, platform_no, consent.consent_no, not_allowed)
-            raise
-        withdrawal = await start_withdrawal(
-            services,
-            WithdrawalInput(
-                platform_no=platform_no,
-                withdrawal_no=body.withdrawal_no,
-                member_no=body.member_no or "",
-                account_id=terms["account_id"],
-                principal_fen=body.principal_fen,
-                fee_fen=terms.get("fee_fen", 0),
-                basis=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
-                routing_objective=config.routing_objective.value,
-                large_withdrawal_sms_above_fen=config.large_withdrawal_sms_threshold_fen,
-                config_version=current.version,
-            ),
-        )
-    await keep_if_refused(services, withdrawal, consent.consent_no)
+    withdrawal = await held(
+        services, consent, body.withdrawal_no, member_no=body.member_no, principal_fen=body.principal_fen
+    )
     return withdrawal, is_new
 
 
-async def start_withdrawal(services: Services, withdrawal: WithdrawalInput) -> BusinessObject:
-    """Start a withdrawal and wait until it stands in the books."""
-    await services.processes.start_withdrawal(withdrawal)
-    return await wait_until_recorded(services, withdrawal.platform_no, "withdrawal", withdrawal.withdrawal_no)
+async def held(
+    services: Services, consent: Consent, withdrawal_no: str, *, member_no: str | None, principal_fen: int
+) -> BusinessObject:
+    """The withdrawal that a recorded consent asks for, once its money is held; a process that does not run is started.
 
-
-async def keep_if_refused(services: Services, withdrawal: BusinessObject, consent_no: str) -> None:
-    """Raise what a withdrawal was refused with, if it was, and keep that as the answer of its consent.
-
-    Raises:
-        Refused: as the books have it.
-    """
-    if withdrawal.status == WithdrawalStatus.REFUSED:
-        refusal = Refused(withdrawal.body["refusal"], " ".join(withdrawal.body["route"]))
-        await keep_refusal(services.reader, withdrawal.platform_no, consent_no, refusal)
-        raise refusal
-
-
-async def _require_allowed(
-    services: Services, platform_no: str, body: WithdrawalOpening, config: PlatformConfig
-) -> None:
-    """Withdrawals are on, the member may make one, and the amount is within the platform's limits.
+    Args:
+        member_no: whose money it is, for those who look.
 
     Raises:
-        Refused: `function_off`, `identity_required`, `member_state`, `member_unknown` or `limit_exceeded`.
+        Refused: the books say no, now or at the first time.
+        OrderBusy: not within the time that a command may take.
+        TemporalUnavailable: nobody answers.
     """
-    require_function(config, Function.WITHDRAWAL)  # a page that was asked for before comes here past the router
-    if body.member_no is not None:
-        statuses = await services.registry.members.statuses(platform_no, body.member_no)
-        require_may(
-            statuses[body.member_no],
-            Permission.WITHDRAW,
-            member_no=body.member_no,
-            identity_required_for_withdrawal=config.identity_required_for_withdrawal,
+    reader, platform_no = services.reader, consent.platform_no
+
+    async def look() -> BusinessObject | Refused | None:
+        found = await get_object(reader, platform_no, "withdrawal", withdrawal_no)
+        answered = await answer_of(reader, platform_no, consent.consent_no)
+        if found is not None and answered.answer is None and answered.refusal is None:
+            return Refused("object_exists", f"{withdrawal_no} is the number of another withdrawal; use a new one.")
+        return answered.refusal or found
+
+    found = await look()
+    if found is None or (isinstance(found, BusinessObject) and not WithdrawalStatus(found.status).is_final):
+        await services.processes.start_withdrawal(
+            platform_no, withdrawal_no, member_no=member_no, principal_fen=principal_fen
         )
-    require_limit(config.limits.withdrawal_fen, body.principal_fen, name="limits.withdrawal_fen")
-    await use_of_day(
-        services.reader,
-        platform_no=platform_no,
-        member_no=body.member_no or "",
-        kind="withdrawal",
-        object_no=body.withdrawal_no,
-        amount_fen=body.principal_fen,
-        limit_fen=config.limits.withdrawals_per_day_fen,
-        name="limits.withdrawals_per_day_fen",
-    )
+        found = await until(services, look, lambda seen: seen is not None)
+    if found is None:
+        raise OrderBusy("order_busy", "It is started but not entered in the books yet; repeat the call.")
+    if isinstance(found, Refused):
+        await keep_refusal(reader, platform_no, consent.consent_no, found)
+        raise found
+    if found.status == WithdrawalStatus.REFUSED:  # as the first release entered what it refused
+        raise Refused(found.body["refusal"], " ".join(found.body["route"]))
+    return found
 
 
 async def _terms(
@@ -231,18 +197,22 @@ def _consent_no(body: WithdrawalOpening) -> str:
     return derived("", "withdrawal", body.withdrawal_no, "open")
 
 
-def _consent(platform_no: str, body: WithdrawalOpening, terms: Mapping[str, Any], remote_address: str) -> NewConsent:
-    """The member's consent to exactly this withdrawal."""
+def _consent(
+    platform_no: str, body: WithdrawalOpening, terms: Mapping[str, Any], remote_address: str, *, config_version: int
+) -> NewConsent:
+    """The member's consent to exactly this withdrawal, under the configuration that is in force."""
     return NewConsent(
         platform_no=platform_no,
         consent_no=_consent_no(body),
         object_kind="withdrawal",
         object_no=body.withdrawal_no,
-        operation="withdraw",
+        operation=WITHDRAW,
         given_by=body.member_no or PLATFORM_ITSELF,
         terms=terms,
         valid_for=CONSENT_VALIDITY,
         remote_address=remote_address,
+        asked=True,
+        config_version=config_version,
     )
 
 

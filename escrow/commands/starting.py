@@ -8,6 +8,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from escrow.ledger.consents import answer_of
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import BusinessObject, get_object
 from escrow.stack.processes import StackError
@@ -41,11 +42,17 @@ async def start_once(workflow: str, request: Mapping[str, Any], *, workflow_id: 
         raise StackError("Temporal cannot be reached; what was decided is kept. Repeat the command.") from error
 
 
-async def entered(reader: Reader, platform_no: str, kind: str, object_no: str) -> BusinessObject:
+async def entered(
+    reader: Reader, platform_no: str, kind: str, object_no: str, *, consent_no: str | None = None
+) -> BusinessObject:
     """The object, once its workflow entered it in the books.
+
+    Args:
+        consent_no: consent that it stands on, by which a refusal is known.
 
     Raises:
         StackError: no worker did so in time.
+        Refused: the books say no; the consent is void.
     """
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
@@ -53,6 +60,10 @@ async def entered(reader: Reader, platform_no: str, kind: str, object_no: str) -
                 found = await get_object(reader, platform_no, kind, object_no)
                 if found is not None:
                     return found
+                if consent_no is not None:
+                    refusal = (await answer_of(reader, platform_no, consent_no)).refusal
+                    if refusal is not None:
+                        raise refusal
                 await asyncio.sleep(_PAUSE_SECONDS)
     except TimeoutError as error:
         raise StackError("No worker takes it now; it is done as soon as one does.") from error

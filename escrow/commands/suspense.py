@@ -12,8 +12,6 @@ from escrow.domain.members.identity_numbers import mask
 from escrow.domain.money.accounts import Purpose
 from escrow.domain.money.amounts import format_fen, yuan
 from escrow.ledger.balances import AccountBalance, list_accounts
-from escrow.ledger.consents import Consent
-from escrow.registry.transfers.suspense_payouts import Proposal
 
 app = typer.Typer(help="Assign money in suspense, or pay it out by two operators.")
 
@@ -123,32 +121,11 @@ async def _confirm(platform_no: str, return_no: str, operator_key: str) -> None:
         proposal, consent = await books.registry.suspense_payouts.confirm(
             platform_no, return_no, operator_no=operator_no
         )
-        await _send(books, proposal, consent)
-        withdrawal = await entered(books.reader, platform_no, "withdrawal", return_no)
-    reason = f": {' '.join(withdrawal.body['route'])}" if withdrawal.status == "refused" else ""
-    out.print(f"{proposal.proposed_by} and {proposal.decided_by} decided {return_no}: {withdrawal.status}{reason}")
-    if withdrawal.status == "refused":
-        raise Refused(withdrawal.body["refusal"], "The money stays in suspense; propose anew under another number.")
-
-
-async def _send(books: Books, proposal: Proposal, consent: Consent) -> None:
-    """Start the withdrawal; one that runs or ran under this number is left as it is."""
-    platform_no = proposal.platform_no
-    current = await books.registry.platforms.configurations.current(platform_no)
-    request = {
-        "platform_no": platform_no,
-        "withdrawal_no": proposal.return_no,
-        "member_no": "",
-        "principal_fen": proposal.amount_fen,
-        "basis": {"kind": "consent", "reference": consent.consent_no, "operation_hash": consent.operation_hash},
-        "routing_objective": current.config.routing_objective.value,
-        "large_withdrawal_sms_above_fen": current.config.large_withdrawal_sms_threshold_fen,
-        "config_version": current.version,
-        "credit_no": proposal.credit_no,
-    }
-    await start_once(
-        "Withdrawal",
-        request,
-        workflow_id=f"withdrawal/{platform_no}/{proposal.return_no}",
-        summary=f"{format_fen(proposal.amount_fen)} yuan of suspense, by two operators",
-    )
+        await start_once(
+            "Withdrawal",
+            {"platform_no": platform_no, "withdrawal_no": return_no},
+            workflow_id=f"withdrawal/{platform_no}/{return_no}",
+            summary=f"{format_fen(proposal.amount_fen)} yuan of suspense, by two operators",
+        )
+        withdrawal = await entered(books.reader, platform_no, "withdrawal", return_no, consent_no=consent.consent_no)
+    out.print(f"{proposal.proposed_by} and {proposal.decided_by} decided {return_no}: {withdrawal.status}")

@@ -32,6 +32,11 @@ class Fact(StrEnum):
     - `config`: the configuration in force when the command's number was first taken, or when the object was opened.
     - `asked`: commands to this object that are recorded and not answered yet.
     - `unsettled`: whether money that waits for the end of this day came otherwise than through the bank.
+    - `accounts`: bank accounts bound to the payer, or to the platform itself.
+    - `own`: what the platform has of its own and owes for bank charges.
+    - `credit`: the money in suspense that is to go back.
+    - `in_transit`: what is held on its way to the bank.
+    - `bank_line`: the line of the custody account that the command stands on.
     """
 
     BALANCES = "balances"
@@ -39,6 +44,11 @@ class Fact(StrEnum):
     CONFIG = "config"
     ASKED = "asked"
     UNSETTLED = "unsettled"
+    ACCOUNTS = "accounts"
+    OWN = "own"
+    CREDIT = "credit"
+    IN_TRANSIT = "in_transit"
+    BANK_LINE = "bank_line"
 
 
 class NotDue(EscrowError):
@@ -86,6 +96,51 @@ class Spendable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BoundAccount:
+    """A bank account as far as a decision sees it, with the version of its object."""
+
+    account_id: str
+    is_default: bool
+    is_verified: bool
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformsOwn:
+    """What the platform has of its own and in fees, and what it owes for bank charges, in fen."""
+
+    own_fen: int
+    fees_fen: int
+    charges_fen: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuspendedCredit:
+    """Money in suspense.
+
+    Args:
+        balance_fen: what is left of it, in fen.
+        line_kind: of the bank's line that brought it; None for what a channel collected.
+        collected_on: day, in Shanghai, on which a channel's payment was booked; None for what the bank brought.
+    """
+
+    balance_fen: int
+    line_kind: str | None
+    collected_on: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankLineFact:
+    """A line of the custody account; debits are negative, in fen. `request_no` is as the bank knows it."""
+
+    kind: str
+    amount_fen: int
+    request_no: str
+    booked_at: datetime
+    value_date: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a decision may know; what its command did not declare is absent, and using it is a defect.
 
@@ -102,6 +157,11 @@ class Facts:
     members: Mapping[str, MemberFact] = field(default_factory=dict)
     asked: tuple[GivenConsent, ...] = ()
     came_otherwise: bool | None = None
+    accounts: tuple[BoundAccount, ...] = ()
+    own: PlatformsOwn | None = None
+    credit: SuspendedCredit | None = None
+    in_transit_fen: int | None = None
+    bank_line: BankLineFact | None = None
 
     def required_consent(self, consent_no: str) -> GivenConsent:
         """The consent on which a party's command stands.

@@ -192,6 +192,20 @@ async def get_consent(reader: Reader, platform_no: str, consent_no: str) -> Cons
         return None if row is None else await _with_use(session, row)
 
 
+async def asked_for(reader: Reader, platform_no: str, object_kind: str, object_no: str) -> Consent | None:
+    """The consent by which an object is asked for: the one that waits to be taken up, else the newest."""
+    row = await reader.row(
+        "SELECT c.*, u.request_no AS used_by FROM consent c LEFT JOIN basis_use u ON u.platform_no = c.platform_no"
+        " AND u.kind = 'consent' AND u.reference = c.consent_no"
+        " WHERE c.platform_no = $1 AND c.object_kind = $2 AND c.object_no = $3"
+        " ORDER BY c.asked DESC, c.recorded_at DESC, c.consent_no LIMIT 1",
+        platform_no,
+        object_kind,
+        object_no,
+    )
+    return None if row is None else Consent(**{name: row[name] for name in (*_STORED_FIELDS, "used_by")})
+
+
 async def void_consent(
     reader: Reader, platform_no: str, consent_no: str, *, outcome: Mapping[str, Any] | None = None
 ) -> bool:

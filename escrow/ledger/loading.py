@@ -12,7 +12,19 @@ from typing import Any
 
 import asyncpg
 
-from escrow.domain.decisions import Command, Fact, Facts, GivenConsent, MemberFact, Spendable, Stored
+from escrow.domain.decisions import (
+    BankLineFact,
+    BoundAccount,
+    Command,
+    Fact,
+    Facts,
+    GivenConsent,
+    MemberFact,
+    PlatformsOwn,
+    Spendable,
+    Stored,
+    SuspendedCredit,
+)
 from escrow.domain.errors import Refused
 from escrow.domain.money.accounts import Purpose
 from escrow.domain.platforms.config import PlatformConfig
@@ -34,7 +46,8 @@ _PARTIES: Mapping[str, tuple[str, str]] = {
 #: Which version of the configuration is in force for it.
 _CONFIG_VERSION: Mapping[str, str] = {
     "order": "coalesce((o.body #>> '{contract,config_version}')::int, c.config_version)",
-    "withdrawal": "coalesce((o.body ->> 'config_version')::int, c.config_version)",
+    "withdrawal": "coalesce((o.body ->> 'config_version')::int, c.config_version,"
+    " (SELECT max(f.version) FROM platform_config f WHERE f.platform_no = $1))",
 }
 
 
@@ -130,6 +143,29 @@ _FACTS: Mapping[Fact, str] = {
         JOIN entry_line line ON line.account_id = a.id JOIN entry ON entry.id = line.entry_id
         WHERE a.platform_no = $1 AND a.member_no = {payer} AND a.purpose = 'pending' AND a.ref = d.day::text
             AND line.amount_fen > 0 AND entry.recipe NOT IN ('top_up_credited', 'order_refunded'))""",
+    Fact.ACCOUNTS: """(SELECT jsonb_agg(jsonb_build_array(b.account_id, b.is_default, b.verification <> 'none',
+            v.sequence_no))
+        FROM bank_account b JOIN business_object v
+            ON v.platform_no = b.platform_no AND v.kind = 'bank_account' AND v.object_no = b.account_id
+        WHERE b.platform_no = $1 AND b.member_no = coalesce({payer}, '') AND b.unbound_at IS NULL)""",
+    Fact.OWN: """(SELECT jsonb_object_agg(a.purpose, a.balance_fen) FROM account a
+        WHERE a.platform_no = $1 AND a.member_no = '' AND a.ref = ''
+            AND a.purpose IN ('own', 'fees', 'bank_charges'))""",
+    Fact.CREDIT: """(SELECT jsonb_build_object(
+            'balance_fen', coalesce((SELECT a.balance_fen FROM account a WHERE a.platform_no = $1 AND a.member_no = ''
+                AND a.purpose = 'suspense' AND a.ref = s.credit_no), 0),
+            'line_kind', (SELECT l.kind FROM bank_line l WHERE l.platform_no = $1 AND l.bank_serial_no = s.credit_no),
+            'collected_on', (SELECT (e.recorded_at AT TIME ZONE 'Asia/Shanghai')::date
+                FROM event e JOIN request q ON q.platform_no = e.platform_no AND q.request_no = e.request_no
+                WHERE e.platform_no = $1 AND e.kind = 'bank_credit' AND e.object_no = s.credit_no
+                    AND e.request_no = ':channel-payment:' || s.credit_no AND q.entry_id IS NOT NULL))
+        FROM (SELECT coalesce(nullif(o.body ->> 'credit_no', ''), c.terms ->> 'credit_no') AS credit_no) s
+        WHERE s.credit_no IS NOT NULL)""",
+    Fact.IN_TRANSIT: """(SELECT a.balance_fen FROM account a WHERE a.platform_no = $1
+        AND a.member_no = o.body ->> 'member_no' AND a.purpose = 'payout' AND a.ref = $3)""",
+    Fact.BANK_LINE: """(SELECT jsonb_build_object('kind', l.kind, 'amount_fen', l.amount_fen,
+            'request_no', l.request_no, 'booked_at', l.booked_at, 'value_date', l.value_date)
+        FROM bank_line l WHERE l.platform_no = $1 AND $6 = 'bank_line' AND l.bank_serial_no = $7)""",
 }
 #: Parameters: platform, kind, number; then consent, number of our own, and kind and reference of a basis, or null.
 _STATEMENT = """
@@ -182,6 +218,16 @@ def _facts(row: asyncpg.Record, needs: frozenset[Fact]) -> Facts:
         },
         asked=tuple(_asked(item) for item in (row[Fact.ASKED.value] if Fact.ASKED in needs else None) or ()),
         came_otherwise=row[Fact.UNSETTLED.value] if Fact.UNSETTLED in needs else None,
+        accounts=tuple(
+            BoundAccount(account_id=account_id, is_default=is_default, is_verified=is_verified, version=version)
+            for account_id, is_default, is_verified, version in (
+                (row[Fact.ACCOUNTS.value] if Fact.ACCOUNTS in needs else None) or ()
+            )
+        ),
+        own=_own(row[Fact.OWN.value] or {}) if Fact.OWN in needs else None,
+        credit=_credit(row[Fact.CREDIT.value]) if Fact.CREDIT in needs else None,
+        in_transit_fen=(row[Fact.IN_TRANSIT.value] or 0) if Fact.IN_TRANSIT in needs else None,
+        bank_line=_bank_line(row[Fact.BANK_LINE.value]) if Fact.BANK_LINE in needs else None,
     )
 
 
@@ -194,4 +240,35 @@ def _spendable(rows: Any) -> Spendable:
     return Spendable(
         withdrawable_fen=sum(fen for purpose, _, fen in rows if purpose == Purpose.WITHDRAWABLE),
         pending_fen_by_day={date.fromisoformat(ref): fen for purpose, ref, fen in rows if purpose == Purpose.PENDING},
+    )
+
+
+def _own(balances: Mapping[str, int]) -> PlatformsOwn:
+    return PlatformsOwn(
+        own_fen=balances.get(Purpose.OWN, 0),
+        fees_fen=balances.get(Purpose.FEES, 0),
+        charges_fen=max(-balances.get(Purpose.BANK_CHARGES, 0), 0),
+    )
+
+
+def _credit(said: Mapping[str, Any] | None) -> SuspendedCredit | None:
+    if said is None:
+        return None
+    day = said["collected_on"]
+    return SuspendedCredit(
+        balance_fen=said["balance_fen"],
+        line_kind=said["line_kind"],
+        collected_on=None if day is None else date.fromisoformat(day),
+    )
+
+
+def _bank_line(said: Mapping[str, Any] | None) -> BankLineFact | None:
+    if said is None:
+        return None
+    return BankLineFact(
+        **{
+            **said,
+            "booked_at": datetime.fromisoformat(said["booked_at"]),
+            "value_date": date.fromisoformat(said["value_date"]),
+        }
     )

@@ -20,6 +20,7 @@ SEARCH_ATTRIBUTES: Mapping[str, str] = {
     "Stage": "Keyword",
     "Owner": "Keyword",
     "Contractor": "Keyword",
+    "Member": "Keyword",
     "AmountFen": "Int",
     "NeedsAttention": "Bool",
 }

@@ -24,7 +24,7 @@ from tests.faults.cast import SURVEY, Cast
 from tests.faults.gates import KeptStatement
 from tests.faults.house import House
 from tests.waiting import until, within_reason
-from workflows.messages import WithdrawalState, bank_watch_workflow_id, order_workflow_id, withdrawal_workflow_id
+from workflows.messages import WithdrawalProcessState, bank_watch_workflow_id, order_workflow_id, withdrawal_workflow_id
 
 SMALL_FEN, LARGE_FEN = 10_000, 5_000_001
 #: The bank accepts a payout of this amount, and fails it later; no other rail reaches the owner's card.
@@ -249,9 +249,9 @@ class Round:
     def _surveys(self) -> int:
         return sum(self.cast.calls[SURVEY](call) for call in self.house.bank_gate.passed)
 
-    async def _withdrawal(self, number: str) -> WithdrawalState:
+    async def _withdrawal(self, number: str) -> WithdrawalProcessState:
         handle = self.temporal.get_workflow_handle(withdrawal_workflow_id(self.cast.trade.number, number))
-        state: WithdrawalState = await handle.query("state", result_type=WithdrawalState)
+        state: WithdrawalProcessState = await handle.query("state", result_type=WithdrawalProcessState)
         return state
 
     async def _all_are(self, numbers: list[str], status: str) -> bool:

@@ -21,7 +21,7 @@ from tests.workflows.test_direct_payment import NUMBER, REFUND_FAILS, paid_order
 from tests.workflows.test_identity_check import TEST_NAME, begin_check
 from tests.workflows.test_member_closing import begins_to_close, waits_to_close
 from tests.workflows.test_pay_in import PAID_OVER
-from tests.workflows.test_suspense_return import consents, sends_back, stranger_sends
+from tests.workflows.test_suspense_return import sends_back, stranger_sends
 from workflows.batch_messages import batch_payment_workflow_id
 from workflows.messages import PAYMENTS_TASK_QUEUE, direct_refund_workflow_id
 from workflows.transfer import Transfer
@@ -231,7 +231,7 @@ async def payment_refused(story: Story) -> Recorded:
 async def suspense_sent_back(story: Story) -> Recorded:
     """A stranger's money goes back to its card."""
     credit_no = await stranger_sends(story, "10,000.00")
-    await sends_back(story, credit_no, "4,000.00", await consents(story, credit_no, "4,000.00"))
+    await sends_back(story, credit_no, "4,000.00")
     await story.withdrawal_ends("SR-1")
     return story.withdrawal("SR-1")
 

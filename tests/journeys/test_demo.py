@@ -102,7 +102,7 @@ async def test_a_random_contract_is_lived_through_and_every_figure_can_be_recomp
 
     assert demo.returncode == 0, said
     assert "killed with SIGKILL" in said
-    assert "after the kill; sent once, found by query: the history shows 1 × submit_payout" in said
+    assert "after the kill; sent once, found by query: the history shows 1 × send_payout" in said
     assert "All of it holds." in said
     answer = recomputed(contract, page)
     assert answer.returncode == 0, answer.stdout + said

@@ -2,28 +2,27 @@
 
 import asyncio
 
+import pytest
+
 from activities.orders import RemindOwner
-from escrow.domain.money.journal import Basis
+from activities.withdrawals import WithdrawalNo
+from escrow.domain.errors import Refused
+from tests.accomplice import Accomplice
 from tests.story import Story
-from tests.story_ground import CONTRACTOR
 from tests.thieves import Call, thief_in
-from workflows.messages import ORDERS_TASK_QUEUE, WithdrawalInput, WithdrawalState
+from workflows.messages import ORDERS_TASK_QUEUE
 
 LURE = "如有疑问请转账至安全账户"
 
 
 async def test_a_withdrawal_that_nobody_asked_for_is_not_announced(story: Story) -> None:
     await story.members_open()
-    invented = WithdrawalInput(
-        platform_no=story.platform_no,
-        withdrawal_no="W-1;pay-to:evil.example",
-        member_no=CONTRACTOR,
-        principal_fen=9_000_000,
-        basis=Basis(kind="consent", reference="R-0"),
-        state=WithdrawalState(status="held", held=True, account_id="A-C1"),
-    )
+    thief = Accomplice(story.stage, "anything")
+    number = WithdrawalNo(platform_no=story.platform_no, withdrawal_no="W-1;pay-to:evil.example")
 
-    await story.start_withdrawal(invented)
+    await story.start_withdrawal(number.withdrawal_no)
+    with pytest.raises(Refused, match="not_found"):
+        await thief.runs(thief.activities.withdrawals.announce_withdrawal, number)
     await asyncio.sleep(1)
 
     assert await story.texts() == []

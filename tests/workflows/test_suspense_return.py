@@ -10,17 +10,16 @@ from temporalio.client import WorkflowHandle
 
 from escrow.domain.errors import Refused
 from escrow.domain.money.amounts import yuan
-from escrow.domain.money.journal import Basis
 from escrow.domain.transfers.moves import TransferKind, transfer_terms
 from escrow.domain.transfers.suspense_returns import RETURN_SUSPENSE, suspense_return_terms
 from escrow.ledger.bank_lines import BankLines
-from escrow.ledger.consents import Consent, NewConsent, record_consent
+from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.personal_data import PersonalDataBox
 from tests.stage import DATA_KEY, INDEX_KEY, TUESDAY_MORNING
 from tests.story import Story
-from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER, REQUESTS
+from tests.story_ground import CONTRACTORS_ACCOUNT, OWNER, REQUESTS
 from tests.workflows.conftest import StoryAt
-from workflows.messages import PAYMENTS_TASK_QUEUE, WithdrawalInput
+from workflows.messages import PAYMENTS_TASK_QUEUE
 from workflows.transfer import Transfer
 from workflows.transfer_messages import TransferInput, transfer_workflow_id
 
@@ -37,7 +36,7 @@ async def stranger_sends(story: Story, amount: str, account_no: str = STRANGERS_
 
 async def consents(
     story: Story, credit_no: str, amount: str, *, return_no: str = "SR-1", by: str = "platform", **changes: Any
-) -> Basis:
+) -> None:
     """Somebody's consent to a return, recorded."""
     terms = suspense_return_terms(credit_no=credit_no, principal_fen=yuan(amount), cnaps_code="")
     consent = NewConsent(
@@ -49,26 +48,17 @@ async def consents(
         given_by=by,
         terms={**terms, **changes},
         valid_for=timedelta(days=1),
+        asked=True,
     )
     await record_consent(story.stage.reader, consent)
-    return Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash)
 
 
 async def sends_back(
-    story: Story, credit_no: str, amount: str, basis: Basis, *, return_no: str = "SR-1", **more: Any
+    story: Story, credit_no: str, amount: str, *, return_no: str = "SR-1", **changes: Any
 ) -> WorkflowHandle[Any, Any]:
-    """Start the return of money in suspense."""
-    return await story.start_withdrawal(
-        WithdrawalInput(
-            platform_no=story.platform_no,
-            withdrawal_no=return_no,
-            member_no="",
-            principal_fen=yuan(amount),
-            basis=basis,
-            credit_no=credit_no,
-            **more,
-        )
-    )
+    """Somebody consents to the return of money in suspense, and it is started."""
+    await consents(story, credit_no, amount, return_no=return_no, **changes)
+    return await story.start_withdrawal(return_no)
 
 
 async def paid_to(story: Story, bank_serial_no: str) -> str:
@@ -79,12 +69,12 @@ async def paid_to(story: Story, bank_serial_no: str) -> str:
 
 async def test_a_part_goes_back_to_the_card_it_came_from(story: Story) -> None:
     credit_no = await stranger_sends(story, "10,000.00")
-    await sends_back(story, credit_no, "4,000.00", await consents(story, credit_no, "4,000.00"))
+    await sends_back(story, credit_no, "4,000.00")
 
     outcome = await story.withdrawal_ends("SR-1")
 
     assert outcome.status == "paid"
-    assert await paid_to(story, outcome.bank_serial_no) == STRANGERS_CARD
+    assert await paid_to(story, str(outcome.bank_serial_no)) == STRANGERS_CARD
     assert (await story.balances())[f"suspense:{credit_no}"] == "6,000.00"
     await story.bank_lines_are_booked()
     await story.books_are_equal()
@@ -92,13 +82,12 @@ async def test_a_part_goes_back_to_the_card_it_came_from(story: Story) -> None:
 
 async def test_a_corporate_account_is_reached_when_its_branch_is_told(story: Story) -> None:
     credit_no = await stranger_sends(story, "10,000.00", STRANGERS_ACCOUNT)
-    basis = await consents(story, credit_no, "10,000.00", cnaps_code=CNAPS)
-    await sends_back(story, credit_no, "10,000.00", basis)
+    await sends_back(story, credit_no, "10,000.00", cnaps_code=CNAPS)
 
     outcome = await story.withdrawal_ends("SR-1")
 
     assert outcome.status == "paid"
-    assert await paid_to(story, outcome.bank_serial_no) == STRANGERS_ACCOUNT
+    assert await paid_to(story, str(outcome.bank_serial_no)) == STRANGERS_ACCOUNT
 
 
 @pytest.mark.parametrize(
@@ -108,7 +97,7 @@ async def test_a_corporate_account_is_reached_when_its_branch_is_told(story: Sto
 )
 async def test_what_cannot_go_back_waits_in_suspense_again(story: Story, amount: str, account_no: str) -> None:
     credit_no = await stranger_sends(story, amount, account_no)
-    await sends_back(story, credit_no, amount, await consents(story, credit_no, amount))
+    await sends_back(story, credit_no, amount)
 
     outcome = await story.withdrawal_ends("SR-1")
 
@@ -118,7 +107,7 @@ async def test_what_cannot_go_back_waits_in_suspense_again(story: Story, amount:
 
 async def test_an_unknown_return_is_asked_about_and_arrives_once(story: Story) -> None:
     credit_no = await stranger_sends(story, "1,900.01")
-    await sends_back(story, credit_no, "1,900.01", await consents(story, credit_no, "1,900.01"))
+    await sends_back(story, credit_no, "1,900.01")
 
     outcome = await story.withdrawal_ends("SR-1")
 
@@ -131,13 +120,9 @@ async def test_assignments_and_returns_at_once_never_use_the_same_money_twice(st
     await story.members_open()
     credit_no = await stranger_sends(story, "10,000.00")
     returns = [f"SR-{number}" for number in range(3)]
-    bases = [await consents(story, credit_no, "4,000.00", return_no=number) for number in returns]
     assignments = [await assignment(story, credit_no, f"AS-{number}") for number in range(3)]
     await asyncio.gather(
-        *(
-            sends_back(story, credit_no, "4,000.00", basis, return_no=no)
-            for basis, no in zip(bases, returns, strict=True)
-        ),
+        *(sends_back(story, credit_no, "4,000.00", return_no=number) for number in returns),
         *(start_assignment(story, transfer) for transfer in assignments),
     )
     ended = [(await story.withdrawal_ends(number)).status for number in returns]
@@ -146,38 +131,37 @@ async def test_assignments_and_returns_at_once_never_use_the_same_money_twice(st
     assert (await story.balances())[f"suspense:{credit_no}"] == "2,000.00"
 
 
-async def test_nothing_goes_back_without_a_consent_to_exactly_that(story: Story) -> None:
+async def test_what_goes_back_is_what_was_consented_to_and_nothing_without_that(story: Story) -> None:
     credit_no, other_no = await stranger_sends(story, "10,000.00"), await stranger_sends(story, "500.00")
-    wrong = {
-        "SR-1": Basis(kind="consent", reference="R-none", operation_hash="0" * 64),
-        "SR-2": await consents(story, other_no, "10,000.00", return_no="SR-2"),
-        "SR-3": await consents(story, credit_no, "9,999.00", return_no="SR-3"),
-        "SR-4": await consents(story, credit_no, "10,000.00", return_no="SR-1"),
-        "SR-5": await story.consents_to_withdraw("10,000.00", withdrawal_no="SR-5", member_no=""),
-    }
-    for return_no, basis in wrong.items():
-        await sends_back(story, credit_no, "10,000.00", basis, return_no=return_no)
+    await consents(story, other_no, "10,000.00", return_no="SR-2")
+    await consents(story, "none", "10,000.00", return_no="SR-3")
+    await story.consents_to_withdraw("10,000.00", withdrawal_no="SR-4", member_no="")
+    for return_no in ("SR-1", "SR-2", "SR-3", "SR-4"):
+        await story.start_withdrawal(return_no)
         assert (await story.withdrawal_ends(return_no)).status == "refused", return_no
     assert await story.payouts_at_bank() == []
     assert await story.balances() == {f"suspense:{credit_no}": "10,000.00", f"suspense:{other_no}": "500.00"}
 
 
+async def test_a_platform_does_not_send_back_where_only_operators_may(story: Story) -> None:
+    await story.platform_has(suspense_returned_by_platform=False)
+    credit_no = await stranger_sends(story, "10,000.00")
+
+    await sends_back(story, credit_no, "10,000.00")
+
+    assert (await story.withdrawal_ends("SR-1")).status == "refused"
+    assert await story.refusal_of_withdrawal("SR-1") == "two_operators_required"
+
+
 async def test_a_consent_to_a_return_pays_nobody_else(story: Story) -> None:
     await story.payee_has("20,000.00")
     credit_no = await stranger_sends(story, "10,000.00")
-    for number, member_no in (("W-1", CONTRACTOR), ("W-2", "")):
-        basis = await consents(story, credit_no, "10,000.00", return_no=number)
-        await story.start_withdrawal(
-            WithdrawalInput(
-                platform_no=story.platform_no,
-                withdrawal_no=number,
-                member_no=member_no,
-                principal_fen=yuan("10,000.00"),
-                basis=basis,
-            )
-        )
-        assert (await story.withdrawal_ends(number)).status == "refused"
-    assert await story.payouts_at_bank() == []
+
+    await sends_back(story, credit_no, "10,000.00", return_no="W-1")
+
+    outcome = await story.withdrawal_ends("W-1")
+    assert await paid_to(story, str(outcome.bank_serial_no)) == STRANGERS_CARD
+    assert (await story.balances())["C-1/withdrawable"] == "20,000.00"
 
 
 async def returned_remittance(story: Story) -> str:
@@ -213,11 +197,11 @@ async def two_operators_pay_out(story: Story) -> None:
     with pytest.raises(Refused, match="request_no_reused"):
         await payouts.confirm(story.platform_no, "SR-1", operator_no="wang")
 
-    await sends_back(story, credit_no, "1,900.00", basis_of(consent))
+    await story.start_withdrawal("SR-1")
     outcome = await story.withdrawal_ends("SR-1")
 
     assert outcome.status == "paid"
-    assert await paid_to(story, outcome.bank_serial_no) == STRANGERS_CARD
+    assert await paid_to(story, str(outcome.bank_serial_no)) == STRANGERS_CARD
     assert (await story.balances())[f"suspense:{credit_no}"] == "0.05"
     line = await payouts.source(story.platform_no, credit_no)
     assert (line.kind, line.counterparty_name) == ("return", CONTRACTORS_ACCOUNT.account_name)
@@ -247,11 +231,6 @@ async def test_the_database_itself_takes_no_decision_of_who_proposed(story: Stor
             await connection.execute("UPDATE suspense_payout SET decided_by = 'zhang', decided_at = now()")
     finally:
         await connection.close()
-
-
-def basis_of(consent: Consent) -> Basis:
-    """What a posting quotes of a consent."""
-    return Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash)
 
 
 async def assignment(story: Story, credit_no: str, number: str) -> TransferInput:

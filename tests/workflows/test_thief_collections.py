@@ -4,13 +4,10 @@ The thief has a worker too, and so can have any activity run with any request un
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from temporalio.testing import ActivityEnvironment
 
 from activities.pay_ins import BookPayment, CollectionRef
 from activities.returns import BookReturn, ReturnPayment
@@ -22,12 +19,11 @@ from escrow.domain.money.journal import Basis, DeadlineChange
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.order import Order
 from escrow.ledger.books import known
-from tests.stage import Stage, settings_for
+from tests.accomplice import Accomplice
 from tests.story import Story
 from tests.story_collections import QR, Cashier
 from tests.story_ground import CONTRACTOR, OWNER, details_of
 from tests.workflows.test_direct_payment import NUMBER, paid_order
-from worker import Activities
 from workflows.direct_refund import DirectRefundProcess
 from workflows.member_closing import MemberClosing
 from workflows.messages import (
@@ -39,21 +35,6 @@ from workflows.pay_in_messages import ORDER_HAS_ANSWERED, OrderAnswer, pay_in_wo
 
 NOTHING = (Basis(kind="none"),)
 PAID_TWICE = "900.15"
-
-
-class Accomplice:
-    """A worker of the thief's: runs activities of ours with requests of its own."""
-
-    def __init__(self, stage: Stage, workflow_id: str) -> None:
-        self.activities = Activities(
-            settings_for(stage.database, stage.sandbox), stage.writer, stage.reader, stage.sandbox.bank
-        )
-        self.environment = ActivityEnvironment()
-        self.environment.info = replace(self.environment.info, workflow_id=workflow_id)
-
-    async def runs(self, activity: Callable[..., Awaitable[Any]], *requests: Any) -> Any:
-        """Have one activity run."""
-        return await self.environment.run(activity, *requests)
 
 
 def collection(story: Story, number: str = "T-1") -> CollectionRef:

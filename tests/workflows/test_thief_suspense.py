@@ -7,13 +7,14 @@ import pytest
 
 from escrow.domain.errors import Refused
 from escrow.domain.transfers.moves import TransferKind
+from tests.accomplice import Accomplice
 from tests.story import Story
 from tests.story_collections import Cashier
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER, OWNERS_CARD
 from tests.workflows.conftest import StoryUnder
 from tests.workflows.test_direct_payment import NUMBER, paid_order
-from tests.workflows.test_suspense_return import STRANGERS_CARD, basis_of, consents, sends_back, stranger_sends
-from tests.workflows.test_thief_collections import Accomplice, step_of
+from tests.workflows.test_suspense_return import STRANGERS_CARD, sends_back, stranger_sends
+from tests.workflows.test_thief_collections import step_of
 from tests.workflows.test_unsettled_money import story_of
 from tests.workflows.test_whole_day import transferred
 
@@ -128,8 +129,8 @@ async def _decided_and_sent(story: Story, return_no: str, asked: dict[str, Any])
     """Two operators name a card of the member's; how its payout ends."""
     payouts = story.stage.registry.suspense_payouts
     await payouts.propose(story.platform_no, return_no, **asked, account_no=STRANGERS_CARD)
-    _, consent = await payouts.confirm(story.platform_no, return_no, operator_no="li")
-    await sends_back(story, asked["credit_no"], "900.00", basis_of(consent), return_no=return_no)
+    await payouts.confirm(story.platform_no, return_no, operator_no="li")
+    await story.start_withdrawal(return_no)
     return str((await story.withdrawal_ends(return_no)).status)
 
 
@@ -157,5 +158,5 @@ async def test_where_the_books_know_nobody_two_operators_name_the_holder_too(sto
 async def test_a_platforms_key_sends_back_only_what_it_may(story_under: StoryUnder, may: bool) -> None:
     async with story_of(story_under, suspense_returned_by_platform=may) as story:
         number = await stranger_sends(story, "500.00")
-        await sends_back(story, number, "400.00", await consents(story, number, "400.00"))
+        await sends_back(story, number, "400.00")
         assert (await story.withdrawal_ends("SR-1")).status == ("paid" if may else "refused")

@@ -12,12 +12,12 @@ from activities.member_closing import ClosingRef
 from activities.orders import RemindOwner
 from escrow.domain.errors import Refused
 from escrow.domain.orders.commands import DeadlinePassed
+from tests.accomplice import Accomplice
 from tests.story import Story
 from tests.story_ground import OWNER
 from tests.thieves import Call, Thief, differences, everything, take, taking, thief_in
 from tests.workflows.test_direct_debit import debtors
 from tests.workflows.test_member_closing import begins_to_close
-from tests.workflows.test_thief_collections import Accomplice
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from escrow.domain.money.journal import Basis
 from escrow.domain.transfers.moves import TransferKind, transfer_terms
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.registry.members.members import MemberKind
+from tests.accomplice import Accomplice
 from tests.stage import TUESDAY_MORNING
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, OWNER, OWNERS_CARD
 from tests.workflows.conftest import StoryAt
 from tests.workflows.test_suspense_return import returned_remittance
-from tests.workflows.test_thief_collections import Accomplice
 from workflows.transfer_messages import transfer_workflow_id
 
 

@@ -106,12 +106,12 @@ async def worker_killed_while_paying(stage: Stage, withdrawal_no: str) -> None:
     seconds = asyncio.get_running_loop().time() - killed_at
     at_bank = await _at_bank(stage, request_no)
     calls = await _activities(stage, withdrawal["workflow_id"])
-    if at_bank != 1 or calls["submit_payout"] != 1 or calls["query_payout"] < 1 or len(withdrawal["attempts"]) != 1:
+    if at_bank != 1 or calls["send_payout"] != 1 or calls["ask_about_payout"] < 1 or len(withdrawal["attempts"]) != 1:
         raise Refused("demo_failed", f"{withdrawal_no}: {at_bank} payouts at the bank, calls {dict(calls)}")
     stage.narrator.line(
         f"paid {seconds:.1f} s after the kill; sent once, found by query: "
-        f"the history shows {calls['submit_payout']} × submit_payout and "
-        f"{calls['query_payout']} × query_payout, the bank has {at_bank} payout under this number"
+        f"the history shows {calls['send_payout']} × send_payout and "
+        f"{calls['ask_about_payout']} × ask_about_payout, the bank has {at_bank} payout under this number"
     )
 
 

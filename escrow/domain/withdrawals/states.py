@@ -50,7 +50,6 @@ class WithdrawalEvent(StrEnum):
     RAIL_FAILED = "rail_failed"
     RETURNED_TO_MEMBER = "returned_to_member"
     OPERATOR_NEEDED = "operator_needed"
-    OPERATOR_ASKS_BANK_AGAIN = "operator_asks_bank_again"
 
 
 _S, _E = WithdrawalStatus, WithdrawalEvent
@@ -82,7 +81,6 @@ TRANSITIONS: Mapping[tuple[WithdrawalStatus, WithdrawalEvent], WithdrawalStatus]
         (_S.UNKNOWN, _E.OPERATOR_NEEDED): _S.NEEDS_ATTENTION,
         (_S.NEEDS_ATTENTION, _E.BANK_PAID): _S.PAID,
         (_S.NEEDS_ATTENTION, _E.RAIL_FAILED): _S.HELD,
-        (_S.NEEDS_ATTENTION, _E.OPERATOR_ASKS_BANK_AGAIN): _S.UNKNOWN,
     }
 )
 

@@ -239,6 +239,7 @@ def _consent(row: SuspensePayoutRow) -> NewConsent:
         ),
         valid_for=_CONSENT_VALIDITY,
         method="two_operators",
+        asked=True,
     )
 
 
