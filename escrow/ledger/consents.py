@@ -207,12 +207,18 @@ async def asked_for(reader: Reader, platform_no: str, object_kind: str, object_n
 
 
 async def void_consent(
-    reader: Reader, platform_no: str, consent_no: str, *, outcome: Mapping[str, Any] | None = None
+    reader: Reader,
+    platform_no: str,
+    consent_no: str,
+    *,
+    outcome: Mapping[str, Any] | None = None,
+    recorded_at: datetime | None = None,
 ) -> bool:
     """Void a consent, so that nothing can stand on it any more; False when it was used already and stays as it is.
 
     Args:
         outcome: what to answer when the same request comes again.
+        recorded_at: of the consent that is meant, timezone-aware; one that was given anew since then stays too.
 
     Raises:
         Refused: `not_found`.
@@ -229,6 +235,8 @@ async def void_consent(
             raise Refused("not_found", f"There is no consent {consent_no}.")
         # A statement of its own, after the lock: it sees the use by a posting that held the row until now.
         if await session.get(BasisUse, (platform_no, "consent", consent_no)) is not None:
+            return False
+        if recorded_at is not None and row.recorded_at != recorded_at:
             return False
         if row.voided_at is None:
             row.voided_at = await books_now_within(session, platform_no)
@@ -278,7 +286,9 @@ async def answer_of(reader: Reader, platform_no: str, consent_no: str, *, own_no
     row = await reader.row(
         "SELECT c.voided_at, c.outcome, r.request_no, r.answer FROM consent c"
         " LEFT JOIN basis_use u ON u.platform_no = c.platform_no AND u.kind = 'consent' AND u.reference = c.consent_no"
-        " LEFT JOIN request r ON r.platform_no = c.platform_no AND r.request_no = coalesce(u.request_no, $3)"
+        " LEFT JOIN request own ON own.platform_no = c.platform_no AND own.request_no = $3"
+        " LEFT JOIN request r ON r.platform_no = c.platform_no"
+        " AND r.request_no = coalesce(own.request_no, u.request_no)"
         " WHERE c.platform_no = $1 AND c.consent_no = $2",
         platform_no,
         consent_no,
