@@ -174,6 +174,7 @@ class Books:
             LedgerBusy: others change the same object too fast; nothing was done, repeat.
             LedgerUnavailable: no answer; whether it was done is not known, repeat.
         """
+        used_since: datetime | None = None
         for _ in range(_ATTEMPTS):
             found = await look(self._reader, kind.name, platform_no, object_no, command)
             before = kind.restored(found.stored)
@@ -189,24 +190,27 @@ class Books:
             except NotDue as early:
                 return replace(seen, remaining=early.remaining)
             except Refused as refusal:
-                if refusal.code in _MOVED and not _is_own(refusal):
+                if refusal.code in _MOVED and not _is_own(refusal, found):
                     continue
-                if await self._refused(found, command, refusal):
+                given_at = None if found.facts.consent is None else found.facts.consent.recorded_at
+                if await self._refused(found, command, refusal) or given_at == used_since:
                     return replace(seen, refusal=refusal)
+                used_since = given_at
                 continue
+            if receipt.repeated:
+                continue  # somebody else did it since it was looked at, on what he had read
             assert isinstance(after, kind.of)  # noqa: S101 - what a decision leads to stands in the books
             return Taken(
                 object=after,
                 version=found.stored.version + 1,
                 at=found.at,
-                answer=decision.answer if receipt.answer is None else receipt.answer,
-                is_repeat=receipt.repeated,
+                answer=decision.answer,
                 follows=tuple((change.kind, change.object_no) for change in decision.follows),
             )
         raise LedgerBusy("ledger_busy", f"Others change the {kind.name} {object_no} at the same time; repeat the call.")
 
     async def _refused(self, found: Look, command: Command, refusal: Refused) -> bool:
-        """Void the consent of a refused command; False when it was used meanwhile, so that there is an answer now.
+        """Void the consent of a refused command; False when it was used or given anew since it was looked at.
 
         One that is about something else stays: nobody takes a party's word away by misquoting it.
         """
@@ -217,7 +221,9 @@ class Books:
             return True
         told = {"code": refusal.code, "message": refusal.message, "details": refusal.details}
         platform_no = found.stored.platform_no
-        return await void_consent(self._reader, platform_no, consent.consent_no, outcome={"refused": told})
+        return await void_consent(
+            self._reader, platform_no, consent.consent_no, outcome={"refused": told}, recorded_at=consent.recorded_at
+        )
 
 
 def _answered_before(before: Aggregate, found: Look, command: Command) -> Mapping[str, Any] | None:
@@ -226,6 +232,8 @@ def _answered_before(before: Aggregate, found: Look, command: Command) -> Mappin
         return None
     if found.before.by_basis:
         same = command.consent_no is None or _is_about(found, command)
+    elif found.before.answer is None:
+        same = found.before.changed_it
     else:
         same = found.before.content_hash == content_hash(_content(command, found))
     if not same:
@@ -258,8 +266,10 @@ def _is_about(found: Look, command: Command) -> bool:
     return consent is not None and command.is_said_in(consent, found.stored.object_no)
 
 
-def _is_own(refusal: Refused) -> bool:
-    """Whether the decision itself refused, on what it had read."""
+def _is_own(refusal: Refused, found: Look) -> bool:
+    """Whether it was refused on what had been read: the money was not there, the number named had been taken."""
+    if refusal.code == "request_no_reused":
+        return found.before is not None and not found.before.by_basis
     return refusal.code == "insufficient_balance" and "missing_fen" in refusal.details
 
 

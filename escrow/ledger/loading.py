@@ -53,12 +53,19 @@ _CONFIG_VERSION: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweredBefore:
-    """The request under which a command was carried out; `answer` is None for one of the first release."""
+    """A request under which a command was carried out, or that has taken its number.
+
+    Args:
+        answer: None for one of the first release, which kept none.
+        by_basis: whether it is known by the basis that it used up, and not by the number that the command names.
+        changed_it: whether it changed the object that was looked at.
+    """
 
     request_no: str
     content_hash: str
     answer: Mapping[str, Any] | None
     by_basis: bool
+    changed_it: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,14 +177,17 @@ _FACTS: Mapping[Fact, str] = {
 #: Parameters: platform, kind, number; then consent, number of our own, and kind and reference of a basis, or null.
 _STATEMENT = """
 SELECT books_now($1) AS now, d.day, o.sequence_no, o.status, o.body,
-    r.request_no, r.content_hash, r.answer, u.request_no IS NOT NULL AS by_basis,
+    r.request_no, r.content_hash, r.answer, own.request_no IS NULL AS by_basis,
+    EXISTS (SELECT FROM event e WHERE e.platform_no = $1 AND e.kind = $2::text AND e.object_no = $3::text
+        AND e.request_no = r.request_no) AS changed_it,
     c.expires_at, (c.asked AND c.answered_at IS NULL) AS is_asked, c.voided_at, c.outcome{consent}{facts}
 FROM (SELECT $1::text AS platform_no) p
 LEFT JOIN platform_day d ON d.platform_no = $1
 LEFT JOIN business_object o ON o.platform_no = $1 AND o.kind = $2::text AND o.object_no = $3::text
 LEFT JOIN consent c ON c.platform_no = $1 AND c.consent_no = $4::text
 LEFT JOIN basis_use u ON u.platform_no = $1 AND u.kind = $6::text AND u.reference = $7::text
-LEFT JOIN request r ON r.platform_no = $1 AND r.request_no = coalesce(u.request_no, $5::text)
+LEFT JOIN request own ON own.platform_no = $1 AND own.request_no = $5::text
+LEFT JOIN request r ON r.platform_no = $1 AND r.request_no = coalesce(own.request_no, u.request_no)
 """
 
 
@@ -201,6 +211,7 @@ def _before(row: asyncpg.Record) -> AnsweredBefore | None:
         content_hash=row["content_hash"],
         answer=row["answer"],
         by_basis=row["by_basis"],
+        changed_it=row["changed_it"],
     )
 
 

@@ -185,6 +185,10 @@ class PaidDirectly(_OrderCommand):
         """Facts that deciding it takes."""
         return frozenset({Fact.MEMBERS})
 
+    def uses(self, order_no: str) -> tuple[BasisKind, str] | None:
+        """None by which a repeat is known: another payment may come under the same consent."""
+        return None
+
     def own_no(self, order_no: str) -> str | None:
         """The payment's own number: it is booked once, for the order, or by what had it collected."""
         return payment_booking_no(self.payment.payment_no)
