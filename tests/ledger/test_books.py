@@ -1,0 +1,276 @@
+"""The books decide once: what is said is carried out or refused, told again to whoever repeats it, and never both."""
+
+import asyncio
+import inspect
+from collections import Counter
+from datetime import timedelta
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from escrow.domain.decisions import Command
+from escrow.domain.money.journal import Change
+from escrow.domain.orders import commands
+from escrow.domain.orders.commands import CallOperator, DeadlinePassed, OwnerReminded, PartyCommand
+from escrow.domain.orders.milestones import MilestoneKind
+from escrow.domain.orders.opening import ORDERS
+from escrow.domain.orders.states import OrderCommand, OrderStatus
+from escrow.ledger.books import Books
+from escrow.ledger.consents import get_consent
+from escrow.ledger.engine import Reader
+from escrow.ledger.invariants import check_invariants
+from escrow.ledger.objects import object_events
+from escrow.ledger.posting import LedgerWriter
+from tests.ledger.books import HOME, posting
+from tests.ledger.orders import (
+    CONTRACTOR,
+    OWNER,
+    PRICE_FEN,
+    Parties,
+    Wanted,
+    all_at_once,
+    books_of_another_process,
+    done_there,
+    open_platform,
+)
+from tests.postgres import Database
+
+PAY, START, COMPLETE = OrderCommand.PAY, OrderCommand.START, OrderCommand.COMPLETE
+ACCEPT, RECTIFY, CANCEL = OrderCommand.ACCEPT, OrderCommand.RECTIFY, OrderCommand.CANCEL
+
+
+@pytest_asyncio.fixture
+async def order(owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader) -> Parties:
+    """An order of a platform that is open; nothing of it is recorded yet."""
+    await open_platform(owner, writer)
+    return Parties(writer, reader, "D-1")
+
+
+async def balance(reader: Reader, member_no: str, purpose: str) -> int:
+    row = await reader.row(
+        "SELECT coalesce(sum(balance_fen), 0)::bigint AS fen FROM account WHERE member_no = $1 AND purpose = $2",
+        member_no,
+        purpose,
+    )
+    assert row is not None
+    return int(row["fen"])
+
+
+async def test_an_order_goes_from_its_contract_to_its_settlement(
+    order: Parties, reader: Reader, owner: asyncpg.Connection
+) -> None:
+    await order.in_inspection(2)
+    assert await balance(reader, OWNER, "escrow") == PRICE_FEN - 300
+    accepted = await order.done(await order.says(ACCEPT, OWNER, 2))
+    assert accepted.answer is not None
+    assert (accepted.answer["released_fen"], accepted.answer["commission_fen"]) == (401 - 20, 20)
+    await order.done(await order.says(COMPLETE, CONTRACTOR, 3))
+    silent = await order.done(await order.silence(3))
+    assert silent.object is not None
+    assert (silent.object.status, silent.object.state.milestone(3).accepted_by) == ("in_warranty", "silence")
+    over = await order.done(await order.passes("warranty"))
+    assert over.object is not None
+    assert (over.object.state.status, over.object.state.held_fen) == (OrderStatus.SETTLED, 0)
+    assert await balance(reader, OWNER, "escrow") == 0
+    assert await balance(reader, CONTRACTOR, "withdrawable") == 950
+    assert await balance(reader, "", "fees") == 50
+    assert await owner.fetchval("SELECT count(*) FROM deadline") == 0
+    assert await owner.fetchval("SELECT count(*) FROM consent WHERE asked AND answered_at IS NULL") == 0
+    assert await check_invariants(owner) == []
+
+
+async def test_whoever_lost_an_answer_is_told_it_again_whatever_was_asked(
+    order: Parties, owner: asyncpg.Connection, database: Database
+) -> None:
+    """Every kind of command is carried out once, and asked again by books that know nothing of it."""
+    wishes = (
+        order.opening,
+        lambda: order.says(PAY, OWNER),
+        lambda: order.says(START, CONTRACTOR),
+        lambda: order.says(COMPLETE, CONTRACTOR, 2),
+        lambda: order.says(RECTIFY, OWNER, 2),
+        lambda: order.passes("M2:work:1"),
+        lambda: order.says(COMPLETE, CONTRACTOR, 2, "again"),
+        lambda: order.says(ACCEPT, OWNER, 2),
+        lambda: order.says(COMPLETE, CONTRACTOR, 3),
+        lambda: reminder(order, 3),
+        lambda: order.passes("M3:inspection:1"),
+        lambda: operator_called(order),
+        lambda: order.says(CANCEL, CONTRACTOR),
+        lambda: order.says(CANCEL, OWNER),
+    )
+    done: list[tuple[Command, object]] = []
+    for wish in wishes:
+        command = await wish()
+        done.append((command, (await order.done(command)).answer))
+    direct = Parties(*(await others(database)), "D-2")
+    await direct.opened()
+    command = await direct.paid_by_channel("P-1", paid_fen=PRICE_FEN + 7)
+    done_direct = (await direct.done(command)).answer
+    try:
+        assert {type(item) for item, _ in [*done, (command, None)]} == every_kind()
+        assert {item.operation for item, _ in done if isinstance(item, PartyCommand)} == set(OrderCommand)
+        before = await owner.fetchval("SELECT count(*) FROM request")
+        for knows_nothing in (order.books, direct.books):
+            for item, answer in done:
+                again = await knows_nothing.take(ORDERS, HOME, "D-1", item)
+                assert (again.answer, again.is_repeat) == (answer, True), item
+                assert (again.version, again.object and again.object.status) == (len(wishes), "cancelled")
+            again = await knows_nothing.take(ORDERS, HOME, "D-2", command)
+            assert (again.answer, again.is_repeat) == (done_direct, True)
+        assert await owner.fetchval("SELECT count(*) FROM request") == before
+    finally:
+        await direct.close()
+
+
+async def others(database: Database) -> tuple[LedgerWriter, Reader]:
+    """Connections as another process has them."""
+    return await LedgerWriter.start(database.dsn), Reader(database.dsn)
+
+
+async def reminder(order: Parties, milestone: int) -> OwnerReminded:
+    await order.passes(f"M{milestone}:reminder:1")
+    return OwnerReminded(milestone=milestone, round=1)
+
+
+async def operator_called(order: Parties) -> CallOperator:
+    return CallOperator(reason="look at this", seen_version=12)
+
+
+def every_kind() -> set[type]:
+    """Commands of orders, read from where they are written."""
+    found = {kind for _, kind in inspect.getmembers(commands, inspect.isclass) if kind.__module__ == commands.__name__}
+    return {kind for kind in found if not kind.__name__.startswith("_")}
+
+
+async def test_what_was_refused_is_told_again_until_it_is_said_anew(order: Parties, reader: Reader) -> None:
+    await order.in_work()
+    early = await order.says(ACCEPT, OWNER, 2)
+    for _ in range(2):
+        refused = await order.take(early)
+        assert refused.refusal is not None
+        assert refused.refusal.code == "order_state"
+        assert refused.object is not None
+        assert refused.object.status == "in_progress"
+    void = await get_consent(reader, HOME, early.request_no)
+    assert void is not None
+    assert void.voided_at is not None
+    await order.done(await order.says(COMPLETE, CONTRACTOR, 2))
+    refused = await order.take(early)
+    assert refused.refusal is not None
+    assert refused.refusal.message.startswith("The order is in_progress and milestone 2 is in_work")
+    await order.done(await order.says(ACCEPT, OWNER, 2))
+
+
+async def test_who_misquotes_a_word_does_not_take_it_away(order: Parties, reader: Reader) -> None:
+    await order.in_inspection(2)
+    word = await order.says(ACCEPT, OWNER, 2)
+    for wrong in (
+        word.model_copy(update={"by": CONTRACTOR}),
+        word.model_copy(update={"operation": RECTIFY}),
+        word.model_copy(update={"milestone": 3}),
+    ):
+        misquoted = await order.take(wrong)
+        assert misquoted.refusal is not None
+        assert misquoted.refusal.code == "basis_mismatch"
+    elsewhere = await order.books.take(ORDERS, HOME, "D-404", word)
+    assert elsewhere.refusal is not None
+    kept = await get_consent(reader, HOME, word.request_no)
+    assert kept is not None
+    assert kept.voided_at is None
+    await order.done(word)
+    misquoted = await order.take(word.model_copy(update={"operation": RECTIFY}))
+    assert misquoted.refusal is not None
+    assert misquoted.refusal.code == "basis_mismatch"
+
+
+async def test_a_word_that_is_recorded_nowhere_or_about_another_amount_moves_nothing(order: Parties) -> None:
+    await order.in_inspection(2)
+    said_by_hand = PartyCommand(operation=ACCEPT, request_no="by-hand", by=OWNER, milestone=2)
+    unknown = await order.take(said_by_hand)
+    assert unknown.refusal is not None
+    assert unknown.refusal.code == "basis_missing"
+    less = await order.take(await order.says(ACCEPT, OWNER, 2, "less", amount_fen=1))
+    assert less.refusal is not None
+    assert less.refusal.code == "basis_mismatch"
+    assert less.object is not None
+    assert less.object.state.milestone(2).accepted_by is None
+
+
+async def test_time_that_has_not_passed_says_what_is_left(order: Parties) -> None:
+    await order.in_inspection(2)
+    early = await order.take(DeadlinePassed(deadline="M2:inspection:1"))
+    assert early.remaining is not None
+    assert timedelta(days=7) - early.remaining < timedelta(minutes=1)
+    assert early.refusal is None
+    unknown = await order.take(DeadlinePassed(deadline="M2:inspection:2"))
+    assert unknown.refusal is not None
+    assert unknown.refusal.code == "order_state"
+
+
+async def test_silence_waits_for_what_was_said_and_not_answered(order: Parties) -> None:
+    await order.in_inspection(2)
+    await order.passes("M2:reminder:1")
+    word = await order.says(RECTIFY, OWNER, 2)
+    silence = await order.silence(2)
+    waits = await order.take(silence)
+    assert waits.remaining == timedelta(0)
+    rectified = await order.done(word)
+    assert rectified.object is not None
+    left = rectified.object.state.milestone(2).inspection_left
+    assert left is not None
+    assert abs(timedelta(hours=24) - left) < timedelta(minutes=1)
+    late = await order.take(silence)
+    assert late.refusal is not None
+    assert late.refusal.code == "order_state"
+
+
+async def test_silence_does_not_count_without_a_reminder(order: Parties) -> None:
+    await order.in_inspection(2)
+    silence = await order.passes("M2:inspection:1")
+    assert (await order.take(silence)).remaining == timedelta(0)
+    await order.done(OwnerReminded(milestone=2, round=1))
+    left = (await order.take(silence)).remaining
+    assert left is not None
+    assert timedelta(hours=24) - left < timedelta(minutes=1)
+
+
+async def test_of_forty_who_contradict_each_other_one_is_obeyed(
+    order: Parties, owner: asyncpg.Connection, reader: Reader, database: Database
+) -> None:
+    """Twenty here and twenty in another process accept, have rectified, or let time pass."""
+    alone = Parties(order.writer, reader, "D-3", [(MilestoneKind.ACCEPTANCE, 500)])
+    await alone.in_inspection(1)
+    await alone.silence(1)
+    words = [await alone.says((ACCEPT, RECTIFY)[number % 2], OWNER, 1, f"w-{number}") for number in range(36)]
+    here = Wanted(order_no="D-3", words=words[::2], deadlines=["M1:inspection:1"] * 2)
+    there = Wanted(order_no="D-3", words=words[1::2], deadlines=["M1:inspection:1"] * 2)
+    async with books_of_another_process(database.dsn) as process:
+        told = await asyncio.gather(all_at_once(order.books, here), done_there(process, there))
+    await told_alike(Counter([*told[0], *told[1]]), owner, reader, "D-3", before=5)
+
+
+async def test_of_forty_who_pay_one_is_obeyed(
+    order: Parties, owner: asyncpg.Connection, reader: Reader, database: Database
+) -> None:
+    """The money would do for five of them."""
+    await order.opened()
+    pays = [await order.says(PAY, OWNER, number=f"p-{number}") for number in range(40)]
+    async with books_of_another_process(database.dsn) as process:
+        told = await asyncio.gather(
+            all_at_once(order.books, Wanted(order_no="D-1", words=pays[::2])),
+            done_there(process, Wanted(order_no="D-1", words=pays[1::2])),
+        )
+    await told_alike(Counter([*told[0], *told[1]]), owner, reader, "D-1", before=1)
+    assert await balance(reader, OWNER, "escrow") == PRICE_FEN
+
+
+async def told_alike(
+    told: Counter[str], owner: asyncpg.Connection, reader: Reader, order_no: str, *, before: int
+) -> None:
+    """One was carried out, all others found the order in another state, and the books are sound."""
+    assert set(told) <= {"done", "order_state", "not_due"}, told
+    assert told["done"] == 1, told
+    assert len(await object_events(reader, HOME, "order", order_no)) == before + 1
+    assert await check_invariants(owner) == []
