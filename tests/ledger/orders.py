@@ -1,4 +1,4 @@
-"""Orders on the books of the ledger tests: a platform with members, and what its parties say, recorded before it is done.
+"""Orders on the books of the ledger tests: a platform with members, and what its parties say, recorded before done.
 
 As a program it is another process that takes commands: `python -m tests.ledger.orders DSN`, a line of JSON in which the
 order and what is said of it stand, and a line of JSON back for each.
@@ -37,7 +37,12 @@ from tests.ledger.books import DAY, HOME, open_day, posting, top_up
 
 OWNER, CONTRACTOR = "O-1", "C-1"
 #: Deposit, two stages and a retention, in fen.
-LINES = ((MilestoneKind.START, 300), (MilestoneKind.ACCEPTANCE, 401), (MilestoneKind.ACCEPTANCE, 200), (MilestoneKind.WARRANTY, 99))
+LINES = (
+    (MilestoneKind.START, 300),
+    (MilestoneKind.ACCEPTANCE, 401),
+    (MilestoneKind.ACCEPTANCE, 200),
+    (MilestoneKind.WARRANTY, 99),
+)
 PRICE_FEN = 1_000
 _STORY = timedelta(seconds=1)
 

@@ -6,23 +6,22 @@ from collections import Counter
 from datetime import timedelta
 
 import asyncpg
-import pytest
 import pytest_asyncio
 
 from escrow.domain.decisions import Command
-from escrow.domain.money.journal import Change
+from escrow.domain.money.journal import Basis, Change
 from escrow.domain.orders import commands
 from escrow.domain.orders.commands import CallOperator, DeadlinePassed, OwnerReminded, PartyCommand
 from escrow.domain.orders.milestones import MilestoneKind
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand, OrderStatus
-from escrow.ledger.books import Books
 from escrow.ledger.consents import get_consent
 from escrow.ledger.engine import Reader
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.objects import object_events
 from escrow.ledger.posting import LedgerWriter
 from tests.ledger.books import HOME, posting
+from tests.ledger.first_release import FirstRelease
 from tests.ledger.orders import (
     CONTRACTOR,
     OWNER,
@@ -106,10 +105,10 @@ async def test_whoever_lost_an_answer_is_told_it_again_whatever_was_asked(
         done.append((command, (await order.done(command)).answer))
     direct = Parties(*(await others(database)), "D-2")
     await direct.opened()
-    command = await direct.paid_by_channel("P-1", paid_fen=PRICE_FEN + 7)
-    done_direct = (await direct.done(command)).answer
+    payment = await direct.paid_by_channel("P-1", paid_fen=PRICE_FEN + 7)
+    done_direct = (await direct.done(payment)).answer
     try:
-        assert {type(item) for item, _ in [*done, (command, None)]} == every_kind()
+        assert {type(item) for item, _ in [*done, (payment, None)]} == every_kind()
         assert {item.operation for item, _ in done if isinstance(item, PartyCommand)} == set(OrderCommand)
         before = await owner.fetchval("SELECT count(*) FROM request")
         for knows_nothing in (order.books, direct.books):
@@ -117,7 +116,7 @@ async def test_whoever_lost_an_answer_is_told_it_again_whatever_was_asked(
                 again = await knows_nothing.take(ORDERS, HOME, "D-1", item)
                 assert (again.answer, again.is_repeat) == (answer, True), item
                 assert (again.version, again.object and again.object.status) == (len(wishes), "cancelled")
-            again = await knows_nothing.take(ORDERS, HOME, "D-2", command)
+            again = await knows_nothing.take(ORDERS, HOME, "D-2", payment)
             assert (again.answer, again.is_repeat) == (done_direct, True)
         assert await owner.fetchval("SELECT count(*) FROM request") == before
     finally:
@@ -274,3 +273,106 @@ async def told_alike(
     assert told["done"] == 1, told
     assert len(await object_events(reader, HOME, "order", order_no)) == before + 1
     assert await check_invariants(owner) == []
+
+
+async def test_an_order_of_the_first_release_is_found_again_and_goes_on(
+    order: Parties, owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader
+) -> None:
+    """What was done then is told when it is asked again; then both sides go on, and silence counts as ever."""
+    first = FirstRelease(writer, reader, "D-1")
+    pay, start = await order.says(PAY, OWNER), await order.says(START, CONTRACTOR)
+    complete, wish = await order.says(COMPLETE, CONTRACTOR, 2), await order.says(CANCEL, CONTRACTOR)
+    await first.until_inspection(
+        **{
+            word.operation.value: Basis(
+                kind="consent",
+                reference=word.request_no,
+                operation_hash=first.contract.consent_hash(word.operation, by=word.by, milestone=word.milestone),
+            )
+            for word in (pay, start, complete)
+        },
+        wish=(CONTRACTOR, wish.request_no),
+    )
+    await owner.execute("UPDATE consent SET answered_at = recorded_at")
+    for word in (pay, start, complete, wish):
+        again = await order.take(word)
+        assert again.is_repeat, (word, again.refusal)
+        assert again.answer is not None
+        assert (again.answer["request_no"], again.answer["order_status"]) == (word.request_no, "in_progress")
+    rectified = await order.done(await order.says(RECTIFY, OWNER, 2))
+    assert rectified.object is not None
+    assert rectified.object.state.proposal is not None
+    await order.done(await order.says(COMPLETE, CONTRACTOR, 2, "again"))
+    await order.done(await order.silence(2, 2))
+    await order.done(await order.says(COMPLETE, CONTRACTOR, 3))
+    await order.done(await order.says(ACCEPT, OWNER, 3))
+    over = await order.done(await order.passes("warranty"))
+    assert over.object is not None
+    assert over.object.state.status is OrderStatus.SETTLED
+    assert await balance(reader, CONTRACTOR, "withdrawable") == 950
+    assert await check_invariants(owner) == []
+
+
+async def test_of_many_who_repeat_one_word_one_carries_it_out_and_all_are_told_the_same(
+    order: Parties, database: Database
+) -> None:
+    await order.in_inspection(2)
+    word = await order.says(ACCEPT, OWNER, 2)
+    elsewhere = Parties(*(await others(database)), "D-1")
+    try:
+        told = await asyncio.gather(*(parties.take(word) for parties in (order, elsewhere) * 10))
+    finally:
+        await elsewhere.close()
+    assert Counter(taken.is_repeat for taken in told) == {False: 1, True: 19}
+    assert all(taken.answer == told[0].answer for taken in told)
+    assert {(taken.version, taken.object and taken.object.version) for taken in told} == {(5, 5)}
+
+
+async def test_a_second_payment_under_one_consent_is_not_taken_for_the_first(
+    order: Parties, owner: asyncpg.Connection
+) -> None:
+    await order.opened()
+    first = await order.done(await order.paid_by_channel("P-1", paid_fen=PRICE_FEN))
+    again = await order.take(await order.paid_by_channel("P-1", paid_fen=PRICE_FEN))
+    assert (again.answer, again.is_repeat) == (first.answer, True)
+    second = await order.take(await order.paid_by_channel("P-2", paid_fen=PRICE_FEN))
+    assert second.refusal is not None
+    assert second.refusal.code == "order_state"
+    assert await owner.fetchval("SELECT count(*) FROM request WHERE request_no LIKE ':channel-payment:%'") == 1
+
+
+async def test_a_payment_that_was_booked_for_something_else_pays_no_order(order: Parties, writer: LedgerWriter) -> None:
+    await order.opened()
+    waits = Change(kind="bank_credit", object_no="P-9", event_type="bank_credit.suspended", status="suspended")
+    await writer.post(posting(changes=(waits,), request_no=":channel-payment:P-9"))
+    taken = await order.take(await order.paid_by_channel("P-9", paid_fen=PRICE_FEN))
+    assert taken.refusal is not None
+    assert taken.refusal.code == "request_no_reused"
+    assert taken.object is not None
+    assert taken.object.status == "awaiting_payment"
+
+
+async def test_an_old_refusal_does_not_void_what_was_said_anew(
+    order: Parties, owner: asyncpg.Connection, database: Database
+) -> None:
+    """The stage is reported, and the owner accepts once more, while somebody still refuses his first word."""
+    await order.in_work()
+    word = await order.says(ACCEPT, OWNER, 2)
+    locker = await asyncpg.connect(database.dsn)
+    try:
+        async with asyncio.timeout(5), locker.transaction():
+            await locker.execute("SELECT FROM consent WHERE consent_no = $1 FOR UPDATE", word.request_no)
+            slow = asyncio.create_task(order.take(word))
+            while not await owner.fetchval(_WAITED_FOR, locker.get_server_pid()):
+                await asyncio.sleep(0.01)
+            await order.done(await order.says(COMPLETE, CONTRACTOR, 2))
+            for what in ("voided_at = recorded_at", "voided_at = NULL, recorded_at = books_now(platform_no)"):
+                await locker.execute(f"UPDATE consent SET {what} WHERE consent_no = $1", word.request_no)
+        taken = await slow
+    finally:
+        await locker.close()
+    assert taken.answer is not None, taken.refusal
+    assert taken.answer["released_fen"] > 0
+
+
+_WAITED_FOR = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1::int = ANY (pg_blocking_pids(pid)))"
