@@ -33,6 +33,7 @@ _PAYS_ORDER = ["order_frozen", "order_paid_directly", "batch_frozen", "batch_pai
 _GUARDS = [
     *(f"{table}.append_only" for table in ("request", "entry", "entry_line", "event", "basis_use", "claim")),
     *(f"{table}.no_delete" for table in ("account", "business_object", "consent", "bank_line", "platform_day")),
+    "consent.guard_consent",
     "entry.guard_entries",
     "entry_line.guard_lines",
     "platform_day.guard_day",
