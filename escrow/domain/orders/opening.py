@@ -125,8 +125,11 @@ class UnopenedOrder:
             raise Refused("not_found", f"There is no order {self.order_no}.")
         consent = facts.required_consent(command.consent_no or "")
         assert facts.config is not None and facts.config_version is not None  # noqa: S101, PT018 - declared
+        terms = OpeningTerms.model_validate(consent.terms)
+        if terms.order_no != self.order_no:
+            raise Refused("basis_mismatch", f"The consent {consent.consent_no} is about another order.")
         contract = contract_of(
-            OpeningTerms.model_validate(consent.terms),
+            terms,
             platform_no=self.platform_no,
             config=facts.config,
             config_version=facts.config_version,
