@@ -38,6 +38,7 @@ _OTHER_CLOCKS = {
     "escrow/ledger/tables.py": "the database's own defaults",
     "escrow/sandbox/workflow_clock.py": "a workflow's own clock, which is the server's until it is moved",
     "workflows/books_clock.py": "carries the books' time along",
+    "workflows/elapsed.py": "counts what has passed since the books were looked at",
 }
 
 

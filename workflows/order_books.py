@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.collections.direct_payments import DirectPaid
     from escrow.domain.orders.commands import DeadlinePassed, PartyCommand
     from escrow.domain.orders.view import DeadlineView, OrderPlan, OrderView
+    from workflows.elapsed import Elapsed
     from workflows.inbox import refused
     from workflows.supervision import Supervision
     from workflows.timeouts import CHANNEL_BOOKING, SMS
@@ -38,7 +39,7 @@ class OrderBooks:
         self._refresh = refresh
         self.plan: OrderPlan | None = None
         self.view: OrderView | None = None
-        self._viewed_at = workflow.now()
+        self._seen = Elapsed()
         #: Whether what was seen may be old.
         self.is_stale = False
 
@@ -63,11 +64,11 @@ class OrderBooks:
 
     def left_of(self, deadline: DeadlineView | None) -> timedelta | None:
         """What is left of a deadline now, by what the books said of it."""
-        return None if deadline is None else deadline.left - (workflow.now() - self._viewed_at)
+        return None if deadline is None else deadline.left - self._seen.passed
 
     def now(self) -> datetime:
         """The present moment by the books, as far as this process has heard of it."""
-        return workflow.now() if self.view is None else self.view.seen_at + (workflow.now() - self._viewed_at)
+        return self._seen.now(None if self.view is None else self.view.seen_at)
 
     def go_stale(self) -> None:
         """What was seen of the books may be old."""
@@ -148,7 +149,7 @@ class OrderBooks:
         """Go on from what the books say now; what was seen before is not gone back to."""
         if view is None or (self.view is not None and view.version < self.view.version):
             return
-        self.view, self._viewed_at = view, workflow.now()
+        self.view, self._seen = view, Elapsed()
         self._refresh()
 
 

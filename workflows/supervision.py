@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import from_temporal, to_temporal
     from escrow.domain.errors import Refused
     from escrow.domain.time.waits import PAUSE
+    from workflows.elapsed import Elapsed
     from workflows.messages import NotedMessage
     from workflows.timeouts import LEDGER_POSTING, OPERATOR_MAY_TAKE, TAKE
     from workflows.uncancelled import uncancelled, why_unfinished
@@ -84,9 +85,9 @@ class Supervision:
         Args:
             summary: shown on the timer in the Temporal UI.
         """
-        ends_at = None if at_most is None else workflow.now() + at_most
+        waited = Elapsed()
         while not condition():
-            left = None if ends_at is None else ends_at - workflow.now()
+            left = None if at_most is None else at_most - waited.passed
             if left is not None and left <= timedelta(0):
                 return False
             try:

@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.withdrawals import TakeWithdrawal, WithdrawalActivities, WithdrawalNo
     from escrow.domain.withdrawals.states import WithdrawalStatus
     from escrow.domain.withdrawals.view import WithdrawalView
+    from workflows.elapsed import Elapsed
     from workflows.messages import OperatorCommand, WithdrawalOutcome, WithdrawalProcessState, WithdrawalRef
     from workflows.search_attributes import show_search_attributes
     from workflows.supervision import Supervision, history_is_long, require_attention
@@ -47,7 +48,7 @@ class Withdrawal:
         self.number = WithdrawalNo(platform_no=withdrawal.platform_no, withdrawal_no=withdrawal.withdrawal_no)
         self.supervision = Supervision(refresh=self.refresh, now=self.now, noted=withdrawal.noted)
         self.view: WithdrawalView | None = None
-        self.viewed_at = workflow.now()
+        self.since_seen = Elapsed()
         #: Whether what was seen of the books may be old: after a look, and after a reset.
         self.is_stale = False
         #: Why the bank could not be asked at last, and how often in a row a payment order could not be sent.
@@ -123,7 +124,7 @@ class Withdrawal:
         A notice of the bank only makes us ask sooner.
         """
         number = self.seen.payout_no
-        silent_for = (self.seen.silent_for or timedelta(0)) + self.since_seen
+        silent_for = (self.seen.silent_for or timedelta(0)) + self.since_seen.passed
         if self.seen.status is not WithdrawalStatus.UNKNOWN or self.asked_about == number:
             pause = self.within_limits(silent_for)
             await self.supervision.pause(pause, summary=f"ask the bank about {number}", unless=self.is_told())
@@ -208,14 +209,9 @@ class Withdrawal:
         return self.view
 
     @property
-    def since_seen(self) -> timedelta:
-        """How long ago that was."""
-        return workflow.now() - self.viewed_at
-
-    @property
     def left(self) -> timedelta:
         """What is left now until something has to happen."""
-        return (self.seen.due_in or timedelta(0)) - self.since_seen
+        return (self.seen.due_in or timedelta(0)) - self.since_seen.passed
 
     @property
     def attention(self) -> str | None:
@@ -224,7 +220,7 @@ class Withdrawal:
 
     def now(self) -> datetime:
         """The present moment by the books, as far as this process has heard of it."""
-        return workflow.now() if self.view is None else self.view.seen_at + self.since_seen
+        return self.since_seen.now(None if self.view is None else self.view.seen_at)
 
     def go_stale(self) -> None:
         """What was seen of the books may be old, and whatever is paused is tried again now."""
@@ -245,7 +241,7 @@ class Withdrawal:
     def adopt(self, view: WithdrawalView) -> None:
         """Go on from what the books say now; what was seen before is not gone back to."""
         if self.view is None or view.version >= self.view.version:
-            self.view, self.viewed_at = view, workflow.now()
+            self.view, self.since_seen = view, Elapsed()
             self.refresh()
 
     def succeeds(self, view: WithdrawalView) -> None:

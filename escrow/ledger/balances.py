@@ -1,7 +1,6 @@
 """Balances as they stand now, in fen. Accounts that were never used have a balance of zero."""
 
 from collections import defaultdict
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -166,22 +165,6 @@ async def moved_fen(reader: Reader, *, out_of: AccountKey, into: AccountKey) -> 
         *(into.member_no, into.purpose.value, into.ref),
     )
     return 0 if row is None else int(row["brought_fen"])
-
-
-async def brought_otherwise(reader: Reader, account: AccountKey, *, recipes: Collection[str]) -> bool:
-    """Whether any entry of other recipes than these ever added to an account."""
-    row = await reader.row(
-        "SELECT EXISTS (SELECT FROM account"
-        " JOIN entry_line line ON line.account_id = account.id JOIN entry ON entry.id = line.entry_id"
-        " WHERE account.platform_no = $1 AND account.member_no = $2 AND account.purpose = $3 AND account.ref = $4"
-        " AND line.amount_fen > 0 AND entry.recipe <> ALL ($5)) AS brought",
-        account.platform_no,
-        account.member_no,
-        account.purpose.value,
-        account.ref,
-        list(recipes),
-    )
-    return row is not None and bool(row["brought"])
 
 
 async def list_accounts(

@@ -114,7 +114,7 @@ class Order:
             case OrderCommand.COMPLETE:
                 return self._completed(command, at)
             case OrderCommand.ACCEPT:
-                assert command.milestone is not None  # noqa: S101 - `check_command` has seen it
+                assert command.milestone is not None  # noqa: S101 - the table has seen that it is there
                 basis = self.consent_basis(command)
                 return self._release(command.milestone, OrderCommand.ACCEPT, basis, command.by, command, at, facts)
             case OrderCommand.RECTIFY:
@@ -345,7 +345,7 @@ class Order:
         return Basis(kind="consent", reference=command.request_no, operation_hash=digest)
 
     def _named(self, command: PartyCommand) -> MilestoneState:
-        assert command.milestone is not None  # noqa: S101 - `check_command` has seen it
+        assert command.milestone is not None  # noqa: S101 - the table has seen that it is there
         return self.state.milestone(command.milestone)
 
     def _moved(self, trigger: Trigger, number: int | None = None, *, step_due_at: datetime | None = None) -> OrderState:
