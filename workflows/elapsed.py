@@ -17,5 +17,5 @@ class Elapsed:
         return workflow.now() - self._since
 
     def now(self, then: datetime | None) -> datetime:
-        """The present moment by the books, for which it was `then` when this was made; Temporal's while none is known."""
+        """The present moment by the books, which was `then` when this was made; Temporal's while none is known."""
         return workflow.now() if then is None else then + self.passed
