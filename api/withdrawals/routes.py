@@ -15,8 +15,6 @@ from api.withdrawals.bodies import AttemptView, WithdrawalOpening, WithdrawalPag
 from escrow.domain.errors import Refused
 from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
-from escrow.domain.platforms.functions import Function
-from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived
 from escrow.domain.withdrawals.commands import WITHDRAW
 from escrow.domain.withdrawals.operations import withdrawal_terms
@@ -116,7 +114,6 @@ async def withdraw(
         OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
     """
     current = await services.registry.platforms.configurations.current(platform_no)
-    require_function(current.config, Function.WITHDRAWAL)  # a page that was asked for before comes here past the router
     terms = await _terms(services, platform_no, body, current.config)
     consent, is_new = await consent_of(
         services,
