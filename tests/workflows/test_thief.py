@@ -49,12 +49,12 @@ INVENTED: dict[str, Any] = {
 }
 
 
-async def begun_again(story: Story) -> None:
+async def begun_again(story: Story, **invented: Any) -> None:
     """The order's process is ended and begins again with what was never agreed."""
     await story.order.terminate("a thief")
     await story.stage.client.start_workflow(
         "DecorationOrder",
-        {"platform_no": story.platform_no, "order_no": story.signed.order_no, **INVENTED},
+        (invented or INVENTED) | {"platform_no": story.platform_no, "order_no": story.signed.order_no},
         id=order_workflow_id(story.platform_no, story.signed.order_no),
         task_queue=ORDERS_TASK_QUEUE,
     )
@@ -102,6 +102,21 @@ async def test_a_rectification_leaves_what_was_left_of_the_signed_period(story: 
     assert (await story.balances())["O-1/escrow:D-1001"] == "130,200.00"
     await story.days_pass(0.2)
     assert (await story.balances())["C-1/withdrawable"] == "106,020.00"
+
+
+@pytest.mark.parametrize("basis_points", [0, 10_000])
+async def test_the_commission_is_the_signed_one(story: Story, basis_points: int) -> None:
+    signed = await story.paid_order()
+    await story.starts()
+    await story.completes(2)
+    forged = signed.model_copy(update={"commission_basis_points": basis_points}).model_dump(mode="json")
+
+    await begun_again(story, contract=forged, state={"released_fen": 0, "commission_fen": 0}, **forged)
+    result = await story.accepts(2)
+
+    assert (result.released_fen, result.commission_fen) == (5_301_000, 279_000)
+    balances = await story.balances()
+    assert (balances["C-1/withdrawable"], balances["fees"]) == ("106,020.00", "5,580.00")
 
 
 async def test_money_of_tomorrow_cannot_be_made_money_of_today_by_a_refund(story_under: StoryUnder) -> None:
