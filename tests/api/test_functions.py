@@ -134,8 +134,13 @@ async def test_a_days_limit_is_not_passed_by_fifty_withdrawals_at_once(platforms
 async def test_a_days_payments_are_limited_and_a_repeat_counts_once(platforms: PlatformMaker) -> None:
     limits = {"payments_per_day_fen": PRICE_FEN + 1}
     platform = await platforms.open(PlatformConfig.model_validate({**AT_ONCE, "limits": limits}))
-    await platform.paid_order("D-1")
-    assert (await platform.post("/orders/D-1/pay", request_no="D-1-pay", by="O-1")).status_code == 200
-    await platform.open_order("D-2")
+    card = await platform.open_owner()
+    await platform.open_contractor()
+    await platform.top_up(card, 2 * PRICE_FEN)
+    for order_no in ("D-1", "D-2"):
+        await platform.open_order(order_no)
+    await platform.command("D-1/pay", "R-1", "O-1")
+    assert (await platform.post("/orders/D-1/pay", request_no="R-1", by="O-1")).status_code == 200
     answer = await platform.post("/orders/D-2/pay", request_no="R-2", by="O-1")
     assert (answer.status_code, answer.json()["code"]) == (409, "limit_exceeded")
+    assert answer.json()["details"] == {"limit": "limits.payments_per_day_fen", "limit_fen": PRICE_FEN + 1}
