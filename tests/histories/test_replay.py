@@ -25,7 +25,9 @@ from tests.story_debits import CODE, MOBILE, card
 from tests.story_ground import CONTRACTORS_ACCOUNT, OWNERS_CARD
 from tests.workflows.test_suspense_return import STRANGERS_CARD
 
-#: Those of the first release stay for ever: orders that began under it still run.
+#: Those of the first release stay for ever: what began under it still runs. But for withdrawals, which the books decide
+#: now: such a process is ended and started again by its number (`test_withdrawal_process.py`), and finds there where it
+#: stands (`test_books_of_the_first_release_go_on`).
 HISTORIES = sorted(FOLDER.rglob("*.json"))
 
 

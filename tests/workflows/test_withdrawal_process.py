@@ -9,6 +9,7 @@ from escrow.domain.withdrawals.rails import Rail
 from tests.stage import TUESDAY_MORNING
 from tests.story import Story
 from tests.workflows.conftest import STUCK, StoryAt
+from workflows.messages import PAYMENTS_TASK_QUEUE
 
 _AMOUNT, _TOO_MUCH = "20,000.00", "1,000,000.01"
 
@@ -91,6 +92,22 @@ async def test_what_a_release_wrote_down_is_withdrawn_by_whoever_starts_it(story
     await story.start_withdrawal(number)
 
     assert (await story.withdrawal_ends(number)).status == "paid"
+
+
+async def test_what_the_first_release_was_started_with_still_names_its_withdrawal(story: Story) -> None:
+    await story.payee_has(_AMOUNT)
+    basis = await story.consents_to_withdraw(_AMOUNT, withdrawal_no="W-1")
+    first_release = {
+        "platform_no": story.platform_no, "withdrawal_no": "W-1", "member_no": "C-1", "principal_fen": 2_000_000,
+        "basis": {"kind": basis.kind, "reference": basis.reference, "operation_hash": basis.operation_hash},
+        "state": None, "credit_no": "", "routing_objective": "balanced",
+    }  # fmt: skip
+
+    await story.stage.client.start_workflow(
+        "Withdrawal", first_release, id=story.withdrawal().id, task_queue=PAYMENTS_TASK_QUEUE
+    )
+
+    assert (await story.withdrawal_ends()).status == "paid"
 
 
 @pytest.mark.parametrize("waits", [_held, _queued, _submitted])
