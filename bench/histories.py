@@ -33,7 +33,7 @@ async def count_history_events(house: House) -> HistoryLengths:
     ).fetch_history()
     queries = sum(
         event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
-        and event.activity_task_scheduled_event_attributes.activity_type.name == "query_payout"
+        and event.activity_task_scheduled_event_attributes.activity_type.name == "ask_about_payout"
         for event in payout.events
     )
     if queries != 1:

@@ -78,8 +78,8 @@ class Withdrawal:
                 await self.send()
             await self.overdue()
             self.continue_as_new_if_long()
-        await self.announcement
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self.supervision.uncancelled(self.announcement)
+        await self.supervision.until(workflow.all_handlers_finished, at_most=None, summary="the last answers")
         return self.outcome()
 
     # ---- the way of the money, step by step ----
