@@ -144,6 +144,11 @@ _PLAIN = (
     "principal_fen", "fee_fen", "config_version", "opens_at", "held_at", "due_at", "counted_on", "sms",
 )  # fmt: skip
 _TEXTS = ("order_no", "released_as", "attention", "reason")
+#: Keys of a document that are there from the first; the others from when there is something to say.
+ALWAYS_WRITTEN = frozenset({
+    "member_no", "account_id", "principal_fen", "fee_fen", "order_no", "credit_no", "attempts", "route", "opens_at",
+    "attention", "cnaps_code",
+})  # fmt: skip
 
 
 def payout_no(withdrawal_no: str, number: int) -> str:

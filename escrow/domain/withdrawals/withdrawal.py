@@ -14,6 +14,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis, DeadlineChange, JournalEntry
 from escrow.domain.money.recipes import withdrawal_paid
 from escrow.domain.requests import derived
+from escrow.domain.time.calendars import SHANGHAI
 from escrow.domain.withdrawals import permits
 from escrow.domain.withdrawals.commands import (
     Announced,
@@ -27,6 +28,7 @@ from escrow.domain.withdrawals.commands import (
     Queue,
 )
 from escrow.domain.withdrawals.state import (
+    ALWAYS_WRITTEN,
     OPERATOR_AFTER,
     Attempt,
     Payment,
@@ -73,7 +75,7 @@ class Withdrawal:
 
     def document(self) -> dict[str, Any]:
         """Its whole document."""
-        return self.state.document()
+        return dict(self.written)
 
     def told(self, command: Any) -> dict[str, Any]:
         """How it stands: all that is told of a step of the first release, whose answers were not kept."""
@@ -121,7 +123,11 @@ class Withdrawal:
 
     def becomes(self, after: WithdrawalState, decision: Decision) -> tuple["Withdrawal", Decision]:
         """The withdrawal in another state; the event says what of its document changed."""
-        written = after.document()
+        written = {
+            name: value
+            for name, value in after.document().items()
+            if value not in (None, "") or name in ALWAYS_WRITTEN or name in self.written
+        }
         changed = {name: value for name, value in written.items() if self.written.get(name, _ABSENT) != value}
         clocks: tuple[DeadlineChange, ...] = ()
         if after.due_at != (self.state.due_at if self.version else None):
@@ -188,7 +194,11 @@ class Withdrawal:
         after = self._moved(
             WithdrawalEvent.BANK_PAID,
             attempts=state.ended_attempt(outcome="succeeded", bank_serial_no=command.bank_serial_no),
-            payment=Payment(bank_serial_no=command.bank_serial_no, rail=last.rail, booked_at=line.booked_at),
+            payment=Payment(
+                bank_serial_no=command.bank_serial_no,
+                rail=last.rail,
+                booked_at=line.booked_at.astimezone(SHANGHAI),
+            ),
             due_at=None,
             attention=None,
         )
