@@ -6,6 +6,8 @@ from datetime import date, datetime, timedelta
 from escrow.domain.decisions import BoundAccount, Facts, GivenConsent
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import MemberStatus, Permission, require_may
+from escrow.domain.money import accounts
+from escrow.domain.money.accounts import AccountKey
 from escrow.domain.money.amounts import format_fen
 from escrow.domain.money.journal import CounterUse, StandsOn
 from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
@@ -70,7 +72,7 @@ def of_member(
             "account_not_verified", f"Account {account.account_id} is not verified.", {"account_id": account.account_id}
         )
     assert facts.spendable is not None  # noqa: S101 - the command declares it
-    _require_balance(facts.spendable.withdrawable_fen, amount_fen)
+    _require_balance(accounts.withdrawable("", member_no), facts.spendable.withdrawable_fen, amount_fen)
     return Permit(
         source=MembersMoney(member_no=member_no, account_id=account.account_id),
         has_read=(StandsOn(kind="member", object_no=member_no, version=known.version), _read(account)),
@@ -103,7 +105,7 @@ def of_platform(account_id: str | None, *, amount_fen: int, consent: GivenConsen
     account = _account(facts, account_id)
     if not account.is_verified:
         raise Refused("account_not_verified", "A platform withdraws to its own verified account only.")
-    _require_balance(has.own_fen - cover.from_own_fen, amount_fen)
+    _require_balance(accounts.own(""), has.own_fen - cover.from_own_fen, amount_fen)
     return Permit(source=PlatformsMoney(account_id=account.account_id), has_read=(_read(account),))
 
 
@@ -141,7 +143,7 @@ def of_suspense(
         settles_on = credit.collected_on + timedelta(days=1)
         if facts.accounting_day <= settles_on:
             raise Refused("suspense_unsettled", f"Its channel settles this first; ask when {settles_on} is closed.")
-    _require_balance(credit.balance_fen, amount_fen)
+    _require_balance(accounts.suspense("", source.credit_no), credit.balance_fen, amount_fen)
     return Permit(source=source)
 
 
@@ -187,12 +189,12 @@ def _account(facts: Facts, account_id: str | None) -> BoundAccount:
     raise Refused("account_not_bound", f"There is no bound {named}.", {"account_id": account_id or ""})
 
 
-def _require_balance(has_fen: int, amount_fen: int) -> None:
+def _require_balance(account: AccountKey, has_fen: int, amount_fen: int) -> None:
     if has_fen < amount_fen:
         raise Refused(
             "insufficient_balance",
-            "The balance does not cover the amount and the fee.",
-            {"amount_fen": amount_fen, "missing_fen": amount_fen - has_fen},
+            f"The balance of {account} does not cover this.",
+            {"account": str(account), "amount_fen": amount_fen, "missing_fen": amount_fen - has_fen},
         )
 
 
