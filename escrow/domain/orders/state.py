@@ -12,6 +12,10 @@ from escrow.domain.orders.contract import OrderContract
 from escrow.domain.orders.milestones import MilestoneKind
 from escrow.domain.orders.states import MilestoneStatus, OrderStatus, Trigger, next_state
 
+#: What documents of the first release do not have.
+_LATER = ("batch_no", "cancelled_because")
+_LATER_OF_MILESTONE = ("reminded_at", "inspected_for")
+
 
 class _Happened(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -61,6 +65,12 @@ class MilestoneState(_Happened):
     def notice(self, usual: timedelta) -> timedelta:
         """How long before silence counts the owner must have been reminded: as usual, or all of a shorter round."""
         return usual if self.inspected_for is None else min(usual, self.inspected_for)
+
+    def document(self) -> dict[str, Any]:
+        """Its form in the books."""
+        later = self.model_dump(mode="json", include=set(_LATER_OF_MILESTONE), exclude_none=True)
+        written = self.model_dump(mode="json", exclude=set(_LATER_OF_MILESTONE)) | later
+        return written | {"reminded": self.reminded_at is not None, "accepted_by": self.accepted_by or ""}
 
     def reminder_due_at(self, usual: timedelta) -> datetime | None:
         """From when on the owner may be reminded in this round; None when it waits for no reminder."""
@@ -125,8 +135,18 @@ class OrderState(_Happened):
         return cls.model_validate({**known, "milestones": milestones, "status": status})
 
     def document(self) -> dict[str, Any]:
-        """Its form in the books; the status has a column of its own."""
-        return self.model_dump(mode="json", exclude={"status"})
+        """Its form in the books, as those who follow its events have always read it; the status has a column of its own.
+
+        What came later stands there from when there is something to say.
+        """
+        written = self.model_dump(mode="json", exclude={"status", *_LATER}) | self.model_dump(
+            mode="json", include=set(_LATER), exclude_none=True
+        )
+        return written | {
+            "milestones": [item.document() for item in self.milestones],
+            "step_due_at": self.step_due_at and self.step_due_at.isoformat(),
+            "attention": self.attention or "",
+        }
 
     @property
     def held_fen(self) -> int:
