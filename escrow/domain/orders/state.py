@@ -135,7 +135,7 @@ class OrderState(_Happened):
         return cls.model_validate({**known, "milestones": milestones, "status": status})
 
     def document(self) -> dict[str, Any]:
-        """Its form in the books, as those who follow its events have always read it; the status has a column of its own.
+        """Its form in the books, as those who follow its events know it; the status has a column of its own.
 
         What came later stands there from when there is something to say.
         """
