@@ -34,6 +34,7 @@ from activities.member_closing import MemberClosingActivities
 from activities.notices import NoticeActivities, Texts
 from activities.orders import OrderActivities
 from activities.pay_ins import PayInActivities
+from activities.payout_routes import PayoutRoutes
 from activities.quick_payments import QuickPaymentActivities
 from activities.returns import ReturnActivities
 from activities.settlements import Settlements
@@ -112,13 +113,10 @@ class Activities:
         self.withdrawals = WithdrawalActivities(
             writer,
             reader,
-            accounts=accounts,
-            suspense_payouts=self.registry.suspense_payouts,
-            platforms=platforms,
+            routes=PayoutRoutes(reader, self.registry, bank, settings.working_days),
             bank_book=bank_book,
             payouts=bank,
             texts=texts,
-            working_days=settings.working_days,
         )
         self.bank_lines = BankLineActivities(
             writer,

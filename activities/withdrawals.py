@@ -5,14 +5,13 @@ bank decides and posts what it says. A payment order is recorded before it is se
 and never sent again, so every activity here may be repeated at any point.
 """
 
-from datetime import date
-
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
 from activities.bank_book import BankBook
 from activities.heartbeat import heartbeating
 from activities.notices import Texts, local_time
+from activities.payout_routes import Payee, PayoutRoutes
 from activities.telemetry import PAYOUT_ANSWERS
 from escrow.channels.protocols import PayoutOrder, Payouts
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
@@ -20,7 +19,6 @@ from escrow.domain.money.amounts import format_fen
 from escrow.domain.platforms.config import SmsContact
 from escrow.domain.platforms.sms_texts import SmsText
 from escrow.domain.requests import PLATFORM_ITSELF, derived
-from escrow.domain.time.calendars import SHANGHAI, WorkingCalendar
 from escrow.domain.withdrawals.commands import (
     WITHDRAW,
     Announced,
@@ -37,23 +35,17 @@ from escrow.domain.withdrawals.commands import (
 )
 from escrow.domain.withdrawals.holding import WITHDRAWALS
 from escrow.domain.withdrawals.payouts import PayoutAnswer, PayoutStatus
-from escrow.domain.withdrawals.rails import rail_rules_on
-from escrow.domain.withdrawals.routing import RouteDecision, RouteReason, account_facts, choose_route, explain
-from escrow.domain.withdrawals.sources import SuspenseMoney
+from escrow.domain.withdrawals.routing import RouteDecision, RouteReason, explain
 from escrow.domain.withdrawals.state import Attempt, bank_request_no
 from escrow.domain.withdrawals.states import WithdrawalStatus
-from escrow.domain.withdrawals.tariff import tariff_on
 from escrow.domain.withdrawals.view import WithdrawalView
 from escrow.domain.withdrawals.withdrawal import Withdrawal
 from escrow.ledger.books import Books, Taken, see
 from escrow.ledger.charges import cover_bank_charges
-from escrow.ledger.consents import Consent, asked_for
+from escrow.ledger.consents import asked_for
 from escrow.ledger.engine import Reader
 from escrow.ledger.posting import LedgerWriter
-from escrow.registry.accounts.bank_accounts import BankAccounts
-from escrow.registry.accounts.rows import BankAccount
-from escrow.registry.platforms.platforms import Platforms, custody_account_of
-from escrow.registry.transfers.suspense_payouts import SuspensePayee, SuspensePayouts
+from escrow.registry.platforms.platforms import custody_account_of
 
 _CALENDAR_UNKNOWN = "nobody knows the working days ahead: complete the calendar"
 
@@ -89,35 +81,25 @@ class WithdrawalTaken(_Message):
 
 
 class WithdrawalActivities:
-    """Ledger, bank and SMS activities of withdrawals.
-
-    Args:
-        working_days: days on which the configuration overrides the working calendar.
-    """
+    """Ledger, bank and SMS activities of withdrawals."""
 
     def __init__(
         self,
         writer: LedgerWriter,
         reader: Reader,
         *,
-        accounts: BankAccounts,
-        suspense_payouts: SuspensePayouts,
-        platforms: Platforms,
+        routes: PayoutRoutes,
         bank_book: BankBook,
         payouts: Payouts,
         texts: Texts,
-        working_days: dict[date, bool],
     ) -> None:
         self._writer = writer
         self._reader = reader
         self._books = Books(writer, reader)
-        self._accounts = accounts
-        self._suspense_payouts = suspense_payouts
-        self._platforms = platforms
+        self._routes = routes
         self._bank_book = bank_book
         self._payouts = payouts
         self._texts = texts
-        self._calendar = WorkingCalendar(overrides=working_days)
 
     @activity.defn
     async def take_withdrawal(self, request: TakeWithdrawal) -> WithdrawalTaken:
@@ -150,10 +132,10 @@ class WithdrawalActivities:
             if seen.object.state.open_attempt is not None:
                 return await self._asked_about(ref, seen)
             try:
-                payee = await self._payee(ref, seen.object)
+                payee = await self._routes.payee(seen.object)
             except Refused as gone:
                 return await self._given_back(ref, seen.object, reason=gone.message, route=(gone.message,))
-            route = await self._route(ref, seen.object, payee)
+            route = await self._routes.choose(seen.object, payee)
             if route.chosen is not None:
                 return await self._sent(ref, seen.object, payee, route)
             if route.opens_at is not None:
@@ -215,67 +197,11 @@ class WithdrawalActivities:
         if consent is None:
             return Hold()
         if consent.operation != WITHDRAW:
-            return Hold(said_as=consent.consent_no, payee_is_known=await self._payee_is_known(ref, consent))
+            return Hold(said_as=consent.consent_no, payee_is_known=await self._routes.knows_payee(consent))
         if consent.given_by == PLATFORM_ITSELF:
             # The platform's own money pays the bank's charges before it leaves.
             await cover_bank_charges(self._reader, self._writer, ref.platform_no)
         return Hold(said_as=consent.consent_no)
-
-    async def _payee_is_known(self, ref: WithdrawalNo, consent: Consent) -> bool:
-        terms = consent.terms
-        money = SuspenseMoney(
-            credit_no=terms["credit_no"],
-            cnaps_code=terms["cnaps_code"],
-            payee_is_named=bool(terms["payee_digest"]),
-        )
-        try:
-            await self._suspense_payee(ref, money)
-        except Refused:
-            return False
-        return True
-
-    async def _payee(self, ref: WithdrawalNo, withdrawal: Withdrawal) -> BankAccount | SuspensePayee:
-        """Where the money goes.
-
-        Raises:
-            Refused: the account was unbound meanwhile.
-        """
-        source = withdrawal.state.source
-        if isinstance(source, SuspenseMoney):
-            return await self._suspense_payee(ref, source)
-        return await self._accounts.to_pay(ref.platform_no, source.owner_no, source.account_id or "")
-
-    async def _suspense_payee(self, ref: WithdrawalNo, source: SuspenseMoney) -> SuspensePayee:
-        return await self._suspense_payouts.payee(ref.platform_no, ref.withdrawal_no, **source.model_dump())
-
-    async def _route(
-        self, ref: WithdrawalNo, withdrawal: Withdrawal, payee: BankAccount | SuspensePayee
-    ) -> RouteDecision:
-        """Choose a rail by the bank's own clock, since it is the bank that keeps the hours.
-
-        Raises:
-            BankUnreachable: ask again.
-        """
-        state = withdrawal.state
-        capabilities = await self._payouts.capabilities(await custody_account_of(self._reader, ref.platform_no))
-        config = await self._texts.config(ref.platform_no, state.config_version or 0)
-        today = capabilities.as_of.astimezone(SHANGHAI).date()
-        return choose_route(
-            rules=rail_rules_on(today),
-            calendar=self._calendar,
-            tariff=tariff_on(today),
-            amount_fen=state.principal_fen,
-            account=account_facts(
-                account_no=payee.account_no,
-                is_corporate=payee.is_corporate,
-                cnaps_code=payee.cnaps_code,
-                custody_bank_code=capabilities.custody_bank_code,
-            ),
-            capabilities=capabilities.rails,
-            objective=config.routing_objective,
-            now=capabilities.as_of,
-            excluded=state.failed_rails,
-        )
 
     async def _given_back(
         self, ref: WithdrawalNo, withdrawal: Withdrawal, *, reason: str, route: tuple[str, ...]
@@ -298,7 +224,7 @@ class WithdrawalActivities:
     # ---- payment orders ----
 
     async def _sent(
-        self, ref: WithdrawalNo, withdrawal: Withdrawal, payee: BankAccount | SuspensePayee, route: RouteDecision
+        self, ref: WithdrawalNo, withdrawal: Withdrawal, payee: Payee, route: RouteDecision
     ) -> WithdrawalView:
         """Record a payment order, then send it, once: whoever finds it recorded does not send it."""
         assert route.chosen is not None  # noqa: S101 - a rail was chosen
