@@ -36,6 +36,7 @@ RETRIED: dict[type[EscrowError], bool] = {
     BankUnreachable: True,
     LedgerBusy: True,
     LedgerUnavailable: True,
+    LedgerBusy: True,
 }
 _USUAL = (Refused, BankDeclined)
 #: Refusals of what time alone brings.
