@@ -36,7 +36,6 @@ RETRIED: dict[type[EscrowError], bool] = {
     BankUnreachable: True,
     LedgerBusy: True,
     LedgerUnavailable: True,
-    LedgerBusy: True,
 }
 _USUAL = (Refused, BankDeclined)
 #: Refusals of what time alone brings.

@@ -25,14 +25,11 @@ from escrow.ledger.progress import (
     Late,
     Named,
     ObjectKey,
-    count_late,
-    forget_what_goes_on,
     late_objects,
     objects_numbered,
-    round_was_made,
-    swept_to,
     unfinished_objects,
 )
+from escrow.ledger.rounds_made import count_late, forget_what_goes_on, round_was_made, swept_to
 
 #: So many objects of each sort are looked at in one round.
 _LATE_AT_MOST, _SWEPT_AT_MOST = 200, 200

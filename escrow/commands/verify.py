@@ -21,7 +21,8 @@ from escrow.ledger.balances import PlatformBalances, platform_balances
 from escrow.ledger.comparisons import custody_books
 from escrow.ledger.connections import CONNECTION_LOST, connect
 from escrow.ledger.invariants import check_invariants
-from escrow.ledger.progress import OVERDUE_AFTER, last_round
+from escrow.ledger.progress import OVERDUE_AFTER
+from escrow.ledger.rounds_made import last_round
 
 _PAGE_LINES = 200
 

@@ -20,9 +20,8 @@ OVERDUE_AFTER = timedelta(minutes=10)
 
 _KINDS = ", ".join(f"'{kind}'" for kind in FINAL_STATUSES)
 _MOMENTS = """
-    SELECT d.platform_no, now() + coalesce(c.ahead, interval '0') AS moment
-    FROM platform_day d LEFT JOIN story_clock c ON c.platform_no = d.platform_no
-    WHERE $1::text IS NULL OR d.platform_no = $1
+    SELECT d.platform_no, books_now(d.platform_no) AS moment
+    FROM platform_day d WHERE $1::text IS NULL OR d.platform_no = $1
 """
 
 
@@ -86,17 +85,6 @@ class Named:
     key: ObjectKey
     status: str | None
     is_asked: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastRound:
-    """When rounds were last made, by the database's own clock, and after which object the sweep goes on; None: begins.
-
-    `unfinished` is whether there is anything to look after; `seconds_ago` is None when no round was ever made.
-    """
-
-    seconds_ago: float | None
-    unfinished: bool
 
 
 async def late_objects(reader: Reader, platform_no: str | None = None, *, limit: int) -> list[Late]:
@@ -183,68 +171,3 @@ async def objects_numbered(reader: Reader, object_no: str, platform_no: str | No
         )
         for row in rows
     ]
-
-
-async def count_late(reader: Reader, key: ObjectKey) -> int:
-    """In how many rounds, one after another, this object was found late, this one included."""
-    row = await reader.row(
-        "INSERT INTO late_object AS l (platform_no, object_kind, object_no, rounds) VALUES ($1, $2, $3, 1)"
-        " ON CONFLICT (platform_no, object_kind, object_no) DO UPDATE SET rounds = l.rounds + 1 RETURNING rounds",
-        key.platform_no,
-        key.kind,
-        key.object_no,
-    )
-    assert row is not None  # noqa: S101 - it was inserted or updated
-    rounds: int = row["rounds"]
-    return rounds
-
-
-async def forget_what_goes_on(reader: Reader) -> None:
-    """Whatever was late and is not any more needs neither counting nor, for that, a person.
-
-    Raises:
-        LedgerUnavailable: no answer.
-    """
-    for table, condition in (("late_object", "true"), ("attention", "l.is_late")):
-        await reader.row(
-            f"""
-            DELETE FROM {table} l USING platform_day p LEFT JOIN story_clock s ON s.platform_no = p.platform_no
-            WHERE {condition} AND p.platform_no = l.platform_no
-                AND NOT EXISTS (SELECT FROM deadline d WHERE d.platform_no = l.platform_no
-                    AND d.object_kind = l.object_kind AND d.object_no = l.object_no
-                    AND d.due_at < now() + coalesce(s.ahead, interval '0') - $1::interval)
-                AND NOT EXISTS (SELECT FROM consent c WHERE c.object_no = l.object_no
-                    AND c.object_kind = l.object_kind AND c.platform_no = l.platform_no
-                    AND c.asked AND c.answered_at IS NULL)
-            """,  # noqa: S608 - our own words
-            LATE_AFTER,
-        )
-
-
-async def swept_to(reader: Reader) -> ObjectKey | None:
-    """The object up to which the last round has looked through what is unfinished, None to begin anew."""
-    row = await reader.row("SELECT swept_to FROM last_round")
-    if row is None or not row["swept_to"]:
-        return None
-    kind, platform_no, object_no = row["swept_to"]
-    return ObjectKey(platform_no=platform_no, kind=kind, object_no=object_no)
-
-
-async def round_was_made(reader: Reader, swept: ObjectKey | None) -> None:
-    """Write down that a round was made now, and as far as which object it has looked, None for all of them.
-
-    Raises:
-        LedgerUnavailable: no answer.
-    """
-    await reader.row(
-        "INSERT INTO last_round (made_at, swept_to) VALUES (now(), $1)"
-        " ON CONFLICT (is_last) DO UPDATE SET made_at = excluded.made_at, swept_to = excluded.swept_to",
-        [] if swept is None else [swept.kind, swept.platform_no, swept.object_no],
-    )
-
-
-async def last_round(reader: Reader, kinds: Collection[str]) -> LastRound:
-    """How long ago the last round was made, and whether there is anything unfinished of the kinds to go round for."""
-    row = await reader.row("SELECT extract(epoch FROM now() - made_at)::float8 AS seconds FROM last_round")
-    found = await unfinished_objects(reader, kinds, limit=1)
-    return LastRound(seconds_ago=None if row is None else row["seconds"], unfinished=bool(found))
