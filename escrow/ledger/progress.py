@@ -18,14 +18,16 @@ LATE_AFTER = timedelta(minutes=1)
 #: An object that is late for so long has been looked after, or the looking after has failed.
 OVERDUE_AFTER = timedelta(minutes=10)
 
-_KINDS = ", ".join(f"'{kind}'" for kind in FINAL_STATUSES)
+#: The kinds that a process brings to an end, quoted.
+KINDS_IN_SQL = ", ".join(f"'{kind}'" for kind in FINAL_STATUSES)
 _MOMENTS = """
     SELECT d.platform_no, books_now(d.platform_no) AS moment
     FROM platform_day d WHERE $1::text IS NULL OR d.platform_no = $1
 """
 
 
-def _unfinished(row: str) -> str:
+def unfinished_in_sql(row: str) -> str:
+    """Condition that an object has not ended; `row` is the alias of `business_object`, with its dot."""
     return " OR ".join(f"({is_unfinished(kind, row)})" for kind in FINAL_STATUSES)
 
 
@@ -43,7 +45,7 @@ def late_rows(after: timedelta, *, at_most: int) -> str:
                 format('the deadline %s has passed', d.name) AS why
             FROM deadline d JOIN business_object o
                 ON o.platform_no = d.platform_no AND o.kind = d.object_kind AND o.object_no = d.object_no
-            WHERE d.platform_no = m.platform_no AND d.due_at < m.moment - {late} AND ({_unfinished("o.")})
+            WHERE d.platform_no = m.platform_no AND d.due_at < m.moment - {late} AND ({unfinished_in_sql("o.")})
                 AND NOT (coalesce(o.body ->> 'attention', '') <> '' AND o.updated_at >= d.due_at)
                 AND {unknown.format("d")}
             ORDER BY d.due_at LIMIT {at_most}) found
@@ -51,7 +53,7 @@ def late_rows(after: timedelta, *, at_most: int) -> str:
         SELECT c.platform_no, c.object_kind, c.object_no, c.recorded_at, format('%s is not answered', c.operation)
         FROM consent c JOIN ({_MOMENTS}) m ON m.platform_no = c.platform_no
         WHERE c.asked AND c.answered_at IS NULL AND c.recorded_at < m.moment - {late}
-            AND c.object_kind IN ({_KINDS}) AND {unknown.format("c")}
+            AND c.object_kind IN ({KINDS_IN_SQL}) AND {unknown.format("c")}
     ) l
     GROUP BY l.platform_no, l.kind, l.object_no ORDER BY 4, 1, 2, 3 LIMIT {at_most}
     """  # noqa: S608 - our own words
@@ -154,7 +156,7 @@ async def objects_numbered(reader: Reader, object_no: str, platform_no: str | No
             SELECT p.platform_no, k.kind, o.status, EXISTS (
                 SELECT FROM consent c WHERE c.object_no = $1 AND c.object_kind = k.kind
                     AND c.platform_no = p.platform_no AND c.asked AND c.answered_at IS NULL) AS is_asked
-            FROM platform_day p CROSS JOIN unnest(ARRAY[{_KINDS}]) AS k(kind)
+            FROM platform_day p CROSS JOIN unnest(ARRAY[{KINDS_IN_SQL}]) AS k(kind)
             LEFT JOIN business_object o ON o.platform_no = p.platform_no AND o.kind = k.kind AND o.object_no = $1
             WHERE $2::text IS NULL OR p.platform_no = $2) f
         WHERE f.status IS NOT NULL OR f.is_asked

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from escrow.ledger.engine import Reader
-from escrow.ledger.progress import LATE_AFTER, ObjectKey, unfinished_objects
+from escrow.ledger.progress import KINDS_IN_SQL, LATE_AFTER, ObjectKey, unfinished_in_sql, unfinished_objects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,26 +32,30 @@ async def count_late(reader: Reader, key: ObjectKey) -> int:
     return rounds
 
 
+#: Of the row `l` of a table of objects: neither has a deadline passed nor is anything unanswered.
+_GOES_ON = """
+    NOT EXISTS (SELECT FROM deadline d WHERE d.platform_no = l.platform_no AND d.object_kind = l.object_kind
+        AND d.object_no = l.object_no AND d.due_at < books_now(l.platform_no) - $1::interval)
+    AND NOT EXISTS (SELECT FROM consent c WHERE c.object_no = l.object_no AND c.object_kind = l.object_kind
+        AND c.platform_no = l.platform_no AND c.asked AND c.answered_at IS NULL)
+"""
+_HAS_ENDED = f"""
+    EXISTS (SELECT FROM business_object o WHERE o.platform_no = l.platform_no AND o.kind = l.object_kind
+        AND o.object_no = l.object_no AND o.kind IN ({KINDS_IN_SQL}) AND NOT ({unfinished_in_sql("o.")}))
+"""
+
+
 async def forget_what_goes_on(reader: Reader) -> None:
-    """Whatever was late and is not any more needs neither counting nor, for that, a person.
+    """Whatever was late and is not any more needs neither counting nor, for that, a person; nor does what has ended.
 
     Raises:
         LedgerUnavailable: no answer.
     """
-    for table, condition in (("late_object", "true"), ("attention", "l.is_late")):
-        await reader.row(
-            f"""
-            DELETE FROM {table} l
-            WHERE {condition}
-                AND NOT EXISTS (SELECT FROM deadline d WHERE d.platform_no = l.platform_no
-                    AND d.object_kind = l.object_kind AND d.object_no = l.object_no
-                    AND d.due_at < books_now(l.platform_no) - $1::interval)
-                AND NOT EXISTS (SELECT FROM consent c WHERE c.object_no = l.object_no
-                    AND c.object_kind = l.object_kind AND c.platform_no = l.platform_no
-                    AND c.asked AND c.answered_at IS NULL)
-            """,  # noqa: S608 - our own words
-            LATE_AFTER,
-        )
+    await reader.row(f"DELETE FROM late_object l WHERE {_GOES_ON}", LATE_AFTER)  # noqa: S608 - our own words
+    await reader.row(
+        f"DELETE FROM attention l WHERE {_GOES_ON} AND (l.is_late OR {_HAS_ENDED})",  # noqa: S608 - our own words
+        LATE_AFTER,
+    )
 
 
 async def swept_to(reader: Reader) -> ObjectKey | None:

@@ -78,9 +78,7 @@ def reset_to(which: str, *, reapply: bool) -> Break:
                 namespace=client.namespace,
                 workflow_execution=WorkflowExecution(workflow_id=workflow_id, run_id=described.run_id),
                 reason="an intruder",
-                workflow_task_finish_event_id={"first": done[0], "middle": done[len(done) // 2], "last": done[-1]}[
-                    which
-                ],
+                workflow_task_finish_event_id=finished[which],
                 request_id=uuid4().hex,
                 reset_reapply_exclude_types=() if reapply else excluded,
             ),

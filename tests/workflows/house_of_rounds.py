@@ -59,11 +59,19 @@ class House:
                 raise
 
     async def rounds_are_made(self, *, every: timedelta = timedelta(seconds=1)) -> None:
-        """Rounds are made from now on, one after another."""
+        """Rounds are made from now on, one after another; the first one is over when this returns."""
         await self.nobody_goes_round()
+        began = await self.books.reader.row("SELECT now() AS at")
+        assert began is not None
         await self.client.start_workflow(
             ROUNDS, RoundsInput(every=every), id=ROUNDS_WORKFLOW_ID, task_queue=ORDERS_TASK_QUEUE
         )
+
+        async def one_is_made() -> bool:
+            made = await self.books.reader.row("SELECT made_at FROM last_round")
+            return made is not None and made["made_at"] > began["at"]
+
+        await until(one_is_made, "a round is made")
 
     async def opening_is_asked(self, order: dict[str, Any]) -> None:
         """The platform has said by which contract an order is to be opened, and nothing has heard it."""

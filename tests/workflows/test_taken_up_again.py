@@ -12,7 +12,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
+from temporalio.client import WorkflowExecutionStatus
 
 import worker
 from escrow.domain.orders.states import OrderCommand
@@ -235,20 +237,22 @@ async def test_a_person_is_called_for_a_stranger_and_sent_home_by_resuming(house
     assert (item["kind"], item["object_no"], item["held_fen"]) == ("order", "D-1", _TOTAL_FEN)
     assert "a stranger held its id" in item["reason"]
     assert (await house.platform.get("/attention", after=item["cursor"])).json()["waiting"] == []
-    said = await house.escrow("attention")
+    mine = ("--platform", house.platform.number)
+    said = await house.escrow("attention", *mine)
     assert f"{house.platform.number}  order  D-1" in said
     assert "10,000.00 yuan (1000000 fen)" in said
 
-    assert await house.escrow("resume", "D-1") == f"order D-1 of {house.platform.number}: runs, and was told to look\n"
+    said = await house.escrow("resume", "D-1", *mine)
+    assert said == f"order D-1 of {house.platform.number}: runs, and was told to look\n"
 
-    assert await house.escrow("attention") == "nothing waits for a person\n"
+    assert await house.escrow("attention", *mine) == "nothing waits for a person\n"
     assert (await house.platform.get("/orders/D-1")).json()["needs_attention"] == ""
 
 
 async def test_what_stays_late_is_begun_anew_and_a_person_is_called(house: House) -> None:
     """A run of the right type on the right queue that is about something else: it hears every look and does nothing."""
     await _orders("pay")(house, "D-1")
-    await _orders("pay")(house, "D-2")
+    await _orders("pay", "start")(house, "D-2")
     process, number = PROCESSES["order"], house.platform.number
     await house.nobody_goes_round()
     await terminated(house.client, process.workflow_id(number, "D-1"))
@@ -264,7 +268,8 @@ async def test_what_stays_late_is_begun_anew_and_a_person_is_called(house: House
     events = [event.event_type for event in await object_events(house.books.reader, number, "order", "D-1")]
     assert "order.needs_attention" in events
     assert (await house.platform.get("/orders/D-1")).json()["status"] == "cancelled"
-    assert "no progress" in str((await impostor.describe()).raw_description) or True
+    first_run = house.client.get_workflow_handle(impostor.id, run_id=impostor.result_run_id)
+    assert (await first_run.describe()).status is WorkflowExecutionStatus.TERMINATED
 
     async def nobody_waits() -> bool:
         return not await waiting_for_a_person(house.books.reader, number, limit=1)
@@ -273,17 +278,32 @@ async def test_what_stays_late_is_begun_anew_and_a_person_is_called(house: House
 
 
 async def test_an_operator_takes_up_all_that_is_unfinished(house: House) -> None:
+    await house.rounds_are_made(every=timedelta(hours=1))
     for order_no in ("D-1", "D-2"):
         await _orders("pay")(house, order_no)
-    await terminated(house.client, PROCESSES["order"].workflow_id(house.platform.number, "D-1"))
+    number = house.platform.number
+    await terminated(house.client, PROCESSES["order"].workflow_id(number, "D-1"))
 
-    said = await house.escrow("resume", "--all", "--platform", house.platform.number)
+    said = await house.escrow("resume", "--all", "--platform", number)
 
-    assert f"order D-1 of {house.platform.number}: did not run, and was started\n" in said
-    assert f"order D-2 of {house.platform.number}: runs, and was told to look\n" in said
+    assert f"order D-1 of {number}: did not run, and was started\n" in said
+    assert f"order D-2 of {number}: runs, and was told to look\n" in said
     await house.platform.command("D-2/cancel", "R-1", "C-1")
-    assert "has ended, cancelled" in await house.escrow("resume", "D-2")
+    assert "has ended, cancelled" in await house.escrow("resume", "D-2", "--platform", number)
     assert "Nothing has the number D-9" in await house.escrow("resume", "D-9", fails=True)
+
+
+async def test_books_for_which_nobody_has_gone_round_do_not_verify(house: House) -> None:
+    await _orders()(house, "D-1")
+    await house.rounds_are_made(every=timedelta(hours=1))
+    assert "every invariant" in await house.escrow("verify", house.platform.number)
+    owner = await asyncpg.connect(house.stack.postgres.superuser_dsn)
+    try:
+        await owner.execute("UPDATE last_round SET made_at = made_at - interval '11 minutes'")
+    finally:
+        await owner.close()
+
+    assert "rounds were last made 11 minutes ago" in await house.escrow("verify", house.platform.number, fails=True)
 
 
 def test_every_kind_with_a_process_has_rows_and_every_type_of_the_worker_is_thought_of() -> None:
