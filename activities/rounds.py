@@ -159,10 +159,11 @@ class RoundActivities:
             if did is Did.STRANGER:
                 await self._call(late.key, did)
             return did
-        reason = f"no progress: {late.why}; its process was ended and begun anew"
-        # The object's own word first: what it does next takes that back. On the list last, for it is then left alone.
-        await self._call_by_object(late.key, reason)
+        version = await self._version(late.key)
         did = await self._taking_up.tend(process, anew=True, why=f"no progress: {late.why}")
+        # On the list last, for then it is left alone; by a word of its own only while the new run has done nothing yet.
+        reason = f"no progress: {late.why}; its process was ended and begun anew"
+        await self._call_by_object(late.key, reason, seen_version=version)
         await call_person(self._reader, late.key, reason, is_late=True)
         _log.warning("begun_anew", kind=late.key.kind, platform_no=late.key.platform_no, object_no=late.key.object_no)
         return did
@@ -179,16 +180,17 @@ class RoundActivities:
 
     async def _call(self, key: ObjectKey, did: Did) -> None:
         _log.warning("stranger_ended", kind=key.kind, platform_no=key.platform_no, object_no=key.object_no)
-        await self._call_by_object(key, did.value)
+        await self._call_by_object(key, did.value, seen_version=await self._version(key))
         await call_person(self._reader, key, did.value)
 
-    async def _call_by_object(self, key: ObjectKey, reason: str) -> None:
-        """The object says itself that it waits for an operator, where its kind has a word for it."""
-        if key.kind != ORDERS.name:
-            return
-        order = await see(self._reader, ORDERS, key.platform_no, key.object_no)
-        if order.object is not None:
-            command = CallOperator(reason=reason, seen_version=order.version)
+    async def _version(self, key: ObjectKey) -> int | None:
+        found = await get_object(self._reader, key.platform_no, key.kind, key.object_no)
+        return None if found is None else found.sequence_no
+
+    async def _call_by_object(self, key: ObjectKey, reason: str, *, seen_version: int | None) -> None:
+        """The object says itself that it waits for an operator, where it has a word that stops nothing else."""
+        if key.kind == ORDERS.name and seen_version is not None and seen_version == await self._version(key):
+            command = CallOperator(reason=reason, seen_version=seen_version)
             await self._books.take(ORDERS, key.platform_no, key.object_no, command)
 
     async def _resume_named(self, named: Named) -> str:

@@ -8,7 +8,7 @@ from temporalio.common import TypedSearchAttributes
 from activities.taking_up import Startable
 from workflows.messages import ORDERS_TASK_QUEUE, PAYMENTS_TASK_QUEUE, PROCESSES, BankWatchInput, bank_watch_workflow_id
 from workflows.rounds import ROUNDS, ROUNDS_WORKFLOW_ID, RoundsInput
-from workflows.search_attributes import of_member, of_order, of_withdrawal
+from workflows.search_attributes import of_member, of_members_money, of_order
 from workflows.timeouts import WORKFLOW_TASK
 
 
@@ -23,9 +23,7 @@ def _of_order(platform_no: str, body: Mapping[str, Any]) -> TypedSearchAttribute
 
 
 def _of_withdrawal(platform_no: str, body: Mapping[str, Any]) -> TypedSearchAttributes:
-    return of_withdrawal(
-        platform_no=platform_no, member_no=body["member_no"] or "", principal_fen=body["principal_fen"]
-    )
+    return of_members_money(platform_no=platform_no, member_no=body["member_no"], amount_fen=body["principal_fen"])
 
 
 #: What operators filter by, from an object's document; of any other kind it is the platform alone.

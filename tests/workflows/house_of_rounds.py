@@ -21,6 +21,7 @@ from escrow.domain.orders.contract import opening_consent_no
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand
 from escrow.domain.requests import PLATFORM_ITSELF
+from escrow.domain.withdrawals.operations import withdrawal_terms
 from escrow.ledger.books import known
 from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, record_consent
 from escrow.ledger.engine import Reader
@@ -75,7 +76,6 @@ class House:
 
     async def opening_is_asked(self, order: dict[str, Any]) -> None:
         """The platform has said by which contract an order is to be opened, and nothing has heard it."""
-        configurations = self.books.registry.platforms.configurations
         terms = {"inspection_days": None, "retention_days": None, "withdraw_automatically": False} | order
         await self._is_asked(
             opening_consent_no(order["order_no"]),
@@ -83,7 +83,6 @@ class House:
             "open",
             PLATFORM_ITSELF,
             terms,
-            config_version=(await configurations.current(self.platform.number)).version,
         )
 
     async def word_is_asked(self, order_no: str, operation: OrderCommand, by: str, milestone: int) -> None:
@@ -92,22 +91,28 @@ class House:
         terms = order.contract.terms(operation, milestone)
         await self._is_asked(f"{order_no}-asked", order_no, operation.value, by, terms)
 
+    async def withdrawal_is_asked(self, withdrawal_no: str, principal_fen: int) -> None:
+        """The owner has asked for a withdrawal, and nothing has heard it."""
+        terms = withdrawal_terms(account_id="", principal_fen=principal_fen, fee_fen=0)
+        await self._is_asked(f"{withdrawal_no}-asked", withdrawal_no, "withdraw", "O-1", terms, kind="withdrawal")
+
     async def _is_asked(
-        self, number: str, order_no: str, operation: str, by: str, terms: Any, *, config_version: int | None = None
+        self, number: str, object_no: str, operation: str, by: str, terms: Any, *, kind: str = "order"
     ) -> None:
+        configurations = self.books.registry.platforms.configurations
         await record_consent(
             self.books.reader,
             NewConsent(
                 platform_no=self.platform.number,
                 consent_no=number,
-                object_kind="order",
-                object_no=order_no,
+                object_kind=kind,
+                object_no=object_no,
                 operation=operation,
                 given_by=by,
                 terms=terms,
                 valid_for=CONSENT_VALIDITY,
                 asked=True,
-                config_version=config_version,
+                config_version=(await configurations.current(self.platform.number)).version,
             ),
         )
 

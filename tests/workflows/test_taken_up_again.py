@@ -17,9 +17,10 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 import worker
+from escrow.domain.endings import FINAL_STATUSES
 from escrow.domain.orders.states import OrderCommand
 from escrow.ledger.attention import waiting_for_a_person
-from escrow.ledger.objects import object_events
+from escrow.ledger.objects import get_object
 from escrow.stack.up import Stack
 from tests.api.platforms import order_body
 from tests.servers import running_stack
@@ -77,6 +78,10 @@ async def _opening_that_nobody_hears(house: House, order_no: str) -> None:
     await house.opening_is_asked(order_body(order_no, total_fen=_TOTAL_FEN))
 
 
+async def _withdrawal_that_nobody_hears(house: House, withdrawal_no: str) -> None:
+    await house.withdrawal_is_asked(withdrawal_no, _TOTAL_FEN)
+
+
 async def _accepted(house: House, order_no: str) -> None:
     await house.word_is_asked(order_no, OrderCommand.ACCEPT, "O-1", 2)
 
@@ -104,6 +109,12 @@ ROWS: dict[str, Row] = {
         kind="order",
         prepared=_opening_that_a_stranger_hears,
         status="closed_unpaid",
+        faults={"never begun": _nothing},
+    ),
+    "withdrawal that nobody has begun": Row(
+        kind="withdrawal",
+        prepared=_withdrawal_that_nobody_hears,
+        status="paid",
         faults={"never begun": _nothing},
     ),
     "order awaiting payment": Row(kind="order", prepared=_orders(), status="closed_unpaid"),
@@ -152,7 +163,6 @@ WITHOUT_ROWS = {
     "Rounds": "the worker looks after it",
     "BankWatch": "the worker looks after it",
     "DirectRefund": "begun from a reference, its state is not in the books yet",
-    "Withdrawal": "not begun from a reference yet",
     "PayIn": "not begun from a reference yet",
     "Transfer": "not begun from a reference yet",
     "BatchPayment": "not begun from a reference yet",
@@ -262,12 +272,20 @@ async def test_what_stays_late_is_begun_anew_and_a_person_is_called(house: House
         id=process.workflow_id(number, "D-1"),
         task_queue=process.task_queue,
     )
-    await house.rounds_are_made()
-    await house.time_passes(timedelta(days=30, minutes=5))
+    await house.rounds_are_made(every=timedelta(seconds=2))
+    await house.time_passes_unseen(timedelta(days=30, minutes=5))
 
-    events = [event.event_type for event in await object_events(house.books.reader, number, "order", "D-1")]
-    assert "order.needs_attention" in events
-    assert (await house.platform.get("/orders/D-1")).json()["status"] == "cancelled"
+    async def called() -> bool:
+        waiting = await waiting_for_a_person(house.books.reader, number, limit=2)
+        why = "no progress: the deadline start has passed; its process was ended and begun anew"
+        return [(item.key.object_no, item.reason) for item in waiting] == [("D-1", why)]
+
+    await until(called, "somebody is called")
+
+    async def has_ended() -> bool:
+        return bool((await house.platform.get("/orders/D-1")).json()["status"] == "cancelled")
+
+    await until(has_ended, "the run that was begun anew does what was due")
     first_run = house.client.get_workflow_handle(impostor.id, run_id=impostor.result_run_id)
     assert (await first_run.describe()).status is WorkflowExecutionStatus.TERMINATED
 
@@ -343,9 +361,11 @@ async def _runs(house: House, cell: Cell) -> None:
     workflow_id = process.workflow_id(house.platform.number, cell.number)
 
     async def runs() -> bool:
-        return await runs_as(house.client, workflow_id, process.workflow, process.task_queue)
+        found = await get_object(house.books.reader, house.platform.number, cell.row.kind, cell.number)
+        has_ended = found is not None and found.status in FINAL_STATUSES[cell.row.kind]
+        return has_ended or await runs_as(house.client, workflow_id, process.workflow, process.task_queue)
 
-    await until(runs, f"{workflow_id} ({cell.name}, {cell.fault}) runs again")
+    await until(runs, f"{workflow_id} ({cell.name}, {cell.fault}) runs again, or has come to its end")
 
 
 async def _what_is_wrong(house: House, cell: Cell) -> str:
