@@ -206,7 +206,7 @@ async def house(broken_stack: Stack) -> AsyncIterator[House]:
         await opened.books_are_sound_and_equal()
 
 
-async def test_whatever_is_done_to_a_run_the_object_comes_to_its_right_end(house: House) -> None:
+async def test_whatever_is_done_to_a_run_the_object_comes_to_its_right_end(house: House, tables: list[str]) -> None:
     table = cells()
     await asyncio.gather(*(cell.row.prepared(house, cell.number) for cell in table))
     before = await house.deadlines()
@@ -228,7 +228,7 @@ async def test_whatever_is_done_to_a_run_the_object_comes_to_its_right_end(house
         await house.time_passes(span + timedelta(minutes=5))
 
     wrong = {cell: why for cell in table if (why := await _what_is_wrong(house, cell))}
-    _print(table, wrong)
+    tables.append("\n".join(f"{cell.name:40} {cell.fault:40} {wrong.get(cell, 'right')}" for cell in table))
     assert not wrong
     assert len(await house.texts()) == sum(cell.row.texts for cell in table)
 
@@ -380,8 +380,3 @@ async def _what_is_wrong(house: House, cell: Cell) -> str:
     if row["status"] != cell.row.status:
         return str(row["status"])
     return "" if cell.row.ends(row["body"]) else f"{row['status']}: {row['body']}"
-
-
-def _print(table: list[Cell], wrong: Mapping[Cell, str]) -> None:
-    for cell in table:
-        print(f"{cell.name:40} {cell.fault:40} {wrong.get(cell, 'right')}")
