@@ -16,7 +16,7 @@ import structlog
 import uvloop
 from prometheus_client import Gauge, start_http_server
 from temporalio.client import Client
-from temporalio.common import VersioningBehavior, WorkerDeploymentVersion, WorkflowIDConflictPolicy
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
@@ -37,7 +37,9 @@ from activities.pay_ins import PayInActivities
 from activities.payout_routes import PayoutRoutes
 from activities.quick_payments import QuickPaymentActivities
 from activities.returns import ReturnActivities
+from activities.rounds import RoundActivities
 from activities.settlements import Settlements
+from activities.taking_up import TakingUp
 from activities.telemetry import Telemetry
 from activities.transfers import TransferActivities
 from activities.verification import VerificationActivities
@@ -48,7 +50,6 @@ from escrow.domain.time.calendars import SHANGHAI, CalendarSource, calendar_sour
 from escrow.leave import leave
 from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.books import Books
-from escrow.ledger.books_time import is_sandbox
 from escrow.ledger.engine import Reader
 from escrow.ledger.overview import held_and_needing_attention
 from escrow.ledger.personal_data import PersonalDataBox
@@ -56,6 +57,7 @@ from escrow.ledger.posting import LedgerWriter
 from escrow.logs import configure_logs
 from escrow.registry.registry import Registry
 from escrow.settings import Settings, SettingsError, load_settings
+from escrow.stack.agreement import agreed_on_sandbox, require_agreement
 from escrow.stack.temporal_client import connect_temporal
 from escrow.stack.workflow_runner import ContextFreeSandbox
 from workflows.account_verification import AccountVerification
@@ -65,20 +67,16 @@ from workflows.direct_refund import DirectRefundProcess
 from workflows.identity_check import IdentityCheck
 from workflows.mandate import MandateProcess
 from workflows.member_closing import MemberClosing
-from workflows.messages import (
-    ORDERS_TASK_QUEUE,
-    PAYMENTS_TASK_QUEUE,
-    BankWatchInput,
-    bank_watch_workflow_id,
-)
+from workflows.messages import ORDERS_TASK_QUEUE, PAYMENTS_TASK_QUEUE, PROCESSES
 from workflows.order import DecorationOrder
 from workflows.pay_in import PayIn
-from workflows.timeouts import WORKFLOW_TASK
+from workflows.rounds import Rounds
+from workflows.taking_up import process_of, the_rounds, watch_of
 from workflows.transfer import Transfer
 from workflows.withdrawal import Withdrawal
 
 HELD_FEN = Gauge("escrow_held_fen", "Money held in escrow for orders, in fen", ["platform"])
-NEEDING_ATTENTION = Gauge("escrow_needing_attention", "Orders and withdrawals that wait for an operator", ["platform"])
+NEEDING_ATTENTION = Gauge("escrow_needing_attention", "Objects that wait for a person", ["platform"])
 
 #: How often gauges are read and new platforms get their watch.
 _ROUND_SECONDS = 10
@@ -88,8 +86,6 @@ _ROUNDS_BETWEEN_LOOKS = 6
 _CALENDAR_AHEAD = timedelta(days=45)
 #: A ledger posting gives up before its activity's time-out, so that its outcome is reported, not guessed.
 _LEDGER_RETRY_SECONDS = 3.0
-#: How often a ledger that is away when the worker starts is asked again.
-_LEDGER_AWAITED_SECONDS = 1.0
 
 _log = structlog.get_logger("worker")
 
@@ -106,7 +102,8 @@ class Activities:
         members = self.registry.members
         self.books_time = BooksTimeActivities(reader)
         texts = Texts(bank, members, platforms)
-        self.orders = OrderActivities(Books(writer, reader), reader, texts, bank.collections)
+        self.reader, self.books = reader, Books(writer, reader)
+        self.orders = OrderActivities(self.books, reader, texts, bank.collections)
         self.notices = NoticeActivities(reader, texts)
         lines = BankLines(reader, box)
         bank_book = BankBook(lines, platforms, bank)
@@ -153,12 +150,12 @@ class Activities:
     def on_orders_queue(self) -> Sequence[Callable[..., Any]]:
         """Activities that orders call."""
         orders = self.orders
-        return [
-            orders.enter_order,
-            orders.take_order_command,
-            orders.remind_owner,
-            orders.freeze_collected,
-        ]
+        return [orders.enter_order, orders.take_order_command, orders.remind_owner, orders.freeze_collected]
+
+    def of_rounds(self, client: Client) -> Sequence[Callable[..., Any]]:
+        """Activities of the rounds, which look after all objects by way of `client`."""
+        rounds = RoundActivities(self.books, self.reader, TakingUp(client), process_of, PROCESSES)
+        return [rounds.make_round, rounds.take_up]
 
     def on_payments_queue(self) -> Sequence[Callable[..., Any]]:
         """Activities that withdrawals, the bank watch and what happens to members call."""
@@ -226,7 +223,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         opened.push_async_callback(writer.close)
         reader = Reader(settings.database_url, answer_seconds=settings.ledger_answer_seconds)
         opened.push_async_callback(reader.close)
-        if not await _agreed_on_sandbox(settings, reader, stop):
+        if not await agreed_on_sandbox(settings, reader, stop):
             return
         bank = SandboxBank(
             settings.bank_url,
@@ -256,38 +253,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         rounds.cancel()
 
 
-async def _agreed_on_sandbox(settings: Settings, reader: Reader, stop: asyncio.Event) -> bool:
-    """Compare what the books say with the settings, once the ledger is there; False when it is time to stop before.
-
-    Raises:
-        SettingsError: as `_require_agreement`.
-    """
-    while not stop.is_set():
-        try:
-            await _require_agreement(settings, reader)
-        except LedgerUnavailable:
-            _log.warning("ledger_awaited")
-            await asyncio.sleep(_LEDGER_AWAITED_SECONDS)
-            continue
-        return True
-    return False
-
-
-async def _require_agreement(settings: Settings, reader: Reader) -> None:
-    """Let nobody work on books whose time is movable unless that is meant, and the other way round.
-
-    Raises:
-        SettingsError: books and settings do not agree.
-        LedgerUnavailable: the books cannot be asked now.
-    """
-    marked = await is_sandbox(reader)
-    if marked != settings.time_may_be_skipped:
-        books, setting = ("a", "false") if marked else ("no", "true")
-        raise SettingsError(
-            f"The books are marked as {books} sandbox and ESCROW_TIME_MAY_BE_SKIPPED is {setting}: make them agree."
-        )
-
-
 def workers(
     client: Client, activities: Activities, *, grace: timedelta, deployment: WorkerDeploymentConfig | None = None
 ) -> list[Worker]:
@@ -303,8 +268,8 @@ def workers(
         Worker(
             client,
             task_queue=ORDERS_TASK_QUEUE,
-            workflows=[DecorationOrder],
-            activities=activities.on_orders_queue(),
+            workflows=[DecorationOrder, Rounds],
+            activities=[*activities.on_orders_queue(), *activities.of_rounds(client)],
             **common,
         ),
         Worker(
@@ -347,27 +312,22 @@ def _runtime(settings: Settings) -> Runtime | None:
 
 
 async def _make_rounds(client: Client, reader: Reader, registry: Registry, settings: Settings) -> None:
-    """Keep a watch over every platform's custody account, and the gauges true.
+    """See that what is late is looked after, and every platform's custody account watched; keep the gauges true.
 
     Raises:
-        SettingsError: as `_require_agreement`.
+        SettingsError: as `require_agreement`.
     """
+    taking_up = TakingUp(client)
     looked_after_in: dict[str, int] = {}
     for round_no in itertools.count():
         try:
-            await _require_agreement(settings, reader)
+            await require_agreement(settings, reader)
+            if round_no % _ROUNDS_BETWEEN_LOOKS == 0:
+                await taking_up.tend(the_rounds())
             for platform_no in await registry.platforms.numbers():
                 if round_no < looked_after_in.get(platform_no, -_ROUNDS_BETWEEN_LOOKS) + _ROUNDS_BETWEEN_LOOKS:
                     continue
-                await client.start_workflow(
-                    BankWatch.run,
-                    BankWatchInput(platform_no=platform_no),
-                    id=bank_watch_workflow_id(platform_no),
-                    task_queue=PAYMENTS_TASK_QUEUE,
-                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    task_timeout=WORKFLOW_TASK,
-                    static_summary=f"custody account of {platform_no}",
-                )
+                await taking_up.tend(watch_of(platform_no))
                 looked_after_in[platform_no] = round_no
             for held in await held_and_needing_attention(reader):
                 HELD_FEN.labels(held.platform_no).set(held.escrow_fen)

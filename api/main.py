@@ -11,7 +11,7 @@ from temporalio.client import Client
 
 from api import authorisations, bank_callbacks, health, problems, sandbox
 from api.background import Background
-from api.books import accounts, events, statements
+from api.books import accounts, attention, events, statements
 from api.collections import batch_payments, direct_payments, mandates, payer_codes, top_ups
 from api.dependencies import Services
 from api.member_consents import AwaitsMember, on_awaits_member
@@ -67,6 +67,7 @@ _TAGS = [
     {"name": "payments", "description": "Money from member to member at once, without an order."},
     {"name": "suspense", "description": "Money that came in and belongs to no member yet."},
     {"name": "accounts", "description": "Balances and the lines behind them."},
+    {"name": "attention", "description": "What waits for a person, and with how much money."},
     {"name": "events", "description": "Every change of every object, numbered per object."},
     {"name": "sandbox", "description": "For tests on a sandbox stack: time, text messages. Absent elsewhere."},
     {"name": "bank", "description": "For the bank alone: its signed notices."},
@@ -96,6 +97,7 @@ _OF_PLATFORMS = (
     authorisations,
     accounts,
     statements,
+    attention,
     events,
     sandbox,
 )

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import (
     Client,
     RPCError,
@@ -21,6 +20,7 @@ from temporalio.service import RPCStatusCode
 from activities.failures import from_temporal
 from api.problems import OrderBusy, TemporalUnavailable
 from escrow.domain.errors import Refused
+from escrow.stack.known_attributes import KnownAttributes
 from workflows.timeouts import WORKFLOW_TASK
 
 Result = TypeVar("Result")
@@ -36,8 +36,6 @@ _AWAY = frozenset(
         RPCStatusCode.UNKNOWN,
     }
 )
-#: A server without the operator's service, or one that keeps it from us, has no attributes for us.
-_NOT_OFFERED = frozenset({RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED})
 
 
 class WorkflowEnded(Exception):
@@ -55,7 +53,7 @@ class TemporalCalls:
     def __init__(self, client: Client, *, answer_seconds: float) -> None:
         self._client = client
         self._answer = timedelta(seconds=answer_seconds)
-        self._registered: frozenset[str] | None = None
+        self._known = KnownAttributes(client, answer=self._answer)
 
     @property
     def client(self) -> Client:
@@ -125,25 +123,11 @@ class TemporalCalls:
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     task_timeout=WORKFLOW_TASK,
                     static_summary=summary,
-                    search_attributes=await self._present(attributes),
+                    search_attributes=await self._known.among(attributes),
                     rpc_timeout=self._answer,
                 )
         except WorkflowAlreadyStartedError:
             return  # it ran under this number and has ended: the books have it
-
-    async def _present(self, attributes: TypedSearchAttributes) -> TypedSearchAttributes:
-        """Those that the server knows: attributes are for operators, and an order must run without them too."""
-        if self._registered is None:
-            request = ListSearchAttributesRequest(namespace=self._client.namespace)
-            try:
-                answer = await self._client.operator_service.list_search_attributes(request, timeout=self._answer)
-            except RPCError as error:
-                if error.status not in _NOT_OFFERED:
-                    raise
-                self._registered = frozenset()
-            else:
-                self._registered = frozenset(answer.custom_attributes)
-        return TypedSearchAttributes([pair for pair in attributes if pair.key.name in self._registered])
 
     async def _silence(self) -> OrderBusy | TemporalUnavailable:
         """Why no answer came: Temporal itself is away, or the workflow has not got to it."""

@@ -11,6 +11,7 @@ import typer
 from escrow.commands import assigning, days, operators, platform, sandbox, suspense, verify
 from escrow.commands.demo.command import demo
 from escrow.commands.links import links
+from escrow.commands.resume import attention, resume
 from escrow.commands.skip import skip
 from escrow.commands.states import states
 from escrow.commands.up import DEFAULT_FOLDER, up
@@ -29,6 +30,8 @@ app.command()(verify.verify)
 app.command()(demo)
 app.command()(links)
 app.command()(skip)
+app.command()(resume)
+app.command()(attention)
 app.command()(days.close_day)
 app.command()(days.roll)
 app.command()(days.sweep)

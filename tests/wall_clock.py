@@ -35,10 +35,12 @@ _OTHER_CLOCKS = {
     "escrow/channels/sandbox_bank/connection.py": "signatures of requests",
     "escrow/registry/platforms/operators.py": "when a key of the institution's own staff was made and revoked",
     "escrow/registry/platforms/platforms.py": "when a platform's key was revoked",
+    "escrow/ledger/rounds_made.py": "when rounds were made, for all platforms",
     "escrow/ledger/tables.py": "the database's own defaults",
     "escrow/sandbox/workflow_clock.py": "a workflow's own clock, which is the server's until it is moved",
     "workflows/books_clock.py": "carries the books' time along",
     "workflows/elapsed.py": "counts what has passed since the books were looked at",
+    "workflows/rounds.py": "notes of the rounds, which are no platform's",
 }
 
 

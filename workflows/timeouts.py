@@ -121,3 +121,18 @@ ORDER_ANSWERS_WITHIN = timedelta(minutes=15)
 
 #: How often a collection that has ended is asked about payments that came late.
 LATE_PAYMENTS_ASKED_EVERY = timedelta(hours=1)
+
+#: One round, as long as it makes headway; what failed is done in the next one.
+GOING_ROUND = Timeouts(
+    start_to_close_timeout=timedelta(minutes=5),
+    heartbeat_timeout=timedelta(seconds=10),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=3),
+)
+
+#: The same for an operator, who waits for the answer.
+TAKING_UP = Timeouts(
+    start_to_close_timeout=timedelta(minutes=1),
+    schedule_to_close_timeout=timedelta(minutes=2),
+    heartbeat_timeout=timedelta(seconds=10),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_attempts=3),
+)

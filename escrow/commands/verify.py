@@ -11,6 +11,7 @@ from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.commands.books import Books, opened_books
 from escrow.commands.running import EXIT_FAILED, out, run
 from escrow.commands.verify_channels import channel_differences
+from escrow.domain.endings import FINAL_STATUSES
 from escrow.domain.errors import LedgerUnavailable
 from escrow.domain.money.accounts import WITHOUT_MINIMUM, Purpose
 from escrow.domain.money.amounts import format_fen
@@ -20,6 +21,8 @@ from escrow.ledger.balances import PlatformBalances, platform_balances
 from escrow.ledger.comparisons import custody_books
 from escrow.ledger.connections import CONNECTION_LOST, connect
 from escrow.ledger.invariants import check_invariants
+from escrow.ledger.progress import OVERDUE_AFTER
+from escrow.ledger.rounds_made import last_round
 
 _PAGE_LINES = 200
 
@@ -75,7 +78,16 @@ async def broken_invariants(books: Books, platform_no: str | None) -> list[str]:
             await connection.close()
     except CONNECTION_LOST as error:
         raise LedgerUnavailable("ledger_unavailable", "The database cannot be reached.") from error
-    return [str(violation) for violation in violations]
+    return [str(violation) for violation in violations] + await _rounds_not_made(books)
+
+
+async def _rounds_not_made(books: Books) -> list[str]:
+    """One sentence when something is unfinished and nobody has gone round for it lately."""
+    last = await last_round(books.reader, FINAL_STATUSES)
+    if not last.unfinished or (last.seconds_ago is not None and last.seconds_ago < OVERDUE_AFTER.total_seconds()):
+        return []
+    ago = "never" if last.seconds_ago is None else f"{last.seconds_ago / 60:.0f} minutes ago"
+    return [f"rounds: Something is unfinished, and rounds were last made {ago}; see that a worker runs."]
 
 
 async def _compared(books: Books, bank: SandboxBank, platform_no: str, wait_seconds: float) -> list[str]:

@@ -22,6 +22,18 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
+from escrow.domain.endings import FINAL_STATUSES
+
+
+def is_unfinished(kind: str, row: str = "") -> str:
+    """Condition in SQL that an object is of a kind and has not ended, in the words of the index that finds it.
+
+    Args:
+        row: the alias of `business_object` in the statement, with its dot.
+    """
+    final = ", ".join(f"'{status}'" for status in FINAL_STATUSES[kind])
+    return f"{row}kind = '{kind}' AND {row}status NOT IN ({final})"
+
 
 def _big(**column: Any) -> Any:
     return Field(sa_column=Column(BigInteger, **{"nullable": False, **column}))
@@ -166,6 +178,10 @@ class BusinessObjectRow(SQLModel, table=True):
     """The present state of an order, withdrawal, member …; no personal data in `body`."""
 
     __tablename__ = "business_object"
+    __table_args__ = tuple(
+        Index(f"{kind}_unfinished", "platform_no", "object_no", postgresql_where=text(is_unfinished(kind)))
+        for kind in FINAL_STATUSES
+    )
 
     platform_no: str = _text(primary_key=True)
     kind: str = _text(primary_key=True)
@@ -201,6 +217,7 @@ class Deadline(SQLModel, table=True):
     """A wait of an object that ends at `due_at`."""
 
     __tablename__ = "deadline"
+    __table_args__ = (Index("deadline_due", "platform_no", "due_at"),)
 
     platform_no: str = _text(primary_key=True)
     object_kind: str = _text(primary_key=True)
@@ -298,3 +315,37 @@ class BankLineRow(SQLModel, table=True):
     counterparty_sealed: bytes = Field(sa_column_kwargs={"server_default": _EMPTY})
     recorded_at: datetime = _time(server_default=_NOW)
     entry_id: int | None = _big(nullable=True)
+
+
+class AttentionRow(SQLModel, table=True):
+    """Why a person is needed for an object, beside what it says itself; `is_late`: because it makes no progress."""
+
+    __tablename__ = "attention"
+
+    platform_no: str = _text(primary_key=True)
+    object_kind: str = _text(primary_key=True)
+    object_no: str = _text(primary_key=True)
+    reason: str = _text()
+    since: datetime = _time()
+    is_late: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+
+
+class LateObjectRow(SQLModel, table=True):
+    """In how many rounds, one after another, an object was found late."""
+
+    __tablename__ = "late_object"
+
+    platform_no: str = _text(primary_key=True)
+    object_kind: str = _text(primary_key=True)
+    object_no: str = _text(primary_key=True)
+    rounds: int
+
+
+class LastRound(SQLModel, table=True):
+    """One row: when the last round was made, and as far as which object (kind, platform, number) it has looked."""
+
+    __tablename__ = "last_round"
+
+    is_last: bool = Field(primary_key=True, sa_column_kwargs={"server_default": text("true")})
+    made_at: datetime = _time()
+    swept_to: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))

@@ -282,6 +282,23 @@ class Events(Answer):
     events: tuple[Event, ...]
 
 
+class Attention(Answer):
+    """An object that waits for a person."""
+
+    kind: str
+    object_no: str
+    reason: str
+    since: datetime
+    held_fen: int
+    cursor: str
+
+
+class AttentionList(Answer):
+    """A page of what waits for a person."""
+
+    waiting: tuple[Attention, ...]
+
+
 class Sms(Answer):
     """A text message."""
 

@@ -89,6 +89,7 @@ LIST_WITHDRAWALS = _get("withdrawals", answers.Withdrawals, "after limit status"
 GET_AUTHORIZATION = _get("authorizations/{authorization_id}", answers.Authorization)
 GET_STATEMENT = _get("statements", answers.Statement, "member_no first_day last_day after limit")
 GET_SUB_ACCOUNTS = _get("platform/sub-accounts", answers.SubAccounts)
+LIST_ATTENTION = _get("attention", answers.AttentionList, "after limit")
 GET_EVENTS = _get("events", answers.Events, "kind object_no after_sequence_no after limit")
 
 GET_CLOCK = _get("sandbox/clock", answers.Clock)

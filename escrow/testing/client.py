@@ -15,6 +15,7 @@ from typing import Any
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.testing import calls
 from escrow.testing.answers import (
+    Attention,
     Batch,
     Commanded,
     Event,
@@ -270,6 +271,16 @@ class Escrow(MemberCalls):
             lines += page.lines
             if len(page.lines) < _PAGE:
                 return page.model_copy(update={"lines": tuple(lines)})
+
+    async def attention(self) -> list[Attention]:
+        """All that waits for a person."""
+        found: list[Attention] = []
+        while True:
+            query: dict[str, str | int] = {"after": found[-1].cursor if found else "", "limit": _PAGE}
+            page = (await self.connection.call(calls.LIST_ATTENTION, query=query)).waiting
+            found += page
+            if len(page) < _PAGE:
+                return found
 
     async def events(self, after: str = "") -> list[Event]:
         """The platform's events after a cursor, oldest first."""

@@ -21,6 +21,7 @@ from escrow.domain.orders.commands import (
     CallOperator,
     DeadlinePassed,
     Open,
+    OperatorCame,
     OwnerReminded,
     PaidDirectly,
     PartyCommand,
@@ -43,7 +44,7 @@ _PARTY = {"owner": OWNER, "contractor": CONTRACTOR}
 _WORKING = (MilestoneStatus.IN_WORK, MilestoneStatus.IN_RECTIFICATION)
 _NO_TIME = timedelta(0)
 
-Command = PartyCommand | DeadlinePassed | OwnerReminded | PaidDirectly | CallOperator | Open
+Command = PartyCommand | DeadlinePassed | OwnerReminded | PaidDirectly | CallOperator | OperatorCame | Open
 
 
 def contract_for(

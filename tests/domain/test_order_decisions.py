@@ -14,6 +14,7 @@ from escrow.domain.orders.commands import (
     CallOperator,
     DeadlinePassed,
     Open,
+    OperatorCame,
     OwnerReminded,
     PaidDirectly,
     PartyCommand,
@@ -56,6 +57,7 @@ def words_of_others(contract: OrderContract, version: int) -> Iterator[Command]:
     yield PaidDirectly(payment=payment(contract, paid_fen=contract.total_fen - 1))
     yield PaidDirectly(payment=payment(contract, pay_in="D-2:pay:1"))
     yield CallOperator(reason="look", seen_version=version)
+    yield OperatorCame(seen_version=version)
     yield Open(order_no=ORDER_NO)
 
 
@@ -64,6 +66,8 @@ def is_allowed(story: Story, command: Command, at: datetime) -> bool | None:
     match command:
         case CallOperator():
             return True
+        case OperatorCame():
+            return story.order.state.attention is not None
         case Open():
             return False
         case OwnerReminded():
@@ -166,6 +170,7 @@ _REFUSALS = {
     OwnerReminded: {"order_state"},
     PaidDirectly: {"order_state", "payment_differs"},
     CallOperator: {"order_state"},
+    OperatorCame: {"order_state"},
     Open: {"object_exists"},
 }
 

@@ -10,11 +10,13 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
+from activities.rounds import TakeUp
 from escrow.domain.withdrawals.rails import Rail
 from escrow.leave import leave
 from tests.beginning import beginning
@@ -26,7 +28,8 @@ from tests.story import Story, told
 from tests.story_batches import BATCH, batches_of
 from tests.story_ground import CONTRACTOR, OWNER
 from workflows.batch_messages import PaidInBatch
-from workflows.messages import bank_watch_workflow_id
+from workflows.messages import ORDERS_TASK_QUEUE, bank_watch_workflow_id
+from workflows.rounds import ROUNDS_WORKFLOW_ID, Rounds, RoundsInput
 
 FOLDER = Path(__file__).parent
 
@@ -150,6 +153,24 @@ async def order_paid_in_batch(story: Story) -> WorkflowHandle[Any, Any]:
     return story.order
 
 
+async def rounds(story: Story) -> WorkflowHandle[Any, Any]:
+    """Rounds in which an order is begun anew and another is told to look, an operator's wish, and a cancellation."""
+    await story.paid_order()
+    await story.order.terminate("an intruder")
+    handle = await story.stage.client.start_workflow(
+        Rounds.run, RoundsInput(), id=ROUNDS_WORKFLOW_ID, task_queue=ORDERS_TASK_QUEUE
+    )
+
+    async def runs_again() -> bool:
+        return (await story.order.describe()).status is WorkflowExecutionStatus.RUNNING
+
+    await story.until(runs_again, "the order is begun anew")
+    await handle.cancel()
+    await handle.execute_update("resume", TakeUp(platform_no=story.platform_no, object_no="D-1001"))
+    await story.time_passes(timedelta(minutes=3))
+    return handle
+
+
 RECORDINGS: dict[str, Recording] = {
     recording.__name__: recording
     for recording in (
@@ -163,6 +184,7 @@ RECORDINGS: dict[str, Recording] = {
         withdrawal_queued,
         bank_watch,
         order_paid_in_batch,
+        rounds,
         *money_in.RECORDINGS,
     )
 }

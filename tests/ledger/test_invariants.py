@@ -72,6 +72,7 @@ FAULTS = {
     "line_kind": "UPDATE bank_line SET kind = 'inbound' WHERE kind = 'settlement'",
     "micro_deposits": "DELETE FROM verification_sending",
     "closed_member": "UPDATE business_object SET status = 'closed' WHERE kind = 'member'",
+    "unfinished_moves": "INSERT INTO deadline VALUES ('HOME', 'order', 'D-2', 'start', now() - interval '11 minutes')",
     "consent_unaltered": """UPDATE consent SET terms = '{"milestone": 2}' WHERE terms = '{}'""",
 }
 

@@ -35,6 +35,7 @@ async def test_a_contract_is_paid_worked_and_withdrawn(escrow: Escrow) -> None:
     assert (await escrow.sub_accounts()).balance_fen("fees") == 2 * 279_000
     withdrawal = await escrow.withdraw("C-1", 5_000_000)
     assert (await escrow.withdrawal_ended(withdrawal.withdrawal_no)).status == "paid"
+    assert await escrow.attention() == []
     statement = await escrow.statement("C-1")
     assert statement.closing_fen == sum(line.amount_fen for line in statement.lines) == 2 * 5_301_000 - 5_000_000
     assert [event.event_type for event in await escrow.events() if event.kind == "order"][:2] == [

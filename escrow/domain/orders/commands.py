@@ -230,6 +230,21 @@ class CallOperator(_OrderCommand):
         return {"reason": self.reason}
 
 
+class OperatorCame(_OrderCommand):
+    """An operator has looked after what it was called for; `seen_version` is the order's when that was said."""
+
+    name: Literal["operator_came"] = "operator_came"
+    seen_version: int
+
+    def own_no(self, order_no: str) -> str | None:
+        """Once for one state of the order."""
+        return derived(order_no, "attended", self.seen_version)
+
+    def content(self) -> Mapping[str, Any]:
+        """What a repeat is known by."""
+        return {"seen_version": self.seen_version}
+
+
 def answer_to(command: object, after: OrderState, **amounts_fen: int) -> dict[str, Any]:
     """What the caller is told of what a command did.
 

@@ -10,6 +10,7 @@ from escrow.domain.money.journal import Basis, DeadlineChange
 from escrow.domain.orders.commands import (
     CallOperator,
     DeadlinePassed,
+    OperatorCame,
     OwnerReminded,
     PaidDirectly,
     PartyCommand,
@@ -91,6 +92,8 @@ class Order:
                 decided = self._reminded(command, at)
             case CallOperator():
                 decided = self._flagged(command.reason, command.own_no(self._no) or "")
+            case OperatorCame():
+                decided = self._attended(command)
             case _:
                 raise Refused("object_exists", f"The order {self._no} exists already; use another number.")
         state, decision = decided
@@ -301,6 +304,17 @@ class Order:
         after = self.state.model_copy(update={"attention": reason})
         return after, Decision(
             request_no=request_no, event_type=_NEEDS_ATTENTION, event={}, answer=answer_to(None, after)
+        )
+
+    def _attended(self, command: OperatorCame) -> "_Decided":
+        """What an operator was called for is over, as with every step that is none of calling one."""
+        if self.state.attention is None:
+            raise Refused("order_state", f"The order {self._no} waits for no operator.")
+        return self.state, Decision(
+            request_no=command.own_no(self._no) or "",
+            event_type="order.attended",
+            event={},
+            answer=answer_to(None, self.state),
         )
 
     # ---- parts ----

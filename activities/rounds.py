@@ -1,0 +1,243 @@
+"""Rounds: what the books say is late or unfinished is taken up, whatever became of its process.
+
+By progress, not by existence: what is late is told to look, or started; what is late again and again loses its run and
+gets another, and a person is called. Beside that everything unfinished is gone through, a page in each round, for
+processes that are not there. Nothing here decides about an object: its process does what the books say.
+"""
+
+from collections.abc import Collection
+
+import structlog
+from pydantic import BaseModel, ConfigDict
+from temporalio import activity
+from temporalio.service import RPCError
+
+from activities.heartbeat import heartbeating
+from activities.taking_up import Did, ProcessOf, Startable, TakingUp
+from escrow.domain.endings import FINAL_STATUSES
+from escrow.domain.orders.commands import CallOperator, OperatorCame
+from escrow.domain.orders.opening import ORDERS
+from escrow.ledger.attention import call_person, person_came, was_called_late
+from escrow.ledger.books import Books, see
+from escrow.ledger.engine import Reader
+from escrow.ledger.objects import get_object
+from escrow.ledger.progress import (
+    Late,
+    Named,
+    ObjectKey,
+    late_objects,
+    objects_numbered,
+    unfinished_objects,
+)
+from escrow.ledger.rounds_made import count_late, forget_what_goes_on, round_was_made, swept_to
+
+#: So many objects of each sort are looked at in one round.
+_LATE_AT_MOST, _SWEPT_AT_MOST = 200, 200
+#: Told to look so often, an object that is still late gets another run.
+_ROUNDS_OF_PATIENCE = 3
+#: After so many calls that Temporal did not answer, the rest of a round is left to the next one.
+_UNANSWERED_AT_MOST = 3
+
+_log = structlog.get_logger(__name__)
+
+
+class _Message(BaseModel):
+    """Base of what passes through Temporal: a field that a newer version knows is carried past an older one."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class RoundMade(_Message):
+    """What one round has come to: so many objects were late, so many processes were told, begun, or begun anew."""
+
+    late: int = 0
+    told: int = 0
+    begun: int = 0
+    begun_anew: int = 0
+
+
+class TakeUp(_Message):
+    """What an operator wants taken up.
+
+    Args:
+        platform_no: one platform, None for all.
+        object_no: one number, of whatever kind; None for everything unfinished.
+        after: continues after this object (kind, platform, number) of the page before.
+    """
+
+    platform_no: str | None = None
+    object_no: str | None = None
+    after: tuple[str, str, str] | None = None
+
+
+class TakenUp(_Message):
+    """What was done, one sentence for each object; `after` for the next page, None when this was the last."""
+
+    said: tuple[str, ...]
+    after: tuple[str, str, str] | None = None
+
+
+class RoundActivities:
+    """Going round.
+
+    Args:
+        process_of: which process looks after which object.
+        kinds: the kinds that have one.
+    """
+
+    def __init__(
+        self, books: Books, reader: Reader, taking_up: TakingUp, process_of: ProcessOf, kinds: Collection[str]
+    ) -> None:
+        self._books = books
+        self._reader = reader
+        self._taking_up = taking_up
+        self._process_of = process_of
+        self._kinds = kinds
+
+    @activity.defn
+    async def make_round(self) -> RoundMade:
+        """Take up what is late and a page of what is unfinished; then write down that a round was made.
+
+        Raises:
+            LedgerUnavailable, RPCError: the books or Temporal do not answer; a repeat does no harm.
+        """
+        async with heartbeating():
+            await forget_what_goes_on(self._reader)
+            late = await late_objects(self._reader, limit=_LATE_AT_MOST)
+            tally = _Tally()
+            for item in late:
+                with tally:
+                    tally.count(await self._hurry(item))
+            swept = await swept_to(self._reader)
+            page = await unfinished_objects(self._reader, self._kinds, after=swept, limit=_SWEPT_AT_MOST)
+            taken = {item.key for item in late}
+            for key in page:
+                if key not in taken:
+                    with tally:
+                        tally.count(await self._see_to(key))
+            await round_was_made(self._reader, page[-1] if len(page) == _SWEPT_AT_MOST else None)
+        return RoundMade(
+            late=len(late),
+            told=tally.of(Did.TOLD),
+            begun=tally.of(Did.STARTED),
+            begun_anew=tally.of(Did.BEGUN_ANEW) + tally.of(Did.STRANGER),
+        )
+
+    @activity.defn
+    async def take_up(self, request: TakeUp) -> TakenUp:
+        """Do at once for one number, or for a page of all that is unfinished, what rounds would do, and more.
+
+        Whoever is on the list of those who wait for a person is taken off it and begun anew: the person has come.
+
+        Raises:
+            LedgerUnavailable, RPCError: the books or Temporal do not answer; a repeat does no harm.
+        """
+        async with heartbeating():
+            if request.object_no is not None:
+                found = await objects_numbered(self._reader, request.object_no, request.platform_no)
+                return TakenUp(said=tuple([await self._resume_named(item) for item in found]))
+            after = request.after and ObjectKey(
+                kind=request.after[0], platform_no=request.after[1], object_no=request.after[2]
+            )
+            page = await unfinished_objects(
+                self._reader, self._kinds, platform_no=request.platform_no, after=after, limit=_SWEPT_AT_MOST
+            )
+            late = [] if after else await late_objects(self._reader, request.platform_no, limit=_LATE_AT_MOST)
+            keys = dict.fromkeys([*(item.key for item in late), *page])
+            said = tuple([await self._resume(key) for key in keys])
+        last = page[-1] if len(page) == _SWEPT_AT_MOST else None
+        return TakenUp(said=said, after=last and (last.kind, last.platform_no, last.object_no))
+
+    async def _hurry(self, late: Late) -> Did:
+        """Tell an object that is late to look; one that was told again and again gets another run."""
+        process = await self._process(late.key)
+        if process is None:
+            await call_person(self._reader, late.key, f"no progress: {late.why}; nothing looks after it", is_late=True)
+            return Did.NOTHING
+        if await count_late(self._reader, late.key) <= _ROUNDS_OF_PATIENCE:
+            did = await self._taking_up.tend(process, look=True)
+            if did is Did.STRANGER:
+                await self._call(late.key, did)
+            return did
+        version = await self._version(late.key)
+        did = await self._taking_up.tend(process, anew=True, why=f"no progress: {late.why}")
+        # On the list last, for then it is left alone; by a word of its own only while the new run has done nothing yet.
+        reason = f"no progress: {late.why}; its process was ended and begun anew"
+        await self._call_by_object(late.key, reason, seen_version=version)
+        await call_person(self._reader, late.key, reason, is_late=True)
+        _log.warning("begun_anew", kind=late.key.kind, platform_no=late.key.platform_no, object_no=late.key.object_no)
+        return did
+
+    async def _see_to(self, key: ObjectKey) -> Did:
+        """See that what is unfinished has a process."""
+        process = await self._process(key)
+        if process is None:
+            return Did.NOTHING
+        did = await self._taking_up.tend(process)
+        if did is Did.STRANGER:
+            await self._call(key, did)
+        return did
+
+    async def _call(self, key: ObjectKey, did: Did) -> None:
+        _log.warning("stranger_ended", kind=key.kind, platform_no=key.platform_no, object_no=key.object_no)
+        await self._call_by_object(key, did.value, seen_version=await self._version(key))
+        await call_person(self._reader, key, did.value)
+
+    async def _version(self, key: ObjectKey) -> int | None:
+        found = await get_object(self._reader, key.platform_no, key.kind, key.object_no)
+        return None if found is None else found.sequence_no
+
+    async def _call_by_object(self, key: ObjectKey, reason: str, *, seen_version: int | None) -> None:
+        """The object says itself that it waits for an operator, where it has a word that stops nothing else."""
+        if key.kind == ORDERS.name and seen_version is not None and seen_version == await self._version(key):
+            command = CallOperator(reason=reason, seen_version=seen_version)
+            await self._books.take(ORDERS, key.platform_no, key.object_no, command)
+
+    async def _resume_named(self, named: Named) -> str:
+        if named.status in FINAL_STATUSES[named.key.kind] and not named.is_asked:
+            return f"{named.key}: has ended, {named.status}"
+        return await self._resume(named.key)
+
+    async def _resume(self, key: ObjectKey) -> str:
+        """An operator has looked after an object: off the list with it, and on with its process; says what was done."""
+        process = await self._process(key)
+        if process is None:
+            return f"{key}: nothing looks after it, left as it is"
+        if key.kind == ORDERS.name:
+            order = await see(self._reader, ORDERS, key.platform_no, key.object_no)
+            if order.object is not None and order.object.state.attention is not None:
+                command = OperatorCame(seen_version=order.version)
+                await self._books.take(ORDERS, key.platform_no, key.object_no, command)
+        anew = await was_called_late(self._reader, key)
+        did = await self._taking_up.tend(process, look=True, anew=anew, why="an operator has it begun anew")
+        await person_came(self._reader, key)
+        return f"{key}: {did}"
+
+    async def _process(self, key: ObjectKey) -> Startable | None:
+        found = await get_object(self._reader, key.platform_no, key.kind, key.object_no)
+        body = {} if found is None else found.body
+        return self._process_of(key.kind, key.platform_no, key.object_no, body=body)
+
+
+class _Tally:
+    """Counts what was done, and gives up when Temporal does not answer again and again."""
+
+    def __init__(self) -> None:
+        self._done: list[Did] = []
+        self._unanswered = 0
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, RPCError):
+            return False
+        self._unanswered += 1
+        _log.warning("not_taken_up", error=error.status.name)
+        return self._unanswered < _UNANSWERED_AT_MOST
+
+    def count(self, did: Did) -> None:
+        self._done.append(did)
+
+    def of(self, did: Did) -> int:
+        return self._done.count(did)

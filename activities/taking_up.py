@@ -1,0 +1,136 @@
+"""Whatever process should run, runs: looked at by its id, started, told to look, or put in the place of a stranger.
+
+Nobody is believed to run because it is on a list, or because an id is taken: a run counts when it is of our type and on
+our task queue.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from escrow.stack.known_attributes import KnownAttributes
+
+#: Signal that lets a process look at the books anew.
+LOOK = "look"
+_ANSWER = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Startable:
+    """A process as it is started: by a reference to what it looks after.
+
+    Args:
+        task_timeout: how long one workflow task may take.
+    """
+
+    workflow: str
+    task_queue: str
+    workflow_id: str
+    reference: Any
+    summary: str
+    task_timeout: timedelta
+    attributes: TypedSearchAttributes = TypedSearchAttributes.empty
+
+
+class ProcessOf(Protocol):
+    """Which process looks after an object; None for a kind that has none."""
+
+    def __call__(self, kind: str, platform_no: str, object_no: str, *, body: Mapping[str, Any]) -> Startable | None:
+        """The process, with what operators see of it; `body` is empty where the object does not stand in the books."""
+
+
+class Did(StrEnum):
+    """What was done about a process; the values read as sentences."""
+
+    NOTHING = "runs"
+    TOLD = "runs, and was told to look"
+    STARTED = "did not run, and was started"
+    BEGUN_ANEW = "was ended and begun anew"
+    STRANGER = "a stranger held its id: that was ended, and the process begun"
+
+
+class TakingUp:
+    """Brings processes to run.
+
+    Args:
+        client: speaks to the Temporal server.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._known = KnownAttributes(client, answer=_ANSWER)
+
+    async def tend(self, process: Startable, *, look: bool = False, anew: bool = False, why: str = "") -> Did:
+        """See that a process runs.
+
+        Args:
+            look: tell the one that runs to look at the books.
+            anew: end the one that runs and begin another.
+            why: shown with a run that is ended.
+
+        Raises:
+            RPCError: Temporal does not answer, or refuses.
+        """
+        holder = await self._holder(process.workflow_id)
+        if holder is None:
+            return Did.STARTED if await self._start(process) else Did.TOLD
+        is_ours = (holder.workflow_type, holder.task_queue) == (process.workflow, process.task_queue)
+        if is_ours and not anew:
+            if look:
+                await self._look(process.workflow_id)
+            return Did.TOLD if look else Did.NOTHING
+        await self._end(holder, why or "not ours: of another type, or on another task queue")
+        await self._start(process)
+        return Did.BEGUN_ANEW if is_ours else Did.STRANGER
+
+    async def _holder(self, workflow_id: str) -> WorkflowExecutionDescription | None:
+        """The run that holds an id now."""
+        try:
+            found = await self._client.get_workflow_handle(workflow_id).describe(rpc_timeout=_ANSWER)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return None
+        return found if found.status is WorkflowExecutionStatus.RUNNING else None
+
+    async def _end(self, holder: WorkflowExecutionDescription, why: str) -> None:
+        handle = self._client.get_workflow_handle(holder.id, run_id=holder.run_id)
+        try:
+            await handle.terminate(reason=why, rpc_timeout=_ANSWER)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended meanwhile
+                raise
+
+    async def _start(self, process: Startable) -> bool:
+        """Start a process; False when somebody was faster, who is told to look."""
+        try:
+            await self._client.start_workflow(
+                process.workflow,
+                process.reference,
+                id=process.workflow_id,
+                task_queue=process.task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                task_timeout=process.task_timeout,
+                static_summary=process.summary,
+                search_attributes=await self._known.among(process.attributes),
+                rpc_timeout=_ANSWER,
+            )
+        except WorkflowAlreadyStartedError:
+            await self._look(process.workflow_id)
+            return False
+        return True
+
+    async def _look(self, workflow_id: str) -> None:
+        try:
+            await self._client.get_workflow_handle(workflow_id).signal(LOOK, rpc_timeout=_ANSWER)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended meanwhile
+                raise

@@ -1,0 +1,175 @@
+"""What is unfinished, and what of it is late: found by the books alone, whatever runs on Temporal.
+
+An object is late when one of its deadlines has passed and nothing happened, or when a party has said something to it,
+be it the contract by which it is to be opened, that nobody has answered. What is on the list of those who wait for a
+person because it is late is not found again; neither is a deadline that an operator was called for since it passed.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from escrow.domain.endings import FINAL_STATUSES
+from escrow.ledger.engine import Reader
+from escrow.ledger.tables import is_unfinished
+
+#: So long, by the books' time, things may take that are under way.
+LATE_AFTER = timedelta(minutes=1)
+#: An object that is late for so long has been looked after, or the looking after has failed.
+OVERDUE_AFTER = timedelta(minutes=10)
+
+#: The kinds that a process brings to an end, quoted.
+KINDS_IN_SQL = ", ".join(f"'{kind}'" for kind in FINAL_STATUSES)
+_MOMENTS = """
+    SELECT d.platform_no, books_now(d.platform_no) AS moment
+    FROM platform_day d WHERE $1::text IS NULL OR d.platform_no = $1
+"""
+
+
+def unfinished_in_sql(row: str) -> str:
+    """Condition that an object has not ended; `row` is the alias of `business_object`, with its dot."""
+    return " OR ".join(f"({is_unfinished(kind, row)})" for kind in FINAL_STATUSES)
+
+
+def late_rows(after: timedelta, *, at_most: int) -> str:
+    """Statement for what is late by more than `after`, the longest first; $1 is the platform, NULL for all of them."""
+    late = f"interval '{after.total_seconds()} seconds'"
+    unknown = """NOT EXISTS (SELECT FROM attention a WHERE a.is_late AND a.platform_no = {0}.platform_no
+                AND a.object_kind = {0}.object_kind AND a.object_no = {0}.object_no)"""
+    return f"""
+    SELECT l.platform_no, l.kind, l.object_no, min(l.since) AS since, min(l.why) AS why
+    FROM (
+        SELECT m.platform_no, found.*
+        FROM ({_MOMENTS}) m CROSS JOIN LATERAL (
+            SELECT d.object_kind AS kind, d.object_no, d.due_at AS since,
+                format('the deadline %s has passed', d.name) AS why
+            FROM deadline d JOIN business_object o
+                ON o.platform_no = d.platform_no AND o.kind = d.object_kind AND o.object_no = d.object_no
+            WHERE d.platform_no = m.platform_no AND d.due_at < m.moment - {late} AND ({unfinished_in_sql("o.")})
+                AND NOT (coalesce(o.body ->> 'attention', '') <> '' AND o.updated_at >= d.due_at)
+                AND {unknown.format("d")}
+            ORDER BY d.due_at LIMIT {at_most}) found
+        UNION ALL
+        SELECT c.platform_no, c.object_kind, c.object_no, c.recorded_at, format('%s is not answered', c.operation)
+        FROM consent c JOIN ({_MOMENTS}) m ON m.platform_no = c.platform_no
+        WHERE c.asked AND c.answered_at IS NULL AND c.recorded_at < m.moment - {late}
+            AND c.object_kind IN ({KINDS_IN_SQL}) AND {unknown.format("c")}
+    ) l
+    GROUP BY l.platform_no, l.kind, l.object_no ORDER BY 4, 1, 2, 3 LIMIT {at_most}
+    """  # noqa: S608 - our own words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectKey:
+    """Names one object; it may not stand in the books yet."""
+
+    platform_no: str
+    kind: str
+    object_no: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.object_no} of {self.platform_no}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """An object that makes no progress `since` a moment of the books' time."""
+
+    key: ObjectKey
+    since: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """An object with its status, None where it is not opened yet, and whether something said to it is not answered."""
+
+    key: ObjectKey
+    status: str | None
+    is_asked: bool
+
+
+async def late_objects(reader: Reader, platform_no: str | None = None, *, limit: int) -> list[Late]:
+    """What is late by a minute, the longest first.
+
+    Raises:
+        LedgerUnavailable: no answer.
+    """
+    rows = await reader.rows(late_rows(LATE_AFTER, at_most=limit), platform_no)
+    return [
+        Late(
+            key=ObjectKey(platform_no=row["platform_no"], kind=row["kind"], object_no=row["object_no"]),
+            since=row["since"],
+            why=row["why"],
+        )
+        for row in rows
+    ]
+
+
+async def unfinished_objects(
+    reader: Reader,
+    kinds: Collection[str],
+    *,
+    platform_no: str | None = None,
+    after: ObjectKey | None = None,
+    limit: int,
+) -> list[ObjectKey]:
+    """What has not ended, in the order of kind, platform and number; fewer than `limit` means that this was the last.
+
+    Args:
+        kinds: those to look for; others are unknown here.
+        platform_no: one platform, or None for all.
+        after: the last object of the page before.
+
+    Raises:
+        LedgerUnavailable: no answer.
+    """
+    found: list[ObjectKey] = []
+    for kind in sorted(set(kinds) & FINAL_STATUSES.keys()):
+        if after is not None and kind < after.kind:
+            continue
+        begins = after if after is not None and after.kind == kind else None
+        rows = await reader.rows(
+            f"SELECT platform_no, object_no FROM business_object WHERE {is_unfinished(kind)}"  # noqa: S608 - our own words
+            " AND (platform_no, object_no) > ($1, $2) AND ($3::text IS NULL OR platform_no = $3)"
+            " ORDER BY platform_no, object_no LIMIT $4",
+            begins.platform_no if begins else "",
+            begins.object_no if begins else "",
+            platform_no,
+            limit - len(found),
+        )
+        found += [ObjectKey(platform_no=row["platform_no"], kind=kind, object_no=row["object_no"]) for row in rows]
+        if len(found) == limit:
+            break
+    return found
+
+
+async def objects_numbered(reader: Reader, object_no: str, platform_no: str | None = None) -> list[Named]:
+    """Every object of this number that a process brings to an end, opened or asked to be.
+
+    Raises:
+        LedgerUnavailable: no answer.
+    """
+    rows = await reader.rows(
+        f"""
+        SELECT f.* FROM (
+            SELECT p.platform_no, k.kind, o.status, EXISTS (
+                SELECT FROM consent c WHERE c.object_no = $1 AND c.object_kind = k.kind
+                    AND c.platform_no = p.platform_no AND c.asked AND c.answered_at IS NULL) AS is_asked
+            FROM platform_day p CROSS JOIN unnest(ARRAY[{KINDS_IN_SQL}]) AS k(kind)
+            LEFT JOIN business_object o ON o.platform_no = p.platform_no AND o.kind = k.kind AND o.object_no = $1
+            WHERE $2::text IS NULL OR p.platform_no = $2) f
+        WHERE f.status IS NOT NULL OR f.is_asked
+        ORDER BY f.platform_no, f.kind
+        """,  # noqa: S608 - our own words
+        object_no,
+        platform_no,
+    )
+    return [
+        Named(
+            key=ObjectKey(platform_no=row["platform_no"], kind=row["kind"], object_no=object_no),
+            status=row["status"],
+            is_asked=row["is_asked"],
+        )
+        for row in rows
+    ]

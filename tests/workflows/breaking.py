@@ -1,0 +1,113 @@
+"""What somebody with the key to Temporal can do to the run of a process: end, delete, replace, reset it."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import uuid4
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from tests.waiting import until
+
+Break = Callable[[Client, str], Awaitable[None]]
+
+#: A type and a queue that nobody of ours has.
+STRANGER = "Stranger"
+
+
+async def terminated(client: Client, workflow_id: str) -> None:
+    """Its run is ended."""
+    await client.get_workflow_handle(workflow_id).terminate("an intruder")
+
+
+async def deleted(client: Client, workflow_id: str) -> None:
+    """Its run is gone, with its history."""
+    execution = WorkflowExecution(workflow_id=workflow_id)
+    await client.workflow_service.delete_workflow_execution(
+        DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
+    )
+
+    async def is_gone() -> bool:
+        try:
+            await client.get_workflow_handle(workflow_id).describe()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return True
+        return False
+
+    await until(is_gone, f"{workflow_id} is deleted")
+
+
+async def squatted(client: Client, workflow_id: str) -> None:
+    """A stranger holds its id, which nobody serves."""
+    await terminated(client, workflow_id)
+    await stranger_comes(client, workflow_id)
+
+
+async def squatted_on_another_queue(client: Client, workflow_id: str) -> None:
+    """A run of the same type holds its id, on a task queue that nobody serves."""
+    described = await client.get_workflow_handle(workflow_id).describe()
+    await terminated(client, workflow_id)
+    await client.start_workflow(described.workflow_type, {}, id=workflow_id, task_queue="nobody")
+
+
+async def stranger_comes(client: Client, workflow_id: str) -> None:
+    """A stranger holds the id."""
+    await client.start_workflow(STRANGER, id=workflow_id, task_queue="nobody")
+
+
+def reset_to(which: str, *, reapply: bool) -> Break:
+    """The run is reset to the end of its first, middle or last workflow task, with or without what came after."""
+
+    async def reset(client: Client, workflow_id: str) -> None:
+        handle = client.get_workflow_handle(workflow_id)
+        described = await handle.describe()
+        history = await handle.fetch_history()
+        done = [e.event_id for e in history.events if e.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
+        excluded = [
+            ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL,
+            ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE,
+        ]
+        finished = {"first": done[0], "middle": done[len(done) // 2], "last": done[-1]}
+        await client.workflow_service.reset_workflow_execution(
+            ResetWorkflowExecutionRequest(
+                namespace=client.namespace,
+                workflow_execution=WorkflowExecution(workflow_id=workflow_id, run_id=described.run_id),
+                reason="an intruder",
+                workflow_task_finish_event_id=finished[which],
+                request_id=uuid4().hex,
+                reset_reapply_exclude_types=() if reapply else excluded,
+            ),
+            timeout=timedelta(seconds=10),
+        )
+
+    return reset
+
+
+BREAKS: dict[str, Break] = {
+    "terminated": terminated,
+    "deleted": deleted,
+    "squatted": squatted,
+    "squatted elsewhere": squatted_on_another_queue,
+    **{
+        f"reset to the {which} task, {'with' if reapply else 'without'} reapply": reset_to(which, reapply=reapply)
+        for which in ("first", "middle", "last")
+        for reapply in (True, False)
+    },
+}
+
+
+async def runs_as(client: Client, workflow_id: str, workflow: str, task_queue: str) -> bool:
+    """Whether a run of this type on this queue holds the id."""
+    try:
+        found = await client.get_workflow_handle(workflow_id).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    is_ours = (found.workflow_type, found.task_queue) == (workflow, task_queue)
+    return is_ours and found.status is WorkflowExecutionStatus.RUNNING

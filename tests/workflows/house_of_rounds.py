@@ -1,0 +1,212 @@
+"""A stack whose rounds are made every second, and a platform on it whose time is let pass in its books alone."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
+
+from escrow.channels.sandbox_bank.client import SandboxBank
+from escrow.commands.books import Books
+from escrow.commands.verify import settled_differences
+from escrow.domain.orders.contract import opening_consent_no
+from escrow.domain.orders.opening import ORDERS
+from escrow.domain.orders.states import OrderCommand
+from escrow.domain.requests import PLATFORM_ITSELF
+from escrow.domain.withdrawals.operations import withdrawal_terms
+from escrow.ledger.books import known
+from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, record_consent
+from escrow.ledger.engine import Reader
+from escrow.ledger.invariants import check_invariants
+from escrow.ledger.personal_data import PersonalDataBox
+from escrow.ledger.posting import LedgerWriter
+from escrow.ledger.progress import late_objects
+from escrow.registry.registry import Registry
+from escrow.sandbox.skipping import PlatformSkip
+from escrow.settings import Settings, variable_of
+from escrow.stack.up import Stack
+from tests.api.platforms import Platform
+from tests.servers import making_platforms
+from tests.waiting import PATIENCE_SECONDS, until, within_reason
+from workflows.messages import ORDERS_TASK_QUEUE
+from workflows.rounds import ROUNDS, ROUNDS_WORKFLOW_ID, RoundsInput
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """One platform on a stack."""
+
+    stack: Stack
+    client: Client
+    platform: Platform
+    books: Books
+    writer: LedgerWriter
+    at_bank: SandboxBank
+
+    async def nobody_goes_round(self) -> None:
+        """The rounds are ended; whoever looks after them makes them again within a minute."""
+        try:
+            await self.client.get_workflow_handle(ROUNDS_WORKFLOW_ID).terminate("a test breaks things")
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+
+    async def rounds_are_made(self, *, every: timedelta = timedelta(seconds=1)) -> None:
+        """Rounds are made from now on, one after another; the first one is over when this returns."""
+        await self.nobody_goes_round()
+        began = await self.books.reader.row("SELECT now() AS at")
+        assert began is not None
+        await self.client.start_workflow(
+            ROUNDS, RoundsInput(every=every), id=ROUNDS_WORKFLOW_ID, task_queue=ORDERS_TASK_QUEUE
+        )
+
+        async def one_is_made() -> bool:
+            made = await self.books.reader.row("SELECT made_at FROM last_round")
+            return made is not None and made["made_at"] > began["at"]
+
+        await until(one_is_made, "a round is made")
+
+    async def opening_is_asked(self, order: dict[str, Any]) -> None:
+        """The platform has said by which contract an order is to be opened, and nothing has heard it."""
+        terms = {"inspection_days": None, "retention_days": None, "withdraw_automatically": False} | order
+        await self._is_asked(
+            opening_consent_no(order["order_no"]),
+            order["order_no"],
+            "open",
+            PLATFORM_ITSELF,
+            terms,
+        )
+
+    async def word_is_asked(self, order_no: str, operation: OrderCommand, by: str, milestone: int) -> None:
+        """A party has said something, and nothing has heard it."""
+        order = await known(self.books.reader, ORDERS, self.platform.number, order_no)
+        terms = order.contract.terms(operation, milestone)
+        await self._is_asked(f"{order_no}-asked", order_no, operation.value, by, terms)
+
+    async def withdrawal_is_asked(self, withdrawal_no: str, principal_fen: int) -> None:
+        """The owner has asked for a withdrawal, and nothing has heard it."""
+        terms = withdrawal_terms(account_id="", principal_fen=principal_fen, fee_fen=0)
+        await self._is_asked(f"{withdrawal_no}-asked", withdrawal_no, "withdraw", "O-1", terms, kind="withdrawal")
+
+    async def _is_asked(
+        self, number: str, object_no: str, operation: str, by: str, terms: Any, *, kind: str = "order"
+    ) -> None:
+        configurations = self.books.registry.platforms.configurations
+        await record_consent(
+            self.books.reader,
+            NewConsent(
+                platform_no=self.platform.number,
+                consent_no=number,
+                object_kind=kind,
+                object_no=object_no,
+                operation=operation,
+                given_by=by,
+                terms=terms,
+                valid_for=CONSENT_VALIDITY,
+                asked=True,
+                config_version=(await configurations.current(self.platform.number)).version,
+            ),
+        )
+
+    async def time_passes(self, span: timedelta) -> None:
+        """So much time passes, and rounds take up what is late then: no clock of Temporal's is moved."""
+        await self.time_passes_unseen(span)
+        await self.nothing_is_late()
+
+    async def time_passes_unseen(self, span: timedelta) -> None:
+        """So much time passes in the books and at the bank."""
+        skipping = PlatformSkip(
+            temporal=self.client,
+            reader=self.books.reader,
+            writer=self.writer,
+            sandbox=self.platform.bank,
+            platform_no=self.platform.number,
+            custody_account_no=self.platform.custody_account_no,
+        )
+        await skipping._books_and_bank_to(await skipping.now() + span)
+
+    async def nothing_is_late(self) -> None:
+        """Rounds have taken up whatever was late."""
+
+        async def all_go_on() -> bool:
+            return not await late_objects(self.books.reader, self.platform.number, limit=1)
+
+        async def still_late() -> list[Any]:
+            return await late_objects(self.books.reader, self.platform.number, limit=5)
+
+        await until(all_go_on, "rounds take up what is late", seen=still_late)
+
+    async def deadlines(self) -> set[tuple[str, str, str]]:
+        """Every deadline that runs: number of its object, name, moment."""
+        rows = await self.books.reader.rows(
+            "SELECT object_no, name, due_at FROM deadline WHERE platform_no = $1", self.platform.number
+        )
+        return {(row["object_no"], row["name"], str(row["due_at"])) for row in rows}
+
+    async def texts(self) -> list[str]:
+        """Text messages that were sent for the platform."""
+        sent = await self.platform.bank.sms_outbox()
+        return [item.text for item in sent if item.req_seq.startswith(f"{self.platform.number}/")]
+
+    async def escrow(self, *arguments: str, fails: bool = False) -> str:
+        """What the command line says, standard error too; it must end with code 0, or fail."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            "from escrow.cli import main; main()",
+            *arguments,
+            env={**os.environ, **self.stack.environment, "DATABASE_URL": self.stack.postgres.dsn, "COLUMNS": "200"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await within_reason(process.communicate(), f"escrow {' '.join(arguments)}")
+        assert bool(process.returncode) == fails, said.decode()
+        return said.decode()
+
+    async def books_are_sound_and_equal(self) -> None:
+        """No invariant is broken, and the bank's own balance is the sum of our sub-accounts."""
+        connection = await asyncpg.connect(self.stack.postgres.superuser_dsn)
+        try:
+            assert await check_invariants(connection, self.platform.number) == []
+        finally:
+            await connection.close()
+        account_no = self.platform.custody_account_no
+        found = await settled_differences(
+            self.books, self.at_bank, self.platform.number, account_no, wait_seconds=PATIENCE_SECONDS
+        )
+        assert found == []
+
+
+@asynccontextmanager
+async def opened_house(stack: Stack) -> AsyncIterator[House]:
+    """A platform on a stack on which runs are broken."""
+    async with AsyncExitStack() as opened:
+        platforms = await opened.enter_async_context(making_platforms(stack))
+        names = ("bank_url", "bank_key", "data_key", "index_key")
+        settings = Settings.model_validate(
+            {"DATABASE_URL": stack.postgres.dsn} | {name: stack.environment[variable_of(name)] for name in names}
+        )
+        reader, writer = Reader(stack.postgres.dsn), await LedgerWriter.start(stack.postgres.dsn)
+        opened.push_async_callback(reader.close)
+        opened.push_async_callback(writer.close)
+        box = PersonalDataBox.from_hex(
+            data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
+        )
+        at_bank = SandboxBank(settings.bank_url, settings.bank_key.get_secret_value())
+        opened.push_async_callback(at_bank.aclose)
+        yield House(
+            stack=stack,
+            client=await Client.connect(stack.temporal.address, data_converter=pydantic_data_converter),
+            platform=await platforms.open(),
+            books=Books(settings=settings, reader=reader, registry=Registry(reader, box)),
+            writer=writer,
+            at_bank=at_bank,
+        )

@@ -1,0 +1,382 @@
+"""Whatever is done to a process on Temporal, the books have it taken up: in each state that waits, by each fault.
+
+One stack, all rows at once: each object is brought to its state, its run is broken, rounds are made, and then time
+passes until each has come to its right end. Other kinds of objects add their rows to `ROWS`.
+"""
+
+import ast
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from temporalio.client import WorkflowExecutionStatus
+
+import worker
+from escrow.domain.endings import FINAL_STATUSES
+from escrow.domain.orders.states import OrderCommand
+from escrow.ledger.attention import waiting_for_a_person
+from escrow.ledger.objects import get_object
+from escrow.stack.up import Stack
+from tests.api.platforms import order_body
+from tests.servers import running_stack
+from tests.waiting import until
+from tests.workflows.breaking import BREAKS, Break, runs_as, stranger_comes, terminated
+from tests.workflows.house_of_rounds import House, opened_house
+from workflows.messages import PROCESSES
+
+_TOTAL_FEN = 1_000_000
+
+Prepare = Callable[[House, str], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Row:
+    """An object in a state that waits, and what becomes of it when ninety days pass.
+
+    Args:
+        prepared: brings the object of this number there.
+        ends: what its document must say at last, beside its status.
+        faults: what is done to its run.
+        said: what is said once its run is broken.
+        texts: how many text messages it has caused at last.
+    """
+
+    kind: str
+    prepared: Prepare
+    status: str
+    ends: Callable[[Mapping[str, Any]], bool] = lambda body: True
+    faults: Mapping[str, Break] = field(default_factory=lambda: BREAKS)
+    said: Prepare | None = None
+    texts: int = 0
+
+
+def _orders(*steps: str) -> Prepare:
+    """Opens an order and gives it commands: `pay`, `start`, `2/complete` …"""
+
+    async def prepared(house: House, order_no: str) -> None:
+        await house.platform.open_order(order_no, total_fen=_TOTAL_FEN)
+        for step in steps:
+            milestone, _, operation = step.rpartition("/")
+            path = f"{order_no}/milestones/{milestone}/{operation}" if milestone else f"{order_no}/{operation}"
+            by = "O-1" if operation in ("pay", "accept", "rectify") else "C-1"
+            await house.platform.command(path, f"{order_no}-{milestone}{operation}", by)
+
+    return prepared
+
+
+async def _opening_that_a_stranger_hears(house: House, order_no: str) -> None:
+    await stranger_comes(house.client, PROCESSES["order"].workflow_id(house.platform.number, order_no))
+    await _opening_that_nobody_hears(house, order_no)
+
+
+async def _opening_that_nobody_hears(house: House, order_no: str) -> None:
+    await house.opening_is_asked(order_body(order_no, total_fen=_TOTAL_FEN))
+
+
+async def _withdrawal_that_nobody_hears(house: House, withdrawal_no: str) -> None:
+    await house.withdrawal_is_asked(withdrawal_no, _TOTAL_FEN)
+
+
+async def _accepted(house: House, order_no: str) -> None:
+    await house.word_is_asked(order_no, OrderCommand.ACCEPT, "O-1", 2)
+
+
+async def _nothing(client: object, workflow_id: str) -> None:
+    """It was never begun."""
+
+
+def _accepted_by(who: str) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda body: bool(body["milestones"][1]["accepted_by"] == who)
+
+
+_IN_WORK = ("pay", "start")
+_IN_INSPECTION = (*_IN_WORK, "2/complete")
+_ENDED_RUNS = {name: BREAKS[name] for name in ("terminated", "deleted", "squatted", "squatted elsewhere")}
+
+ROWS: dict[str, Row] = {
+    "order that nobody has opened": Row(
+        kind="order",
+        prepared=_opening_that_nobody_hears,
+        status="closed_unpaid",
+        faults={"never begun": _nothing},
+    ),
+    "order whose id a stranger had before": Row(
+        kind="order",
+        prepared=_opening_that_a_stranger_hears,
+        status="closed_unpaid",
+        faults={"never begun": _nothing},
+    ),
+    "withdrawal that nobody has begun": Row(
+        kind="withdrawal",
+        prepared=_withdrawal_that_nobody_hears,
+        status="paid",
+        faults={"never begun": _nothing},
+    ),
+    "order awaiting payment": Row(kind="order", prepared=_orders(), status="closed_unpaid"),
+    "order awaiting start": Row(
+        kind="order",
+        prepared=_orders("pay"),
+        status="cancelled",
+        ends=lambda body: bool(body["refunded_fen"] == _TOTAL_FEN),
+    ),
+    "order in work": Row(
+        kind="order",
+        prepared=_orders(*_IN_WORK),
+        status="in_progress",
+        ends=lambda body: "M2 水电验收 is overdue" in body["attention"],
+    ),
+    "order in inspection": Row(
+        kind="order",
+        prepared=_orders(*_IN_INSPECTION),
+        status="in_progress",
+        ends=_accepted_by("silence"),
+        texts=1,
+    ),
+    "order in inspection, accepted unheard": Row(
+        kind="order",
+        prepared=_orders(*_IN_INSPECTION),
+        status="in_progress",
+        ends=_accepted_by("O-1"),
+        faults=_ENDED_RUNS,
+        said=_accepted,
+    ),
+    "order in rectification": Row(
+        kind="order",
+        prepared=_orders(*_IN_INSPECTION, "2/rectify"),
+        status="in_progress",
+        ends=lambda body: "M2 水电验收 is overdue" in body["attention"],
+    ),
+    "order in warranty": Row(
+        kind="order",
+        prepared=_orders(*_IN_INSPECTION, "2/accept", "3/complete", "3/accept"),
+        status="settled",
+        ends=lambda body: bool(body["released_fen"] + body["commission_fen"] == _TOTAL_FEN),
+    ),
+}
+#: Workflow types whose objects have no rows, and why.
+WITHOUT_ROWS = {
+    "Rounds": "the worker looks after it",
+    "BankWatch": "the worker looks after it",
+    "DirectRefund": "begun from a reference, its state is not in the books yet",
+    "PayIn": "not begun from a reference yet",
+    "Transfer": "not begun from a reference yet",
+    "BatchPayment": "not begun from a reference yet",
+    "IdentityCheck": "not begun from a reference yet",
+    "AccountVerification": "not begun from a reference yet",
+    "Mandate": "not begun from a reference yet",
+    "MemberClosing": "not begun from a reference yet",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row under one fault."""
+
+    name: str
+    row: Row
+    fault: str
+    number: str
+
+
+def cells() -> list[Cell]:
+    """All rows under all their faults, each with an object of its own."""
+    found: list[tuple[str, Row, str]] = [(name, row, fault) for name, row in ROWS.items() for fault in row.faults]
+    return [Cell(*item, number=f"X-{number}") for number, item in enumerate(found, start=1)]
+
+
+@pytest.fixture(scope="module")
+async def broken_stack() -> AsyncIterator[Stack]:
+    """A stack of its own, since what looks after all processes is broken on it."""
+    async with running_stack() as stack:
+        yield stack
+
+
+@pytest.fixture
+async def house(broken_stack: Stack) -> AsyncIterator[House]:
+    async with opened_house(broken_stack) as opened:
+        card = await opened.platform.open_owner()
+        await opened.platform.open_contractor()
+        await opened.platform.top_up(card, _TOTAL_FEN * len(cells()))
+        yield opened
+        await opened.books_are_sound_and_equal()
+
+
+async def test_whatever_is_done_to_a_run_the_object_comes_to_its_right_end(house: House, tables: list[str]) -> None:
+    table = cells()
+    await asyncio.gather(*(cell.row.prepared(house, cell.number) for cell in table))
+    before = await house.deadlines()
+
+    await house.nobody_goes_round()
+    for cell in table:
+        await _broken(house, cell)
+    await house.time_passes_unseen(timedelta(minutes=2))
+    await house.rounds_are_made()
+    await house.nothing_is_late()
+    for cell in table:
+        await _runs(house, cell)
+    said = {cell.number for cell in table if cell.row.said}
+    assert {item for item in await house.deadlines() if item[0] in {name for name, *_ in before} - said} == {
+        item for item in before if item[0] not in said
+    }
+    # Payment, reminder, silence, start and rectification, warranty and stages.
+    for span in (timedelta(days=1), timedelta(days=5), timedelta(days=1), timedelta(days=23), timedelta(days=60.1)):
+        await house.time_passes(span + timedelta(minutes=5))
+
+    wrong = {cell: why for cell in table if (why := await _what_is_wrong(house, cell))}
+    tables.append("\n".join(f"{cell.name:40} {cell.fault:40} {wrong.get(cell, 'right')}" for cell in table))
+    assert not wrong
+    assert len(await house.texts()) == sum(cell.row.texts for cell in table)
+
+
+async def test_a_person_is_called_for_a_stranger_and_sent_home_by_resuming(house: House) -> None:
+    await _orders("pay")(house, "D-1")
+    await _broken(house, Cell("", ROWS["order awaiting start"], "squatted", "D-1"))
+    await house.nobody_goes_round()
+    await house.rounds_are_made()
+
+    async def called() -> bool:
+        return bool(await waiting_for_a_person(house.books.reader, house.platform.number, limit=1))
+
+    await until(called, "somebody is called")
+    (item,) = (await house.platform.get("/attention")).json()["waiting"]
+    assert (item["kind"], item["object_no"], item["held_fen"]) == ("order", "D-1", _TOTAL_FEN)
+    assert "a stranger held its id" in item["reason"]
+    assert (await house.platform.get("/attention", after=item["cursor"])).json()["waiting"] == []
+    mine = ("--platform", house.platform.number)
+    said = await house.escrow("attention", *mine)
+    assert f"{house.platform.number}  order  D-1" in said
+    assert "10,000.00 yuan (1000000 fen)" in said
+
+    said = await house.escrow("resume", "D-1", *mine)
+    assert said == f"order D-1 of {house.platform.number}: runs, and was told to look\n"
+
+    assert await house.escrow("attention", *mine) == "nothing waits for a person\n"
+    assert (await house.platform.get("/orders/D-1")).json()["needs_attention"] == ""
+
+
+async def test_what_stays_late_is_begun_anew_and_a_person_is_called(house: House) -> None:
+    """A run of the right type on the right queue that is about something else: it hears every look and does nothing."""
+    await _orders("pay")(house, "D-1")
+    await _orders("pay", "start")(house, "D-2")
+    process, number = PROCESSES["order"], house.platform.number
+    await house.nobody_goes_round()
+    await terminated(house.client, process.workflow_id(number, "D-1"))
+    impostor = await house.client.start_workflow(
+        process.workflow,
+        process.reference(number, "D-2"),
+        id=process.workflow_id(number, "D-1"),
+        task_queue=process.task_queue,
+    )
+    await house.rounds_are_made(every=timedelta(seconds=2))
+    await house.time_passes_unseen(timedelta(days=30, minutes=5))
+
+    async def called() -> bool:
+        waiting = await waiting_for_a_person(house.books.reader, number, limit=2)
+        why = "no progress: the deadline start has passed; its process was ended and begun anew"
+        return [(item.key.object_no, item.reason) for item in waiting] == [("D-1", why)]
+
+    await until(called, "somebody is called")
+
+    async def has_ended() -> bool:
+        return bool((await house.platform.get("/orders/D-1")).json()["status"] == "cancelled")
+
+    await until(has_ended, "the run that was begun anew does what was due")
+    first_run = house.client.get_workflow_handle(impostor.id, run_id=impostor.result_run_id)
+    assert (await first_run.describe()).status is WorkflowExecutionStatus.TERMINATED
+
+    async def nobody_waits() -> bool:
+        return not await waiting_for_a_person(house.books.reader, number, limit=1)
+
+    await until(nobody_waits, "it leaves the list by itself when it goes on")
+
+
+async def test_an_operator_takes_up_all_that_is_unfinished(house: House) -> None:
+    await house.rounds_are_made(every=timedelta(hours=1))
+    for order_no in ("D-1", "D-2"):
+        await _orders("pay")(house, order_no)
+    number = house.platform.number
+    await terminated(house.client, PROCESSES["order"].workflow_id(number, "D-1"))
+
+    said = await house.escrow("resume", "--all", "--platform", number)
+
+    assert f"order D-1 of {number}: did not run, and was started\n" in said
+    assert f"order D-2 of {number}: runs, and was told to look\n" in said
+    await house.platform.command("D-2/cancel", "R-1", "C-1")
+    assert "has ended, cancelled" in await house.escrow("resume", "D-2", "--platform", number)
+    assert "Nothing has the number D-9" in await house.escrow("resume", "D-9", fails=True)
+
+
+async def test_books_for_which_nobody_has_gone_round_do_not_verify(house: House) -> None:
+    await _orders()(house, "D-1")
+    await house.rounds_are_made(every=timedelta(hours=1))
+    assert "every invariant" in await house.escrow("verify", house.platform.number)
+    owner = await asyncpg.connect(house.stack.postgres.superuser_dsn)
+    try:
+        await owner.execute("UPDATE last_round SET made_at = made_at - interval '11 minutes'")
+    finally:
+        await owner.close()
+
+    assert "rounds were last made 11 minutes ago" in await house.escrow("verify", house.platform.number, fails=True)
+
+
+def test_every_kind_with_a_process_has_rows_and_every_type_of_the_worker_is_thought_of() -> None:
+    with_rows = {PROCESSES[row.kind].workflow for row in ROWS.values()}
+    begun_from_references = {process.workflow for process in PROCESSES.values()}
+    assert begun_from_references - with_rows == {"DirectRefund"}
+    assert not with_rows & WITHOUT_ROWS.keys()
+    assert _types_of_the_worker() == with_rows | WITHOUT_ROWS.keys()
+
+
+def _types_of_the_worker() -> set[str]:
+    """Types of the workflows that worker.py registers."""
+    assert worker.__file__ is not None
+    lists = [
+        keyword.value
+        for node in ast.walk(ast.parse(Path(worker.__file__).read_text()))
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg == "workflows"
+    ]
+    names = [
+        item.id for each in lists if isinstance(each, ast.List) for item in each.elts if isinstance(item, ast.Name)
+    ]
+    return {getattr(getattr(worker, name), "__temporal_workflow_definition").name for name in names}
+
+
+async def _broken(house: House, cell: Cell) -> None:
+    await cell.row.faults[cell.fault](
+        house.client, PROCESSES[cell.row.kind].workflow_id(house.platform.number, cell.number)
+    )
+    if cell.row.said is not None:
+        await cell.row.said(house, cell.number)
+
+
+async def _runs(house: House, cell: Cell) -> None:
+    process = PROCESSES[cell.row.kind]
+    workflow_id = process.workflow_id(house.platform.number, cell.number)
+
+    async def runs() -> bool:
+        found = await get_object(house.books.reader, house.platform.number, cell.row.kind, cell.number)
+        has_ended = found is not None and found.status in FINAL_STATUSES[cell.row.kind]
+        return has_ended or await runs_as(house.client, workflow_id, process.workflow, process.task_queue)
+
+    await until(runs, f"{workflow_id} ({cell.name}, {cell.fault}) runs again, or has come to its end")
+
+
+async def _what_is_wrong(house: House, cell: Cell) -> str:
+    row = await house.books.reader.row(
+        "SELECT status, body FROM business_object WHERE platform_no = $1 AND kind = $2 AND object_no = $3",
+        house.platform.number,
+        cell.row.kind,
+        cell.number,
+    )
+    if row is None:
+        return "not in the books"
+    if row["status"] != cell.row.status:
+        return str(row["status"])
+    return "" if cell.row.ends(row["body"]) else f"{row['status']}: {row['body']}"
