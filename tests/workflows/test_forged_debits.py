@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from activities.debits import DebitOrder
+from activities.pay_ins import BookPayment, CollectionRef
 from temporalio import workflow
 from temporalio.client import WorkflowFailureError
 from temporalio.common import RetryPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.debits import DebitOrder
-from activities.pay_ins import BookPayment, CollectionRef
 from activities.steps import Step
 from escrow.domain.collections.methods import payment_booking_no
 from escrow.domain.collections.pay_ins import pay_in_operation_hash, pay_in_terms
