@@ -60,7 +60,7 @@ async def test_the_next_channel_is_asked_after_a_definite_failure(story: Story, 
     await members.stands("T-1", "paid")
 
     state = await members.state()
-    assert (state.request_no, state.debit_channel) == ("T-1:collect:2", _NETS)
+    assert (state.collection_no, state.debit_channel) == ("T-1:collect:2", _NETS)
     assert any(sentence.startswith(f"{_UNIONPAY}: this debit has definitely failed") for sentence in state.debit_route)
     first, second = [await story.stage.sandbox.bank.collections.query(members.at_bank("T-1", n)) for n in (1, 2)]
     assert (first.status, second.status, second.payments[0].fee_fen) == ("failed", "paid", 300)
@@ -93,7 +93,7 @@ async def test_a_debit_without_an_answer_is_asked_about_and_not_sent_to_another_
     await members.stands("T-1", "paid")
 
     state = await members.state()
-    assert (state.request_no, state.debit_channel) == ("T-1:collect:1", _UNIONPAY)
+    assert (state.collection_no, state.debit_channel) == ("T-1:collect:1", _UNIONPAY)
     await owner_has(story, TIMEOUT_BOOKED)
 
 
@@ -106,7 +106,7 @@ async def test_a_debit_that_never_arrived_is_made_over_the_same_channel(story: S
 
     assert outcome.status == "paid"
     state = await members.state()
-    assert (state.request_no, state.debit_channel) == ("T-1:collect:2", _UNIONPAY)
+    assert (state.collection_no, state.debit_channel) == ("T-1:collect:2", _UNIONPAY)
     await owner_has(story, "1,000.00")
 
 
@@ -146,7 +146,7 @@ async def test_an_order_is_paid_by_debit_and_goes_back_the_same_way(story: Story
     await members.pays_order(mandate_no=MANDATE)
     await members.debited("D-1001:pay:1")
     await members.stands("D-1001:pay:1", "paid")
-    assert (await story.order_view()).status == "awaiting_start"
+    await story.order_becomes("awaiting_start")
 
     await story.cancels(CONTRACTOR)
     assert await refund_ends(story) == "refunded"
@@ -161,14 +161,28 @@ async def test_an_order_that_was_cancelled_meanwhile_gets_nothing_and_the_debit_
     members = await debtors(story)
     await story.transfer_arrives("5.00", PLATFORMS_ACCOUNT_NO, PLATFORM_NAME)
     await story.order_opens(price="1,000.00")
-    await story.cancels(CONTRACTOR)
     await members.pays_order(mandate_no=MANDATE)
+    await members.stands("D-1001:pay:1", "processing")
+    await story.cancels(CONTRACTOR)
 
     outcome = await ends(members, "D-1001:pay:1")
 
     assert (outcome.status, outcome.credited_fen, outcome.suspended_fen) == ("closed", 0, 0)
     await story.bank_lines_are_booked()
     assert members_money(await story.balances()) == {"own": "4.00"}
+
+
+async def test_nobody_is_debited_for_an_order_that_waits_for_no_payment(story: Story) -> None:
+    members = await debtors(story)
+    await story.order_opens(price="1,000.00")
+    await story.cancels(CONTRACTOR)
+    await members.pays_order(mandate_no=MANDATE)
+
+    outcome = await ends(members, "D-1001:pay:1")
+
+    assert outcome.status is None
+    assert await members.refusal_of("D-1001:pay:1") == "order_state"
+    assert await story.balances() == {}
 
 
 async def test_a_mandate_ends_by_itself_after_its_last_day_and_the_bank_is_told(story: Story) -> None:
@@ -193,6 +207,6 @@ async def test_no_name_and_no_number_of_a_card_is_in_a_history(story: Story) -> 
     account = await story.stage.registry.bank_accounts.get(story.platform_no, OWNER, "A-O1")
     for handle in (members.handle(), members.mandate_process()):
         history = b"".join([event.SerializeToString() async for event in handle.fetch_history_events()])
-        assert MANDATE.encode() in history
+        assert handle.id.split("/")[-1].encode() in history
         assert account.account_no.encode() not in history
         assert NAME.encode() not in history

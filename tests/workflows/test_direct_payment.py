@@ -36,6 +36,7 @@ async def paid_order(story: Story, price: str = "186,000.00") -> Cashier:
     # A price whose last digits would steer the collection too is paid by an amount of its own.
     await cashier.payer_pays(price, number=NUMBER)
     await cashier.stands(NUMBER, "paid")
+    await story.order_becomes("awaiting_start")
     return cashier
 
 
