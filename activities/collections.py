@@ -5,7 +5,6 @@ decides and posts what it says, in the same activity. An order to collect is rec
 recorded is asked about and never sent again, so every activity here may be repeated at any point.
 """
 
-from collections.abc import Iterable
 from typing import Literal
 
 from temporalio import activity
@@ -55,12 +54,10 @@ class CollectionTaken(Message):
 
     Args:
         view: None where it was not opened, which `refusal` says.
-        looks: objects that were changed by it and whose processes are to look, as (kind, number).
     """
 
     view: CollectionView | None = None
     refusal: RefusalView | None = None
-    looks: tuple[tuple[str, str], ...] = ()
 
 
 class CollectionActivities:
@@ -81,7 +78,6 @@ class CollectionActivities:
         """
         async with heartbeating():
             found = await see(self._reader, COLLECTIONS, ref.platform_no, ref.pay_in_no)
-            looks: set[tuple[str, str]] = set()
             if found.object is None:
                 consent = await asked_for(self._reader, ref.platform_no, "pay_in", ref.pay_in_no)
                 if consent is None:
@@ -91,39 +87,37 @@ class CollectionActivities:
                 if opened.object is None:
                     return CollectionTaken(refusal=RefusalView.of(opened.refusal))
                 if opened.object.state.asked and not opened.is_repeat and opened.answer is not None:
-                    await self._sent(ref, opened.object, looks)
+                    await self._sent(ref, opened.object)
                 elif not opened.object.state.asked:
-                    await self._next(ref, opened.object, looks)
+                    await self._next(ref, opened.object)
             else:
-                await self._looked_after(ref, found.object, found, looks)
+                await self._looked_after(ref, found.object, found)
             now = await self._seen(ref)
             await self._close_batch(ref, now)
             view = CollectionView.of(_object(now), version=now.version, at=now.at)
-            return CollectionTaken(view=view, looks=tuple(sorted(looks)))
+            return CollectionTaken(view=view)
 
     # ---- one look ----
 
-    async def _looked_after(
-        self, ref: CollectionNo, collection: Collection, seen: Seen[Collection], looks: set[tuple[str, str]]
-    ) -> None:
+    async def _looked_after(self, ref: CollectionNo, collection: Collection, seen: Seen[Collection]) -> None:
         state = collection.state
         overdue_at = state.overdue_at()
         if overdue_at is not None and overdue_at <= seen.at and state.attention is None:
             await self._take(ref, CallOperator(reason=None, seen_version=seen.version))
         if not state.has_ended and not state.asked:
-            await self._next(ref, collection, looks, gives_up=seen.at >= state.expires_at)
+            await self._next(ref, collection, gives_up=seen.at >= state.expires_at)
         elif not state.has_ended:
             [*_, asked] = state.asked
             number = collection_no(ref.pay_in_no, asked.number)
             is_over = seen.at >= state.expires_at
             answer = await (self._closed(ref, number) if is_over else self._answer(ref, number))
-            await self._heard(ref, collection, asked, answer, looks)
+            await self._heard(ref, collection, asked, answer)
         else:
             for asked in state.asked:  # a payment can come late, also under a number that failed before
                 answer = await self._answer(ref, collection_no(ref.pay_in_no, asked.number))
-                await self._book_all(ref, asked, answer, looks)
+                await self._book_all(ref, asked, answer)
 
-    async def _sent(self, ref: CollectionNo, collection: Collection, looks: set[tuple[str, str]]) -> None:
+    async def _sent(self, ref: CollectionNo, collection: Collection) -> None:
         """Ask the channel, under the number that was just recorded."""
         [*_, asked] = collection.state.asked
         try:
@@ -131,11 +125,11 @@ class CollectionActivities:
         except Refused as refusal:
             await self._end(ref, refusal.message, code=refusal.code, last_was="failed")
         except BankDeclined as declined:
-            await self._next(ref, collection, looks, last_was="failed", reason=declined.message)
+            await self._next(ref, collection, last_was="failed", reason=declined.message)
         except (BankUnreachable, OutcomeUnknown):
             pass  # it may have been sent: from now on the channel is asked
         else:
-            await self._heard(ref, collection, asked, answer, looks)
+            await self._heard(ref, collection, asked, answer)
 
     async def _heard(
         self,
@@ -143,27 +137,26 @@ class CollectionActivities:
         collection: Collection,
         asked: Asked,
         answer: CollectionAnswer,
-        looks: set[tuple[str, str]],
     ) -> None:
         """Book what the channel says of an order to collect."""
         status, is_shown = collection.state.status, collection.state.status is not PayInStatus.OPENED
         if answer.status is CollectionStatus.NOT_FOUND:
             if answer.final:
-                await self._next(ref, collection, looks, last_was="lost", reason=answer.reason or _LOST)
+                await self._next(ref, collection, last_was="lost", reason=answer.reason or _LOST)
             return
         if not is_shown and answer.status is CollectionStatus.FAILED:
-            await self._next(ref, collection, looks, last_was="failed", reason=answer.reason)
+            await self._next(ref, collection, last_was="failed", reason=answer.reason)
             return
         if not is_shown or collection.state.is_debit:
             interaction = None if answer.interaction is None else answer.interaction.document()
             await self._take(ref, ChannelShows(number=asked.number, interaction=interaction))
-        await self._book_all(ref, asked, answer, looks)
+        await self._book_all(ref, asked, answer)
         now = _object(await self._seen(ref))
         status = now.state.status
         if now.state.has_ended:
             return
         if answer.status is CollectionStatus.FAILED and now.state.is_debit:
-            await self._next(ref, now, looks, last_was="failed", reason=answer.reason)
+            await self._next(ref, now, last_was="failed", reason=answer.reason)
         elif answer.status is CollectionStatus.FAILED:
             await self._take(ref, End(how="failed", reason=answer.reason, last_was="failed"))
         elif answer.status in (CollectionStatus.CLOSED, CollectionStatus.PAID):
@@ -176,7 +169,6 @@ class CollectionActivities:
         self,
         ref: CollectionNo,
         collection: Collection,
-        looks: set[tuple[str, str]],
         *,
         last_was: Literal["failed", "lost"] | None = None,
         reason: str | None = None,
@@ -188,11 +180,11 @@ class CollectionActivities:
         if state.is_debit:
             if last_was is not None:
                 await self._payers.rule_out(ref, state.asked[-1], is_lost=last_was == "lost")
-            await self._next_debit(ref, collection, looks, last_was, reason, lost=lost, gives_up=gives_up)
+            await self._next_debit(ref, collection, last_was, reason, lost=lost, gives_up=gives_up)
         elif last_was == "lost" and lost < _LOST_AT_MOST:
             begun = await self._take(ref, BeginAsking(number=len(state.asked) + 1, last_was=last_was, reason=reason))
             if begun.object is not None and begun.answer is not None and not begun.is_repeat:
-                await self._sent(ref, begun.object, looks)
+                await self._sent(ref, begun.object)
         else:
             await self._end(ref, reason, last_was=last_was)
 
@@ -200,7 +192,6 @@ class CollectionActivities:
         self,
         ref: CollectionNo,
         collection: Collection,
-        looks: set[tuple[str, str]],
         last_was: Literal["failed", "lost"] | None,
         reason: str | None,
         *,
@@ -236,7 +227,7 @@ class CollectionActivities:
             ),
         )
         if begun.object is not None and begun.answer is not None and not begun.is_repeat:
-            await self._sent(ref, begun.object, looks)
+            await self._sent(ref, begun.object)
 
     async def _end(
         self,
@@ -260,15 +251,13 @@ class CollectionActivities:
 
     # ---- payments ----
 
-    async def _book_all(
-        self, ref: CollectionNo, asked: Asked, answer: CollectionAnswer, looks: set[tuple[str, str]]
-    ) -> None:
+    async def _book_all(self, ref: CollectionNo, asked: Asked, answer: CollectionAnswer) -> None:
         """Book every payment that is new."""
         number = collection_no(ref.pay_in_no, asked.number)
         for payment in answer.payments:
             collection = _object(await self._seen(ref))
             if collection.state.payment(payment.payment_no) is None:
-                await self._booked(ref, collection, number, payment, looks)
+                await self._booked(ref, collection, number, payment)
 
     async def _booked(
         self,
@@ -276,13 +265,12 @@ class CollectionActivities:
         collection: Collection,
         number: str,
         payment: ChannelPayment,
-        looks: set[tuple[str, str]],
     ) -> None:
         """Credit a payment, or have what is paid by it take it; whatever may not be so waits in suspense."""
         state, goes_back = collection.state, None
         may_be_asked = not state.is_credited and payment.amount_fen >= state.amount_fen
         if may_be_asked and isinstance(state.purpose, (DirectPayment, BatchCollection)):
-            left_fen, goes_back = await self._offered(ref, collection, number, payment, looks)
+            left_fen, goes_back = await self._offered(ref, collection, number, payment)
             if left_fen is not None:
                 await self._take(ref, TakenByPaid(collection_no=number, payment=payment, left_fen=left_fen))
                 return
@@ -303,7 +291,6 @@ class CollectionActivities:
         collection: Collection,
         number: str,
         payment: ChannelPayment,
-        looks: set[tuple[str, str]],
     ) -> tuple[int | None, str | None]:
         """What of a payment is left over once the order or batch has taken it; None when it did not, and why."""
         purpose = collection.state.purpose
@@ -320,7 +307,6 @@ class CollectionActivities:
             paid = await self._books.take(ORDERS, ref.platform_no, purpose.order_no, PaidDirectly(payment=direct))
             order = paid.object
             if order is not None and _took(order.state.direct, payment):
-                looks.add(("order", purpose.order_no))
                 return payment.amount_fen - order.contract.total_fen, None
             return None, _why(paid.refusal, "the order did not take the payment")
         assert isinstance(purpose, BatchCollection)  # noqa: S101 - nothing else is offered
@@ -328,7 +314,6 @@ class CollectionActivities:
         together = await self._books.take(BATCHES, ref.platform_no, purpose.batch_no, command)
         batch = together.object
         if batch is not None and _took(batch.state.direct, payment):
-            looks.update(_of_batch(purpose.batch_no, (share.order_no for share in batch.state.orders)))
             return payment.amount_fen - batch.state.frozen_fen, None
         return None, _why(together.refusal, "the batch did not take the payment")
 
@@ -370,10 +355,6 @@ def _object(seen: Seen[Collection]) -> Collection:
 def _took(direct: DirectPaid | None, payment: ChannelPayment) -> bool:
     """Whether it was paid by just this payment, and not by another one of the same collection."""
     return direct is not None and direct.payment_no == payment.payment_no
-
-
-def _of_batch(batch_no: str, order_nos: Iterable[str]) -> set[tuple[str, str]]:
-    return {("batch_payment", batch_no), *(("order", number) for number in order_nos)}
 
 
 def _why(refusal: Refused | None, otherwise: str) -> str:

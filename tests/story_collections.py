@@ -35,17 +35,15 @@ class Cashier:
         self.ground = ground
 
     async def opens(
-        self,
-        amount: str,
-        *,
-        number: str = "T-1",
-        method: CollectionMethod = QR,
-        continue_after_events: int = 8_000,
+        self, amount: str, *, number: str = "T-1", method: CollectionMethod = QR, continue_after_events: int = 8_000
     ) -> WorkflowHandle[Any, Any]:
         """The owner consents to a top-up, which begins."""
-        terms = pay_in_terms(method=method.value, amount_fen=yuan(amount))
-        await self.asked_for(number, TOP_UP, terms)
+        await self.asks(amount, number=number, method=method)
         return await self.begins(number, continue_after_events=continue_after_events)
+
+    async def asks(self, amount: str, *, number: str = "T-1", method: CollectionMethod = QR) -> None:
+        """The owner consents to a top-up."""
+        await self.asked_for(number, TOP_UP, pay_in_terms(method=method.value, amount_fen=yuan(amount)))
 
     async def asked_for(
         self, number: str, operation: str, how: dict[str, Any], *, by: str = OWNER, minutes: int = 30, **pays: str
@@ -83,16 +81,28 @@ class Cashier:
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
 
-    async def collects_for_order(self, story: Story, *, number: str = "D-1001:pay:1") -> None:
-        """The owner consents to pay the story's order, and a channel is asked to collect its price."""
-        contract = story.signed
-        command = await story.consents(Operation.PAY, OWNER, method=QR.value)
-        how = pay_in_terms(method=QR.value, amount_fen=contract.total_fen)
-        await self.asked_for(
-            number, COLLECT, how, minutes=24 * 60, order_no=contract.order_no, pays_by=command.request_no
-        )
+    async def collects_for_order(self, story: Story, *, number: str = "D-1001:pay:1") -> str:
+        """A channel is asked to collect the price of the story's order; answers the number of the consent to pay it."""
+        consent_no = await self.asks_for_order(story, number=number)
         await self.begins(number)
         await self.awaits_payer(number)
+        return consent_no
+
+    async def asks_for_order(self, story: Story, *, number: str = "D-1001:pay:1", by: str = OWNER) -> str:
+        """Somebody consents to pay the story's order through a channel; answers the number of that consent."""
+        contract = story.signed
+        command = await story.consents(Operation.PAY, by, method=QR.value)
+        how = pay_in_terms(method=QR.value, amount_fen=contract.total_fen)
+        day = 24 * 60
+        await self.asked_for(
+            number, COLLECT, how, by=by, minutes=day, order_no=contract.order_no, pays_by=command.request_no
+        )
+        return command.request_no
+
+    async def refusal_comes(self, number: str) -> str:
+        """The process of what was asked for begins, and the books say no; by which code."""
+        assert (await self.ground.ending_of(await self.begins(number))).status is None
+        return await self.refusal_of(number)
 
     async def awaits_payer(self, number: str = "T-1") -> None:
         """The collection is open at its channel."""

@@ -108,7 +108,9 @@ class Debtors(Cashier):
         method = DEBIT if "mandate_no" in how else QUICK
         await self.asked_for(number, TOP_UP, pay_in_terms(method=method.value, amount_fen=yuan(amount), **how), by=by)
 
-    async def asks(self, amount: str, *, number: str = "T-1", by: str = OWNER, **how: str) -> WorkflowHandle[Any, Any]:
+    async def is_debited(
+        self, amount: str, *, number: str = "T-1", by: str = OWNER, **how: str
+    ) -> WorkflowHandle[Any, Any]:
         """The owner consents to a top-up from its card or under its mandate, which begins."""
         await self.consents_to(number, amount, by=by, **how)
         return await self.begins(number)
@@ -121,6 +123,10 @@ class Debtors(Cashier):
         terms = pay_in_terms(method=method.value, amount_fen=contract.total_fen, **how)
         await self.asked_for(number, COLLECT, terms, order_no=contract.order_no, pays_by=command.request_no)
         await self.begins(number)
+
+    async def reason_code(self, number: str = "T-1") -> str:
+        """By which rule nothing was sent, as the books say."""
+        return str((await self.story.in_the_books("pay_in", number)).body["reason_code"])
 
     async def types(self, code: str, *, number: str = "T-1", request_no: str = "") -> str:
         """The payer types a code; how it compared."""

@@ -51,8 +51,7 @@ class BatchPayment:
             pay_in = ("pay_in", batch_pay_in_no(self.number.batch_no))
             await wake(self.supervision, self.number.platform_no, (pay_in,))
             await self.collected()
-        else:
-            await self.tell_orders()
+        await self.tell_orders()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return BatchPaymentOutcome(
             batch_no=self.number.batch_no,

@@ -53,6 +53,8 @@ class PayIn:
         self.trouble: str | None = None
         self.in_trouble_since: datetime | None = None
         self.pause = _FIRST_ASKED_AFTER
+        #: Whether what is paid was told to look at the books.
+        self.is_told_of_payment = False
         self.notices = 0
         self.notices_seen = 0
         workflow.register_random_seed_callback(lambda _: self.go_stale())
@@ -118,8 +120,16 @@ class PayIn:
         if taken is None:
             return None
         self.in_trouble_since = None
-        await look_at(self.supervision, self.number.platform_no, taken.looks)
+        await self.tell_who_is_paid()
         return None if taken.refusal is None else taken.refusal.message
+
+    async def tell_who_is_paid(self) -> None:
+        """What is paid looks at the books, once; its batch tells the orders, as soon as it has looked itself."""
+        if self.view is not None and self.view.pays is not None and not self.is_told_of_payment:
+            has_changed = self.view.status == "paid" or (self.view.has_ended and self.view.watched_for is None)
+            if has_changed:
+                self.is_told_of_payment = True
+                await look_at(self.supervision, self.number.platform_no, (self.view.pays,))
 
     async def give_back(self) -> None:
         """Have what must go back held, and the channel asked for it; or ask what became of that."""

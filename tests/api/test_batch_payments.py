@@ -8,10 +8,10 @@ import asyncpg
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.stack.up import Stack
 from tests.api.platforms import Platform, PlatformMaker, created
-from tests.api.temporal import signal_order, workflow_of
+from tests.api.temporal import workflow_of
 from tests.postgres import is_waited_for
 from tests.waiting import until
-from workflows.batch_messages import PAID_IN_BATCH, PaidInBatch, batch_payment_workflow_id
+from workflows.messages import batch_payment_workflow_id
 
 PRICES = {"D-1": 30_000, "D-2": 20_000, "D-3": 10_000}
 QR = {"method": "qr_wechat"}
@@ -216,7 +216,7 @@ async def test_one_scan_pays_all_and_an_order_cancelled_meanwhile_has_only_its_s
     assert (await platform.balances("O-1"))["in_escrow_fen"] == 21_000
 
 
-async def test_an_order_that_has_not_heard_that_a_batch_paid_it_is_busy_and_refuses_nothing(
+async def test_an_order_that_has_not_heard_that_a_batch_paid_it_goes_on_all_the_same(
     platform: Platform, stack: Stack
 ) -> None:
     await orders_wait(platform, 70_000)
@@ -235,9 +235,6 @@ async def test_an_order_that_has_not_heard_that_a_batch_paid_it_is_busy_and_refu
         return (await statuses(platform))["D-1"] == "awaiting_start"
 
     await until(is_paid, "the posting is in the books all the same")
-    start = {"request_no": "R-1", "by": "C-1"}
-    busy, _ = await asyncio.gather(platform.post("/orders/D-1/start", **start), paying)
-    assert (busy.status_code, busy.json()["code"]) == (503, "order_busy")
-    await signal_order(stack, platform.number, "D-1", PAID_IN_BATCH, PaidInBatch(batch_no="B-1"))
-    started = await platform.command("D-1/start", **start)
+    await paying
+    started = await platform.command("D-1/start", request_no="R-1", by="C-1")
     assert started["order"]["status"] == "in_progress"

@@ -15,9 +15,7 @@ from tests.api.test_top_ups import opened
 from tests.beginning import beginning
 from tests.waiting import until
 from workflows import messages
-from workflows.batch_messages import batch_payment_workflow_id
 from workflows.mandate_messages import mandate_workflow_id
-from workflows.pay_in_messages import pay_in_workflow_id
 from workflows.transfer_messages import transfer_workflow_id
 from workflows.verification_messages import account_verification_workflow_id
 

@@ -212,7 +212,7 @@ async def test_less_than_asked_is_not_credited_and_goes_back(story: Story) -> No
     outcome = await ends(cashier)
 
     assert (outcome.status, outcome.suspended_fen) == ("closed", 0)
-    assert "less than asked" in outcome.reason
+    assert "less than asked" in (outcome.reason or "")
     assert await story.balances() == {}
 
 

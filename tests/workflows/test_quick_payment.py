@@ -37,7 +37,7 @@ async def payers(story: Story) -> Debtors:
 async def asked(story: Story, amount: str = "1,000.00") -> Debtors:
     """A top-up that waits for its payer's code."""
     members = await payers(story)
-    await members.asks(amount, account_id=CARD)
+    await members.is_debited(amount, account_id=CARD)
     await members.awaits_payer()
     return members
 
@@ -125,7 +125,7 @@ async def test_nobody_types_a_code_and_a_late_payment_is_credited_all_the_same(s
 
 async def test_a_payment_that_the_bank_declines_asks_for_no_code(story: Story) -> None:
     members = await payers(story)
-    await members.asks(DECLINED, account_id=CARD)
+    await members.is_debited(DECLINED, account_id=CARD)
     await members.stands("T-1", "failed")
     assert await story.texts() == []
     assert await story.balances() == {}

@@ -6,11 +6,12 @@ from typing import Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from escrow.domain.collections.batch import BatchPayment
-from escrow.domain.collections.batch_payments import BatchStatus, PaidBy, ShareOutcome
+from escrow.domain.collections.batch_payments import BATCH_PAYMENT, BatchStatus, PaidBy, ShareOutcome
 from escrow.domain.collections.collection import Collection
 from escrow.domain.collections.direct_payments import DirectRefundStatus
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.pay_ins import PayInStatus
+from escrow.domain.collections.purposes import BatchCollection, DirectPayment, Purpose, TopUp
 from escrow.domain.collections.refund import Refund
 from escrow.domain.collections.state import collection_no
 
@@ -37,6 +38,7 @@ class CollectionView(_Seen):
         collection_no: our number at the channel of the last order to collect; None before a channel is asked.
         expires_in: what is left until the channel is to take no payment any more.
         watched_for: how long it is still to be looked at for late payments after its end; None when it is not.
+        pays: kind and number of the order or batch that it pays; None for a top-up.
         gives_back: whether something of a payment is to go back, or is on its way.
         silent_for: how long a channel has been asked in vain: about an order to collect that it does not show, or a
             return that it has not ended.
@@ -48,6 +50,7 @@ class CollectionView(_Seen):
     method: CollectionMethod
     member_no: str
     amount_fen: int
+    pays: tuple[str, str] | None
     expires_at: AwareDatetime
     expires_in: timedelta
     watched_for: timedelta | None
@@ -83,6 +86,7 @@ class CollectionView(_Seen):
             method=state.method,
             member_no=state.purpose.member_no,
             amount_fen=state.amount_fen,
+            pays=_paid_object(state.purpose),
             expires_at=state.expires_at,
             expires_in=state.expires_at - at,
             watched_for=state.watched_until - at if is_watched and state.watched_until is not None else None,
@@ -103,6 +107,16 @@ class CollectionView(_Seen):
             reason_code=state.reason_code,
             attention=state.attention,
         )
+
+
+def _paid_object(purpose: Purpose) -> tuple[str, str] | None:
+    match purpose:
+        case DirectPayment():
+            return "order", purpose.order_no
+        case BatchCollection():
+            return BATCH_PAYMENT, purpose.batch_no
+        case TopUp():
+            return None
 
 
 class ShareSeen(_Seen):
