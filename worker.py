@@ -25,15 +25,14 @@ from activities.bank_book import BankBook
 from activities.bank_lines import BankLineActivities
 from activities.batch_payments import BatchPaymentActivities
 from activities.books_time import BooksTimeActivities
-from activities.debits import DebitActivities
-from activities.direct_payments import DirectRefundActivities
+from activities.collections import CollectionActivities
 from activities.failures import FailureMapping
 from activities.identity import IdentityActivities
 from activities.mandates import MandateActivities
 from activities.member_closing import MemberClosingActivities
-from activities.notices import NoticeActivities, Texts
+from activities.notices import Texts
 from activities.orders import OrderActivities
-from activities.pay_ins import PayInActivities
+from activities.payers import Payers
 from activities.payout_routes import PayoutRoutes
 from activities.quick_payments import QuickPaymentActivities
 from activities.returns import ReturnActivities
@@ -102,9 +101,9 @@ class Activities:
         members = self.registry.members
         self.books_time = BooksTimeActivities(reader)
         texts = Texts(bank, members, platforms)
-        self.reader, self.books = reader, Books(writer, reader)
-        self.orders = OrderActivities(self.books, reader, texts, bank.collections)
-        self.notices = NoticeActivities(reader, texts)
+        self.reader = reader
+        self.books = books = Books(writer, reader)
+        self.orders = OrderActivities(books, reader, texts)
         lines = BankLines(reader, box)
         bank_book = BankBook(lines, platforms, bank)
         self.withdrawals = WithdrawalActivities(
@@ -125,17 +124,14 @@ class Activities:
             Settlements(writer, reader, bank.collections, platforms),
             self.registry.verification_sendings,
         )
-        self.direct = DirectRefundActivities(writer, reader, bank.collections)
-        self.batches = BatchPaymentActivities(writer, reader, members, bank.collections)
+        self.batches = BatchPaymentActivities(books, reader)
         self.transfers = TransferActivities(writer, reader, members, platforms, lines)
-        self.pay_ins = PayInActivities(writer, reader, members, platforms, bank.collections)
-        self.returns = ReturnActivities(writer, reader, bank.collections)
-        registry = self.registry
-        self.mandates = MandateActivities(reader, registry.mandates, platforms, bank.collections)
-        self.debits = DebitActivities(reader, platforms, registry.mandates, registry.mandate_debits, bank.collections)
-        self.quick_payments = QuickPaymentActivities(
-            reader, platforms, registry.card_holders, registry.pay_in_codes, bank.collections
-        )
+        registry, channel = self.registry, bank.collections
+        payers = Payers(reader, registry.card_holders, registry.mandates, registry.mandate_debits, channel)
+        self.collections = CollectionActivities(books, reader, payers, channel)
+        self.returns = ReturnActivities(books, reader, texts, channel)
+        self.mandates = MandateActivities(reader, registry.mandates, platforms, channel)
+        self.quick_payments = QuickPaymentActivities(books, reader, registry.pay_in_codes, channel)
         self.identities = IdentityActivities(reader, bank.registry, platforms, self.registry.identity_checks)
         self.closings = MemberClosingActivities(reader, self.registry.closings)
         self.verifications = VerificationActivities(
@@ -150,7 +146,7 @@ class Activities:
     def on_orders_queue(self) -> Sequence[Callable[..., Any]]:
         """Activities that orders call."""
         orders = self.orders
-        return [orders.enter_order, orders.take_order_command, orders.remind_owner, orders.freeze_collected]
+        return [orders.enter_order, orders.take_order_command, orders.remind_owner]
 
     def of_rounds(self, client: Client) -> Sequence[Callable[..., Any]]:
         """Activities of the rounds, which look after all objects by way of `client`."""
@@ -159,14 +155,13 @@ class Activities:
 
     def on_payments_queue(self) -> Sequence[Callable[..., Any]]:
         """Activities that withdrawals, the bank watch and what happens to members call."""
-        withdrawals, pay_ins = self.withdrawals, self.pay_ins
+        withdrawals = self.withdrawals
         return [
             self.books_time.books_time,
             withdrawals.take_withdrawal,
             withdrawals.send_payout,
             withdrawals.ask_about_payout,
             withdrawals.announce_withdrawal,
-            self.notices.tell_refund_credited,
             self.bank_lines.fetch_bank_lines,
             self.bank_lines.book_bank_line,
             self.identities.check_identity,
@@ -175,34 +170,17 @@ class Activities:
             self.verifications.send_verification,
             self.verifications.check_try,
             self.verifications.end_verification,
-            pay_ins.open_pay_in,
-            pay_ins.record_pay_in,
-            pay_ins.create_collection,
-            pay_ins.query_collection,
-            pay_ins.close_collection,
-            pay_ins.book_payment,
-            pay_ins.suspended_fen,
-            self.returns.hold_return,
-            self.returns.refund_payment,
-            self.returns.query_refund,
-            self.returns.settle_return,
+            self.collections.look_after_collection,
+            self.returns.give_back,
+            self.returns.refund_order,
+            self.returns.tell_refund_credited,
             self.mandates.register_mandate,
             self.mandates.look_at_mandate,
             self.mandates.expire_mandate,
             self.mandates.deregister_mandate,
-            self.debits.choose_debit_channel,
-            self.debits.submit_debit,
-            self.debits.rule_out_debit,
-            self.quick_payments.open_quick_payment,
             self.quick_payments.check_payer_code,
             self.quick_payments.send_payer_code,
-            self.direct.refund_direct,
-            self.direct.query_direct_refund,
-            self.direct.settle_direct_refund,
-            self.batches.open_batch,
-            self.batches.freeze_batch,
-            self.batches.freeze_batch_direct,
-            self.batches.record_batch,
+            self.batches.take_batch,
             self.transfers.make_transfer,
             self.transfers.record_refused_transfer,
         ]

@@ -3,10 +3,11 @@
 A mandate is signed and revoked in the books alone, by the API on a recorded consent: nothing here can do either.
 """
 
+from datetime import timedelta
+
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
-from activities.guards import require_own_workflow
 from activities.heartbeat import heartbeating
 from activities.payers import payer_of
 from escrow.channels.collections import Collections, MandateOrder
@@ -21,21 +22,22 @@ from escrow.registry.platforms.platforms import Platforms
 
 
 class MandateRef(BaseModel):
-    """Names one mandate."""
+    """Names one mandate; a field that a newer version knows is carried past an older one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     platform_no: str
     mandate_no: str
 
 
 class MandateStanding(BaseModel):
-    """Where a mandate stands after a step, and when it ends by itself."""
+    """Where a mandate stands after a step, and when it ends by itself: `left` from the books' moment of the answer."""
 
     model_config = ConfigDict(frozen=True)
 
     status: MandateStatus
     ends_at: AwareDatetime
+    left: timedelta
     reason: str = ""
 
 
@@ -53,13 +55,12 @@ class MandateActivities:
         """Have the bank take the signed mandate, once however often this runs; one that has ended is left alone.
 
         Raises:
-            Refused: `wrong_workflow`, `not_found`.
+            Refused: `not_found`.
             BankUnreachable: not known to be taken; run this again.
         """
-        _require_own(ref)
         mandate = await self._mandates.get(ref.platform_no, ref.mandate_no)
         if mandate.status is not MandateStatus.SIGNED:
-            return _standing(mandate)
+            return await self._standing(mandate)
         async with heartbeating():
             try:
                 answer = await self._channel.sign_mandate(await self._order(mandate))
@@ -75,34 +76,31 @@ class MandateActivities:
             raise BankUnreachable("mandate_open", f"The bank does not say yet whether it takes {ref.mandate_no}.")
         else:
             mandate = await self._mandates.registered(ref.platform_no, ref.mandate_no, answer, occurred_at=now)
-        return _standing(mandate)
+        return await self._standing(mandate)
 
     @activity.defn
     async def look_at_mandate(self, ref: MandateRef) -> MandateStanding:
         """Where the mandate stands in the books."""
-        _require_own(ref)
-        return _standing(await self._mandates.get(ref.platform_no, ref.mandate_no))
+        return await self._standing(await self._mandates.get(ref.platform_no, ref.mandate_no))
 
     @activity.defn
     async def expire_mandate(self, ref: MandateRef) -> MandateStanding:
         """End a mandate whose last day is over.
 
         Raises:
-            Refused: `wrong_workflow`, `too_early`.
+            Refused: `too_early`.
         """
-        _require_own(ref)
         now = await books_now(self._reader, ref.platform_no)
-        return _standing(await self._mandates.expire(ref.platform_no, ref.mandate_no, occurred_at=now))
+        return await self._standing(await self._mandates.expire(ref.platform_no, ref.mandate_no, occurred_at=now))
 
     @activity.defn
     async def deregister_mandate(self, ref: MandateRef) -> MandateStanding:
         """Tell the bank that an ended mandate is none any more; repeatable.
 
         Raises:
-            Refused: `wrong_workflow`, or `mandate_in_force`: it has not ended.
+            Refused: `mandate_in_force`: it has not ended.
             BankUnreachable: run this again.
         """
-        _require_own(ref)
         mandate = await self._mandates.get(ref.platform_no, ref.mandate_no)
         if not mandate.status.has_ended:
             raise Refused("mandate_in_force", f"The mandate {ref.mandate_no} has not ended.")
@@ -110,7 +108,12 @@ class MandateActivities:
             platform = await self._platforms.get(ref.platform_no)
             await self._channel.revoke_mandate(_bank_no(mandate), custody_account_no=platform.custody_account_no)
         now = await books_now(self._reader, ref.platform_no)
-        return _standing(await self._mandates.deregistered(ref.platform_no, ref.mandate_no, occurred_at=now))
+        return await self._standing(await self._mandates.deregistered(ref.platform_no, ref.mandate_no, occurred_at=now))
+
+    async def _standing(self, mandate: Mandate) -> MandateStanding:
+        until = ends_at(mandate.last_day)
+        left = until - await books_now(self._reader, mandate.platform_no)
+        return MandateStanding(status=mandate.status, ends_at=until, left=left, reason=mandate.reason)
 
     async def _order(self, mandate: Mandate) -> MandateOrder:
         platform = await self._platforms.get(mandate.platform_no)
@@ -126,11 +129,3 @@ class MandateActivities:
 
 def _bank_no(mandate: Mandate) -> str:
     return bank_request_no(mandate.platform_no, derived(mandate.mandate_no, "mandate"))
-
-
-def _require_own(ref: MandateRef) -> None:
-    require_own_workflow(platform_no=ref.platform_no, object_kind="mandate", object_no=ref.mandate_no)
-
-
-def _standing(mandate: Mandate) -> MandateStanding:
-    return MandateStanding(status=mandate.status, ends_at=ends_at(mandate.last_day), reason=mandate.reason)

@@ -7,18 +7,14 @@ and decided there, so nothing that somebody writes to Temporal is believed.
 from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
-from activities.heartbeat import heartbeating
+from activities.messages import Message, RefusalView
 from activities.notices import Texts, local_time
-from activities.pay_ins import collection_answer
 from activities.telemetry import RELEASES
-from escrow.channels.collections import Collections
-from escrow.domain.collections.direct_payments import DirectPaid
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
 from escrow.domain.money.amounts import format_fen
-from escrow.domain.orders.commands import CallOperator, DeadlinePassed, Open, OwnerReminded, PaidDirectly, PartyCommand
+from escrow.domain.orders.commands import CallOperator, DeadlinePassed, Open, OwnerReminded, PartyCommand
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.order import Order
 from escrow.domain.orders.states import OrderCommand
@@ -33,13 +29,7 @@ REMINDED_AT_MOST = 8
 _OPERATIONS = frozenset(operation.value for operation in OrderCommand)
 
 
-class _Message(BaseModel):
-    """Base of what passes through Temporal: a field that a newer version knows is carried past an older one."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class OrderRef(_Message):
+class OrderRef(Message):
     """Names one order."""
 
     platform_no: str
@@ -59,21 +49,7 @@ class RemindOwner(OrderRef):
     round: int
 
 
-class FreezeCollected(OrderRef):
-    """A channel took a payment for just this order; what the channel says of it is asked before it is frozen."""
-
-    payment: DirectPaid
-
-
-class RefusalView(_Message):
-    """Why a rule says no."""
-
-    code: str
-    message: str
-    details: dict[str, Any]
-
-
-class OrderTaken(_Message):
+class OrderTaken(Message):
     """What became of a command, beside the order as it is now.
 
     Args:
@@ -90,7 +66,7 @@ class OrderTaken(_Message):
     starts: tuple[tuple[str, str], ...] = ()
 
 
-class OrderEntered(_Message):
+class OrderEntered(Message):
     """An order as a new run of its process finds it.
 
     Args:
@@ -107,11 +83,10 @@ class OrderEntered(_Message):
 class OrderActivities:
     """Activities of orders."""
 
-    def __init__(self, books: Books, reader: Reader, texts: Texts, channel: Collections) -> None:
+    def __init__(self, books: Books, reader: Reader, texts: Texts) -> None:
         self._books = books
         self._reader = reader
         self._texts = texts
-        self._channel = channel
 
     @activity.defn
     async def enter_order(self, ref: OrderRef) -> OrderEntered:
@@ -122,7 +97,7 @@ class OrderActivities:
             opened = await self._books.take(ORDERS, ref.platform_no, ref.order_no, Open(order_no=ref.order_no))
             order, version, at = opened.object, opened.version, opened.at
             if order is None:
-                return OrderEntered(refusal=_refusal(opened.refusal))
+                return OrderEntered(refusal=RefusalView.of(opened.refusal))
         return OrderEntered(
             plan=OrderPlan.of(order),
             view=OrderView.of(order, version=version, at=at),
@@ -180,27 +155,6 @@ class OrderActivities:
             return _told(await self._call_operator(request, _cannot_remind(request, error.message), found.version))
         return _told(await self._books.take(ORDERS, request.platform_no, request.order_no, command))
 
-    @activity.defn
-    async def freeze_collected(self, request: FreezeCollected) -> OrderTaken:
-        """Freeze what the channel says that it took for just this order, under the payment's own number.
-
-        Raises:
-            BankUnreachable: ask again.
-        """
-        payment = request.payment
-        async with heartbeating():
-            answer = await collection_answer(self._reader, self._channel, request.platform_no, payment.collection_no)
-            said = next((item for item in answer.payments if item.payment_no == payment.payment_no), None)
-            if (
-                said is None
-                or answer.method is not payment.method
-                or (said.amount_fen, said.settles_on) != (payment.paid_fen, payment.settles_on)
-            ):
-                refusal = Refused("payment_differs", f"The channel says otherwise about {payment.payment_no}.")
-                return OrderTaken(refusal=_refusal(refusal))
-            command = PaidDirectly(payment=payment)
-            return _told(await self._books.take(ORDERS, request.platform_no, request.order_no, command))
-
     async def _call_operator(self, ref: OrderRef, reason: str, version: int) -> Taken[Order]:
         command = CallOperator(reason=reason, seen_version=version)
         return await self._books.take(ORDERS, ref.platform_no, ref.order_no, command)
@@ -231,13 +185,7 @@ def _told(taken: Taken[Order]) -> OrderTaken:
     return OrderTaken(
         view=None if order is None else OrderView.of(order, version=taken.version, at=taken.at),
         answer=None if taken.answer is None else dict(taken.answer),
-        refusal=_refusal(taken.refusal),
+        refusal=RefusalView.of(taken.refusal),
         remaining=taken.remaining,
         starts=taken.follows,
     )
-
-
-def _refusal(refusal: Refused | None) -> RefusalView | None:
-    if refusal is None:
-        return None
-    return RefusalView(code=refusal.code, message=refusal.message, details=refusal.details)

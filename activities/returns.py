@@ -1,202 +1,209 @@
-"""Activities that give back what of a payment waits in suspense: held under a number, asked of its channel, booked.
+"""Activities that give money back through the channel that took it: what waits in suspense, and what orders let go.
 
-Whoever can write to Temporal can invent a payment, a refund number, or how a refund ended. So the channel says whose
-payment it is before its money is held, and from then on the books say what is held under which number.
+What goes back, of which payment and through which channel, the books say; it is held or recorded there before the
+channel is asked, under a number that is asked for once.
 """
-
-from typing import Any
 
 from temporalio import activity
 
+from activities.collections import CollectionTaken
 from activities.heartbeat import heartbeating
-from activities.pay_ins import CollectionRef, PayInRequest, payment_of, require_own_collection
-from activities.steps import Step
+from activities.messages import Message
+from activities.notices import Texts
+from activities.payers import CollectionNo
 from escrow.channels.collections import CollectionRefundOrder, Collections
-from escrow.domain.collections import recipes as collection_recipes
-from escrow.domain.collections.methods import CollectionMethod, RefundAnswer, RefundStatus
-from escrow.domain.errors import BankUnreachable, Refused
-from escrow.domain.money.journal import JournalEntry, Receipt
+from escrow.domain.collections.collection import Collection
+from escrow.domain.collections.commands import CallOperator, CollectionCommand, EndReturn, HoldReturn
+from escrow.domain.collections.direct_payments import DirectRefundStatus, direct_refund_no
+from escrow.domain.collections.methods import RefundAnswer, RefundStatus
+from escrow.domain.collections.opening import COLLECTIONS
+from escrow.domain.collections.refund import REFUNDS, BeginRefund, EndRefund, OwnerTold, Refund, RefundCommand
+from escrow.domain.collections.state import Return, collection_no, return_no
+from escrow.domain.collections.view import CollectionView, RefundView
+from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
+from escrow.domain.money.amounts import format_fen
+from escrow.domain.orders.opening import ORDERS
+from escrow.domain.platforms.sms_texts import SmsText
 from escrow.domain.requests import derived
 from escrow.domain.withdrawals.state import bank_request_no
+from escrow.ledger.books import Books, Seen, Taken, known, see
 from escrow.ledger.engine import Reader
-from escrow.ledger.objects import recorded_steps
-from escrow.ledger.posting import LedgerWriter
 from escrow.registry.platforms.platforms import custody_account_of
 
-#: Fact of the steps of a return; written here, never by a workflow.
-_RETURNING = "returning"
 
+class RefundNo(Message):
+    """Names the refund of one order."""
 
-class ReturnPayment(PayInRequest):
-    """Money of a payment that goes back through its channel, held under the payment's number."""
-
-    collection: CollectionRef
-    refund_no: str
-    payment_no: str
-    amount_fen: int
-
-
-class BookReturn(PayInRequest):
-    """One step of such a return in the ledger."""
-
-    step: Step
-    returned: ReturnPayment
-    method: CollectionMethod
+    platform_no: str
+    order_no: str
 
 
 class ReturnActivities:
-    """Channel and ledger activities of payments that go back."""
+    """Channel and ledger activities of money that goes back."""
 
-    def __init__(self, writer: LedgerWriter, reader: Reader, channel: Collections) -> None:
-        self._writer = writer
+    def __init__(self, books: Books, reader: Reader, texts: Texts, channel: Collections) -> None:
+        self._books = books
         self._reader = reader
+        self._texts = texts
         self._channel = channel
 
     @activity.defn
-    async def hold_return(self, request: BookReturn) -> Receipt:
-        """Take a payment of this collection out of suspense before its channel is asked to give it back.
+    async def give_back(self, ref: CollectionNo) -> CollectionTaken:
+        """Hold what of one payment must go back and ask its channel; or ask what became of it, and book that.
 
         Raises:
-            Refused: `insufficient_balance` when it was assigned meanwhile, `payment_differs` for the payment of
-                another collection, `wrong_workflow`.
-            BankUnreachable: ask again.
+            Refused: `not_found`.
+            BankUnreachable, LedgerBusy, LedgerUnavailable: repeat.
         """
-        returned = request.returned
-        await require_own_collection(self._reader, returned.collection)
-        if not returned.refund_no.startswith(derived(returned.collection.pay_in_no, "return", "")):
-            raise Refused("payment_differs", f"{returned.refund_no} is no return of {returned.collection.pay_in_no}.")
         async with heartbeating():
-            await payment_of(self._reader, self._channel, returned.collection, request.method, returned.payment_no)
-        return await self._book_return(
-            request,
-            _hold_no(returned),
-            collection_recipes.suspense_return_held(
-                platform_no=request.step.platform_no, payment_no=returned.payment_no, amount_fen=returned.amount_fen
+            collection, seen = await self._collection(ref)
+            held = collection.state.open_return
+            if held is not None:
+                answer = await self._answer(ref.platform_no, return_no(ref.pay_in_no, held.number))
+                await self._returned(ref, seen, held, answer)
+            elif (due := collection.state.to_give_back) is not None:
+                number = len(collection.state.returns) + 1
+                begun = await self._take(ref, HoldReturn(number=number, payment_no=due.payment_no))
+                if begun.object is not None and begun.answer is not None and not begun.is_repeat:
+                    await self._return_sent(ref, begun.object)
+            collection, now = await self._collection(ref)
+            overdue_at = collection.state.overdue_at()
+            if overdue_at is not None and overdue_at <= now.at and collection.state.attention is None:
+                await self._take(ref, CallOperator(reason=None, seen_version=now.version))
+                collection, now = await self._collection(ref)
+            return CollectionTaken(view=CollectionView.of(collection, version=now.version, at=now.at))
+
+    @activity.defn
+    async def refund_order(self, ref: RefundNo) -> RefundView:
+        """Ask the channel once to give back what the order has let go; or ask what became of it, and book that.
+
+        Raises:
+            Refused: `not_found`, nothing was let go that a channel collected.
+            BankUnreachable, LedgerBusy, LedgerUnavailable: repeat.
+        """
+        async with heartbeating():
+            refund, seen = await self._refund(ref)
+            if refund.state.status is DirectRefundStatus.UNDER_WAY:
+                await self._refunded(ref, refund, seen)
+                refund, seen = await self._refund(ref)
+                overdue_at = refund.overdue_at()
+                if overdue_at is not None and overdue_at <= seen.at and refund.state.attention is None:
+                    await self._take_refund(ref, CallOperator(reason=None, seen_version=seen.version))
+                    refund, seen = await self._refund(ref)
+            return RefundView.of(refund, version=seen.version, at=seen.at)
+
+    @activity.defn
+    async def tell_refund_credited(self, ref: RefundNo) -> RefundView:
+        """Tell the owner that its refund is in its sub-account, as the books have it, once.
+
+        Raises:
+            Refused: `no_mobile`, or `not_found`: the books know of no such refund.
+            BankUnreachable, OutcomeUnknown: try again; the number of the text tells a repeat.
+        """
+        refund, seen = await self._refund(ref)
+        view = RefundView.of(refund, version=seen.version, at=seen.at)
+        if not view.must_be_told:
+            return view
+        order = await known(self._reader, ORDERS, ref.platform_no, ref.order_no)
+        config = await self._texts.config(ref.platform_no, order.contract.config_version)
+        text = config.sms_texts.render(
+            SmsText.REFUND_CREDITED, order_no=ref.order_no, amount=format_fen(refund.state.amount_fen)
+        )
+        number = derived(ref.order_no, "refund-credited")
+        await self._texts.send(ref.platform_no, refund.state.owner_no, number, text)
+        await self._take_refund(ref, OwnerTold())
+        refund, seen = await self._refund(ref)
+        return RefundView.of(refund, version=seen.version, at=seen.at)
+
+    # ---- what waits in suspense ----
+
+    async def _return_sent(self, ref: CollectionNo, collection: Collection) -> None:
+        """Ask the channel for what was just held; whatever has no answer is asked about."""
+        held = collection.state.open_return
+        if held is None:
+            return  # it was assigned meanwhile, and stays
+        paid = collection.state.payment(held.payment_no)
+        through = paid.collection_no if paid is not None else None
+        order = CollectionRefundOrder(
+            request_no=bank_request_no(ref.platform_no, return_no(ref.pay_in_no, held.number)),
+            collection_request_no=bank_request_no(
+                ref.platform_no, through or collection_no(ref.pay_in_no, max(len(collection.state.asked), 1))
             ),
+            amount_fen=held.amount_fen,
+        )
+        seen = await see(self._reader, COLLECTIONS, ref.platform_no, ref.pay_in_no)
+        try:
+            answer = await self._channel.refund(order)
+        except BankDeclined as declined:
+            await self._take(ref, EndReturn(number=held.number, refunded_fen=None, reason=declined.message))
+        except (BankUnreachable, OutcomeUnknown):
+            pass  # it may have been sent: from now on the channel is asked
+        else:
+            await self._returned(ref, seen, held, answer)
+
+    async def _returned(self, ref: CollectionNo, seen: Seen[Collection], held: Return, answer: RefundAnswer) -> None:
+        ended, refunded_fen = _ended(answer)
+        if not ended:
+            return
+        taken = await self._take(ref, EndReturn(number=held.number, refunded_fen=refunded_fen, reason=answer.reason))
+        if taken.refusal is not None and taken.refusal.code == "payment_differs":
+            await self._take(ref, CallOperator(reason=taken.refusal.message, seen_version=seen.version))
+
+    async def _collection(self, ref: CollectionNo) -> tuple[Collection, Seen[Collection]]:
+        found = await see(self._reader, COLLECTIONS, ref.platform_no, ref.pay_in_no)
+        if found.object is None:
+            raise Refused("not_found", f"There is no collection {ref.pay_in_no}.")
+        return found.object, found
+
+    async def _take(self, ref: CollectionNo, command: CollectionCommand) -> Taken[Collection]:
+        return await self._books.take(COLLECTIONS, ref.platform_no, ref.pay_in_no, command)
+
+    # ---- what orders let go ----
+
+    async def _refunded(self, ref: RefundNo, refund: Refund, seen: Seen[Refund]) -> None:
+        state, number = refund.state, direct_refund_no(ref.order_no)
+        if state.begun_at is None:
+            begun = await self._take_refund(ref, BeginRefund())
+            if begun.answer is None or begun.is_repeat:
+                return
+            order = CollectionRefundOrder(
+                request_no=bank_request_no(ref.platform_no, number),
+                collection_request_no=bank_request_no(ref.platform_no, state.direct.collection_no),
+                amount_fen=state.amount_fen,
+            )
+            try:
+                answer = await self._channel.refund(order)
+            except BankDeclined as declined:
+                await self._take_refund(ref, EndRefund(refunded_fen=None, reason=declined.message))
+                return
+            except (BankUnreachable, OutcomeUnknown):
+                return  # it may have been sent: from now on the channel is asked
+        else:
+            answer = await self._answer(ref.platform_no, number)
+        ended, refunded_fen = _ended(answer)
+        if not ended:
+            return
+        taken = await self._take_refund(ref, EndRefund(refunded_fen=refunded_fen, reason=answer.reason))
+        if taken.refusal is not None and taken.refusal.code == "payment_differs":
+            await self._take_refund(ref, CallOperator(reason=taken.refusal.message, seen_version=seen.version))
+
+    async def _refund(self, ref: RefundNo) -> tuple[Refund, Seen[Refund]]:
+        found = await see(self._reader, REFUNDS, ref.platform_no, ref.order_no)
+        if found.object is None:
+            raise Refused("not_found", f"The order {ref.order_no} has let nothing go that a channel collected.")
+        return found.object, found
+
+    async def _take_refund(self, ref: RefundNo, command: RefundCommand) -> Taken[Refund]:
+        return await self._books.take(REFUNDS, ref.platform_no, ref.order_no, command)
+
+    async def _answer(self, platform_no: str, number: str) -> RefundAnswer:
+        return await self._channel.query_refund(
+            bank_request_no(platform_no, number), custody_account_no=await custody_account_of(self._reader, platform_no)
         )
 
-    @activity.defn
-    async def refund_payment(self, request: ReturnPayment) -> RefundAnswer:
-        """Ask the channel to give a held payment back, under the number that holds it. Attempted once.
 
-        Raises:
-            Refused: `not_in_transit` when it is not held so or any more, `wrong_workflow`; nothing was sent.
-            BankDeclined: nothing will be given back under this number.
-            BankUnreachable: nothing was sent.
-            OutcomeUnknown: sent, no answer.
-        """
-        ref = request.collection
-        await require_own_collection(self._reader, ref)
-        async with heartbeating():
-            if await self._require_held(request):
-                raise Refused("not_in_transit", f"The return {request.refund_no} has ended.")
-            return await self._channel.refund(
-                CollectionRefundOrder(
-                    request_no=bank_request_no(ref.platform_no, request.refund_no),
-                    collection_request_no=bank_request_no(ref.platform_no, ref.request_no),
-                    amount_fen=request.amount_fen,
-                )
-            )
-
-    @activity.defn
-    async def query_refund(self, request: ReturnPayment) -> RefundAnswer:
-        """Ask the channel what became of a refund."""
-        async with heartbeating():
-            return await self._refund_answer(request)
-
-    @activity.defn
-    async def settle_return(self, request: BookReturn) -> Receipt:
-        """Book what became of a refund, as the channel says: given back, or waiting in suspense for an operator.
-
-        Raises:
-            BankUnreachable: the channel does not say, or not yet; ask again.
-            Refused: `payment_differs` when the channel gave another amount back, `not_in_transit` for what was not
-                held so, `wrong_workflow`.
-        """
-        returned = request.returned
-        await require_own_collection(self._reader, returned.collection)
-        await self._require_held(returned, method=request.method)
-        async with heartbeating():
-            answer = await self._refund_answer(returned)
-            if answer.status is RefundStatus.SUCCEEDED:
-                require_amount(answer, returned.amount_fen)
-                entry = collection_recipes.channel_refunded(
-                    platform_no=request.step.platform_no,
-                    channel=request.method,
-                    payment_no=returned.payment_no,
-                    amount_fen=returned.amount_fen,
-                )
-            elif answer.status is RefundStatus.FAILED or answer.final:
-                entry = collection_recipes.suspense_return_failed(
-                    platform_no=request.step.platform_no, payment_no=returned.payment_no, amount_fen=returned.amount_fen
-                )
-            else:
-                raise BankUnreachable("refund_open", f"The refund {returned.refund_no} has not ended yet; ask again.")
-            return await self._book_return(request, _end_no(returned), entry)
-
-    async def _refund_answer(self, returned: ReturnPayment) -> RefundAnswer:
-        return await refund_answer(self._reader, self._channel, returned.collection.platform_no, returned.refund_no)
-
-    async def _book_return(self, request: BookReturn, request_no: str, entry: JournalEntry) -> Receipt:
-        returned = request.returned
-        step = request.step.model_copy(update={"request_no": request_no})
-        content = {"refund_no": returned.refund_no, "recipe": entry.recipe}
-        document = {_RETURNING: _facts_of(returned, request.method)}
-        return await self._writer.post(step.posting(entry=entry, content=content, document=document))
-
-    async def _require_held(self, returned: ReturnPayment, *, method: CollectionMethod | None = None) -> bool:
-        """Exactly this is held under exactly this number; whether the return has ended already.
-
-        Args:
-            method: of the channel that it is booked against; None while it is only asked.
-
-        Raises:
-            Refused: `not_in_transit`.
-        """
-        ref = returned.collection
-        steps = await recorded_steps(self._reader, ref.platform_no, "pay_in", ref.pay_in_no, facts=(_RETURNING,))
-        moved = {step.request_no: step for step in steps if step.moved_money}
-        held = moved.get(_hold_no(returned))
-        if held is None or not _facts_of(returned, method).items() <= held.facts[_RETURNING].items():
-            raise Refused("not_in_transit", f"This is not what is held to be given back as {returned.refund_no}.")
-        return _end_no(returned) in moved
-
-
-async def refund_answer(reader: Reader, channel: Collections, platform_no: str, refund_no: str) -> RefundAnswer:
-    """What became of a refund at the channel, by our number of it.
-
-    Raises:
-        BankUnreachable: ask again.
-    """
-    return await channel.query_refund(
-        bank_request_no(platform_no, refund_no), custody_account_no=await custody_account_of(reader, platform_no)
-    )
-
-
-def require_amount(answer: RefundAnswer, amount_fen: int) -> None:
-    """What the channel gave back is what was held for it.
-
-    Raises:
-        Refused: `payment_differs`.
-    """
-    if answer.amount_fen != amount_fen:
-        raise Refused("payment_differs", f"The channel gave back another amount under {answer.request_no}.")
-
-
-def _hold_no(returned: ReturnPayment) -> str:
-    return derived(returned.refund_no, "hold")
-
-
-def _end_no(returned: ReturnPayment) -> str:
-    return derived(returned.refund_no, "end")
-
-
-def _facts_of(returned: ReturnPayment, method: CollectionMethod | None) -> dict[str, Any]:
-    """What a return is, as the books keep it from the moment that its money is held."""
-    facts = {
-        "collection_no": returned.collection.request_no,
-        "refund_no": returned.refund_no,
-        "payment_no": returned.payment_no,
-        "amount_fen": returned.amount_fen,
-    }
-    return facts if method is None else {**facts, "method": method.value}
+def _ended(answer: RefundAnswer) -> tuple[bool, int | None]:
+    """Whether a refund has ended, and what was given back; None for nothing."""
+    if answer.status is RefundStatus.SUCCEEDED:
+        return True, answer.amount_fen
+    return answer.status is RefundStatus.FAILED or answer.final, None

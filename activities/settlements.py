@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from activities.collected_for import member_behind
 from escrow.channels.collections import Collections
 from escrow.domain.collections import recipes as collection_recipes
 from escrow.domain.collections.methods import Settlement, SettlementItem, payment_booking_no
@@ -14,8 +13,9 @@ from escrow.domain.transfers.suspense import suspended_credit
 from escrow.domain.withdrawals.state import bank_request_no
 from escrow.ledger.bank_lines import StoredBankLine
 from escrow.ledger.books_time import books_now
+from escrow.ledger.consents import asked_for
 from escrow.ledger.engine import Reader
-from escrow.ledger.objects import get_object
+from escrow.ledger.objects import BusinessObject, get_object
 from escrow.ledger.posting import LedgerWriter
 from escrow.registry.platforms.platforms import Platforms
 
@@ -80,7 +80,7 @@ class Settlements:
 
     async def _suspend_unknown(self, platform_no: str, settlement: Settlement, item: SettlementItem) -> None:
         pay_in_no = pay_in_of(item.request_no, platform_no)
-        pay_in = pay_in_no and await get_object(self._reader, platform_no, "pay_in", pay_in_no)
+        pay_in = await get_object(self._reader, platform_no, "pay_in", pay_in_no) if pay_in_no else None
         watched_until = pay_in.body["watched_until"] if pay_in else None
         now = await books_now(self._reader, platform_no)
         if watched_until is not None and now <= datetime.fromisoformat(watched_until):
@@ -99,7 +99,7 @@ class Settlements:
                 suspended_credit(
                     payment_no=item.payment_no,
                     amount_fen=item.amount_fen,
-                    collected_for=await member_behind(self._reader, platform_no, pay_in_no) if pay_in_no else "",
+                    collected_for=await self._collected_for(platform_no, pay_in_no, pay_in),
                 ),
             ),
             bases=(Basis(kind="none"),),
@@ -110,6 +110,13 @@ class Settlements:
             if refusal.code != "request_no_reused":
                 raise
             # Its top-up has booked it under the same number.
+
+    async def _collected_for(self, platform_no: str, pay_in_no: str | None, pay_in: BusinessObject | None) -> str:
+        """Member that is credited, or pays, as the books have it; empty when nobody is known."""
+        if pay_in is not None:
+            return str(pay_in.body["member_no"])
+        asked = await asked_for(self._reader, platform_no, "pay_in", pay_in_no) if pay_in_no else None
+        return "" if asked is None else asked.given_by
 
 
 def pay_in_of(channel_request_no: str, platform_no: str) -> str | None:

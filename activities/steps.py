@@ -9,9 +9,6 @@ from activities.guards import require_own_workflow
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis, Change, DeadlineChange, JournalEntry, Posting
 
-#: Keys of a document that a payer acts on: an activity that asked the channel writes them, never a workflow.
-SAID_BY_CHANNELS = frozenset({"interaction"})
-
 
 class Step(BaseModel):
     """One change of one business object, with its basis; money is added by the activity through a recipe.
@@ -76,7 +73,7 @@ class Step(BaseModel):
                     object_no=self.object_no,
                     event_type=self.event_type,
                     status=self.status,
-                    body={**self._believed(), **(document or {})},
+                    body={**self.document, **(document or {})},
                     must_be_new=self.is_first,
                 ),
             ),
@@ -84,10 +81,6 @@ class Step(BaseModel):
             bases=self.bases,
             claims=claims,
         )
-
-    def _believed(self) -> dict[str, Any]:
-        """The document without what only its activity may say; that nobody has to act any more anybody may say."""
-        return {name: value for name, value in self.document.items() if name not in SAID_BY_CHANNELS or value is None}
 
 
 def used_before(refusal: Refused, step: Step) -> Refused:

@@ -4,9 +4,10 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from activities.verification import Standing
 from api.temporal_calls import TemporalCalls
+from escrow.domain.collections.batch_payments import PaidBy
+from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.money.amounts import format_fen
 from workflows import (
-    batch_messages,
     mandate_messages,
     messages,
     pay_in_messages,
@@ -62,36 +63,44 @@ class Processes(TemporalCalls):
             reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
 
-    async def start_pay_in(self, request: pay_in_messages.PayInInput) -> None:
-        """Start the workflow of a top-up; one that runs or ran under this number is left as it is.
+    async def start_pay_in(
+        self, platform_no: str, pay_in_no: str, *, member_no: str, amount_fen: int, method: CollectionMethod
+    ) -> None:
+        """Start the process of a collection, which finds in the books what is asked for; one that runs goes on.
+
+        What is told beside its number is shown to operators, no more.
 
         Raises:
             TemporalUnavailable: nobody answers.
         """
         await self._start(
             "PayIn",
-            request,
-            workflow_id=pay_in_messages.pay_in_workflow_id(request.platform_no, request.pay_in_no),
+            messages.PayInRef(platform_no=platform_no, pay_in_no=pay_in_no),
+            workflow_id=messages.pay_in_workflow_id(platform_no, pay_in_no),
             task_queue=messages.PAYMENTS_TASK_QUEUE,
-            summary=f"{format_fen(request.amount_fen)} yuan by {request.method} for {request.member_no}",
-            attributes=of_members_money(
-                platform_no=request.platform_no, member_no=request.member_no, amount_fen=request.amount_fen
-            ),
+            summary=f"{format_fen(amount_fen)} yuan by {method} for {member_no}",
+            attributes=of_members_money(platform_no=platform_no, member_no=member_no, amount_fen=amount_fen),
+            reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
 
-    async def start_batch_payment(self, batch: batch_messages.BatchPaymentInput, *, total_fen: int) -> None:
-        """Start the workflow of a batch payment; one that runs or ran under this number is left as it is.
+    async def start_batch_payment(
+        self, platform_no: str, batch_no: str, *, payer_no: str, orders: int, paid_by: PaidBy, total_fen: int
+    ) -> None:
+        """Start the process of a batch, which finds in the books what its owner consented to; one that runs goes on.
+
+        What is told beside its number is shown to operators, no more.
 
         Raises:
             TemporalUnavailable: nobody answers.
         """
         await self._start(
             "BatchPayment",
-            batch,
-            workflow_id=batch_messages.batch_payment_workflow_id(batch.platform_no, batch.batch_no),
+            messages.BatchRef(platform_no=platform_no, batch_no=batch_no),
+            workflow_id=messages.batch_payment_workflow_id(platform_no, batch_no),
             task_queue=messages.PAYMENTS_TASK_QUEUE,
-            summary=f"{format_fen(total_fen)} yuan for {len(batch.order_nos)} orders by {batch.paid_by}",
-            attributes=of_batch(platform_no=batch.platform_no, owner_no=batch.payer_no, total_fen=total_fen),
+            summary=f"{format_fen(total_fen)} yuan for {orders} orders by {paid_by}",
+            attributes=of_batch(platform_no=platform_no, owner_no=payer_no, total_fen=total_fen),
+            reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
 
     async def start_transfer(self, transfer: transfer_messages.TransferInput) -> None:
@@ -205,17 +214,17 @@ class Processes(TemporalCalls):
 
     async def wake_pay_in(self, platform_no: str, pay_in_no: str, notice: messages.BankNoticeSignal) -> None:
         """Tell a top-up to ask its channel; one that has ended or never was needs no telling."""
-        await self._signal(pay_in_messages.pay_in_workflow_id(platform_no, pay_in_no), "bank_notice", notice)
+        await self._signal(messages.pay_in_workflow_id(platform_no, pay_in_no), "bank_notice", notice)
 
     async def compare_payer_code(self, platform_no: str, pay_in_no: str, number: int) -> None:
         """Have the bank asked about a stored try of a quick payment's code; raises as `command_order`."""
-        workflow_id = pay_in_messages.pay_in_workflow_id(platform_no, pay_in_no)
+        workflow_id = messages.pay_in_workflow_id(platform_no, pay_in_no)
         command = pay_in_messages.CodeTry(number=number)
         await self._update(workflow_id, "compare_code", command, pay_in_messages.CodeCompared)
 
     async def send_payer_code(self, platform_no: str, pay_in_no: str, request_no: str) -> None:
         """Have the bank send another code of a quick payment; raises as `command_order`."""
-        workflow_id = pay_in_messages.pay_in_workflow_id(platform_no, pay_in_no)
+        workflow_id = messages.pay_in_workflow_id(platform_no, pay_in_no)
         command = pay_in_messages.CodeWish(request_no=request_no)
         await self._update(workflow_id, "send_code", command, pay_in_messages.CodeSent)
 

@@ -24,8 +24,7 @@ from escrow.registry.members.members import PLATFORM_ITSELF
 from escrow.registry.platforms.file import PlatformFile
 from escrow.registry.platforms.platforms import custody_account_of
 from escrow.sandbox.skipping import PlatformSkip, platform_skip
-from workflows.messages import order_workflow_id, withdrawal_workflow_id
-from workflows.pay_in_messages import pay_in_workflow_id
+from workflows.messages import order_workflow_id, pay_in_workflow_id, withdrawal_workflow_id
 
 
 async def require_sandbox(services: UsedServices) -> None:

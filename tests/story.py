@@ -277,6 +277,14 @@ class Story(Withdrawing):
         state: OrderProcessState = await self.order.query("state", result_type=OrderProcessState)
         return state
 
+    async def order_becomes(self, status: str) -> None:
+        """Wait in real time until the order's process has seen its order in a status."""
+
+        async def has_seen() -> bool:
+            return (await self.order_view()).status == status
+
+        await self.until(has_seen, f"the order's process sees it {status}")
+
     async def order_view(self) -> OrderView:
         """Where the order stands as its process has seen it."""
         seen = (await self.order_state()).order

@@ -1,7 +1,5 @@
 """Sentences about batches: an owner pays a list of its orders together."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +7,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.testing import ActivityEnvironment
 
-from activities.batch_payments import BatchPaymentActivities, PayBatch
-from activities.steps import Step
+from activities.batch_payments import BatchNo
 from escrow.domain.collections.batch_payments import (
     BATCH_PAYMENT,
     PaidBy,
@@ -20,21 +17,28 @@ from escrow.domain.collections.batch_payments import (
     batch_terms,
 )
 from escrow.domain.collections.methods import CollectionMethod
+from escrow.domain.collections.pay_ins import COLLECT, pay_in_terms
+from escrow.domain.errors import Refused
 from escrow.domain.money.funding import FundingLeg
 from escrow.domain.orders.contract import OrderContract
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.view import OrderView
-from escrow.domain.requests import derived
 from escrow.ledger.books import known
-from escrow.ledger.consents import NewConsent, record_consent
+from escrow.ledger.consents import NewConsent, get_consent, record_consent
 from tests.stage import settings_for
 from tests.story import Story
 from tests.story_collections import Cashier
 from tests.story_ground import OWNER
 from worker import Activities
-from workflows.batch_messages import BatchPaymentInput, BatchPaymentOutcome, batch_payment_workflow_id
+from workflows.batch_messages import BatchPaymentOutcome
 from workflows.batch_payment import BatchPayment
-from workflows.messages import PAYMENTS_TASK_QUEUE, OrderProcessState, order_workflow_id
+from workflows.messages import (
+    PAYMENTS_TASK_QUEUE,
+    BatchRef,
+    OrderProcessState,
+    batch_payment_workflow_id,
+    order_workflow_id,
+)
 
 BATCH = "B-1"
 #: What the orders of a batch cost, unless a story says otherwise.
@@ -54,7 +58,12 @@ class Batches:
             self.contracts[order_no] = await self.story.order_opens(order_no=order_no, price=price, **terms)
 
     async def owner_consents(
-        self, *order_nos: str, batch_no: str = BATCH, paid_by: PaidBy = "balance", **changed_fen: int
+        self,
+        *order_nos: str,
+        batch_no: str = BATCH,
+        paid_by: PaidBy = "balance",
+        given_by: str = OWNER,
+        **changed_fen: int,
     ) -> None:
         """The owner consents to a batch.
 
@@ -79,92 +88,57 @@ class Batches:
                 object_kind=BATCH_PAYMENT,
                 object_no=batch_no,
                 operation=BATCH_PAYMENT,
-                given_by=OWNER,
+                given_by=given_by,
                 terms=batch_terms(shares, paid_by=paid_by),
                 valid_for=timedelta(days=1),
             ),
         )
 
-    async def begins(
-        self,
-        *order_nos: str,
-        batch_no: str = BATCH,
-        paid_by: PaidBy = "balance",
-        payer_no: str = OWNER,
-        server_has_forgotten: bool = False,
-    ) -> WorkflowHandle[Any, BatchPaymentOutcome]:
-        """The batch's workflow is started, consented to or not."""
+    async def begins(self, batch_no: str = BATCH) -> WorkflowHandle[Any, BatchPaymentOutcome]:
+        """The batch's process is started, consented to or not."""
         story = self.story
-        collected = isinstance(paid_by, CollectionMethod)
-        policy = WorkflowIDReusePolicy
         return await story.stage.client.start_workflow(
             BatchPayment.run,
-            BatchPaymentInput(
-                platform_no=story.platform_no,
-                batch_no=batch_no,
-                payer_no=payer_no,
-                order_nos=tuple(order_nos or self.contracts),
-                paid_by=paid_by,
-                expires_at=await story.now() + timedelta(minutes=30) if collected else None,
-            ),
+            BatchRef(platform_no=story.platform_no, batch_no=batch_no),
             id=batch_payment_workflow_id(story.platform_no, batch_no),
             task_queue=PAYMENTS_TASK_QUEUE,
-            id_reuse_policy=policy.ALLOW_DUPLICATE if server_has_forgotten else policy.REJECT_DUPLICATE,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
 
     async def pays(self, *order_nos: str, batch_no: str = BATCH) -> BatchPaymentOutcome:
         """The owner consents to a batch from its balance, which is carried out."""
         await self.owner_consents(*order_nos, batch_no=batch_no)
-        handle = await self.begins(*order_nos, batch_no=batch_no)
+        handle = await self.begins(batch_no)
         outcome: BatchPaymentOutcome = await self.story.ending_of(handle)
         return outcome
 
     async def collects(self, *order_nos: str, method: CollectionMethod) -> Cashier:
         """The owner consents to a batch that a channel collects, and the payer is shown what to do."""
         await self.owner_consents(*order_nos, paid_by=method)
-        await self.begins(*order_nos, paid_by=method)
-        cashier = Cashier(self.story)
-        await cashier.awaits_payer(batch_pay_in_no(BATCH))
+        cashier, number = Cashier(self.story), batch_pay_in_no(BATCH)
+        total_fen = sum(self.contracts[order_no].total_fen for order_no in order_nos or self.contracts)
+        how = pay_in_terms(method=method.value, amount_fen=total_fen)
+        await cashier.asked_for(number, COLLECT, how, batch_no=BATCH, pays_by=batch_consent_no(BATCH))
+        await self.begins()
+        await cashier.awaits_payer(number)
         return cashier
 
     async def is_posted(self) -> None:
         """The batch is posted from the balance by a worker that then dies: nobody is told."""
-        request = PayBatch(
-            step=await self._step("pay", "awaiting_payment", is_first=True),
-            payer_no=OWNER,
-            order_nos=tuple(self.contracts),
-            paid_by="balance",
-            started_as="a dead run",
-        )
-        await self._run(lambda batches: batches.freeze_batch, request)
-
-    async def is_recorded(self, status: str, *, is_first: bool, **document: Any) -> None:
-        """Somebody who may write to Temporal has something recorded about the batch."""
-        step = await self._step("invented", status, is_first=is_first)
-        await self._run(lambda batches: batches.record_batch, step.model_copy(update={"document": document}))
-
-    async def _run(self, activity: Callable[[BatchPaymentActivities], Callable[..., Any]], request: Any) -> None:
-        """Run one activity as the worker would for the batch's own workflow."""
         stage = self.story.stage
-        settings = settings_for(stage.database, stage.sandbox)
-        activities = Activities(settings, stage.writer, stage.reader, stage.sandbox.bank)
-        environment = ActivityEnvironment()
-        workflow_id = batch_payment_workflow_id(self.story.platform_no, BATCH)
-        environment.info = replace(environment.info, workflow_id=workflow_id)
-        await environment.run(activity(activities.batches), request)
-
-    async def _step(self, part: str, status: str, *, is_first: bool) -> Step:
-        return Step(
-            platform_no=self.story.platform_no,
-            object_kind=BATCH_PAYMENT,
-            object_no=BATCH,
-            request_no=derived("", BATCH_PAYMENT, BATCH, part),
-            event_type="batch_payment.opened",
-            status=status,
-            document={},
-            occurred_at=await self.story.now(),
-            is_first=is_first,
+        activities = Activities(
+            settings_for(stage.database, stage.sandbox), stage.writer, stage.reader, stage.sandbox.bank
         )
+        batch = BatchNo(platform_no=self.story.platform_no, batch_no=BATCH)
+        await ActivityEnvironment().run(activities.batches.take_batch, batch)
+
+    async def refusal(self, batch_no: str = BATCH) -> Refused:
+        """How the books refused a batch; its consent is void, and nothing is entered."""
+        consent = await get_consent(self.story.stage.reader, self.story.platform_no, batch_consent_no(batch_no))
+        assert consent is not None, f"nobody consented to {batch_no}"
+        assert consent.voided_at is not None, f"{batch_no} was not refused"
+        assert not await self.story.is_entered(BATCH_PAYMENT, batch_no)
+        return Refused(**(consent.outcome or {})["refused"])
 
     @property
     def workflow(self) -> WorkflowHandle[Any, Any]:

@@ -4,18 +4,26 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle
+from temporalio.common import WorkflowIDReusePolicy
 
 from escrow.domain.collections.methods import CollectionAnswer, CollectionMethod
-from escrow.domain.collections.pay_ins import pay_in_terms
+from escrow.domain.collections.pay_ins import (
+    COLLECT,
+    TOP_UP,
+    collect_consent_no,
+    collecting_terms,
+    opening_consent_no,
+    pay_in_terms,
+)
+from escrow.domain.collections.view import CollectionView
 from escrow.domain.money.amounts import yuan
-from escrow.domain.money.journal import Basis
 from escrow.domain.orders.states import OrderCommand as Operation
-from escrow.ledger.consents import NewConsent, get_consent, record_consent
+from escrow.ledger.consents import NewConsent, asked_for, record_consent
 from tests.story import Story
 from tests.story_ground import OWNER, Ground
-from workflows.messages import PAYMENTS_TASK_QUEUE, BankNoticeSignal
+from workflows.messages import PAYMENTS_TASK_QUEUE, BankNoticeSignal, PayInRef, pay_in_workflow_id
 from workflows.pay_in import PayIn
-from workflows.pay_in_messages import PayInInput, PayInState, pay_in_workflow_id
+from workflows.pay_in_messages import PayInProcessState
 
 QR = CollectionMethod.QR_WECHAT
 
@@ -27,71 +35,74 @@ class Cashier:
         self.ground = ground
 
     async def opens(
-        self, amount: str, *, number: str = "T-1", method: CollectionMethod = QR, consented: str = "", **more: Any
+        self, amount: str, *, number: str = "T-1", method: CollectionMethod = QR, continue_after_events: int = 8_000
     ) -> WorkflowHandle[Any, Any]:
-        """The owner consents to a top-up, which begins.
+        """The owner consents to a top-up, which begins."""
+        await self.asks(amount, number=number, method=method)
+        return await self.begins(number, continue_after_events=continue_after_events)
+
+    async def asks(self, amount: str, *, number: str = "T-1", method: CollectionMethod = QR) -> None:
+        """The owner consents to a top-up."""
+        await self.asked_for(number, TOP_UP, pay_in_terms(method=method.value, amount_fen=yuan(amount)))
+
+    async def asked_for(
+        self, number: str, operation: str, how: dict[str, Any], *, by: str = OWNER, minutes: int = 30, **pays: str
+    ) -> None:
+        """A member asks for a collection, as the API records it.
 
         Args:
-            consented: what the consent says, when it is something else than the amount.
+            how: what is collected how, as `pay_in_terms` says it.
+            pays: what is paid, as `collecting_terms` takes it.
         """
-        ground, stage = self.ground, self.ground.stage
-        consent = NewConsent(
-            platform_no=ground.platform_no,
-            consent_no=f"{number}-consent",
-            object_kind="pay_in",
-            object_no=number,
-            operation="top_up",
-            given_by=OWNER,
-            terms=pay_in_terms(method=method.value, amount_fen=yuan(consented or amount)),
-            valid_for=timedelta(days=1),
-        )
-        await record_consent(stage.reader, consent)
-        return await stage.client.start_workflow(
-            PayIn.run,
-            PayInInput(
-                platform_no=ground.platform_no,
-                pay_in_no=number,
-                member_no=OWNER,
-                method=method,
-                amount_fen=yuan(amount),
-                subject="装修款",
-                expires_at=await ground.now() + timedelta(minutes=30),
-                consent=Basis(kind="consent", reference=consent.consent_no),
-                **more,
+        consent_no = opening_consent_no(number) if operation == TOP_UP else collect_consent_no(number)
+        await record_consent(
+            self.ground.stage.reader,
+            NewConsent(
+                platform_no=self.ground.platform_no,
+                consent_no=consent_no,
+                object_kind="pay_in",
+                object_no=number,
+                operation=operation,
+                given_by=by,
+                terms=collecting_terms(how, subject="装修款", expires_in_minutes=minutes, **pays),
+                valid_for=timedelta(days=3),
+                asked=True,
             ),
+        )
+
+    async def begins(self, number: str = "T-1", *, continue_after_events: int = 8_000) -> WorkflowHandle[Any, Any]:
+        """The process of a collection begins, whatever was asked for."""
+        ground = self.ground
+        return await ground.stage.client.start_workflow(
+            PayIn.run,
+            PayInRef(platform_no=ground.platform_no, pay_in_no=number, continue_after_events=continue_after_events),
             id=pay_in_workflow_id(ground.platform_no, number),
             task_queue=PAYMENTS_TASK_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
 
     async def collects_for_order(self, story: Story, *, number: str = "D-1001:pay:1") -> str:
-        """The owner consents to pay the story's order, and a channel is asked to collect its price.
-
-        Returns:
-            The number of the consent.
-        """
-        contract, stage = story.signed, story.stage
-        command = await story.consents(Operation.PAY, OWNER, method=QR.value)
-        consent = await get_consent(stage.reader, story.platform_no, command.request_no)
-        assert consent is not None
-        waits = (await story.order_view()).deadlines
-        await stage.client.start_workflow(
-            PayIn.run,
-            PayInInput(
-                platform_no=story.platform_no,
-                pay_in_no=number,
-                member_no=OWNER,
-                method=QR,
-                amount_fen=contract.total_fen,
-                subject="装修款",
-                expires_at=waits[0].due_at if waits else await story.now() + timedelta(minutes=30),
-                consent=Basis(kind="consent", reference=command.request_no, operation_hash=consent.operation_hash),
-                order_no=contract.order_no,
-            ),
-            id=pay_in_workflow_id(story.platform_no, number),
-            task_queue=PAYMENTS_TASK_QUEUE,
-        )
+        """A channel is asked to collect the price of the story's order; answers the number of the consent to pay it."""
+        consent_no = await self.asks_for_order(story, number=number)
+        await self.begins(number)
         await self.awaits_payer(number)
+        return consent_no
+
+    async def asks_for_order(self, story: Story, *, number: str = "D-1001:pay:1", by: str = OWNER) -> str:
+        """Somebody consents to pay the story's order through a channel; answers the number of that consent."""
+        contract = story.signed
+        command = await story.consents(Operation.PAY, by, method=QR.value)
+        how = pay_in_terms(method=QR.value, amount_fen=contract.total_fen)
+        day = 24 * 60
+        await self.asked_for(
+            number, COLLECT, how, by=by, minutes=day, order_no=contract.order_no, pays_by=command.request_no
+        )
         return command.request_no
+
+    async def refusal_comes(self, number: str) -> str:
+        """The process of what was asked for begins, and the books say no; by which code."""
+        assert (await self.ground.ending_of(await self.begins(number))).status is None
+        return await self.refusal_of(number)
 
     async def awaits_payer(self, number: str = "T-1") -> None:
         """The collection is open at its channel."""
@@ -136,10 +147,21 @@ class Cashier:
         """The bank's number of a collection."""
         return f"{self.ground.platform_no}/{number}:collect:{attempt}"
 
-    async def state(self, number: str = "T-1") -> PayInState:
-        """What the top-up answers when asked."""
-        found: PayInState = await self.handle(number).query("state", result_type=PayInState)
-        return found
+    async def state(self, number: str = "T-1") -> CollectionView:
+        """Where the collection stands, as its process has seen it."""
+        found: PayInProcessState = await self.handle(number).query("state", result_type=PayInProcessState)
+        assert found.collection is not None, f"{number} is not opened"
+        return found.collection
+
+    async def refusal_of(self, number: str = "T-1") -> str:
+        """Code by which the books refused what was asked for; its consent is void, and nothing is entered."""
+        stage = self.ground.stage
+        consent = await asked_for(stage.reader, self.ground.platform_no, "pay_in", number)
+        assert consent is not None, f"nobody asked for {number}"
+        assert consent.voided_at is not None, f"{number} was not refused"
+        assert not await self.ground.is_entered("pay_in", number)
+        code: str = (consent.outcome or {})["refused"]["code"]
+        return code
 
     def handle(self, number: str = "T-1") -> WorkflowHandle[Any, Any]:
         """The workflow of a top-up."""

@@ -1,6 +1,6 @@
 """Sentences about members who are debited: mandates, direct debits, quick payments and their codes."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from stdnum import luhn
@@ -10,9 +10,8 @@ from escrow.domain.collections.mandates import REVOKE, SIGN, MandateStatus, mand
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.pay_ins import COLLECT, TOP_UP, pay_in_terms
 from escrow.domain.money.amounts import yuan
-from escrow.domain.money.journal import Basis
 from escrow.domain.orders.states import OrderCommand as Operation
-from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent
+from escrow.ledger.consents import Consent, NewConsent, record_consent
 from escrow.registry.accounts.rows import NewBankAccount
 from escrow.registry.collections.mandates import Mandate
 from escrow.registry.members.members import MemberKind
@@ -22,8 +21,7 @@ from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER
 from workflows.mandate import MandateProcess
 from workflows.mandate_messages import MandateInput, mandate_workflow_id
 from workflows.messages import PAYMENTS_TASK_QUEUE
-from workflows.pay_in import PayIn
-from workflows.pay_in_messages import CodeCompared, CodeTry, PayInInput, pay_in_workflow_id
+from workflows.pay_in_messages import CodeCompared, CodeTry
 
 #: The name and mobile of UnionPay's public test identity; the bank sends it always the same code.
 NAME, MOBILE, CODE = "全渠道", "13552535506", "111111"
@@ -105,60 +103,30 @@ class Debtors(Cashier):
 
     # ---- collections ----
 
-    async def consents_to(
-        self, number: str, amount: str, *, by: str = OWNER, operation: str = TOP_UP, **how: str
-    ) -> Basis:
-        """A member consents to be debited so; the basis that it gives."""
+    async def consents_to(self, number: str, amount: str, *, by: str = OWNER, **how: str) -> None:
+        """A member consents to be debited so for a top-up."""
         method = DEBIT if "mandate_no" in how else QUICK
-        terms = pay_in_terms(method=method.value, amount_fen=yuan(amount), **how)
-        consent = await self._consent(f"{number}-{operation}", "pay_in", number, operation, by, terms)
-        return Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash)
+        await self.asked_for(number, TOP_UP, pay_in_terms(method=method.value, amount_fen=yuan(amount), **how), by=by)
 
-    async def asks(self, amount: str, *, number: str = "T-1", **how: str) -> WorkflowHandle[Any, Any]:
-        """The owner consents to a top-up from its card or under its mandate, which begins."""
-        basis = await self.consents_to(number, amount, **how)
-        return await self.begins(amount, basis, number=number, **how)
-
-    async def begins(
-        self, amount: str, consent: Basis, *, number: str = "T-1", **more: Any
+    async def is_debited(
+        self, amount: str, *, number: str = "T-1", by: str = OWNER, **how: str
     ) -> WorkflowHandle[Any, Any]:
-        """A top-up begins, with whatever it claims."""
-        return await self.story.stage.client.start_workflow(
-            PayIn.run,
-            PayInInput.model_validate(
-                {
-                    "platform_no": self.story.platform_no,
-                    "pay_in_no": number,
-                    "member_no": OWNER,
-                    "method": DEBIT if "mandate_no" in more else QUICK,
-                    "amount_fen": yuan(amount),
-                    "subject": "装修款",
-                    "expires_at": await self.expiry(),
-                    "consent": consent,
-                    **more,
-                }
-            ),
-            id=pay_in_workflow_id(self.story.platform_no, number),
-            task_queue=PAYMENTS_TASK_QUEUE,
-        )
+        """The owner consents to a top-up from its card or under its mandate, which begins."""
+        await self.consents_to(number, amount, by=by, **how)
+        return await self.begins(number)
 
     async def pays_order(self, number: str = "D-1001:pay:1", **how: str) -> None:
         """The owner consents to pay the story's order and to be debited for it."""
         method = DEBIT if "mandate_no" in how else QUICK
         contract = self.story.signed
         command = await self.story.consents(Operation.PAY, OWNER, method=method.value)
-        paying = await get_consent(self.story.stage.reader, self.story.platform_no, command.request_no)
-        assert paying is not None
-        basis = Basis(kind="consent", reference=paying.consent_no, operation_hash=paying.operation_hash)
-        amount = f"{contract.total_fen // 100}.{contract.total_fen % 100:02d}"
-        collect = await self.consents_to(number, amount, operation=COLLECT, **how)
-        await self.begins(
-            amount, basis, number=number, order_no=contract.order_no, collect_consent=collect.reference, **how
-        )
+        terms = pay_in_terms(method=method.value, amount_fen=contract.total_fen, **how)
+        await self.asked_for(number, COLLECT, terms, order_no=contract.order_no, pays_by=command.request_no)
+        await self.begins(number)
 
-    async def expiry(self) -> datetime:
-        """Half an hour from now."""
-        return await self.story.now() + timedelta(minutes=30)
+    async def reason_code(self, number: str = "T-1") -> str:
+        """By which rule nothing was sent, as the books say."""
+        return str((await self.story.in_the_books("pay_in", number)).body["reason_code"])
 
     async def types(self, code: str, *, number: str = "T-1", request_no: str = "") -> str:
         """The payer types a code; how it compared."""
@@ -181,8 +149,8 @@ class Debtors(Cashier):
             # Not asked of the bank: a number that it is asked about before it comes is soon closed there.
             if not await self.story.is_entered("pay_in", number):
                 return False
-            state = await self.state(number)
-            return state.request_no == f"{number}:collect:{attempt}" and state.status != "opened"
+            books = (await self.story.in_the_books("pay_in", number)).body["asked"]
+            return len(books) >= attempt and (await self.story.in_the_books("pay_in", number)).status != "opened"
 
         async def has_ended() -> bool:
             return (await self.channel_says(number, attempt)).status in ("paid", "failed")

@@ -1,126 +1,142 @@
-"""DirectRefund: what a channel collected for an order goes back through it, or else to the owner's sub-account."""
+"""DirectRefund: what a channel collected for an order goes back through it, or else to the owner's sub-account.
 
-from datetime import timedelta
-from typing import Any
+Read `run` first. What goes back stands in the books; the channel is asked once by the activity that books what it says.
+"""
+
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
+from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.direct_payments import DirectRefundActivities
-    from activities.failures import from_temporal, to_temporal
-    from activities.notices import NoticeActivities, RefundCredited
-    from activities.orders import OrderRef
+    from activities.failures import from_temporal
+    from activities.returns import RefundNo, ReturnActivities
     from escrow.domain.collections.direct_payments import DirectRefundStatus
+    from escrow.domain.collections.view import RefundView
     from escrow.domain.errors import Refused
-    from workflows.desk import Desk
-    from workflows.messages import OperatorCommand, RefundRef
-    from workflows.timeouts import BANK_SUBMISSION, CHANNEL_BOOKING, COLLECTION_ASKED_AT_MOST_EVERY, SMS
-    from workflows.transfer_messages import TransferState
-    from workflows.uncancelled import uncancelled, why_unfinished
+    from workflows.messages import OperatorCommand, RefundProcessState, RefundRef
+    from workflows.search_attributes import show_search_attributes
+    from workflows.supervision import Supervision, history_is_long, patience, require_attention
+    from workflows.timeouts import CHANNEL_STEP, SMS
+    from workflows.uncancelled import why_unfinished
 
-#: The desk's base wants a bound; a refund's history stays far below it.
-_NEVER_CONTINUED = 50_000
-_FIRST_ASKED_AFTER = timedelta(seconds=1)
+#: What has no answer is asked about after this long, then after as long as it was in vain.
+_ASKED_AGAIN_AFTER = timedelta(seconds=1)
 
 
 @workflow.defn(name="DirectRefund")
-class DirectRefundProcess(Desk):
+class DirectRefundProcess:
     """One refund."""
 
     @workflow.init
     def __init__(self, refund: RefundRef) -> None:
-        super().__init__(refund.platform_no, _NEVER_CONTINUED)
-        self.refund = OrderRef(platform_no=refund.platform_no, order_no=refund.order_no)
-        self.state = TransferState()
-
-    @property
-    def attended(self) -> TransferState:
-        """The state that operators look at."""
-        return self.state
+        self.input = refund
+        self.number = RefundNo(platform_no=refund.platform_no, order_no=refund.order_no)
+        self.supervision = Supervision(refresh=self.refresh, now=self.now, noted=refund.noted)
+        self.view: RefundView | None = None
+        self.viewed_at = workflow.now()
+        self.began_at = workflow.now()
+        self.trouble: str | None = None
+        self.looks = 0
+        workflow.register_random_seed_callback(lambda _: self.told_to_look())
 
     @workflow.run
     async def run(self, refund: RefundRef) -> str:
-        """Ask the channel once, find out what became of it, book that."""
-        await self.clock.begin(on_cancel=self.note_cancel)
-        self.refresh()
-        try:
-            await self.call(DirectRefundActivities.refund_direct, BANK_SUBMISSION, "give the money back")
-        except ActivityError as error:
-            known = from_temporal(error)
-            self.note("refund", known.message if known is not None else why_unfinished(error))
-        await self.ended_at_channel()
-        status = await self.book()
-        if status == DirectRefundStatus.CREDITED:
+        """Ask the channel once, find out what became of it; when the owner has the money otherwise, tell it."""
+        if not await self.ask():
+            return "not_found"
+        while self.view is None or self.view.status is DirectRefundStatus.UNDER_WAY:
+            await self.pause()
+            await self.ask()
+            if self.view is not None and history_is_long(self.input.continue_after_events):
+                workflow.continue_as_new(self.input.model_copy(update={"noted": tuple(self.supervision.noted)}))
+        if self.view.must_be_told:
             await self.tell_owner()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return status
+        return str(self.view.status.value)
 
-    async def ended_at_channel(self) -> None:
-        """Ask until the channel says how the refund ended."""
-        pause = _FIRST_ASKED_AFTER
-        while True:
-            try:
-                answer = await self.call(
-                    DirectRefundActivities.query_direct_refund, CHANNEL_BOOKING, "ask what became of the refund"
-                )
-            except ActivityError as error:
-                self.note("refund", why_unfinished(error))
-            else:
-                if answer.status in ("succeeded", "failed") or answer.final:
-                    return
-            await self.clock.pause(pause, summary="wait for the refund", on_cancel=self.note_cancel)
-            pause = min(pause * 2, COLLECTION_ASKED_AT_MOST_EVERY)
+    async def ask(self) -> bool:
+        """Have the channel asked, and what it says booked; False when the books know of no refund."""
+        asking = workflow.execute_activity_method(
+            ReturnActivities.refund_order, self.number, summary="give the money back, or ask about it", **CHANNEL_STEP
+        )
+        try:
+            self.view = await self.supervision.uncancelled(asking)
+            self.viewed_at, self.trouble = workflow.now(), None
+        except ActivityError as error:
+            if isinstance(from_temporal(error), Refused):
+                self.supervision.note("refund", why_unfinished(error))
+                return False
+            self.trouble = why_unfinished(error)
+        self.refresh()
+        return True
 
-    async def book(self) -> str:
-        """Book how the refund ended; a refusal goes to an operator and is tried again."""
-        while True:
-            try:
-                return await self.certain(
-                    lambda: workflow.execute_activity_method(
-                        DirectRefundActivities.settle_direct_refund,
-                        self.refund,
-                        summary="book how the refund ended",
-                        **CHANNEL_BOOKING,
-                    )
-                )
-            except Refused as refusal:
-                await self.wait_for_operator(f"the refund could not be booked: {refusal.message}")
+    async def pause(self) -> None:
+        """Before it is asked again: as long as it was in vain so far; hours, once an operator looks on."""
+        in_vain_for = workflow.now() - self.began_at
+        if self.view is not None and self.view.silent_for is not None:
+            in_vain_for = self.view.silent_for + (workflow.now() - self.viewed_at)
+        looks = self.looks
+        await self.supervision.pause(
+            patience(max(in_vain_for, _ASKED_AGAIN_AFTER), needs_attention=self.attention is not None),
+            summary="wait for the refund",
+            unless=lambda: self.looks > looks,
+        )
 
     async def tell_owner(self) -> None:
         """The owner has the refund otherwise than it paid: say so. What cannot be said holds nothing up."""
-        notice = RefundCredited(platform_no=self.refund.platform_no, order_no=self.refund.order_no)
-        try:
-            await uncancelled(
-                workflow.execute_activity_method(
-                    NoticeActivities.tell_refund_credited, notice, summary="SMS: refund in the sub-account", **SMS
-                ),
-                on_cancel=self.note_cancel,
-            )
-        except ActivityError as error:
-            self.note("sms", f"the owner could not be told: {why_unfinished(error)}")
-
-    async def call(self, activity: Any, timeouts: Any, summary: str) -> Any:
-        """Run an activity of this refund to its end."""
-        return await uncancelled(
-            workflow.execute_activity_method(activity, self.refund, summary=summary, **timeouts),
-            on_cancel=self.note_cancel,
+        telling = workflow.execute_activity_method(
+            ReturnActivities.tell_refund_credited, self.number, summary="SMS: refund in the sub-account", **SMS
         )
+        try:
+            await self.supervision.uncancelled(telling)
+        except ActivityError as error:
+            self.supervision.note("sms", f"the owner could not be told: {why_unfinished(error)}")
+
+    @property
+    def attention(self) -> str | None:
+        """Why an operator is needed."""
+        return self.supervision.attention or (None if self.view is None else self.view.attention)
+
+    def now(self) -> datetime:
+        """The present moment by the books, as far as this process has heard of it."""
+        return workflow.now() if self.view is None else self.view.seen_at + (workflow.now() - self.viewed_at)
+
+    def told_to_look(self) -> None:
+        """What was seen of the books may be old."""
+        self.looks += 1
+        self.supervision.look()
 
     def refresh(self) -> None:
-        """Bring the details up to date."""
-        attention = f"**NEEDS ATTENTION:** {self.state.attention}" if self.state.attention else ""
-        notes = "\n".join(f"- {note.reason}" for note in self.state.noted)
-        workflow.set_current_details(f"refund of {self.refund.order_no}\n\n{attention}\n\n{notes}")
+        """Bring details and search attributes up to date."""
+        lines = [f"### refund of {self.number.order_no}"]
+        lines += [f"**Tried in vain:** {self.trouble}"] if self.trouble else []
+        lines += [f"**NEEDS ATTENTION:** {self.attention}"] if self.attention else []
+        lines += [f"- noted {note.name}: {note.reason}" for note in self.supervision.noted]
+        workflow.set_current_details("\n\n".join(lines))
+        show_search_attributes(status=None, stage=None, needs_attention=self.attention is not None)
+
+    @workflow.signal(unfinished_policy=HandlerUnfinishedPolicy.ABANDON)
+    async def look(self) -> None:
+        """The books may have moved, or their time: look at them anew."""
+        self.told_to_look()
 
     @workflow.update
     async def resume(self, command: OperatorCommand) -> str:
-        """Operator: the cause is mended, try again now."""
-        self.operator_calls += 1
+        """Operator: the cause is mended, ask again now."""
+        self.told_to_look()
+        self.supervision.resume()
         return f"resumed for {command.operator}"
 
     @resume.validator
     def check_resume(self, command: OperatorCommand) -> None:
         """Refuse when nothing waits for an operator."""
-        if not self.state.attention:
-            raise to_temporal(Refused("refund_state", "The refund needs no attention; nothing to resume."))
+        require_attention(self.attention, code="refund_state", what="refund")
+
+    @workflow.query(name="state")
+    def state_now(self) -> RefundProcessState:
+        """Where the refund stands as this process has seen it."""
+        return RefundProcessState(
+            refund=self.view, attention=self.attention, trouble=self.trouble, noted=tuple(self.supervision.noted)
+        )

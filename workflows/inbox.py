@@ -15,7 +15,8 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.failures import to_temporal
-    from activities.orders import OrderTaken, RefusalView
+    from activities.messages import RefusalView
+    from activities.orders import OrderTaken
     from escrow.domain.errors import Refused
     from escrow.domain.orders.commands import PartyCommand
     from escrow.domain.orders.states import OrderCommand

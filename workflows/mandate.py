@@ -1,7 +1,7 @@
 """Mandate: signed in the books, it is told to the bank; revoked there or over, the bank is told that too."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -12,9 +12,11 @@ from temporalio.workflow import HandlerUnfinishedPolicy
 with workflow.unsafe.imports_passed_through():
     from activities.mandates import MandateActivities, MandateRef, MandateStanding
     from escrow.domain.collections.mandates import MandateStatus
-    from workflows.books_clock import BooksClock
     from workflows.mandate_messages import MandateInput
-    from workflows.timeouts import CHANNEL_BOOKING, OPERATOR_MAY_TAKE
+    from workflows.messages import OperatorCommand
+    from workflows.search_attributes import show_search_attributes
+    from workflows.supervision import Supervision, history_is_long, require_attention
+    from workflows.timeouts import CHANNEL_BOOKING
     from workflows.uncancelled import why_unfinished
 
 #: A signal that was lost is made good by looking.
@@ -27,53 +29,84 @@ class MandateProcess:
 
     @workflow.init
     def __init__(self, mandate: MandateInput) -> None:
+        self.input = mandate
         self.ref = MandateRef(platform_no=mandate.platform_no, mandate_no=mandate.mandate_no)
-        self.clock = BooksClock(mandate.platform_no)
+        self.supervision = Supervision(refresh=self.refresh, now=self.now)
+        self.standing: MandateStanding | None = None
         self.changes = 0
 
     @workflow.run
     async def run(self, mandate: MandateInput) -> str:
         """Register the mandate, wait for its end, deregister it; its last status."""
-        await self.clock.begin()
         standing = await self.step(MandateActivities.register_mandate, "tell the bank")
         while standing.status is MandateStatus.ACTIVE:
             standing = await self.until_changed(standing)
+            if history_is_long(self.input.continue_after_events):
+                workflow.continue_as_new(self.input)
         if standing.status is not MandateStatus.REFUSED:
             await self.step(MandateActivities.deregister_mandate, "tell the bank that it has ended")
         return str(standing.status.value)
 
     async def until_changed(self, standing: MandateStanding) -> MandateStanding:
-        """Wait until somebody says that it changed, or its last day is over; how it stands then."""
-        seen = self.changes
-        changed = await self.clock.until(
-            lambda: self.changes > seen,
-            min(standing.ends_at, self.clock.now() + _LOOKED_AT_EVERY),
-            summary="while it is in force",
-        )
-        if not changed and self.clock.now() >= standing.ends_at:
+        """Wait until somebody says that it changed, or its last day is over by the books; how it stands then."""
+        if standing.left <= timedelta(0):
             return await self.step(MandateActivities.expire_mandate, "its last day is over")
+        seen = self.changes
+        await self.supervision.until(
+            lambda: self.changes > seen, at_most=min(standing.left, _LOOKED_AT_EVERY), summary="while it is in force"
+        )
         return await self.step(MandateActivities.look_at_mandate, "look at it")
 
-    async def step(self, activity: Any, summary: str) -> MandateStanding:
+    async def step(
+        self,
+        activity: Callable[[MandateActivities, MandateRef], Coroutine[Any, Any, MandateStanding]],
+        summary: str,
+    ) -> MandateStanding:
         """Run an activity about this mandate until it succeeds; while it does not, an operator sees why."""
         while True:
+            call = workflow.execute_activity_method(activity, self.ref, summary=summary, **CHANNEL_BOOKING)
             try:
-                standing: MandateStanding = await workflow.execute_activity_method(
-                    activity, self.ref, summary=summary, **CHANNEL_BOOKING
-                )
+                standing: MandateStanding = await self.supervision.uncancelled(call)
             except ActivityError as error:
-                workflow.set_current_details(f"**NEEDS ATTENTION:** {summary}: {why_unfinished(error)}")
-                await self.clock.pause(OPERATOR_MAY_TAKE, summary="try again")
+                await self.supervision.operator(f"{summary}: {why_unfinished(error)}")
             else:
-                workflow.set_current_details(f"{standing.status}, at the latest until {standing.ends_at.isoformat()}")
+                self.standing = standing
+                self.refresh()
                 return standing
+
+    def now(self) -> datetime:
+        """The present moment by Temporal, by which nothing but notes are dated."""
+        return workflow.now()
+
+    def refresh(self) -> None:
+        """Bring details and search attributes up to date."""
+        lines = []
+        if self.standing is not None:
+            lines.append(f"{self.standing.status}, at the latest until {self.standing.ends_at.isoformat()}")
+        attention = self.supervision.attention
+        lines += [f"**NEEDS ATTENTION:** {attention}"] if attention else []
+        lines += [f"- noted {note.name}: {note.reason}" for note in self.supervision.noted]
+        workflow.set_current_details("\n\n".join(lines))
+        show_search_attributes(status=None, stage=None, needs_attention=attention is not None)
 
     @workflow.signal(unfinished_policy=HandlerUnfinishedPolicy.ABANDON)
     async def look(self) -> None:
-        """The books' time was moved: what is left until its last day is over is counted anew."""
-        await self.clock.look()
+        """The books may have moved, or their time: look at them anew."""
+        self.changes += 1
+        self.supervision.look()
 
     @workflow.signal(dynamic=True)
     async def changed(self, name: str, payloads: Sequence[RawValue]) -> None:
         """Whatever is said, the books are looked at."""
         self.changes += 1
+
+    @workflow.update
+    async def resume(self, command: OperatorCommand) -> str:
+        """Operator: the cause is mended, try again now."""
+        self.supervision.resume()
+        return f"resumed for {command.operator}"
+
+    @resume.validator
+    def check_resume(self, command: OperatorCommand) -> None:
+        """Refuse when nothing waits for an operator."""
+        require_attention(self.supervision.attention, code="mandate_state", what="mandate")

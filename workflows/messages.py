@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from escrow.domain.collections.batch_payments import BATCH_PAYMENT
+from escrow.domain.collections.view import RefundView
 from escrow.domain.orders.commands import PartyCommand
 from escrow.domain.orders.states import OrderCommand, OrderStatus
 from escrow.domain.orders.view import OrderPlan, OrderView
@@ -19,6 +21,8 @@ from escrow.domain.withdrawals.view import WithdrawalView
 
 ORDERS_TASK_QUEUE = "orders"
 PAYMENTS_TASK_QUEUE = "payments"
+#: Signal by which a process is told that the books may have moved.
+LOOK = "look"
 
 
 class Message(BaseModel):
@@ -178,11 +182,48 @@ class MemberClosingInput(Message):
     closes_at: AwareDatetime
 
 
+class PayInRef(Message):
+    """Starts the process of something that is collected, as the books say it was asked for.
+
+    Args:
+        noted: what an earlier run of a long process has kept for operators.
+        continue_after_events: bounds the history of one run.
+    """
+
+    platform_no: str
+    pay_in_no: str
+    noted: tuple[NotedMessage, ...] = ()
+    continue_after_events: int = Field(default=8_000, ge=10)
+
+
+class BatchRef(Message):
+    """Starts the process of a batch, as its owner consented to it; the arguments are those of `PayInRef`."""
+
+    platform_no: str
+    batch_no: str
+    noted: tuple[NotedMessage, ...] = ()
+    continue_after_events: int = Field(default=8_000, ge=10)
+
+
 class RefundRef(Message):
-    """Starts the refund of what a channel collected for an order; the books have what goes back and to whom."""
+    """Starts the refund of what a channel collected for an order; the books have what goes back and to whom.
+
+    The arguments are those of `PayInRef`.
+    """
 
     platform_no: str
     order_no: str
+    noted: tuple[NotedMessage, ...] = ()
+    continue_after_events: int = Field(default=8_000, ge=10)
+
+
+class RefundProcessState(Message):
+    """What a refund's process has seen and tries in vain: the answer to the query `state`."""
+
+    refund: RefundView | None
+    attention: str | None
+    trouble: str | None
+    noted: tuple[NotedMessage, ...]
 
 
 def order_workflow_id(platform_no: str, order_no: str) -> str:
@@ -193,6 +234,16 @@ def order_workflow_id(platform_no: str, order_no: str) -> str:
 def withdrawal_workflow_id(platform_no: str, withdrawal_no: str) -> str:
     """Id of the workflow of one withdrawal."""
     return f"withdrawal/{platform_no}/{withdrawal_no}"
+
+
+def pay_in_workflow_id(platform_no: str, pay_in_no: str) -> str:
+    """Id of the workflow of something that is collected."""
+    return f"pay_in/{platform_no}/{pay_in_no}"
+
+
+def batch_payment_workflow_id(platform_no: str, batch_no: str) -> str:
+    """Id of the workflow of one batch payment."""
+    return f"{BATCH_PAYMENT}/{platform_no}/{batch_no}"
 
 
 def direct_refund_workflow_id(platform_no: str, order_no: str) -> str:
@@ -238,6 +289,18 @@ PROCESSES: Mapping[str, Process] = {
         task_queue=PAYMENTS_TASK_QUEUE,
         workflow_id=withdrawal_workflow_id,
         reference=lambda platform_no, number: WithdrawalRef(platform_no=platform_no, withdrawal_no=number),
+    ),
+    "pay_in": Process(
+        workflow="PayIn",
+        task_queue=PAYMENTS_TASK_QUEUE,
+        workflow_id=pay_in_workflow_id,
+        reference=lambda platform_no, number: PayInRef(platform_no=platform_no, pay_in_no=number),
+    ),
+    BATCH_PAYMENT: Process(
+        workflow="BatchPayment",
+        task_queue=PAYMENTS_TASK_QUEUE,
+        workflow_id=batch_payment_workflow_id,
+        reference=lambda platform_no, number: BatchRef(platform_no=platform_no, batch_no=number),
     ),
     "refund": Process(
         workflow="DirectRefund",

@@ -10,17 +10,14 @@ from collections.abc import Sequence
 
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import FailureError
 from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.orders import OrderRef
-    from escrow.domain.collections.direct_payments import DirectPaid
     from escrow.domain.orders.contract import MilestoneTerms
     from escrow.domain.orders.milestones import MilestoneKind
     from escrow.domain.orders.states import MilestoneStatus, OrderCommand, OrderStatus
     from escrow.domain.orders.view import OrderView
-    from workflows.batch_messages import ORDER_KNOWS, OrderKnows, PaidInBatch, batch_payment_workflow_id
     from workflows.inbox import CommandInbox
     from workflows.messages import (
         CommandResult,
@@ -32,7 +29,6 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.order_books import OrderBooks
     from workflows.order_display import order_details
-    from workflows.pay_in_messages import ORDER_HAS_ANSWERED, OrderAnswer, pay_in_workflow_id
     from workflows.search_attributes import show_search_attributes
     from workflows.supervision import Supervision, history_is_long, require_attention
 
@@ -194,32 +190,6 @@ class DecorationOrder:
     async def notified(self, name: str, payloads: Sequence[RawValue]) -> None:
         """The same commands from those who only notify; what cannot be carried out is shown to the operator."""
         await self.inbox.notify(name, payloads)
-
-    @workflow.signal
-    async def paid_directly(self, payment: DirectPaid) -> None:
-        """A channel took a payment for this order: freeze it, or say that it must go back."""
-        await self.books.freeze_collected(payment)
-        pay_in = workflow.get_external_workflow_handle(pay_in_workflow_id(self.input.platform_no, payment.pay_in_no))
-        try:
-            await pay_in.signal(ORDER_HAS_ANSWERED, OrderAnswer(payment_no=payment.payment_no))
-        except FailureError:
-            # Then it looks into the books.
-            self.supervision.note(ORDER_HAS_ANSWERED, f"{payment.pay_in_no} could not be told")
-
-    @workflow.signal
-    async def paid_in_batch(self, batch: PaidInBatch) -> None:
-        """A batch says that this order is paid with it; the books are asked before that is believed."""
-        await self.opening()
-        answer = OrderKnows(order_no=self.input.order_no, is_paid=self.order.batch_no == batch.batch_no)
-        if not answer.is_paid:
-            self.supervision.note("paid_in_batch", f"the books do not say that {batch.batch_no} has paid it")
-        asking = workflow.get_external_workflow_handle(
-            batch_payment_workflow_id(self.input.platform_no, batch.batch_no)
-        )
-        try:
-            await asking.signal(ORDER_KNOWS, answer)
-        except FailureError:
-            self.supervision.note(ORDER_KNOWS, f"{batch.batch_no} could not be told")  # nobody waits for it any more
 
     # ---- what operators and callers ask ----
 

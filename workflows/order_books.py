@@ -8,20 +8,18 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.orders import (
-        FreezeCollected,
         OrderActivities,
         OrderRef,
         OrderTaken,
         RemindOwner,
         TakeOrderCommand,
     )
-    from escrow.domain.collections.direct_payments import DirectPaid
     from escrow.domain.orders.commands import DeadlinePassed, PartyCommand
     from escrow.domain.orders.view import DeadlineView, OrderPlan, OrderView
     from workflows.elapsed import Elapsed
     from workflows.inbox import refused
     from workflows.supervision import Supervision
-    from workflows.timeouts import CHANNEL_BOOKING, SMS
+    from workflows.timeouts import SMS
     from workflows.uncancelled import why_unfinished
     from workflows.waking import wake
 
@@ -111,21 +109,6 @@ class OrderBooks:
         if self.order.attention is not None and taken.answer is None and taken.remaining is None:
             await self._supervision.operator(self.order.attention, unless=lambda: self.is_stale)
         return taken.remaining is None or taken.remaining > timedelta(0)
-
-    async def freeze_collected(self, payment: DirectPaid) -> None:
-        """Have the channel asked and its payment frozen for this order, or not."""
-        request = FreezeCollected(**self._ref.model_dump(), payment=payment)
-        freezing = workflow.execute_activity_method(
-            OrderActivities.freeze_collected, request, summary="freeze what the channel collected", **CHANNEL_BOOKING
-        )
-        try:
-            taken = await self._supervision.uncancelled(freezing)
-        except ActivityError as error:
-            self._supervision.note("paid_directly", why_unfinished(error))
-            return
-        self._adopt(taken.view)
-        if taken.refusal is not None:
-            self._supervision.note("paid_directly", taken.refusal.message)
 
     async def _remind(self, deadline: DeadlineView) -> None:
         """Have the owner told that silence is about to count; without it silence does not count."""

@@ -1,196 +1,316 @@
-"""PayIn: a top-up that a channel collects, credited once; whatever else the payer sends goes back.
+"""PayIn: what a channel collects, credited or frozen once; whatever else the payer sends goes back.
 
-Read `run` first. The channel is asked to collect once; a notice only makes us ask it sooner, and each payment that
-it names is booked once under the payment's own number. The first payment of at least the asked amount is credited on
-the member's consent; a second one, a short one and the excess of a larger one wait in suspense and are returned.
+Read `run` first. What is collected, booked and given back the books decide, and the channel is asked by activities;
+this process waits, and branches on what it has seen of the books. A notice of the channel only makes us ask sooner.
 """
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError
+from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
+    from activities.collections import CollectionActivities, CollectionTaken
     from activities.failures import to_temporal
-    from activities.pay_ins import OpenPayIn, PayInActivities
-    from escrow.domain.collections.methods import CollectionAnswer, CollectionStatus
-    from escrow.domain.collections.pay_ins import PayInStatus as Status
+    from activities.payers import CollectionNo
+    from activities.quick_payments import PayersTry, PayersWish, QuickPaymentActivities
+    from activities.returns import ReturnActivities
+    from escrow.domain.collections.view import CollectionView
     from escrow.domain.errors import Refused
-    from escrow.domain.requests import derived
-    from workflows.messages import OperatorCommand
-    from workflows.pay_in_codes import PayInCodes
-    from workflows.pay_in_messages import ORDER_HAS_ANSWERED, OrderAnswer, PayInInput, PayInOutcome, PayInState
-    from workflows.timeouts import (
-        CHANNEL_BOOKING,
-        COLLECTION_ASKED_AT_MOST_EVERY,
-        COLLECTION_FIRST_ASKED_AFTER,
-        LATE_PAYMENTS_ASKED_EVERY,
-        LEDGER_POSTING,
-    )
-    from workflows.uncancelled import uncancelled
+    from escrow.domain.members.code_checks import CodeCheck
+    from workflows.messages import OperatorCommand, PayInRef
+    from workflows.pay_in_display import pay_in_details
+    from workflows.pay_in_messages import CodeCompared, CodeSent, CodeTry, CodeWish, PayInOutcome, PayInProcessState
+    from workflows.search_attributes import show_search_attributes
+    from workflows.supervision import Supervision, history_is_long, patience, require_attention
+    from workflows.timeouts import CHANNEL_BOOKING, CHANNEL_STEP, LATE_PAYMENTS_ASKED_EVERY
+    from workflows.uncancelled import why_unfinished
+    from workflows.waking import look_at
+
+#: A collection that waits for its payer is asked about after this long, then twice as long, up to the maximum.
+_FIRST_ASKED_AFTER = timedelta(seconds=5)
+_ASKED_AT_MOST_EVERY = timedelta(minutes=5)
+#: What has no answer is asked about after this long, then after as long as it was in vain.
+_ASKED_AGAIN_AFTER = timedelta(seconds=1)
 
 
 @workflow.defn(name="PayIn")
-class PayIn(PayInCodes):
-    """One top-up."""
+class PayIn:
+    """One collection: a top-up, or what pays an order or a batch."""
 
     @workflow.init
-    def __init__(self, pay_in: PayInInput) -> None:
-        super().__init__(pay_in)
-        self.debit_failed = False
+    def __init__(self, pay_in: PayInRef) -> None:
+        self.input = pay_in
+        self.number = CollectionNo(platform_no=pay_in.platform_no, pay_in_no=pay_in.pay_in_no)
+        self.supervision = Supervision(refresh=self.refresh, now=self.now, noted=pay_in.noted)
+        self.view: CollectionView | None = None
+        self.viewed_at = workflow.now()
+        #: Why the channel or the books could not be asked at last, and since when in a row.
+        self.trouble: str | None = None
+        self.in_trouble_since: datetime | None = None
+        self.pause = _FIRST_ASKED_AFTER
+        #: Whether what is paid was told to look at the books.
+        self.is_told_of_payment = False
+        self.notices = 0
+        self.notices_seen = 0
+        workflow.register_random_seed_callback(lambda _: self.go_stale())
 
     @workflow.run
-    async def run(self, pay_in: PayInInput) -> PayInOutcome:
-        """Let the channel collect, book what is paid, and look for late payments for some days."""
-        await self.clock.begin(on_cancel=self.note_cancel)
-        try:
-            await self.open()
-        except Refused as refusal:
-            self.end(Status.FAILED, refusal.message)
-            if refusal.code != "object_exists":
-                await self.record("refuse", "pay_in.refused", is_first=True, refusal=refusal.code)
-            return self.outcome()
-        while await self.collect():
-            await self.wait_for_payer()
-            if self.has_ended:
-                await self.wait_for_late_payments()
-                break
-            await self.rule_out()  # this debit failed; another channel may do it
+    async def run(self, pay_in: PayInRef) -> PayInOutcome:
+        """Let the channel collect, book what is paid, give back what must go back, look for late payments."""
+        refusal = await self.look_after("open it and ask the channel to collect")
+        while self.view is None:
+            if refusal is not None:
+                return PayInOutcome(
+                    pay_in_no=self.number.pay_in_no, status=None, credited_fen=0, suspended_fen=0, reason=refusal
+                )
+            await self.until_tried_again()
+            refusal = await self.look_after("open it and ask the channel to collect")
+        while self.is_open:
+            if self.trouble is not None:
+                await self.until_tried_again()
+            if self.seen.gives_back:
+                await self.give_back()
+                continue
+            if self.trouble is None:
+                await self.payer_or_time()
+            await self.look_after("ask the channel how it stands")
+            self.continue_as_new_if_long()
+        self.refresh()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.outcome()
 
-    async def open(self) -> None:
-        """Enter the top-up in the books.
+    # ---- what is awaited ----
 
-        Raises:
-            Refused: a rule says no, nothing is collected.
-        """
-        self.state.watched_until = self.pay_in.expires_at + self.pay_in.watch_late_payments_for
-        request = OpenPayIn(
-            # Not `X:open`: a platform may have an order of the same number.
-            step=self.step(
-                derived("", "pay_in", self.pay_in.pay_in_no, "open"),
-                "pay_in.opened",
-                bases=[self.consent()],
-                is_first=True,
-            ),
-            started_as=workflow.info().first_execution_run_id,
-            member_no=self.pay_in.member_no,
-        )
-        await self.certain(
-            lambda: workflow.execute_activity_method(
-                PayInActivities.open_pay_in, request, summary="enter the top-up in the books", **LEDGER_POSTING
-            )
-        )
+    async def payer_or_time(self) -> None:
+        """Wait for the payer while there is time, for the channel's answer, or for payments that come late."""
+        seen = self.seen
+        if seen.silent_for is not None:
+            pause = max(seen.silent_for + self.since_seen, _ASKED_AGAIN_AFTER)
+            await self.told(self.within_limits(pause), "ask the channel what became of the order to collect")
+        elif seen.has_ended:
+            left = (seen.watched_for or timedelta(0)) - self.since_seen
+            await self.told(min(left, LATE_PAYMENTS_ASKED_EVERY), "look for late payments")
+        else:
+            left = seen.expires_in - self.since_seen
+            pause = self.within_limits(max(self.pause, -left))
+            awaited = "wait for the payer" if left > timedelta(0) else "have the channel close it"
+            await self.told(min(pause, left) if left > timedelta(0) else pause, awaited)
+            self.pause = min(self.pause * 2, _ASKED_AT_MOST_EVERY)
+
+    async def told(self, at_most: timedelta, summary: str) -> None:
+        """Wait until the channel, an operator or a payer has said something, at most so long."""
+        await self.supervision.pause(at_most, summary=summary, unless=self.is_told)
+        self.notices_seen = self.notices
+
+    async def until_tried_again(self) -> None:
+        """What could not be done is tried again: soon at first, then less and less often."""
+        since = self.in_trouble_since or workflow.now()
+        await self.told(self.within_limits(max(workflow.now() - since, _ASKED_AGAIN_AFTER)), "try again")
+
+    # ---- what is done ----
+
+    async def look_after(self, summary: str) -> str | None:
+        """Have the books opened, the channel asked, and what it says booked; answers why a rule said no."""
+        taken = await self.step(CollectionActivities.look_after_collection, summary)
+        if taken is None:
+            return None
+        self.in_trouble_since = None
+        await self.tell_who_is_paid()
+        return None if taken.refusal is None else taken.refusal.message
+
+    async def tell_who_is_paid(self) -> None:
+        """What is paid looks at the books, once; its batch tells the orders, as soon as it has looked itself."""
+        if self.view is not None and self.view.pays is not None and not self.is_told_of_payment:
+            has_changed = self.view.status == "paid" or (self.view.has_ended and self.view.watched_for is None)
+            if has_changed:
+                self.is_told_of_payment = True
+                await look_at(self.supervision, self.number.platform_no, (self.view.pays,))
+
+    async def give_back(self) -> None:
+        """Have what must go back held, and the channel asked for it; or ask what became of that."""
+        silent_for = self.seen.silent_for
+        if silent_for is not None:
+            pause = self.within_limits(max(silent_for + self.since_seen, _ASKED_AGAIN_AFTER))
+            await self.told(pause, "wait for the return")
+        version = self.seen.version
+        taken = await self.step(ReturnActivities.give_back, "give back what was not asked for")
+        if taken is not None and silent_for is None and self.seen.version == version:
+            self.fails("give back what was not asked for: nothing could be held for it")
+
+    async def step(self, activity: Callable[..., Any], summary: str) -> CollectionTaken | None:
+        """Run an activity of this collection; None when it had no answer, and is to be tried again later."""
+        call = workflow.execute_activity_method(activity, self.number, summary=summary, **CHANNEL_STEP)
+        try:
+            taken: CollectionTaken = await self.supervision.uncancelled(call)
+        except ActivityError as error:
+            self.fails(f"{summary}: {why_unfinished(error)}")
+            return None
+        self.trouble = None
+        if taken.view is not None:
+            self.adopt(taken.view)
+        return taken
+
+    def fails(self, reason: str) -> None:
+        """Something could not be done; it is tried again later."""
+        self.trouble, self.in_trouble_since = reason, self.in_trouble_since or workflow.now()
         self.refresh()
 
-    # ---- what the payer does ----
+    # ---- the code of a quick payment ----
 
-    async def wait_for_payer(self) -> None:
-        """Until it is paid, failed, or its time is over and the channel has closed it."""
-        pause = COLLECTION_FIRST_ASKED_AFTER
-        self.debit_failed = False
-        while not (self.has_ended or self.debit_failed):
-            until_expiry = self.pay_in.expires_at - self.clock.now()
-            if until_expiry > timedelta(0):
-                await self.wait_for_notice(min(pause, until_expiry), summary="wait for the payer")
-                answer = await self.ask_channel()
-            else:
-                answer = await self.close()
-            if answer is not None:
-                await self.take(answer)
-            if not self.has_ended and until_expiry <= timedelta(0):
-                await self.wait_for_notice(pause, summary="close the collection again")
-            pause = min(pause * 2, COLLECTION_ASKED_AT_MOST_EVERY)
-
-    async def close(self) -> CollectionAnswer | None:
-        """Have the channel take no payment any more; None when it does not answer now."""
-        try:
-            return await uncancelled(
-                workflow.execute_activity_method(
-                    PayInActivities.close_collection, self.collection, summary="close the collection", **CHANNEL_BOOKING
-                ),
-                on_cancel=self.note_cancel,
+    @workflow.update
+    async def compare_code(self, typed: CodeTry) -> CodeCompared:
+        """Have a stored try compared by the bank. What it paid is booked from the channel's own answer."""
+        request = PayersTry(**self.number.model_dump(), number=typed.number)
+        outcome: CodeCheck = await self.supervision.uncancelled(
+            workflow.execute_activity_method(
+                QuickPaymentActivities.check_payer_code,
+                request,
+                summary=f"compare code {typed.number}",
+                **CHANNEL_BOOKING,
             )
-        except ActivityError:
-            return None
-
-    async def wait_for_late_payments(self) -> None:
-        """Payments can come after the end: look now and then, and book what came."""
-        assert self.state.watched_until is not None  # noqa: S101 - set when the top-up was entered
-        while (left := self.state.watched_until - self.clock.now()) > timedelta(0):
-            await self.wait_for_notice(min(left, LATE_PAYMENTS_ASKED_EVERY), summary="look for late payments")
-            last = self.state.request_no
-            for attempt in range(1, self.state.attempts + 1):  # also under numbers that failed before
-                self.state.request_no = self.collection_no(attempt)
-                answer = await self.ask_channel()
-                if answer is not None:
-                    await self.take(answer)
-            self.state.request_no = last
-
-    async def take(self, answer: CollectionAnswer) -> None:
-        """Book every payment that is new, and take over how the collection ended."""
-        known = {item.payment_no for item in self.state.payments}
-        for payment in answer.payments:
-            if payment.payment_no not in known:
-                await self.book(payment)
-        if not self.has_ended and answer.status is CollectionStatus.FAILED:
-            if self.is_debit:
-                self.state.reason, self.debit_failed = answer.reason, True
-                return
-            self.end(Status.FAILED, answer.reason)
-            await self.record("fail", "pay_in.failed")
-        elif self.state.status is Status.AWAITING_PAYER and answer.status is CollectionStatus.PROCESSING:
-            self.state.status, self.state.interaction = Status.PROCESSING, None
-            await self.record("processing", "pay_in.processing")
-        elif not self.has_ended and answer.status in (CollectionStatus.CLOSED, CollectionStatus.PAID):
-            # Paid without being credited: the payment was short, and went back.
-            self.end(Status.CLOSED, self.state.reason or "not paid in time")
-            await self.record("close", "pay_in.closed")
-
-    # ---- how it ended ----
-
-    def outcome(self) -> PayInOutcome:
-        """How the top-up ended."""
-        return PayInOutcome(
-            pay_in_no=self.pay_in.pay_in_no,
-            status=self.state.status,
-            credited_fen=self.pay_in.amount_fen if self.is_credited else 0,
-            suspended_fen=sum(item.suspended_fen for item in self.state.payments),
-            reason=self.state.reason,
         )
+        if outcome in (CodeCheck.ACCEPTED, CodeCheck.EXHAUSTED):
+            self.notices += 1
+        return CodeCompared(outcome=outcome)
+
+    @compare_code.validator
+    def check_compare_code(self, typed: CodeTry) -> None:
+        """Refuse when no code can be waited for any more."""
+        self.require_code_awaited()
+
+    @workflow.update
+    async def send_code(self, wish: CodeWish) -> CodeSent:
+        """Have the bank send another code."""
+        request = PayersWish(**self.number.model_dump(), request_no=wish.request_no)
+        view = await self.supervision.uncancelled(
+            workflow.execute_activity_method(
+                QuickPaymentActivities.send_payer_code, request, summary="send another code", **CHANNEL_BOOKING
+            )
+        )
+        self.adopt(view)
+        return CodeSent(seen_at=view.seen_at)
+
+    @send_code.validator
+    def check_send_code(self, wish: CodeWish) -> None:
+        """Refuse when no code can be waited for any more."""
+        self.require_code_awaited()
+
+    def require_code_awaited(self) -> None:
+        """Refuse what has ended, or is no quick payment.
+
+        Raises:
+            ApplicationError: `code_not_awaited`.
+        """
+        if self.view is not None and (self.view.has_ended or self.view.method != "quick"):
+            raise to_temporal(Refused("code_not_awaited", f"The payment is {self.view.status} and waits for no code."))
 
     # ---- who speaks to it ----
 
-    @workflow.signal(name=ORDER_HAS_ANSWERED)
-    async def order_has_answered(self, answer: OrderAnswer) -> None:
-        """The order that is paid has decided about a payment; how, the books know."""
-        self.order_answers.add(answer.payment_no)
-
     @workflow.signal(dynamic=True)
     async def notified(self, name: str, payloads: Sequence[RawValue]) -> None:
-        """`bank_notice` wakes the top-up, which then asks the channel itself; anything else is noted."""
+        """`bank_notice` wakes the collection, which then asks the channel itself; anything else is noted."""
         if name == "bank_notice":
             self.notices += 1
         else:
-            self.note(name, "a top-up takes no such message")
+            self.supervision.note(name, "a collection takes no such message")
+
+    @workflow.signal(unfinished_policy=HandlerUnfinishedPolicy.ABANDON)
+    async def look(self) -> None:
+        """The books may have moved, or their time: look at them anew."""
+        self.go_stale()
 
     @workflow.update
     async def resume(self, command: OperatorCommand) -> str:
         """Operator: the cause is mended, try or ask again now."""
-        self.operator_calls += 1
         self.notices += 1
+        self.supervision.resume()
         return f"resumed for {command.operator}"
 
     @resume.validator
     def check_resume(self, command: OperatorCommand) -> None:
         """Refuse when nothing waits for an operator."""
-        if not self.state.attention:
-            raise to_temporal(Refused("pay_in_state", "The top-up needs no attention; nothing to resume."))
+        require_attention(self.attention, code="pay_in_state", what="collection")
 
     @workflow.query(name="state")
-    def state_now(self) -> PayInState:
-        """The whole state of the top-up."""
-        return self.state
+    def state_now(self) -> PayInProcessState:
+        """Where it stands as this process has seen it."""
+        return PayInProcessState(
+            collection=self.view,
+            attention=self.attention,
+            trouble=self.trouble,
+            noted=tuple(self.supervision.noted),
+        )
+
+    # ---- parts ----
+
+    @property
+    def seen(self) -> CollectionView:
+        """Where it stands, as last seen."""
+        assert self.view is not None  # noqa: S101 - the process begins with it
+        return self.view
+
+    @property
+    def since_seen(self) -> timedelta:
+        """How long ago that was."""
+        return workflow.now() - self.viewed_at
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still waited for."""
+        return not self.seen.has_ended or self.seen.gives_back or self.seen.watched_for is not None
+
+    @property
+    def attention(self) -> str | None:
+        """Why an operator is needed."""
+        return self.supervision.attention or (None if self.view is None else self.view.attention)
+
+    def now(self) -> datetime:
+        """The present moment by the books, as far as this process has heard of it."""
+        return workflow.now() if self.view is None else self.view.seen_at + self.since_seen
+
+    def go_stale(self) -> None:
+        """What was seen of the books may be old: whatever is paused ends, and they are looked at."""
+        self.notices += 1
+        self.supervision.look()
+
+    def is_told(self) -> bool:
+        """Whether somebody has said something since the channel was asked last."""
+        return self.notices > self.notices_seen
+
+    def within_limits(self, in_vain_for: timedelta) -> timedelta:
+        """A pause before the channel is asked again; hours, once an operator looks on."""
+        return patience(in_vain_for, needs_attention=self.attention is not None)
+
+    def adopt(self, view: CollectionView) -> None:
+        """Go on from what the books say now; what was seen before is not gone back to."""
+        if self.view is None or view.version > self.view.version:
+            self.in_trouble_since = None
+        if self.view is None or view.version >= self.view.version:
+            self.view, self.viewed_at = view, workflow.now()
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Bring details and search attributes up to date."""
+        workflow.set_current_details(pay_in_details(self.number.pay_in_no, self.state_now()))
+        show_search_attributes(status=None, stage=None, needs_attention=self.attention is not None)
+
+    def continue_as_new_if_long(self) -> None:
+        """Begin a new run when the history has grown long; it finds all but the notes in the books."""
+        if self.is_open and history_is_long(self.input.continue_after_events):
+            workflow.continue_as_new(self.input.model_copy(update={"noted": tuple(self.supervision.noted)}))
+
+    def outcome(self) -> PayInOutcome:
+        """How the collection ended."""
+        seen = self.seen
+        return PayInOutcome(
+            pay_in_no=self.number.pay_in_no,
+            status=seen.status,
+            credited_fen=seen.amount_fen if seen.status == "paid" else 0,
+            suspended_fen=seen.suspended_fen,
+            reason=seen.reason,
+        )

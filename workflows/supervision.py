@@ -17,12 +17,21 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.time.waits import PAUSE
     from workflows.elapsed import Elapsed
     from workflows.messages import NotedMessage
-    from workflows.timeouts import LEDGER_POSTING, OPERATOR_MAY_TAKE, TAKE
+    from workflows.timeouts import (
+        ASKED_AT_MOST_EVERY,
+        ASKED_DAILY_AT_MOST_EVERY,
+        LEDGER_POSTING,
+        OPERATOR_MAY_TAKE,
+        TAKE,
+    )
     from workflows.uncancelled import uncancelled, why_unfinished
 
 Holder = TypeVar("Holder")
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
+
+#: Once an operator looks on, pauses are this part of how long something was asked in vain.
+_PATIENCE = 12
 
 #: How many messages that were not carried out are kept for the operator; older ones are in the history.
 _NOTED_AT_MOST = 20
@@ -132,6 +141,13 @@ class Supervision:
     def note_cancel(self) -> None:
         """Somebody asked Temporal to cancel: a process with money inside goes on to its proper end."""
         self.note("temporal cancel", "ignored: money is inside, the process goes on to its proper end")
+
+
+def patience(in_vain_for: timedelta, *, needs_attention: bool) -> timedelta:
+    """How long to wait before something is asked again that was asked in vain for so long."""
+    if needs_attention:
+        return min(max(in_vain_for / _PATIENCE, ASKED_AT_MOST_EVERY), ASKED_DAILY_AT_MOST_EVERY)
+    return min(in_vain_for, ASKED_AT_MOST_EVERY)
 
 
 def require_attention(reason: str | None, *, code: str, what: str) -> None:

@@ -112,12 +112,14 @@ CHANNEL_BOOKING = Timeouts(
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_interval=_LEDGER_ASKED_EVERY),
 )
 
-#: A collection that waits for its payer is asked about after this long, then twice as long, up to the maximum.
-COLLECTION_FIRST_ASKED_AFTER = timedelta(seconds=5)
-COLLECTION_ASKED_AT_MOST_EVERY = timedelta(minutes=5)
-
-#: An order that does not say within this time whether it took a payment is not waited for: the books know.
-ORDER_ANSWERS_WITHIN = timedelta(minutes=15)
+#: A step of a collection: the channel is asked, or asked about what it was asked, and what it says is posted; it may be
+#: repeated at will, and after a while its process waits before it tries again.
+CHANNEL_STEP = Timeouts(
+    start_to_close_timeout=timedelta(seconds=20),
+    schedule_to_close_timeout=timedelta(minutes=1),
+    heartbeat_timeout=timedelta(seconds=2),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_interval=_LEDGER_ASKED_EVERY),
+)
 
 #: How often a collection that has ended is asked about payments that came late.
 LATE_PAYMENTS_ASKED_EVERY = timedelta(hours=1)

@@ -22,20 +22,15 @@ with workflow.unsafe.imports_passed_through():
     from workflows.elapsed import Elapsed
     from workflows.messages import OperatorCommand, WithdrawalOutcome, WithdrawalProcessState, WithdrawalRef
     from workflows.search_attributes import show_search_attributes
-    from workflows.supervision import Supervision, history_is_long, require_attention
+    from workflows.supervision import Supervision, history_is_long, patience, require_attention
     from workflows.timeouts import (
         ASKED_AGAIN_AFTER,
-        ASKED_AT_MOST_EVERY,
-        ASKED_DAILY_AT_MOST_EVERY,
         BANK_QUESTION,
         BANK_SUBMISSION,
         SMS,
     )
     from workflows.uncancelled import why_unfinished
     from workflows.withdrawal_display import withdrawal_details
-
-#: After a day of asking the pauses are this part of how long it has been in vain.
-_PATIENCE = 12
 
 
 @workflow.defn(name="Withdrawal")
@@ -234,9 +229,8 @@ class Withdrawal:
 
     def within_limits(self, in_vain_for: timedelta) -> timedelta:
         """Pause before the bank is asked again: as long as it was in vain so far; hours, once an operator looks on."""
-        if self.attention is not None:
-            return min(max(in_vain_for / _PATIENCE, ASKED_AT_MOST_EVERY), ASKED_DAILY_AT_MOST_EVERY)
-        return min(max(in_vain_for, ASKED_AGAIN_AFTER), ASKED_AT_MOST_EVERY)
+        in_vain_for = max(in_vain_for, ASKED_AGAIN_AFTER)
+        return patience(in_vain_for, needs_attention=self.attention is not None)
 
     def adopt(self, view: WithdrawalView) -> None:
         """Go on from what the books say now; what was seen before is not gone back to."""

@@ -20,7 +20,7 @@ from escrow.domain.collections.batch_payments import (
 from escrow.domain.errors import Refused
 from escrow.domain.orders.states import OrderStatus
 from escrow.ledger.objects import BusinessObject, get_object
-from workflows.batch_messages import batch_payment_workflow_id
+from workflows.messages import batch_payment_workflow_id
 
 
 class BatchOrder(Body):

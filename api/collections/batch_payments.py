@@ -1,18 +1,17 @@
 """Batch payment: an owner pays a list of its orders on one consent, from its balance or through one collection."""
 
-import asyncio
 from datetime import timedelta
 
 from fastapi import APIRouter, Request, Response, status
 
 from api.collections.batch_bodies import BatchOpening, BatchPaymentView, batch_view, known_batch
-from api.collections.collecting import COLLECTING_PROBLEMS, consent_to_collect, require_payer
+from api.collections.collecting import COLLECTING_PROBLEMS, ask_to_collect, require_payer
 from api.collections.top_ups import shown_to_payer
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
-from api.problems import problems
+from api.problems import OrderBusy, problems
 from api.schemas import PathNumber
-from api.waiting import wait_until_recorded
+from api.waiting import until, wait_until_recorded
 from escrow.domain.collections.batch_payments import (
     BATCH_PAYMENT,
     BatchStatus,
@@ -21,24 +20,30 @@ from escrow.domain.collections.batch_payments import (
     batch_pay_in_no,
     batch_terms,
 )
+from escrow.domain.collections.pay_ins import collect_consent_no
 from escrow.domain.errors import Refused
 from escrow.domain.orders.contract import OrderContract
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.functions import Function
-from escrow.domain.platforms.rules import require_function, require_limit
+from escrow.domain.platforms.rules import require_function
 from escrow.ledger.books import known
-from escrow.ledger.consents import CONSENT_VALIDITY, Consent, NewConsent, keep_refusal, raise_kept_refusal
+from escrow.ledger.consents import (
+    CONSENT_VALIDITY,
+    Consent,
+    NewConsent,
+    answer_of,
+    get_consent,
+    keep_refusal,
+    raise_kept_refusal,
+)
 from escrow.ledger.objects import BusinessObject, get_object
-from escrow.registry.platforms.limits import uses_of_day
-from workflows.batch_messages import BatchPaymentInput
 
 router = APIRouter(prefix="/batch-payments", tags=["batch payments"])
 
 #: The consent outlives the collection by the time in which the orders may still take the payment.
 _CONSENT_OUTLIVES = timedelta(hours=1)
-_PAUSE_SECONDS = 0.03
 
 
 @router.post(
@@ -99,48 +104,87 @@ async def pay_together(
         OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
     """
     contracts = await _contracts(services, platform_no, body)
-    current = (await services.registry.platforms.configurations.current(platform_no)).config
-    config, operation = await _authorised_by(services, platform_no, body, contracts, current)
+    current = await services.registry.platforms.configurations.current(platform_no)
+    version = current.version
+    config, operation = await _authorised_by(services, platform_no, body, contracts, current.config)
     consent, is_new = await consent_of(
         services,
-        _consent(platform_no, body, contracts, remote_address),
+        _consent(platform_no, body, contracts, remote_address, config_version=version),
         config,
         operation,
         carry_out={} if body.collection is None else body.collection.model_dump(mode="json"),
     )
+    batch = None if is_new else await get_object(services.reader, platform_no, BATCH_PAYMENT, body.batch_no)
+    if batch is not None and batch.status == BatchStatus.REFUSED:  # as the first release entered what it refused
+        told = batch.body["refusal"]
+        raise Refused(told["code"], told["message"], told["details"])
     if consent.outcome is not None:
         raise_kept_refusal(consent.outcome)
-    batch = None if is_new else await get_object(services.reader, platform_no, BATCH_PAYMENT, body.batch_no)
     if batch is None:
         try:
-            await _require_allowed(services, platform_no, body, current)
-        except Refused as not_allowed:
-            await keep_refusal(services.reader, platform_no, consent.consent_no, not_allowed)
-            raise
-        collect_consent = ""
-        if body.collection is not None:
-            collect_consent = await consent_to_collect(
-                services,
-                platform_no,
-                body.payer_no,
-                batch_pay_in_no(body.batch_no),
-                body.total_fen,
-                body.collection,
-                pays=consent,
-                remote_address=remote_address,
+            batch = await _begun(
+                services, platform_no, body, consent, config_version=version, remote_address=remote_address
             )
-        await services.processes.start_batch_payment(
-            _paying(platform_no, body, consent, collect_consent), total_fen=body.total_fen
-        )
-        batch = await wait_until_recorded(services, platform_no, BATCH_PAYMENT, body.batch_no)
-    if batch.status == BatchStatus.REFUSED:
-        told = batch.body["refusal"]
-        refusal = Refused(told["code"], told["message"], told["details"])
-        await keep_refusal(services.reader, platform_no, consent.consent_no, refusal)
-        raise refusal
+        except Refused as refusal:
+            await keep_refusal(services.reader, platform_no, consent.consent_no, refusal)
+            raise
     if batch.status == BatchStatus.AWAITING_PAYMENT:
         await wait_until_recorded(services, platform_no, "pay_in", batch_pay_in_no(body.batch_no))
     return batch, is_new
+
+
+async def _begun(
+    services: Services,
+    platform_no: str,
+    body: BatchOpening,
+    consent: Consent,
+    *,
+    config_version: int,
+    remote_address: str,
+) -> BusinessObject:
+    """The batch once it is paid or entered; a process that does not run is started.
+
+    Raises:
+        Refused: a rule says no.
+        OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
+    """
+    if body.collection is not None:
+        pay_in_no = batch_pay_in_no(body.batch_no)
+        if await get_consent(services.reader, platform_no, collect_consent_no(pay_in_no)) is None:
+            # Refused at once, where it can be; the debit itself is held against the books again.
+            await require_payer(services, platform_no, body.payer_no, pay_in_no, body.total_fen, body.collection)
+        await ask_to_collect(
+            services,
+            platform_no,
+            body.payer_no,
+            pay_in_no,
+            body.total_fen,
+            body.collection,
+            subject=body.batch_no,
+            pays=consent,
+            batch_no=body.batch_no,
+            config_version=config_version,
+            remote_address=remote_address,
+        )
+    await services.processes.start_batch_payment(
+        platform_no,
+        body.batch_no,
+        payer_no=body.payer_no,
+        orders=len(body.orders),
+        paid_by=body.paid_by,
+        total_fen=body.total_fen,
+    )
+
+    async def look() -> BusinessObject | Refused | None:
+        found = await get_object(services.reader, platform_no, BATCH_PAYMENT, body.batch_no)
+        return found or (await answer_of(services.reader, platform_no, consent.consent_no)).refusal
+
+    found = await until(services, look, lambda seen: seen is not None)
+    if isinstance(found, Refused):
+        raise found
+    if found is None:
+        raise OrderBusy("order_busy", "It is started but not entered in the books yet; repeat the call.")
+    return found
 
 
 async def _contracts(services: Services, platform_no: str, body: BatchOpening) -> list[OrderContract]:
@@ -192,7 +236,9 @@ async def _authorised_by(
     return next(strict, wanted[0])
 
 
-def _consent(platform_no: str, body: BatchOpening, contracts: list[OrderContract], remote_address: str) -> NewConsent:
+def _consent(
+    platform_no: str, body: BatchOpening, contracts: list[OrderContract], remote_address: str, *, config_version: int
+) -> NewConsent:
     """The owner's consent to pay exactly these orders so."""
     shares = [
         Share(
@@ -214,60 +260,13 @@ def _consent(platform_no: str, body: BatchOpening, contracts: list[OrderContract
         terms=batch_terms(shares, paid_by=body.paid_by),
         valid_for=CONSENT_VALIDITY + outlives,
         remote_address=remote_address,
+        config_version=config_version,
     )
-
-
-async def _require_allowed(services: Services, platform_no: str, body: BatchOpening, config: PlatformConfig) -> None:
-    """The total within the batch's limit, all orders together within the limit of a day, and a payer to be debited.
-
-    Raises:
-        Refused: `limit_exceeded`, or as `require_payer`.
-    """
-    amounts_fen = {order.order_no: order.amount_fen for order in body.orders}
-    require_limit(config.limits.batch_payment_fen, body.total_fen, name="limits.batch_payment_fen")
-    if body.collection is not None:
-        pay_in_no = batch_pay_in_no(body.batch_no)
-        await require_payer(services, platform_no, body.payer_no, pay_in_no, body.total_fen, body.collection)
-    await uses_of_day(
-        services.reader,
-        platform_no=platform_no,
-        member_no=body.payer_no,
-        kind="order",
-        amounts_fen=amounts_fen,
-        limit_fen=config.limits.payments_per_day_fen,
-        name="limits.payments_per_day_fen",
-    )
-
-
-def _paying(platform_no: str, body: BatchOpening, consent: Consent, collect_consent: str) -> BatchPaymentInput:
-    batch = BatchPaymentInput(
-        platform_no=platform_no,
-        batch_no=body.batch_no,
-        payer_no=body.payer_no,
-        order_nos=tuple(sorted(order.order_no for order in body.orders)),
-        paid_by=body.paid_by,
-    )
-    collection = body.collection
-    if collection is None:
-        return batch
-    how = {
-        "expires_at": consent.recorded_at + timedelta(minutes=collection.expires_in_minutes),
-        "return_url": collection.return_url,
-        "account_id": collection.account_id or "",
-        "mandate_no": collection.mandate_no or "",
-        "collect_consent": collect_consent,
-    }
-    return batch.model_copy(update=how)
 
 
 async def _answerable(services: Services, batch: BusinessObject) -> BusinessObject:
-    """The batch once its orders know that they are paid, or the channel has answered; or as it stands by then."""
+    """The batch once the channel has said what the payer has to do, or as it stands by then."""
     if batch.status == BatchStatus.AWAITING_PAYMENT:
         pay_in_no = batch_pay_in_no(batch.object_no)
         await shown_to_payer(services, await wait_until_recorded(services, batch.platform_no, "pay_in", pay_in_no))
-    loop = asyncio.get_running_loop()
-    give_up_at = loop.time() + services.settings.command_answer_seconds
-    while batch.status == BatchStatus.PAID and "told" not in batch.body and loop.time() < give_up_at:
-        await asyncio.sleep(_PAUSE_SECONDS)
-        batch = await wait_until_recorded(services, batch.platform_no, BATCH_PAYMENT, batch.object_no)
     return batch

@@ -1,30 +1,25 @@
 """Direct payment of an order: a channel collects the price at the moment of paying, no top-up first."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from fastapi import APIRouter, Request, Response, status
 from pydantic import Field
 
-from api.collections.collecting import COLLECTING_PROBLEMS, Collecting, consent_to_collect, require_payer
+from api.collections.collecting import COLLECTING_PROBLEMS, Collecting, ask_to_collect, opened, require_payer
 from api.collections.top_ups import TopUpView, shown_to_payer, top_up_view
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
 from api.problems import problems
 from api.schemas import Number, PathNumber, RequestNumber
-from api.waiting import wait_until_recorded
+from escrow.domain.collections.pay_ins import collect_consent_no, direct_pay_in_no
 from escrow.domain.errors import Refused
-from escrow.domain.money.journal import Basis
 from escrow.domain.orders.contract import OrderContract
 from escrow.domain.orders.states import MilestoneStatus, OrderCommand, OrderStatus, check_command
 from escrow.domain.platforms.authorisations import AuthorisedOperation
-from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function
-from escrow.domain.requests import derived
-from escrow.ledger.consents import CONSENT_VALIDITY, Consent, NewConsent, keep_refusal, raise_kept_refusal
+from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, get_consent, keep_refusal, raise_kept_refusal
 from escrow.ledger.objects import BusinessObject, get_object, known_object
-from escrow.registry.platforms.limits import use_of_day
-from workflows.pay_in_messages import PayInInput
 
 router = APIRouter(prefix="/orders/{order_no}/direct-payments", tags=["orders"])
 
@@ -103,43 +98,45 @@ async def collect(
         AuthorisedOperation.DIRECT_PAYMENT,
         carry_out=body.model_dump(mode="json", include=set(Collecting.model_fields) - {"method"}),
     )
-    if consent.outcome is not None:
-        raise_kept_refusal(consent.outcome)
     pay_in_no = direct_pay_in_no(order_no, body.request_no)
     pay_in = None if is_new else await get_object(services.reader, platform_no, "pay_in", pay_in_no)
-    if pay_in is None:
-        try:
-            await _require_allowed(services, order, body, config, pay_in_no)
-        except Refused as not_allowed:
-            await keep_refusal(services.reader, platform_no, consent.consent_no, not_allowed)
-            raise
-        collect_consent = await consent_to_collect(
+    if pay_in is not None:
+        return pay_in, False
+    if consent.outcome is not None:
+        raise_kept_refusal(consent.outcome)
+    try:
+        if await get_consent(services.reader, platform_no, collect_consent_no(pay_in_no)) is None:
+            await _require_possible(services, order, body, pay_in_no)
+        asked = await ask_to_collect(
             services,
             platform_no,
             body.by,
             pay_in_no,
             contract.total_fen,
             body,
+            subject=order_no,
             pays=consent,
+            order_no=order_no,
+            config_version=contract.config_version,
             remote_address=remote_address,
         )
-        await services.processes.start_pay_in(_collecting(order, body, consent, pay_in_no, collect_consent))
-        pay_in = await wait_until_recorded(services, platform_no, "pay_in", pay_in_no)
-    if "refusal" in pay_in.body:
-        refusal = Refused(pay_in.body["refusal"], pay_in.body["reason"])
+        pay_in = await opened(
+            services,
+            asked,
+            pay_in_no,
+            member_no=contract.owner_no,
+            amount_fen=contract.total_fen,
+            method=body.method,
+        )
+    except Refused as refusal:
         await keep_refusal(services.reader, platform_no, consent.consent_no, refusal)
-        raise refusal
+        raise
     return pay_in, is_new
 
 
 def contract_of(order: BusinessObject) -> OrderContract:
     """The contract of an order in the books."""
     return OrderContract.model_validate(order.body["contract"])
-
-
-def direct_pay_in_no(order_no: str, request_no: str) -> str:
-    """Number of what collects one direct payment of an order."""
-    return derived(order_no, "pay", request_no)
 
 
 @router.get("/{request_no}", summary="One direct payment", responses=problems("not_found"))
@@ -168,13 +165,13 @@ def _consent(order: BusinessObject, body: DirectPaymentOpening, address: str) ->
     )
 
 
-async def _require_allowed(
-    services: Services, order: BusinessObject, body: DirectPaymentOpening, config: PlatformConfig, pay_in_no: str
+async def _require_possible(
+    services: Services, order: BusinessObject, body: DirectPaymentOpening, pay_in_no: str
 ) -> None:
-    """The owner pays an order that waits for it, within the limit of a day.
+    """What can be seen to be wrong is not asked for; the books say the rest when it is opened.
 
     Raises:
-        Refused: `not_the_party`, `order_state`, `limit_exceeded`, or as `require_payer`.
+        Refused: `not_the_party`, `order_state`, or as `require_payer`.
     """
     contract = contract_of(order)
     if body.by != contract.owner_no:
@@ -182,38 +179,3 @@ async def _require_allowed(
     milestones = [MilestoneStatus(milestone["status"]) for milestone in order.body["milestones"]]
     check_command(OrderStatus(order.status), milestones, OrderCommand.PAY)
     await require_payer(services, order.platform_no, body.by, pay_in_no, contract.total_fen, body)
-    await use_of_day(
-        services.reader,
-        platform_no=order.platform_no,
-        member_no=contract.owner_no,
-        kind="order",
-        object_no=order.object_no,
-        amount_fen=contract.total_fen,
-        limit_fen=config.limits.payments_per_day_fen,
-        name="limits.payments_per_day_fen",
-    )
-
-
-def _collecting(
-    order: BusinessObject, body: DirectPaymentOpening, consent: Consent, pay_in_no: str, collect_consent: str
-) -> PayInInput:
-    """What is collected for the order, and closed before the order closes unpaid."""
-    contract = contract_of(order)
-    expires_at = consent.recorded_at + timedelta(minutes=body.expires_in_minutes)
-    if order.body["step_due_at"] is not None:
-        expires_at = min(expires_at, datetime.fromisoformat(order.body["step_due_at"]))
-    return PayInInput(
-        platform_no=order.platform_no,
-        pay_in_no=pay_in_no,
-        member_no=contract.owner_no,
-        method=body.method,
-        amount_fen=contract.total_fen,
-        subject=order.object_no,
-        expires_at=expires_at,
-        return_url=body.return_url,
-        account_id=body.account_id or "",
-        mandate_no=body.mandate_no or "",
-        collect_consent=collect_consent,
-        consent=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
-        order_no=order.object_no,
-    )

@@ -3,7 +3,6 @@
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.collections.direct_payments import direct_pay_in_no
 from api.collections.top_ups import TopUpView, top_up_view
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.problems import problems
@@ -11,7 +10,7 @@ from api.schemas import Body, PathNumber, RequestNumber, View
 from api.temporal_calls import WorkflowEnded
 from api.waiting import until
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import PayInStatus
+from escrow.domain.collections.pay_ins import PayInStatus, direct_pay_in_no
 from escrow.domain.errors import Refused
 from escrow.domain.members.code_checks import CodeCheck
 from escrow.ledger.objects import BusinessObject, get_object

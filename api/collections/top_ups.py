@@ -6,23 +6,20 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import AwareDatetime, Field
 
-from api.collections.collecting import COLLECTING_PROBLEMS, Collecting, require_payer
+from api.collections.collecting import COLLECTING_PROBLEMS, Collecting, opened, require_payer
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import public_base
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Line, Number, PageQuery, PathNumber, Time, View
 from api.waiting import until, wait_until_recorded
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import PayInStatus
+from escrow.domain.collections.pay_ins import TOP_UP, PayInStatus, collecting_terms, opening_consent_no
 from escrow.domain.errors import Refused
-from escrow.domain.members.states import Permission, require_may
-from escrow.domain.money.journal import Basis
 from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function
-from escrow.domain.requests import derived
-from escrow.ledger.consents import NewConsent, keep_refusal, raise_kept_refusal, record_consent
+from escrow.ledger.consents import NewConsent, get_consent, record_consent
 from escrow.ledger.objects import BusinessObject, get_object, list_objects
-from workflows.pay_in_messages import PayInInput, pay_in_workflow_id
+from workflows.messages import pay_in_workflow_id
 
 router = APIRouter(prefix="/top-ups", tags=["top-ups"])
 
@@ -109,7 +106,7 @@ def top_up_view(services: Services, pay_in: BusinessObject) -> TopUpView:
         expires_at=body["expires_at"],
         interaction=body["interaction"],
         cashier_url=public_base(services) + services.registry.cashier_links.path(pay_in.platform_no, pay_in.object_no),
-        payments=body["payments"],
+        payments=[{name: payment[name] for name in ChannelPaymentView.model_fields} for payment in body["payments"]],
         reason=body["reason"],
         reason_code=body["reason_code"],
         debit_channel=body["debit_channel"],
@@ -143,65 +140,44 @@ async def open_top_up(
     The first payment of at least the amount is credited once, as pending money until its channel has settled it;
     whatever else the payer sends goes back through the channel, or waits in suspense when the channel refuses that.
     """
+    current = await services.registry.platforms.configurations.current(platform_no)
+    number = opening_consent_no(body.top_up_no)
+    if await get_consent(services.reader, platform_no, number) is None:
+        # What can be seen to be wrong leaves no trace; what the books know besides they say when it is opened.
+        require_function(current.config, Function(body.method.value))
+        await require_payer(services, platform_no, body.member_no, body.top_up_no, body.amount_fen, body)
     consent, is_new = await record_consent(
         services.reader,
         NewConsent(
             platform_no=platform_no,
-            consent_no=derived("", "pay_in", body.top_up_no, "open"),
+            consent_no=number,
             object_kind="pay_in",
             object_no=body.top_up_no,
-            operation="top_up",
+            operation=TOP_UP,
             given_by=body.member_no,
-            terms=body.terms(body.amount_fen),
+            terms=collecting_terms(
+                body.terms(body.amount_fen),
+                subject=body.subject,
+                expires_in_minutes=body.expires_in_minutes,
+                return_url=body.return_url,
+            ),
             valid_for=timedelta(minutes=body.expires_in_minutes) + _CONSENT_OUTLIVES,
             remote_address=request.client.host if request.client else "",
+            asked=True,
+            config_version=current.version,
         ),
     )
-    if consent.outcome is not None:
-        raise_kept_refusal(consent.outcome)
-    pay_in = None if is_new else await get_object(services.reader, platform_no, "pay_in", body.top_up_no)
-    if pay_in is None:
-        try:
-            await _require_allowed(services, platform_no, body)
-        except Refused as not_allowed:
-            await keep_refusal(services.reader, platform_no, consent.consent_no, not_allowed)
-            raise
-        await services.processes.start_pay_in(
-            PayInInput(
-                platform_no=platform_no,
-                pay_in_no=body.top_up_no,
-                member_no=body.member_no,
-                method=body.method,
-                amount_fen=body.amount_fen,
-                subject=body.subject,
-                expires_at=consent.expires_at - _CONSENT_OUTLIVES,
-                return_url=body.return_url,
-                account_id=body.account_id or "",
-                mandate_no=body.mandate_no or "",
-                consent=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
-            )
-        )
-        pay_in = await wait_until_recorded(services, platform_no, "pay_in", body.top_up_no)
-    if "refusal" in pay_in.body:
-        refusal = Refused(pay_in.body["refusal"], pay_in.body["reason"])
-        await keep_refusal(services.reader, platform_no, consent.consent_no, refusal)
-        raise refusal
+    pay_in = await opened(
+        services,
+        consent,
+        body.top_up_no,
+        member_no=body.member_no,
+        amount_fen=body.amount_fen,
+        method=body.method,
+    )
     if not is_new:
         response.status_code = status.HTTP_200_OK
     return top_up_view(services, await shown_to_payer(services, pay_in))
-
-
-async def _require_allowed(services: Services, platform_no: str, body: TopUpOpening) -> None:
-    """The method is switched on, the member may receive, and can be debited where the method does that.
-
-    Raises:
-        Refused: `function_off`, `member_state`, `member_unknown`, or as `require_payer`.
-    """
-    current = await services.registry.platforms.configurations.current(platform_no)
-    require_function(current.config, Function(body.method.value))
-    statuses = await services.registry.members.statuses(platform_no, body.member_no)
-    require_may(statuses[body.member_no], Permission.RECEIVE, member_no=body.member_no)
-    await require_payer(services, platform_no, body.member_no, body.top_up_no, body.amount_fen, body)
 
 
 async def shown_to_payer(services: Services, pay_in: BusinessObject) -> BusinessObject:

@@ -7,7 +7,6 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
-from api.collections.direct_payments import direct_pay_in_no
 from api.dependencies import Services, UsedServices
 from api.member_consents import has_page, outcome_of
 from api.members.mobiles import mobile_of
@@ -17,7 +16,7 @@ from api.pages.forms import Mistake, do_what_was_asked
 from api.pages.rendering import rendered
 from api.pages.texts import TEXTS, language_of
 from escrow.domain.collections.batch_payments import BATCH_PAYMENT, batch_pay_in_no
-from escrow.domain.collections.pay_ins import PayInStatus
+from escrow.domain.collections.pay_ins import PayInStatus, direct_pay_in_no
 from escrow.domain.errors import EscrowError, Refused
 from escrow.domain.platforms.authorisations import AuthorisationMethod
 from escrow.domain.platforms.config import PlatformConfig

@@ -37,6 +37,8 @@ class Fact(StrEnum):
     - `credit`: the money in suspense that is to go back.
     - `in_transit`: what is held on its way to the bank.
     - `bank_line`: the line of the custody account that the command stands on.
+    - `pays`: the order or batch that a collection pays, or the orders of a batch.
+    - `suspended`: what of a collection's payments waits in suspense.
     """
 
     BALANCES = "balances"
@@ -49,6 +51,8 @@ class Fact(StrEnum):
     CREDIT = "credit"
     IN_TRANSIT = "in_transit"
     BANK_LINE = "bank_line"
+    PAYS = "pays"
+    SUSPENDED = "suspended"
 
 
 class NotDue(EscrowError):
@@ -147,6 +151,8 @@ class Facts:
     Args:
         accounting_day: the platform's open day.
         config_version: version of `config`.
+        pays: in the order of their numbers.
+        suspended_fen: by the channel's number of the payment.
     """
 
     accounting_day: date
@@ -162,6 +168,8 @@ class Facts:
     credit: SuspendedCredit | None = None
     in_transit_fen: int | None = None
     bank_line: BankLineFact | None = None
+    pays: "tuple[Stored, ...]" = ()
+    suspended_fen: Mapping[str, int] = field(default_factory=dict)
 
     def required_consent(self, consent_no: str) -> GivenConsent:
         """The consent on which a party's command stands.

@@ -42,12 +42,36 @@ _PARTIES: Mapping[str, tuple[str, str]] = {
         "coalesce(o.body #>> '{contract,contractor_no}', c.terms ->> 'contractor_no')",
     ),
     "withdrawal": ("coalesce(o.body ->> 'member_no', nullif(c.given_by, 'platform'))", "NULL"),
+    "pay_in": ("coalesce(o.body ->> 'member_no', c.given_by)", "NULL"),
+    "batch_payment": ("coalesce(o.body ->> 'payer_no', c.given_by)", "NULL"),
+    "refund": ("o.body ->> 'owner_no'", "NULL"),
+}
+#: Numbers of the orders that a batch pays.
+_BATCH_ORDERS = """SELECT s.share ->> 'order_no'
+    FROM jsonb_array_elements(coalesce(o.body -> 'orders', c.terms -> 'orders')) AS s(share)"""
+#: Members that it concerns besides: whom the orders of a batch pay.
+_BESIDES: Mapping[str, str] = {
+    "batch_payment": """OR m.object_no IN (SELECT coalesce(nullif(s.share ->> 'payee_no', ''), '')
+        FROM jsonb_array_elements(coalesce(o.body -> 'orders', c.terms -> 'orders')) AS s(share))"""
+}
+#: What something pays: kind and numbers of the objects.
+_PAYS: Mapping[str, str] = {
+    "pay_in": """(b.kind, b.object_no) IN (
+        ('order', coalesce(o.body ->> 'order_no', c.terms ->> 'order_no')),
+        ('batch_payment', coalesce(o.body ->> 'batch_no', c.terms ->> 'batch_no')))""",
+    "batch_payment": f"b.kind = 'order' AND b.object_no IN ({_BATCH_ORDERS})",
 }
 #: Which version of the configuration is in force for it.
 _CONFIG_VERSION: Mapping[str, str] = {
     "order": "coalesce((o.body #>> '{contract,config_version}')::int, c.config_version)",
     "withdrawal": "coalesce((o.body ->> 'config_version')::int, c.config_version,"
     " (SELECT max(f.version) FROM platform_config f WHERE f.platform_no = $1))",
+    **dict.fromkeys(
+        ("pay_in", "batch_payment"),
+        "coalesce((o.body ->> 'config_version')::int, c.config_version,"
+        " (SELECT max(f.version) FROM platform_config f WHERE f.platform_no = $1))",
+    ),
+    "refund": "NULL",
 }
 
 
@@ -124,7 +148,7 @@ async def look(
             status=row["status"],
             body=row["body"] or {},
         ),
-        facts=_facts(row, needs),
+        facts=_facts(row, platform_no, needs),
         before=_before(row),
         standing=None
         if row["c_consent_no"] is None
@@ -141,7 +165,7 @@ _FACTS: Mapping[Fact, str] = {
             AND a.purpose IN ('withdrawable', 'pending') AND a.balance_fen > 0)""",
     Fact.MEMBERS: """(SELECT jsonb_agg(jsonb_build_array(m.object_no, m.status, m.sequence_no))
         FROM business_object m
-        WHERE m.platform_no = $1 AND m.kind = 'member' AND m.object_no IN ({payer}, {payee}))""",
+        WHERE m.platform_no = $1 AND m.kind = 'member' AND (m.object_no IN ({payer}, {payee}) {besides}))""",
     Fact.CONFIG: """(SELECT jsonb_build_object('version', f.version, 'config', f.document)
         FROM platform_config f WHERE f.platform_no = $1 AND f.version = {config})""",
     Fact.ASKED: """(SELECT jsonb_agg(to_jsonb(k) ORDER BY k.recorded_at, k.consent_no) FROM consent k
@@ -173,6 +197,12 @@ _FACTS: Mapping[Fact, str] = {
     Fact.BANK_LINE: """(SELECT jsonb_build_object('kind', l.kind, 'amount_fen', l.amount_fen,
             'request_no', l.request_no, 'booked_at', l.booked_at, 'value_date', l.value_date)
         FROM bank_line l WHERE l.platform_no = $1 AND $6 = 'bank_line' AND l.bank_serial_no = $7)""",
+    Fact.PAYS: """(SELECT jsonb_agg(jsonb_build_array(b.object_no, b.sequence_no, b.status, b.body)
+            ORDER BY b.object_no)
+        FROM business_object b WHERE b.platform_no = $1 AND {pays})""",
+    Fact.SUSPENDED: """(SELECT jsonb_object_agg(a.ref, a.balance_fen) FROM account a
+        WHERE a.platform_no = $1 AND a.member_no = '' AND a.purpose = 'suspense' AND a.ref IN (
+            SELECT p.payment ->> 'payment_no' FROM jsonb_array_elements(o.body -> 'payments') AS p(payment)))""",
 }
 #: Parameters: platform, kind, number; then consent, number of our own, and kind and reference of a basis, or null.
 _STATEMENT = """
@@ -197,6 +227,8 @@ def _statement(kind: str, needs: frozenset[Fact]) -> str:
     return (
         _STATEMENT.replace("{consent}", "".join(f", c.{name} AS c_{name}" for name in _CONSENT))
         .replace("{facts}", "".join(f", {_FACTS[fact]} AS {fact.value}" for fact in sorted(needs)))
+        .replace("{pays}", _PAYS.get(kind, "false"))
+        .replace("{besides}", _BESIDES.get(kind, ""))
         .replace("{payer}", payer)
         .replace("{payee}", payee)
         .replace("{config}", _CONFIG_VERSION[kind])
@@ -215,7 +247,7 @@ def _before(row: asyncpg.Record) -> AnsweredBefore | None:
     )
 
 
-def _facts(row: asyncpg.Record, needs: frozenset[Fact]) -> Facts:
+def _facts(row: asyncpg.Record, platform_no: str, needs: frozenset[Fact]) -> Facts:
     config = row[Fact.CONFIG.value] if Fact.CONFIG in needs else None
     return Facts(
         accounting_day=row["day"],
@@ -239,6 +271,11 @@ def _facts(row: asyncpg.Record, needs: frozenset[Fact]) -> Facts:
         credit=_credit(row[Fact.CREDIT.value]) if Fact.CREDIT in needs else None,
         in_transit_fen=(row[Fact.IN_TRANSIT.value] or 0) if Fact.IN_TRANSIT in needs else None,
         bank_line=_bank_line(row[Fact.BANK_LINE.value]) if Fact.BANK_LINE in needs else None,
+        pays=tuple(
+            Stored(platform_no=platform_no, object_no=number, version=version, status=status, body=body)
+            for number, version, status, body in (row[Fact.PAYS.value] if Fact.PAYS in needs else None) or ()
+        ),
+        suspended_fen=(row[Fact.SUSPENDED.value] if Fact.SUSPENDED in needs else None) or {},
     )
 
 

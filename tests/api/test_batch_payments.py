@@ -11,7 +11,7 @@ from tests.api.platforms import Platform, PlatformMaker, created
 from tests.api.temporal import workflow_of
 from tests.postgres import is_waited_for
 from tests.waiting import until
-from workflows.batch_messages import batch_payment_workflow_id
+from workflows.messages import batch_payment_workflow_id
 
 PRICES = {"D-1": 30_000, "D-2": 20_000, "D-3": 10_000}
 QR = {"method": "qr_wechat"}

@@ -16,7 +16,7 @@ from tests.faults.gates import KeptCall
 from tests.faults.house import House
 from tests.faults.matrix import Point
 from tests.waiting import until, within_reason
-from workflows.pay_in_messages import pay_in_workflow_id
+from workflows.messages import pay_in_workflow_id
 
 #: Each activity that calls the bank for such a member: method and path of the call, and whose number it carries.
 CALLS = {

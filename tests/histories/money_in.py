@@ -22,7 +22,7 @@ from tests.workflows.test_identity_check import TEST_NAME, begin_check
 from tests.workflows.test_member_closing import begins_to_close, waits_to_close
 from tests.workflows.test_pay_in import PAID_OVER
 from tests.workflows.test_suspense_return import sends_back, stranger_sends
-from workflows.batch_messages import batch_payment_workflow_id
+from workflows import messages
 from workflows.messages import PAYMENTS_TASK_QUEUE, direct_refund_workflow_id
 from workflows.transfer import Transfer
 from workflows.transfer_messages import TransferInput, transfer_workflow_id
@@ -126,7 +126,7 @@ async def debit_over_the_next_channel(story: Story) -> Recorded:
     await members.open()
     await members.signs()
     await story.stage.sandbox.steer.next_suffers("declined", "collection")
-    await members.asks("1,000.00", mandate_no=MANDATE)
+    await members.is_debited("1,000.00", mandate_no=MANDATE)
     await members.debited(attempt=2)
     await members.stands("T-1", "paid")
     return members.handle()
@@ -136,7 +136,7 @@ async def quick_payment(story: Story) -> Recorded:
     """A wrong code, another code, the right one."""
     members = Debtors(story)
     await members.open()
-    await members.asks("1,000.00", account_id="A-O1")
+    await members.is_debited("1,000.00", account_id="A-O1")
     await members.awaits_payer()
     await members.types("000000")
     await members.handle().execute_update("send_code", {"request_no": "S-1"})
@@ -237,7 +237,7 @@ async def suspense_sent_back(story: Story) -> Recorded:
 
 
 def _batch(story: Story) -> Recorded:
-    return story.stage.client.get_workflow_handle(batch_payment_workflow_id(story.platform_no, BATCH))
+    return story.stage.client.get_workflow_handle(messages.batch_payment_workflow_id(story.platform_no, BATCH))
 
 
 async def _collecting(story: Story) -> tuple[Batches, Cashier]:

@@ -6,7 +6,7 @@ Whatever comes first: no order is ever frozen twice, no batch partly, and no ord
 import asyncio
 import itertools
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,11 +16,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from temporalio.testing import ActivityEnvironment
 
-from activities.batch_payments import PayBatch
+from activities.batch_payments import BatchNo
 from activities.orders import OrderRef, TakeOrderCommand
-from activities.steps import Step
 from escrow.domain.collections.batch_payments import BATCH_PAYMENT, Share, batch_consent_no, batch_terms
-from escrow.domain.errors import LedgerBusy, LedgerUnavailable, Refused
+from escrow.domain.errors import LedgerBusy, LedgerUnavailable
 from escrow.domain.money import recipes
 from escrow.domain.money.journal import Basis
 from escrow.domain.orders.commands import DeadlinePassed, PartyCommand
@@ -28,7 +27,7 @@ from escrow.domain.orders.contract import opening_consent_no
 from escrow.domain.orders.operations import pay_terms
 from escrow.domain.orders.states import OrderCommand
 from escrow.domain.platforms.config import PlatformConfig, Settlement
-from escrow.domain.requests import PLATFORM_ITSELF, derived
+from escrow.domain.requests import PLATFORM_ITSELF
 from escrow.ledger.balances import member_balances
 from escrow.ledger.books_time import books_now, move_story
 from escrow.ledger.connections import connect
@@ -115,11 +114,7 @@ class Race:
         ]
         terms = batch_terms(shares, paid_by="balance")
         await self._consent(batch_consent_no(batch_no), BATCH_PAYMENT, batch_no, BATCH_PAYMENT, terms)
-        step = await self._step(batch_no)
-        request = PayBatch(
-            step=step, payer_no="O-1", order_nos=tuple(order_nos), paid_by="balance", started_as=batch_no
-        )
-        if await self._paid(number % _WRITERS, request):
+        if await self._paid(number % _WRITERS, BatchNo(platform_no=self.platform_no, batch_no=batch_no)):
             self.frozen += order_nos
 
     async def _single(self, number: int, order_no: str) -> None:
@@ -144,22 +139,15 @@ class Race:
             assert taken.refusal is None or taken.refusal.code in _EXPECTED, taken.refusal
             return taken.refusal is None
 
-    async def _paid(self, room: int, request: PayBatch) -> bool:
+    async def _paid(self, room: int, batch: BatchNo) -> bool:
         """Have a batch paid by one of the workers, again after a lost connection; whether it was not refused."""
-        environment = ActivityEnvironment()
-        workflow_id = f"{BATCH_PAYMENT}/{self.platform_no}/{request.step.object_no}"
-        environment.info = replace(environment.info, workflow_id=workflow_id)
         while True:
             try:
-                await environment.run(self.rooms[room].batches.freeze_batch, request)
-            except LedgerUnavailable:
+                taken = await ActivityEnvironment().run(self.rooms[room].batches.take_batch, batch)
+            except (LedgerUnavailable, LedgerBusy):
                 continue
-            except Refused as refusal:
-                if refusal.code not in _EXPECTED:
-                    raise
-                return False
-            else:
-                return True
+            assert taken.refusal is None or taken.refusal.code in _EXPECTED, taken.refusal
+            return taken.refusal is None
 
     async def _cut_off(self, kills: int) -> None:
         for _ in range(kills):
@@ -214,19 +202,6 @@ class Race:
 
     async def _now(self) -> datetime:
         return await books_now(self.reader, self.platform_no)
-
-    async def _step(self, batch_no: str) -> Step:
-        return Step(
-            platform_no=self.platform_no,
-            object_kind=BATCH_PAYMENT,
-            object_no=batch_no,
-            request_no=derived("", BATCH_PAYMENT, batch_no, "pay"),
-            event_type="opened",
-            status="awaiting_payment",
-            document={},
-            occurred_at=await self._now(),
-            is_first=True,
-        )
 
     async def _consent(
         self, number: str, kind: str, object_no: str, operation: str, terms: dict[str, Any], *, by: str = "O-1"

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.notices import RefundCredited
+from activities.returns import RefundNo
 from escrow.domain.collections.methods import RefundStatus
 from escrow.domain.errors import Refused
 from tests.stage import TUESDAY_MORNING, settings_for
@@ -36,6 +36,7 @@ async def paid_order(story: Story, price: str = "186,000.00") -> Cashier:
     # A price whose last digits would steer the collection too is paid by an amount of its own.
     await cashier.payer_pays(price, number=NUMBER)
     await cashier.stands(NUMBER, "paid")
+    await story.order_becomes("awaiting_start")
     return cashier
 
 
@@ -132,10 +133,10 @@ async def test_nobody_is_told_of_a_refund_that_the_books_do_not_have(story: Stor
     await paid_order(story)
     settings = settings_for(story.stage.database, story.stage.sandbox)
     activities = Activities(settings, story.stage.writer, story.stage.reader, story.stage.sandbox.bank)
-    notice = RefundCredited(platform_no=story.platform_no, order_no="D-1001")
+    refund = RefundNo(platform_no=story.platform_no, order_no="D-1001")
 
-    with pytest.raises(Refused, match="refund_differs"):
-        await ActivityEnvironment().run(activities.notices.tell_refund_credited, notice)
+    with pytest.raises(Refused, match="not_found"):
+        await ActivityEnvironment().run(activities.returns.tell_refund_credited, refund)
 
     assert await story.texts() == []
 

@@ -6,11 +6,13 @@ import pytest
 
 from escrow.channels.collections import CollectionOrder
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import PAYER_ACTS_ELSEWHERE
+from escrow.domain.collections.pay_ins import PAYER_ACTS_ELSEWHERE, opening_consent_no
 from escrow.ledger.consents import void_consent
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO
 from tests.story import Story
 from tests.story_collections import Cashier
+from tests.story_ground import OWNER
+from tests.workflows.test_member_closing import begins_to_close
 from workflows.pay_in_messages import PayInOutcome
 
 #: Amounts whose last digits steer the bank; what they mean stands in its README.
@@ -136,7 +138,7 @@ async def test_an_order_to_collect_without_an_answer_is_asked_about_before_it_is
         outcome = await ends(cashier)
         assert outcome.status == "failed"
         assert await story.balances() == {}
-        assert (await cashier.state()).request_no == "T-1:collect:2"
+        assert (await cashier.state()).collection_no == "T-1:collect:2"
 
 
 @pytest.mark.parametrize("amount", [DECLINED, FAILED_LATER])
@@ -210,7 +212,7 @@ async def test_less_than_asked_is_not_credited_and_goes_back(story: Story) -> No
     outcome = await ends(cashier)
 
     assert (outcome.status, outcome.suspended_fen) == ("closed", 0)
-    assert "less than asked" in outcome.reason
+    assert "less than asked" in (outcome.reason or "")
     assert await story.balances() == {}
 
 
@@ -229,15 +231,27 @@ async def test_what_cannot_be_returned_waits_in_suspense(story: Story) -> None:
     assert members_money(await story.balances()) == {"O-1/pending": "1,000.00", "suspense": FAILED_LATER}
 
 
-async def test_another_amount_than_the_consent_says_is_not_credited(story: Story) -> None:
+async def test_nothing_is_collected_that_nobody_asked_for(story: Story) -> None:
     await story.members_open()
     cashier = Cashier(story)
-    await cashier.opens("1,000.00", consented="1.00")
+    await cashier.begins("T-404")
+
+    outcome = await ends(cashier, "T-404")
+
+    assert (outcome.status, outcome.credited_fen) == (None, 0)
+    assert not await story.is_entered("pay_in", "T-404")
+
+
+async def test_a_member_who_may_not_receive_is_not_topped_up(story: Story) -> None:
+    await story.members_open()
+    await begins_to_close(story, OWNER)
+    cashier = Cashier(story)
+    await cashier.opens("1,000.00")
 
     outcome = await ends(cashier)
 
-    assert outcome.status == "failed"
-    assert (await story.in_the_books("pay_in", "T-1")).body["refusal"] == "basis_mismatch"
+    assert outcome.status is None
+    assert await cashier.refusal_of() == "member_state"
 
 
 async def test_a_consent_voided_before_the_payment_lets_it_go_back(story: Story) -> None:
@@ -245,7 +259,7 @@ async def test_a_consent_voided_before_the_payment_lets_it_go_back(story: Story)
     cashier = Cashier(story)
     await cashier.opens("1,000.00")
     await cashier.awaits_payer()
-    await void_consent(story.stage.reader, story.platform_no, "T-1-consent")
+    await void_consent(story.stage.reader, story.platform_no, opening_consent_no("T-1"))
 
     await cashier.payer_pays()
     outcome = await ends(cashier)

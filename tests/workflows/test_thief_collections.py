@@ -1,80 +1,78 @@
 """A thief who writes to Temporal, and what channels collect: booked once, for whom it is, and given back once.
 
-The thief has a worker too, and so can have any activity run with any request under any workflow id.
+The thief has a workflow type and a worker of its own, and so has any activity of ours done with any request, under any
+workflow id and as often as it likes.
 """
 
-import asyncio
-from datetime import timedelta
+import itertools
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from activities.pay_ins import BookPayment, CollectionRef
-from activities.returns import BookReturn, ReturnPayment
-from activities.steps import Step
-from escrow.domain.collections.methods import ChannelPayment, payment_booking_no
-from escrow.domain.collections.pay_ins import pay_in_operation_hash, pay_in_terms
-from escrow.domain.errors import Refused
-from escrow.domain.money.journal import Basis, DeadlineChange
-from escrow.domain.orders.opening import ORDERS
-from escrow.domain.orders.order import Order
-from escrow.ledger.books import known
-from tests.accomplice import Accomplice
+from activities.batch_payments import BatchNo
+from activities.mandates import MandateRef
+from activities.messages import Message
+from activities.payers import CollectionNo
+from activities.quick_payments import PayersTry, PayersWish
+from activities.returns import RefundNo
+from escrow.domain.collections.methods import ChannelPayment
+from escrow.domain.money.amounts import yuan
+from escrow.domain.platforms.config import Limits, PlatformConfig, Settlement
+from escrow.domain.platforms.functions import FunctionSwitches
 from tests.story import Story
+from tests.story_batches import BATCH, Batches
 from tests.story_collections import QR, Cashier
-from tests.story_ground import CONTRACTOR, OWNER, details_of
+from tests.story_ground import CONTRACTOR, OWNER
+from tests.thieves import Call, Thief, changed, differences, everything, thief_in
+from tests.workflows.conftest import StoryUnder
 from tests.workflows.test_direct_payment import NUMBER, paid_order
-from workflows.direct_refund import DirectRefundProcess
-from workflows.member_closing import MemberClosing
-from workflows.messages import (
-    PAYMENTS_TASK_QUEUE,
-    MemberClosingInput,
-    direct_refund_workflow_id,
-)
-from workflows.pay_in_messages import ORDER_HAS_ANSWERED, OrderAnswer, pay_in_workflow_id
+from workflows.messages import PAYMENTS_TASK_QUEUE, BatchRef, PayInRef, RefundRef, direct_refund_workflow_id
 
-NOTHING = (Basis(kind="none"),)
 PAID_TWICE = "900.15"
+#: What a thief would like to have believed, in whatever request.
+INVENTED: dict[str, Any] = {
+    "member_no": CONTRACTOR,
+    "amount_fen": 1,
+    "asked_fen": 1,
+    "method": "direct_debit",
+    "account_id": "A-C1",
+    "mandate_no": "M-9",
+    "order_no": "D-404",
+    "request_no": "T-1:collect:9",
+    "number": 9,
+    "status": "paid",
+    "interaction": {"kind": "redirect", "url": "https://thief.example", "qr_content": "thief", "app_parameters": {}},
+    "payment": {"payment_no": "20260303QR_WECHAT0000000001", "amount_fen": 90_000},
+    "refund_no": "T-1:return:9",
+    "collected_for": CONTRACTOR,
+}
 
 
-def collection(story: Story, number: str = "T-1") -> CollectionRef:
-    """The collection of a top-up."""
-    return CollectionRef(platform_no=story.platform_no, pay_in_no=number, request_no=f"{number}:collect:1")
+@pytest.fixture
+async def thief(story: Story) -> AsyncIterator[Thief]:
+    async with thief_in(story) as thief:
+        yield thief
 
 
-def step_of(story: Story, request_no: str, number: str = "T-1", bases: tuple[Basis, ...] = NOTHING) -> Step:
-    """A step of a top-up as a workflow might ask for it."""
-    return Step(
-        platform_no=story.platform_no,
-        object_kind="pay_in",
-        object_no=number,
-        request_no=request_no,
-        event_type="pay_in.paid",
-        status="paid",
-        document={},
-        occurred_at=story.stage.begins_at,
-        bases=bases,
-    )
+def asking(activity: str, request: Message, /, **more: Any) -> Call:
+    """One activity of ours, asked for with a reference and whatever else."""
+    return Call(activity, {**more, **request.model_dump(mode="json")}, PAYMENTS_TASK_QUEUE)
 
 
-def booking(
-    story: Story, payment: ChannelPayment, *, request_no: str = "", bases: tuple[Basis, ...] = NOTHING, **more: Any
-) -> BookPayment:
-    """A booking of a payment of T-1; into suspense unless it says for whom."""
-    step = step_of(story, request_no or payment_booking_no(payment.payment_no), bases=bases)
-    return BookPayment(step=step, collection=collection(story), method=QR, payment=payment, **more)
+def looking_after(story: Story, of: str = "T-1", /, **more: Any) -> Call:
+    """Have a collection looked after."""
+    return asking("look_after_collection", CollectionNo(platform_no=story.platform_no, pay_in_no=of), **more)
 
 
-def returned(story: Story, payment_no: str, amount_fen: int) -> ReturnPayment:
-    """A return through the collection of T-1."""
-    return ReturnPayment(
-        collection=collection(story), refund_no="T-1:return:1", payment_no=payment_no, amount_fen=amount_fen
-    )
+def giving_back(story: Story, of: str = "T-1", /, **more: Any) -> Call:
+    """Have what must go back of a collection given back."""
+    return asking("give_back", CollectionNo(platform_no=story.platform_no, pay_in_no=of), **more)
 
 
-def a_step_of_return(story: Story, what: ReturnPayment, part: str) -> BookReturn:
-    """Its step in the ledger."""
-    return BookReturn(step=step_of(story, f"{what.refund_no}:{part}"), returned=what, method=QR)
+def refunding(story: Story, of: str = "D-1001", /, **more: Any) -> Call:
+    """Have what an order has let go given back."""
+    return asking("refund_order", RefundNo(platform_no=story.platform_no, order_no=of), **more)
 
 
 async def payments_of(story: Story, number: str = "T-1") -> list[ChannelPayment]:
@@ -83,222 +81,263 @@ async def payments_of(story: Story, number: str = "T-1") -> list[ChannelPayment]
     return list(answer.payments)
 
 
-async def paid_top_up(story: Story, amount: str = "900.00") -> Accomplice:
-    """T-1 was paid and credited; its workflow is ended by the thief, whose worker takes its place."""
+async def waiting_top_up(story: Story, amount: str = "900.00") -> Cashier:
+    """T-1 waits for its payer; its process is ended by the thief."""
     await story.members_open()
     cashier = Cashier(story)
     await cashier.opens(amount)
     await cashier.awaits_payer()
-    await cashier.payer_pays()
-    await cashier.stands("T-1", "paid")
     await cashier.handle().terminate("a thief")
-    return Accomplice(story.stage, pay_in_workflow_id(story.platform_no, "T-1"))
+    return cashier
 
 
-async def test_a_payment_is_booked_once_under_whatever_number_it_is_asked_for(story: Story) -> None:
-    thief = await paid_top_up(story)
-    [payment] = await payments_of(story)
-    before = await story.balances()
-
-    with pytest.raises(Refused) as refusal:
-        await thief.runs(thief.activities.pay_ins.book_payment, booking(story, payment, request_no="T-1:again"))
-
-    assert refusal.value.code == "payment_differs"
-    assert await story.balances() == before
+# ---- what can be told to Temporal at all ----
 
 
-async def test_what_somebody_else_paid_is_not_given_back_to_this_payer(story: Story) -> None:
-    thief = await paid_top_up(story)
-    strangers = await story.transfer_arrives("900.00", "6222020000000000000")
-    await story.bank_lines_are_booked()
-    before = await story.balances()
-    what = returned(story, strangers, 90_000)
-
-    with pytest.raises(Refused) as refusal:
-        await thief.runs(thief.activities.returns.hold_return, a_step_of_return(story, what, "hold"))
-    assert refusal.value.code == "payment_differs"
-    with pytest.raises(Refused):
-        await thief.runs(thief.activities.returns.refund_payment, what)
-
-    assert await story.balances() == before
+def test_a_request_names_an_object_and_no_money_no_member_and_no_state() -> None:
+    for reference, number in ((PayInRef, "pay_in_no"), (BatchRef, "batch_no"), (RefundRef, "order_no")):
+        assert set(reference.model_fields) == {"platform_no", number, "noted", "continue_after_events"}
+    for request, names in (
+        (CollectionNo, {"pay_in_no"}),
+        (PayersTry, {"pay_in_no", "number"}),
+        (PayersWish, {"pay_in_no", "request_no"}),
+        (RefundNo, {"order_no"}),
+        (BatchNo, {"batch_no"}),
+        (MandateRef, {"mandate_no"}),
+    ):
+        assert set(request.model_fields) == {"platform_no", *names}
 
 
-async def test_a_payment_goes_back_once_and_under_the_number_that_holds_it(story: Story) -> None:
-    await story.members_open()
-    cashier = Cashier(story)
-    await cashier.opens(PAID_TWICE)
-    await cashier.awaits_payer()
-    await cashier.handle().terminate("a thief")
-    thief = Accomplice(story.stage, pay_in_workflow_id(story.platform_no, "T-1"))
-    await story.stage.sandbox.steer.pay(f"{story.platform_no}/T-1:collect:1")
-    first, second = await _both_payments(story)
-    do, pay_ins, returns = thief.runs, thief.activities.pay_ins, thief.activities.returns
-    terms = pay_in_terms(method=QR.value, amount_fen=90_015)
-    expected = pay_in_operation_hash(platform_no=story.platform_no, pay_in_no="T-1", by=OWNER, terms=terms)
-    consent = (Basis(kind="consent", reference="T-1-consent", operation_hash=expected),)
-    await do(pay_ins.book_payment, booking(story, first, bases=consent, member_no=OWNER, asked_fen=90_015))
-    await do(pay_ins.book_payment, booking(story, second))
-    mine = returned(story, second.payment_no, 90_015)
-    another = mine.model_copy(update={"refund_no": "T-1:return:2"})
+# ---- what nobody asked for ----
 
-    await do(returns.hold_return, a_step_of_return(story, mine, "hold"))
-    await do(returns.refund_payment, mine)
-    with pytest.raises(Refused):
-        await do(returns.refund_payment, another)
-    with pytest.raises(Refused):
-        await do(returns.settle_return, a_step_of_return(story, another, "end"))
-    settled = a_step_of_return(story, mine, "end")
-    await story.until(lambda: _is_given_back(story, 90_015), "the channel gives the payment back")
-    await do(returns.settle_return, settled)
-    await do(returns.settle_return, settled)
-    with pytest.raises(Refused):
-        await do(returns.refund_payment, mine)
 
-    await asyncio.sleep(0.5)
-    channel_says = await story.stage.sandbox.bank.collections.query(f"{story.platform_no}/T-1:collect:1")
-    assert channel_says.refunded_fen == 90_015
+async def test_nothing_is_opened_collected_or_given_back_that_nobody_asked_for(story: Story, thief: Thief) -> None:
+    await paid_order(story)
+    await Cashier(story).handle(NUMBER).terminate("a thief")
+    before = await everything(story)
+
+    for number in ("T-404", "D-1001", "D-1001:pay:2", "B-1:batch-pay", OWNER, ""):
+        await thief.has_done(
+            looking_after(story, number, **INVENTED),
+            giving_back(story, number, **INVENTED),
+            refunding(story, number, **INVENTED),
+            asking("take_batch", BatchNo(platform_no=story.platform_no, batch_no=number), **INVENTED),
+        )
+
+    assert differences(before, await everything(story)) == []
+
+
+async def test_no_request_with_a_changed_field_changes_anything(story: Story, thief: Thief) -> None:
+    cashier = await waiting_top_up(story)
+    await cashier.opens("50.00", number="T-2")
+    await cashier.awaits_payer("T-2")
+    await cashier.payer_pays(number="T-2")
+    await cashier.stands("T-2", "paid")
+    await cashier.handle("T-2").terminate("a thief")
+    await story.order_opens()
+    await cashier.collects_for_order(story, number=NUMBER)
+    await cashier.payer_pays(number=NUMBER)
+    await cashier.stands(NUMBER, "paid")
+    await cashier.handle(NUMBER).terminate("a thief")
+    others = {
+        "platform_no": ["HOME-404"],
+        "pay_in_no": ["T-1", "T-2", NUMBER, "T-1:collect:1", "D-1001"],
+        "order_no": ["D-1001", "T-1", NUMBER],
+        "batch_no": ["B-1", "D-1001", "T-1"],
+        "request_no": ["S-1", "R-1"],
+    }
+    home = story.platform_no
+    requests: list[tuple[str, Message]] = [
+        ("look_after_collection", CollectionNo(platform_no=home, pay_in_no="T-1")),
+        ("give_back", CollectionNo(platform_no=home, pay_in_no="T-2")),
+        ("refund_order", RefundNo(platform_no=home, order_no="D-1001")),
+        ("tell_refund_credited", RefundNo(platform_no=home, order_no="D-1001")),
+        ("check_payer_code", PayersTry(platform_no=home, pay_in_no="T-1", number=1)),
+        ("send_payer_code", PayersWish(platform_no=home, pay_in_no="T-1", request_no="S-1")),
+        ("take_batch", BatchNo(platform_no=home, batch_no="B-1")),
+    ]
+    before = await everything(story)
+
+    for activity, request in requests:
+        forged = [whole for _, whole in changed(request, others)]
+        calls = [Call(activity, {**INVENTED, **whole}, PAYMENTS_TASK_QUEUE) for whole in forged]
+        await thief.has_done(*calls, workflow_id=f"pay_in/{home}/T-1")
+        await thief.has_done(*calls, at_once=True)
+
+    assert differences(before, await everything(story)) == []
+
+
+# ---- what was paid ----
+
+
+async def test_a_payment_is_credited_once_to_whom_the_books_say_and_as_much(story: Story, thief: Thief) -> None:
+    cashier = await waiting_top_up(story)
+    await story.stage.sandbox.steer.pay(cashier.at_bank())
+
+    await thief.has_done(*itertools.repeat(looking_after(story, **INVENTED), 8), at_once=True)
+    await thief.has_done(*itertools.repeat(looking_after(story, **INVENTED), 3))
+
     balances = await story.balances()
-    assert balances.pop("channel_due:qr_wechat") == "-900.15"
-    assert list(balances.values()) == ["900.15"]
+    assert balances.pop("channel_due:qr_wechat") == "-900.00"
+    assert list(balances.values()) == ["900.00"]
+    assert next(iter(balances)).startswith("O-1/")
 
 
-async def _both_payments(story: Story) -> list[ChannelPayment]:
+async def test_a_payment_goes_back_once_however_many_ask_for_it(story: Story, thief: Thief) -> None:
+    cashier = await waiting_top_up(story, PAID_TWICE)
+    await story.stage.sandbox.steer.pay(cashier.at_bank())
+
     async def both() -> bool:
         return len(await payments_of(story)) == 2
 
     await story.until(both, "the payer has paid twice")
-    return await payments_of(story)
+    calls = [looking_after(story, **INVENTED), giving_back(story, **INVENTED)] * 4
+
+    async def is_given_back() -> bool:
+        await thief.has_done(*calls, at_once=True)
+        return [item["suspended_fen"] for item in (await story.in_the_books("pay_in", "T-1")).body["payments"]] == [
+            0,
+            0,
+        ]
+
+    await story.until(is_given_back, "the channel gives the second payment back")
+    await thief.has_done(*calls)
+
+    channel_says = await story.stage.sandbox.bank.collections.query(cashier.at_bank())
+    assert channel_says.refunded_fen == yuan(PAID_TWICE)
+    balances = await story.balances()
+    assert balances.pop("channel_due:qr_wechat") == f"-{PAID_TWICE}"
+    assert list(balances.values()) == [PAID_TWICE]
+    body = (await story.in_the_books("pay_in", "T-1")).body
+    assert [item["number"] for item in body["returns"]] == [1]
 
 
-async def _is_given_back(story: Story, amount_fen: int) -> bool:
-    answer = await story.stage.sandbox.bank.collections.query_refund(
-        f"{story.platform_no}/T-1:return:1", custody_account_no=story.stage.custody_account_no
-    )
-    return answer.status == "succeeded"
+async def test_a_payer_is_shown_what_the_channel_says_and_no_address_of_a_thiefs(story: Story, thief: Thief) -> None:
+    cashier = await waiting_top_up(story)
+    shown = (await story.in_the_books("pay_in", "T-1")).body["interaction"]
+
+    await thief.has_done(looking_after(story, **INVENTED), workflow_id=cashier.handle().id)
+
+    assert (await story.in_the_books("pay_in", "T-1")).body["interaction"] == shown
+    assert "thief" not in str(shown)
 
 
-async def test_a_payer_is_shown_what_the_channel_says_and_no_address_of_a_thiefs(story: Story) -> None:
+async def test_a_channel_is_asked_once_however_many_open_the_same(story: Story, thief: Thief) -> None:
     await story.members_open()
     cashier = Cashier(story)
-    await cashier.opens("900.00")
-    await cashier.awaits_payer()
-    shown = (await story.in_the_books("pay_in", "T-1")).body["interaction"]
-    await cashier.handle().terminate("a thief")
-    thief = Accomplice(story.stage, pay_in_workflow_id(story.platform_no, "T-1"))
-    phishing = {"interaction": {**shown, "kind": "redirect", "url": "https://thief.example", "qr_content": "thief"}}
+    await cashier.asks("900.00")
 
-    for number in ("T-1:asked:2", "T-1:again"):
-        step = step_of(story, number).model_copy(update={"status": "awaiting_payer", "document": phishing})
-        await thief.runs(thief.activities.pay_ins.record_pay_in, step)
-        assert (await story.in_the_books("pay_in", "T-1")).body["interaction"] in (shown, None)
+    await thief.has_done(*itertools.repeat(looking_after(story, **INVENTED), 8), at_once=True)
+
+    body = (await story.in_the_books("pay_in", "T-1")).body
+    assert [asked["number"] for asked in body["asked"]] == [1]
+    channel_says = await cashier.channel_says()
+    assert (channel_says.method, channel_says.amount_fen) == (QR, 90_000)
 
 
-async def test_no_other_step_says_what_a_payer_is_shown(story: Story) -> None:
-    thief = Accomplice(story.stage, pay_in_workflow_id(story.platform_no, "T-1"))
-    step = step_of(story, "T-1:x").model_copy(update={"document": {"interaction": {"url": "https://thief.example"}}})
-
-    posting = thief.environment.run(step.posting, content={})
-
-    assert posting.changes[0].body == {}
+# ---- orders and batches that a channel pays ----
 
 
-async def test_an_object_arms_no_clock_of_another(story: Story) -> None:
-    thief = await paid_top_up(story)
-    await story.order_opens()
-    clock = DeadlineChange(object_kind="order", object_no="D-1001", name="start", due_at=story.stage.begins_at)
-    step = step_of(story, "T-1:clock").model_copy(update={"deadlines": (clock,)})
-
-    with pytest.raises(Refused) as refusal:
-        await thief.runs(thief.activities.pay_ins.record_pay_in, step)
-
-    assert refusal.value.code == "wrong_workflow"
-
-
-# ---- orders that a channel paid ----
-
-
-async def test_no_refund_of_one_order_is_another_orders(story: Story) -> None:
-    await paid_order(story)
-    victim = await _in_the_books(story, "D-1001")
-    idler = await _something_idle_runs_as(story, direct_refund_workflow_id(story.platform_no, "D-1001"))
-    await story.cancels(CONTRACTOR)
-    await idler.terminate("a thief")
-    await _an_order_of_the_thiefs_own_is_paid_and_cancelled(story)
-    before = await story.balances()
-    invented = {
-        "owner_no": OWNER,
-        "amount_fen": victim.contract.total_fen,
-        "direct": victim.state.direct and victim.state.direct.model_dump(mode="json"),
-    }
-
-    refund = await _refund_begins(story, "D-2", **invented)
-
-    async def is_shown() -> bool:
-        return "NEEDS ATTENTION" in await details_of(refund)
-
-    await story.until(is_shown, "an operator is asked for")
-    assert await story.balances() == before
-    assert (await _in_the_books(story, "D-2")).state.direct is None
-    await refund.terminate("an operator")
-    honest = await _refund_begins(story, "D-1001", amount_fen=1)
-    await story.ending_of(honest)
-    assert {account: fen for account, fen in (await story.balances()).items() if account.startswith("refund")} == {}
-    channel_says = await story.stage.sandbox.bank.collections.query(f"{story.platform_no}/{NUMBER}:collect:1")
-    assert channel_says.refunded_fen == victim.contract.total_fen
-
-
-async def _in_the_books(story: Story, order_no: str) -> Order:
-    return await known(story.stage.reader, ORDERS, story.platform_no, order_no)
-
-
-async def _something_idle_runs_as(story: Story, workflow_id: str) -> Any:
-    """A workflow that does nothing for years takes the place of another."""
-    return await story.stage.client.start_workflow(
-        MemberClosing.run,
-        MemberClosingInput(
-            platform_no=story.platform_no,
-            member_no=OWNER,
-            request_no="R-none",
-            closes_at=story.stage.begins_at + timedelta(days=3650),
-        ),
-        id=workflow_id,
-        task_queue=PAYMENTS_TASK_QUEUE,
-    )
-
-
-async def _an_order_of_the_thiefs_own_is_paid_and_cancelled(story: Story) -> None:
-    """It is paid from the balance, so that no channel has anything of it."""
-    await story.order_opens(order_no="D-2", price="100.00")
-    await story.owner_transfers("100.00")
-    await story.pays()
-    await story.cancels(OWNER)
-
-
-async def _refund_begins(story: Story, order_no: str, **invented: Any) -> Any:
-    """What refunds an order begins, with whatever is invented beside the order's number."""
-    return await story.stage.client.start_workflow(
-        DirectRefundProcess.run,
-        args=[{"platform_no": story.platform_no, "order_no": order_no, **invented}],
-        id=direct_refund_workflow_id(story.platform_no, order_no),
-        task_queue=PAYMENTS_TASK_QUEUE,
-    )
-
-
-async def test_an_order_that_never_took_a_payment_cannot_be_said_to_have_taken_it(story: Story) -> None:
+async def test_an_order_is_paid_in_the_books_whoever_sits_where_its_process_was(story: Story, thief: Thief) -> None:
     await story.members_open()
     await story.order_opens()
     cashier = Cashier(story)
     await cashier.collects_for_order(story, number=NUMBER)
     await story.order.terminate("a thief")
-    idler = await _something_idle_runs_as(story, story.order.id)
-    await story.stage.sandbox.steer.pay(f"{story.platform_no}/{NUMBER}:collect:1")
-    [payment] = await payments_of(story, NUMBER)
+    idler = await thief.sits_at(story.order.id)
 
-    await cashier.handle(NUMBER).signal(ORDER_HAS_ANSWERED, OrderAnswer(payment_no=payment.payment_no))
-    await cashier.channel_notifies(number=NUMBER)
-    outcome = await story.ending_of(cashier.handle(NUMBER))
+    await cashier.payer_pays(number=NUMBER)
+    await cashier.stands(NUMBER, "paid")
     await idler.terminate("an operator")
 
+    assert (await story.in_the_books("order", "D-1001")).status == "awaiting_start"
+    assert (await story.balances())["O-1/escrow:D-1001"] == "186,000.00"
+
+
+async def test_nobody_says_that_an_order_took_a_payment_and_it_goes_back(story: Story, thief: Thief) -> None:
+    await story.members_open()
+    await story.order_opens()
+    cashier = Cashier(story)
+    await cashier.collects_for_order(story, number=NUMBER)
+    await story.cancels(CONTRACTOR)
+    await story.stage.sandbox.steer.pay(cashier.at_bank(NUMBER))
+    [payment] = await payments_of(story, NUMBER)
+
+    await cashier.handle(NUMBER).signal("order_has_answered", {"payment_no": payment.payment_no})
+    await thief.has_done(looking_after(story, NUMBER, **INVENTED))
+    await cashier.channel_notifies(number=NUMBER)
+    outcome = await story.ending_of(cashier.handle(NUMBER))
+
     assert (outcome.status, outcome.suspended_fen) == ("closed", 0)
-    channel_says = await story.stage.sandbox.bank.collections.query(f"{story.platform_no}/{NUMBER}:collect:1")
+    channel_says = await story.stage.sandbox.bank.collections.query(cashier.at_bank(NUMBER))
     assert channel_says.refunded_fen == channel_says.paid_fen == 18_600_000
+
+
+async def test_a_refund_goes_back_once_and_no_other_order_has_it(story: Story, thief: Thief) -> None:
+    cashier = await paid_order(story)
+    signed = story.signed
+    await story.order_opens(order_no="D-2", price="100.00")
+    await story.owner_transfers("100.00")
+    await story.pays()
+    await story.cancels(OWNER)
+    idler = await thief.sits_at(direct_refund_workflow_id(story.platform_no, "D-1001"))
+    story.contract = signed
+    await story.cancels(CONTRACTOR)
+
+    async def is_refunded() -> bool:
+        calls = [refunding(story, number, **INVENTED) for number in ("D-2", "D-1001", NUMBER)] * 3
+        await thief.has_done(*calls, at_once=True)
+        return (await story.in_the_books("refund", "D-1001")).status == "refunded"
+
+    await story.until(is_refunded, "the channel gives it back")
+    await idler.terminate("an operator")
+
+    assert not await story.is_entered("refund", "D-2")
+    channel_says = await story.stage.sandbox.bank.collections.query(cashier.at_bank(NUMBER))
+    assert channel_says.refunded_fen == 18_600_000
+    assert await story.balances() == {"O-1/withdrawable": "100.00"}
+
+
+async def test_a_batch_is_paid_once_by_what_its_channel_took_for_it(story: Story, thief: Thief) -> None:
+    await story.members_open()
+    batches = Batches(story)
+    await batches.orders_open()
+    cashier = await batches.collects(method=QR)
+    number = f"{BATCH}:batch-pay"
+    await cashier.handle(number).terminate("a thief")
+    await batches.workflow.terminate("a thief")
+    await story.stage.sandbox.steer.pay(cashier.at_bank(number))
+    batch = BatchNo(platform_no=story.platform_no, batch_no=BATCH)
+    calls = [looking_after(story, number, **INVENTED), asking("take_batch", batch, **INVENTED)] * 4
+
+    await thief.has_done(*calls, at_once=True)
+    await thief.has_done(*calls)
+
+    assert await batches.statuses() == dict.fromkeys(batches.contracts, "awaiting_start")
+    balances = await story.balances()
+    assert balances["channel_due:qr_wechat"] == "-60,000.00"
+    assert sum(yuan(balances[f"O-1/escrow:{order_no}"]) for order_no in batches.contracts) == yuan("60,000.00")
+
+
+# ---- rules that a caller of the API meets too ----
+
+
+async def test_functions_limits_and_parties_are_met_by_whoever_writes_to_temporal(story_under: StoryUnder) -> None:
+    limits = Limits(payments_per_day_fen=yuan("150.00"))
+    config = PlatformConfig(top_up_settlement=Settlement.T_PLUS_0, limits=limits)
+    async with story_under(config) as story:
+        await story.members_open()
+        cashier = Cashier(story)
+        await story.order_opens(price="100.00")
+        await cashier.collects_for_order(story, number=NUMBER)
+        await story.order_opens(order_no="D-2", price="100.00")
+        await cashier.asks_for_order(story, number="D-2:pay:1")
+        assert await cashier.refusal_comes("D-2:pay:1") == "limit_exceeded"
+        await cashier.asks_for_order(story, number="D-2:pay:2", by=CONTRACTOR)
+        assert await cashier.refusal_comes("D-2:pay:2") == "not_the_party"
+        # What came to nothing has used nothing of the day.
+        await story.hours_pass(25)
+        await cashier.stands(NUMBER, "closed")
+        await story.platform_has(functions=FunctionSwitches(qr_wechat=False))
+        await cashier.asks("1.00", number="T-9")
+        assert await cashier.refusal_comes("T-9") == "function_off"

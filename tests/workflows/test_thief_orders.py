@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from activities.orders import FreezeCollected, OrderRef, RemindOwner, TakeOrderCommand
+from activities.orders import OrderRef, RemindOwner, TakeOrderCommand
 from escrow.domain.orders.commands import DeadlinePassed, Open, PartyCommand
 from escrow.domain.orders.contract import opening_consent_no
 from escrow.domain.orders.states import OrderCommand as Operation
 from tests.story import Story
-from tests.story_collections import Cashier
 from tests.story_ground import CONTRACTOR, OWNER
 from tests.thieves import (
     Call,
@@ -147,46 +146,6 @@ async def test_an_order_that_nobody_recorded_is_not_opened(story: Story, thief: 
     await thief.has_done(*(Call("enter_order", ref.model_dump()) for ref in refs))
 
     assert differences(before, await everything(story)) == []
-
-
-# ---- what was collected ----
-
-
-async def test_a_payment_is_frozen_for_its_own_order_as_its_channel_says(story: Story, thief: Thief) -> None:
-    await three_orders(story)
-    cashier = Cashier(story)
-    await cashier.opens("900.00")
-    await cashier.awaits_payer()
-    await cashier.payer_pays()
-    await cashier.stands("T-1", "paid")
-    [top_up] = (await cashier.channel_says("T-1")).payments
-    direct = await collected_order(story, thief)
-    honest = FreezeCollected(platform_no=story.platform_no, order_no="D-4", payment=direct)
-    others = {
-        "platform_no": ["HOME-404"],
-        "order_no": [*ORDERS, "D-404"],
-        "consent_no": ["T-1-consent", opening_consent_no("D-4"), "R-404"],
-        "pay_in_no": ["T-1", "D-3:pay:1", "D-4"],
-        "collection_no": ["T-1:collect:1", "D-4:pay:1:collect:2", "D-3:pay:1:collect:1"],
-        "payment_no": [top_up.payment_no, "20260303QR_WECHAT0000000001"],
-    }
-    forged = [request for _, request in changed(honest, others)]
-    of_top_up = {"pay_in_no": "T-1", "collection_no": "T-1:collect:1", "payment_no": top_up.payment_no}
-    for changes in (of_top_up, of_top_up | {"consent_no": "T-1-consent"}, of_top_up | {"pay_in_no": "D-4:pay:1"}):
-        payment = direct.model_copy(update=changes)
-        forged.append(honest.model_copy(update={"payment": payment}).model_dump(mode="json"))
-    before = await everything(story)
-
-    await thief.has_done(*(Call("freeze_collected", request) for request in forged))
-
-    assert differences(before, await everything(story)) == []
-    call = Call("freeze_collected", honest.model_dump(mode="json"))
-    answers = await thief.has_done(call, call, call, at_once=True)
-    assert [answer["refusal"] for answer in answers] == [None] * 3
-    assert (await story.balances())["O-1/escrow:D-4"] == "900.00"
-    after = await everything(story)
-    await thief.has_done(call, *(Call("freeze_collected", request) for request in forged))
-    assert differences(after, await everything(story)) == []
 
 
 # ---- what was said, again ----

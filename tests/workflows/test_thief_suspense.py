@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from activities.payers import CollectionNo
 from escrow.domain.errors import Refused
 from escrow.domain.transfers.moves import TransferKind
 from tests.accomplice import Accomplice
@@ -14,7 +15,6 @@ from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER, OWNERS_CA
 from tests.workflows.conftest import StoryUnder
 from tests.workflows.test_direct_payment import NUMBER, paid_order
 from tests.workflows.test_suspense_return import STRANGERS_CARD, sends_back, stranger_sends
-from tests.workflows.test_thief_collections import step_of
 from tests.workflows.test_unsettled_money import story_of
 from tests.workflows.test_whole_day import transferred
 
@@ -91,9 +91,11 @@ async def test_nobody_says_afterwards_whom_a_channel_collected_for(story: Story)
     await _what_exceeds_a_top_up(story)
     number = await suspended(story)
     thief = Accomplice(story.stage, f"bank_credit/{story.platform_no}/{number}")
-    claims = {"object_kind": "bank_credit", "status": "suspended", "document": {"collected_for": CONTRACTOR}}
-    step = step_of(story, f"{number}:again", number).model_copy(update=claims)
-    await thief.runs(thief.activities.pay_ins.record_pay_in, step)
+    for name in (number, NUMBER):
+        claims = CollectionNo.model_validate(
+            {"platform_no": story.platform_no, "pay_in_no": name, "collected_for": CONTRACTOR, "member_no": CONTRACTOR}
+        )
+        await thief.runs(thief.activities.collections.look_after_collection, claims)
 
     assert await transferred(story, TransferKind.ASSIGNMENT, "AS-1", number, CONTRACTOR, KEPT) == "refused"
 

@@ -4,11 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 
-import pytest
-
-from activities.returns import require_amount
-from escrow.domain.collections.methods import RefundAnswer, RefundStatus
-from escrow.domain.errors import Refused
 from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.domain.transfers.moves import TransferKind
 from escrow.ledger.days import accounting_day
@@ -115,11 +110,3 @@ async def test_money_of_a_channel_that_is_assigned_waits_for_its_settlement(stor
 
         days = [account.removeprefix("O-1/pending:") for account in await story.balances() if "O-1/pending" in account]
         assert [date.fromisoformat(day) > await today_of(story) for day in days] == [True]
-
-
-def test_a_channel_that_gave_back_another_amount_is_not_believed() -> None:
-    answer = RefundAnswer(request_no="HOME/T-1:return:1", status=RefundStatus.SUCCEEDED, amount_fen=99)
-    with pytest.raises(Refused) as refusal:
-        require_amount(answer, 100)
-    assert refusal.value.code == "payment_differs"
-    require_amount(answer, 99)

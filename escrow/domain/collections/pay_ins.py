@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.requests import operation_hash
+from escrow.domain.requests import derived, operation_hash
 
 #: Methods at which the payer acts on a page or in an app of its own, so that we need know nothing of the payer.
 PAYER_ACTS_ELSEWHERE = frozenset(
@@ -54,6 +54,42 @@ def pay_in_terms(*, method: str, amount_fen: int, account_id: str = "", mandate_
     """
     named = {"account_id": account_id, "mandate_no": mandate_no}
     return {"method": method, "amount_fen": amount_fen, **{name: number for name, number in named.items() if number}}
+
+
+def collecting_terms(
+    how: Mapping[str, Any],
+    *,
+    subject: str,
+    expires_in_minutes: int,
+    return_url: str = "",
+    order_no: str = "",
+    batch_no: str = "",
+    pays_by: str = "",
+) -> dict[str, Any]:
+    """All that is asked for with a collection: what is collected how (`pay_in_terms`), and what the payer meets.
+
+    Args:
+        order_no, batch_no: what is paid; both empty for a top-up.
+        pays_by: number of the consent to pay it; empty for a top-up.
+    """
+    named = {"return_url": return_url, "order_no": order_no, "batch_no": batch_no, "pays_by": pays_by}
+    given = {name: value for name, value in named.items() if value}
+    return {**how, "subject": subject, "expires_in_minutes": expires_in_minutes, **given}
+
+
+def opening_consent_no(pay_in_no: str) -> str:
+    """Number of the consent to a top-up; it cannot meet one that a platform gives."""
+    return derived("", "pay_in", pay_in_no, "open")
+
+
+def collect_consent_no(pay_in_no: str) -> str:
+    """Number of what asks for the collection that pays an order or a batch."""
+    return derived("", "pay_in", pay_in_no, COLLECT)
+
+
+def direct_pay_in_no(order_no: str, request_no: str) -> str:
+    """Number of what collects one direct payment of an order."""
+    return derived(order_no, "pay", request_no)
 
 
 def pay_in_operation_hash(

@@ -16,6 +16,7 @@ from escrow.domain.money.journal import Basis, CounterUse, StandsOn
 from escrow.domain.orders.contract import OrderContract
 from escrow.domain.orders.operations import unpaid_claim
 from escrow.domain.orders.state import OrderState
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived
@@ -45,7 +46,7 @@ def paid_from_balance(
         pending_fen_by_day=facts.spendable.pending_fen_by_day,
         amount_fen=contract.total_fen,
     )
-    after = _paid(contract, moved, legs, at).model_copy(update={"direct": None})
+    after = paid_state(contract, moved, legs, at).model_copy(update={"direct": None})
     return after, Decision(
         request_no=derived(contract.order_no, "freeze"),
         event_type=PAID,
@@ -57,7 +58,7 @@ def paid_from_balance(
         bases=(basis,),
         claims=(unpaid_claim(contract.order_no),),
         has_read=parties,
-        counters=_limit_of_day(contract, facts, at),
+        counters=limit_of_day(contract.owner_no, contract.total_fen, facts.config, at),
     )
 
 
@@ -82,7 +83,7 @@ def paid_directly(
     order_no = contract.order_no
     parties = require_parties(contract, facts)
     leg = direct_leg(payment_no=direct.payment_no, amount_fen=contract.total_fen)
-    after = _paid(contract, moved, (leg,), at).model_copy(update={"direct": direct})
+    after = paid_state(contract, moved, (leg,), at).model_copy(update={"direct": direct})
     excess_fen = direct.paid_fen - contract.total_fen
     return after, Decision(
         request_no=payment_booking_no(direct.payment_no),
@@ -134,7 +135,12 @@ def require_parties(contract: OrderContract, facts: Facts, *, also: Permission |
     return tuple(StandsOn(kind="member", object_no=no, version=facts.members[no].version) for no in parties)
 
 
-def _paid(contract: OrderContract, moved: OrderState, legs: tuple[FundingLeg, ...], at: datetime) -> OrderState:
+def paid_state(contract: OrderContract, moved: OrderState, legs: tuple[FundingLeg, ...], at: datetime) -> OrderState:
+    """A paid order's state: who paid it with what, and until when its work must start.
+
+    Args:
+        moved: the order as a paid one, by the table.
+    """
     update = {
         "funding": legs,
         "paid_fen": contract.total_fen,
@@ -143,13 +149,13 @@ def _paid(contract: OrderContract, moved: OrderState, legs: tuple[FundingLeg, ..
     return moved.model_copy(update=update)
 
 
-def _limit_of_day(contract: OrderContract, facts: Facts, at: datetime) -> tuple[CounterUse, ...]:
-    """What paying uses of the owner's limit of the day in Shanghai; nothing is counted where there is no limit."""
-    maximum_fen = facts.config.limits.payments_per_day_fen if facts.config is not None else None
+def limit_of_day(member_no: str, amount_fen: int, config: PlatformConfig, at: datetime) -> tuple[CounterUse, ...]:
+    """What paying uses of a member's limit of the day in Shanghai; nothing is counted where there is no limit."""
+    maximum_fen = config.limits.payments_per_day_fen
     if maximum_fen is None:
         return ()
-    name = f"order/{contract.owner_no}/{at.astimezone(SHANGHAI).date()}"
-    return (CounterUse(name=name, add_fen=contract.total_fen, maximum_fen=maximum_fen, limit=_LIMIT),)
+    name = f"order/{member_no}/{at.astimezone(SHANGHAI).date()}"
+    return (CounterUse(name=name, add_fen=amount_fen, maximum_fen=maximum_fen, limit=_LIMIT),)
 
 
 _LIMIT = "limits.payments_per_day_fen"

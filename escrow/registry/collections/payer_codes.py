@@ -77,6 +77,16 @@ class PayInCodes:
             )
         return True
 
+    async def is_wished(self, platform_no: str, pay_in_no: str, request_no: str) -> bool:
+        """Whether another code was asked for under this number."""
+        query = select(PayInCodeSendingRow).where(
+            PayInCodeSendingRow.platform_no == platform_no,
+            PayInCodeSendingRow.pay_in_no == pay_in_no,
+            PayInCodeSendingRow.request_no == request_no,
+        )
+        async with self._reader.session() as session:
+            return (await session.exec(query)).first() is not None
+
     async def count_try(self, platform_no: str, pay_in_no: str, request_no: str, code: str, *, is_awaited: bool) -> int:
         """Count a try and keep what was typed; its number. The same request is counted once.
 
