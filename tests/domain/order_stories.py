@@ -34,8 +34,7 @@ from escrow.domain.orders.state import OrderState
 from escrow.domain.orders.states import MilestoneStatus, OrderCommand, OrderStatus, allowed_commands, who_may
 from escrow.domain.platforms.config import PlatformConfig
 
-OWNER, CONTRACTOR, STRANGER = "O-1", "C-1", "X-1"
-ORDER_NO = "D-1"
+OWNER, CONTRACTOR, STRANGER, ORDER_NO = "O-1", "C-1", "X-1", "D-1"
 DAY = date(2026, 3, 2)
 SIGNED = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 CONFIG = PlatformConfig()
