@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.collections.view import BatchView
     from escrow.domain.money.amounts import format_fen
     from workflows.batch_messages import BatchPaymentOutcome, BatchProcessState
+    from workflows.elapsed import Elapsed
     from workflows.messages import BatchRef, OperatorCommand
     from workflows.search_attributes import show_search_attributes
     from workflows.supervision import Supervision, history_is_long, require_attention
@@ -35,7 +36,7 @@ class BatchPayment:
         self.number = BatchNo(platform_no=batch.platform_no, batch_no=batch.batch_no)
         self.supervision = Supervision(refresh=self.refresh, now=self.now, noted=batch.noted)
         self.view: BatchView | None = None
-        self.viewed_at = workflow.now()
+        self.since_seen = Elapsed()
         self.is_stale = False
         workflow.register_random_seed_callback(lambda _: self.told_to_look())
 
@@ -64,7 +65,7 @@ class BatchPayment:
         """Have the books decide, or see where the batch stands; answers why a rule said no."""
         taken = await self.supervision.certain(BatchPaymentActivities.take_batch, self.number, summary=summary)
         if taken.view is not None:
-            self.view, self.viewed_at = taken.view, workflow.now()
+            self.view, self.since_seen = taken.view, Elapsed()
             self.refresh()
         return None if taken.refusal is None else taken.refusal.message
 
@@ -92,7 +93,7 @@ class BatchPayment:
 
     def now(self) -> datetime:
         """The present moment by the books, as far as this process has heard of it."""
-        return workflow.now() if self.view is None else self.view.seen_at + (workflow.now() - self.viewed_at)
+        return self.since_seen.now(None if self.view is None else self.view.seen_at)
 
     def told_to_look(self) -> None:
         """What was seen of the books may be old."""

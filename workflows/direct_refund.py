@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.collections.direct_payments import DirectRefundStatus
     from escrow.domain.collections.view import RefundView
     from escrow.domain.errors import Refused
+    from workflows.elapsed import Elapsed
     from workflows.messages import OperatorCommand, RefundProcessState, RefundRef
     from workflows.search_attributes import show_search_attributes
     from workflows.supervision import Supervision, history_is_long, patience, require_attention
@@ -35,8 +36,8 @@ class DirectRefundProcess:
         self.number = RefundNo(platform_no=refund.platform_no, order_no=refund.order_no)
         self.supervision = Supervision(refresh=self.refresh, now=self.now, noted=refund.noted)
         self.view: RefundView | None = None
-        self.viewed_at = workflow.now()
-        self.began_at = workflow.now()
+        self.since_seen = Elapsed()
+        self.since_begun = Elapsed()
         self.trouble: str | None = None
         self.looks = 0
         workflow.register_random_seed_callback(lambda _: self.told_to_look())
@@ -63,7 +64,7 @@ class DirectRefundProcess:
         )
         try:
             self.view = await self.supervision.uncancelled(asking)
-            self.viewed_at, self.trouble = workflow.now(), None
+            self.since_seen, self.trouble = Elapsed(), None
         except ActivityError as error:
             if isinstance(from_temporal(error), Refused):
                 self.supervision.note("refund", why_unfinished(error))
@@ -74,9 +75,9 @@ class DirectRefundProcess:
 
     async def pause(self) -> None:
         """Before it is asked again: as long as it was in vain so far; hours, once an operator looks on."""
-        in_vain_for = workflow.now() - self.began_at
+        in_vain_for = self.since_begun.passed
         if self.view is not None and self.view.silent_for is not None:
-            in_vain_for = self.view.silent_for + (workflow.now() - self.viewed_at)
+            in_vain_for = self.view.silent_for + self.since_seen.passed
         looks = self.looks
         await self.supervision.pause(
             patience(max(in_vain_for, _ASKED_AGAIN_AFTER), needs_attention=self.attention is not None),
@@ -101,7 +102,7 @@ class DirectRefundProcess:
 
     def now(self) -> datetime:
         """The present moment by the books, as far as this process has heard of it."""
-        return workflow.now() if self.view is None else self.view.seen_at + (workflow.now() - self.viewed_at)
+        return self.since_seen.now(None if self.view is None else self.view.seen_at)
 
     def told_to_look(self) -> None:
         """What was seen of the books may be old."""

@@ -12,6 +12,7 @@ from temporalio.workflow import HandlerUnfinishedPolicy
 with workflow.unsafe.imports_passed_through():
     from activities.mandates import MandateActivities, MandateRef, MandateStanding
     from escrow.domain.collections.mandates import MandateStatus
+    from workflows.elapsed import Elapsed
     from workflows.mandate_messages import MandateInput
     from workflows.messages import OperatorCommand
     from workflows.search_attributes import show_search_attributes
@@ -76,7 +77,7 @@ class MandateProcess:
 
     def now(self) -> datetime:
         """The present moment by Temporal, by which nothing but notes are dated."""
-        return workflow.now()
+        return Elapsed().now(None)
 
     def refresh(self) -> None:
         """Bring details and search attributes up to date."""

@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.collections.view import CollectionView
     from escrow.domain.errors import Refused
     from escrow.domain.members.code_checks import CodeCheck
+    from workflows.elapsed import Elapsed
     from workflows.messages import OperatorCommand, PayInRef
     from workflows.pay_in_display import pay_in_details
     from workflows.pay_in_messages import CodeCompared, CodeSent, CodeTry, CodeWish, PayInOutcome, PayInProcessState
@@ -48,10 +49,10 @@ class PayIn:
         self.number = CollectionNo(platform_no=pay_in.platform_no, pay_in_no=pay_in.pay_in_no)
         self.supervision = Supervision(refresh=self.refresh, now=self.now, noted=pay_in.noted)
         self.view: CollectionView | None = None
-        self.viewed_at = workflow.now()
+        self.since_seen = Elapsed()
         #: Why the channel or the books could not be asked at last, and since when in a row.
         self.trouble: str | None = None
-        self.in_trouble_since: datetime | None = None
+        self.in_trouble_since: Elapsed | None = None
         self.pause = _FIRST_ASKED_AFTER
         #: Whether what is paid was told to look at the books.
         self.is_told_of_payment = False
@@ -90,13 +91,13 @@ class PayIn:
         """Wait for the payer while there is time, for the channel's answer, or for payments that come late."""
         seen = self.seen
         if seen.silent_for is not None:
-            pause = max(seen.silent_for + self.since_seen, _ASKED_AGAIN_AFTER)
+            pause = max(seen.silent_for + self.since_seen.passed, _ASKED_AGAIN_AFTER)
             await self.told(self.within_limits(pause), "ask the channel what became of the order to collect")
         elif seen.has_ended:
-            left = (seen.watched_for or timedelta(0)) - self.since_seen
+            left = (seen.watched_for or timedelta(0)) - self.since_seen.passed
             await self.told(min(left, LATE_PAYMENTS_ASKED_EVERY), "look for late payments")
         else:
-            left = seen.expires_in - self.since_seen
+            left = seen.expires_in - self.since_seen.passed
             pause = self.within_limits(max(self.pause, -left))
             awaited = "wait for the payer" if left > timedelta(0) else "have the channel close it"
             await self.told(min(pause, left) if left > timedelta(0) else pause, awaited)
@@ -109,8 +110,8 @@ class PayIn:
 
     async def until_tried_again(self) -> None:
         """What could not be done is tried again: soon at first, then less and less often."""
-        since = self.in_trouble_since or workflow.now()
-        await self.told(self.within_limits(max(workflow.now() - since, _ASKED_AGAIN_AFTER)), "try again")
+        in_vain_for = timedelta(0) if self.in_trouble_since is None else self.in_trouble_since.passed
+        await self.told(self.within_limits(max(in_vain_for, _ASKED_AGAIN_AFTER)), "try again")
 
     # ---- what is done ----
 
@@ -135,7 +136,7 @@ class PayIn:
         """Have what must go back held, and the channel asked for it; or ask what became of that."""
         silent_for = self.seen.silent_for
         if silent_for is not None:
-            pause = self.within_limits(max(silent_for + self.since_seen, _ASKED_AGAIN_AFTER))
+            pause = self.within_limits(max(silent_for + self.since_seen.passed, _ASKED_AGAIN_AFTER))
             await self.told(pause, "wait for the return")
         version = self.seen.version
         taken = await self.step(ReturnActivities.give_back, "give back what was not asked for")
@@ -157,7 +158,7 @@ class PayIn:
 
     def fails(self, reason: str) -> None:
         """Something could not be done; it is tried again later."""
-        self.trouble, self.in_trouble_since = reason, self.in_trouble_since or workflow.now()
+        self.trouble, self.in_trouble_since = reason, self.in_trouble_since or Elapsed()
         self.refresh()
 
     # ---- the code of a quick payment ----
@@ -255,11 +256,6 @@ class PayIn:
         return self.view
 
     @property
-    def since_seen(self) -> timedelta:
-        """How long ago that was."""
-        return workflow.now() - self.viewed_at
-
-    @property
     def is_open(self) -> bool:
         """Whether something is still waited for."""
         return not self.seen.has_ended or self.seen.gives_back or self.seen.watched_for is not None
@@ -271,7 +267,7 @@ class PayIn:
 
     def now(self) -> datetime:
         """The present moment by the books, as far as this process has heard of it."""
-        return workflow.now() if self.view is None else self.view.seen_at + self.since_seen
+        return self.since_seen.now(None if self.view is None else self.view.seen_at)
 
     def go_stale(self) -> None:
         """What was seen of the books may be old: whatever is paused ends, and they are looked at."""
@@ -291,7 +287,7 @@ class PayIn:
         if self.view is None or view.version > self.view.version:
             self.in_trouble_since = None
         if self.view is None or view.version >= self.view.version:
-            self.view, self.viewed_at = view, workflow.now()
+            self.view, self.since_seen = view, Elapsed()
             self.refresh()
 
     def refresh(self) -> None:

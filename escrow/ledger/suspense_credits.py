@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from escrow.domain.collections.methods import payment_booking_no
-from escrow.domain.collections.pay_ins import COLLECT, TOP_UP
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.domain.transfers.suspense import COLLECTED_FOR, CREDIT
 from escrow.ledger.engine import Reader
@@ -40,15 +39,3 @@ async def collected_for(reader: Reader, platform_no: str, credit_no: str) -> str
     """Member that a payment in suspense was collected for; empty where nobody is known."""
     found = await collected(reader, platform_no, credit_no)
     return "" if found is None else found.member_no
-
-
-async def consented_payers(reader: Reader, platform_no: str, pay_in_no: str) -> list[str]:
-    """Members who consented to what is collected under this number, each once."""
-    rows = await reader.rows(
-        "SELECT DISTINCT given_by FROM consent WHERE platform_no = $1 AND object_kind = 'pay_in' AND object_no = $2"
-        " AND operation = ANY ($3) ORDER BY given_by",
-        platform_no,
-        pay_in_no,
-        [TOP_UP, COLLECT],
-    )
-    return [row["given_by"] for row in rows]

@@ -31,9 +31,18 @@ CHANGED_ON_PURPOSE: dict[tuple[str, str], str] = {
     ("all: withdrawals", "$.body.withdrawals[*]*"): "a refused withdrawal is no object; those after it move up",
     ("refused: *", "$.body.detail*"): "a refusal after the end names what is possible, and a balance what is missing",
     ("all: events", "$.body.events.order D-1[*]*"): "the reminder, after which its later events move down",
-    ("all: events", "$.body.events.order *[*].body.milestones[*].inspected_for"): "how long a round of inspection lasts",
-    ("all: events", "$.body.events.withdrawal *"): "events say what changed; what follows a release is there from then on",
-    ("all: events", "$.body.events.pay_in *"): "events say what changed; what is asked of a channel stands in the books",
+    (
+        "all: events",
+        "$.body.events.order *[*].body.milestones[*].inspected_for",
+    ): "how long a round of inspection lasts",
+    (
+        "all: events",
+        "$.body.events.withdrawal *",
+    ): "events say what changed; what follows a release is there from then on",
+    (
+        "all: events",
+        "$.body.events.pay_in *",
+    ): "events say what changed; what is asked of a channel stands in the books",
     ("all: events", "$.body.events.refund *"): "a refund through a channel is under way from its beginning",
 }
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 from escrow.domain.decisions import Command
 from escrow.domain.money.journal import Basis, Change
 from escrow.domain.orders import commands
-from escrow.domain.orders.commands import CallOperator, DeadlinePassed, OwnerReminded, PartyCommand
+from escrow.domain.orders.commands import CallOperator, DeadlinePassed, OperatorCame, OwnerReminded, PartyCommand
 from escrow.domain.orders.milestones import MilestoneKind
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand, OrderStatus
@@ -96,6 +96,7 @@ async def test_whoever_lost_an_answer_is_told_it_again_whatever_was_asked(
         lambda: reminder(order, 3),
         lambda: order.passes("M3:inspection:1"),
         lambda: operator_called(order),
+        lambda: operator_came(order),
         lambda: order.says(CANCEL, CONTRACTOR),
         lambda: order.says(CANCEL, OWNER),
     )
@@ -135,6 +136,10 @@ async def reminder(order: Parties, milestone: int) -> OwnerReminded:
 
 async def operator_called(order: Parties) -> CallOperator:
     return CallOperator(reason="look at this", seen_version=12)
+
+
+async def operator_came(order: Parties) -> OperatorCame:
+    return OperatorCame(seen_version=13)
 
 
 def every_kind() -> set[type]:

@@ -241,7 +241,9 @@ class Race:
             assert order.status == (expected if order_no in ended_by else "awaiting_payment")
         connection = await connect(self.database.dsn)
         try:
-            assert await check_invariants(connection, self.platform_no) == []
+            broken = await check_invariants(connection, self.platform_no)
+            # Nobody looks after these orders: what falls due meanwhile is nobody's progress.
+            assert [item for item in broken if item.invariant != "unfinished_moves"] == []
         finally:
             await connection.close()
 
