@@ -53,12 +53,17 @@ _CONFIG_VERSION: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweredBefore:
-    """The request under which a command was carried out; `answer` is None for one of the first release."""
+    """The request under which a command was carried out; `answer` is None for one of the first release.
+
+    Args:
+        follows: what it has written to follow it, as (kind, number).
+    """
 
     request_no: str
     content_hash: str
     answer: Mapping[str, Any] | None
     by_basis: bool
+    follows: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +176,12 @@ _FACTS: Mapping[Fact, str] = {
 _STATEMENT = """
 SELECT books_now($1) AS now, d.day, o.sequence_no, o.status, o.body,
     r.request_no, r.content_hash, r.answer, u.request_no IS NOT NULL AS by_basis,
+    CASE WHEN r.request_no IS NOT NULL THEN (
+        SELECT jsonb_agg(jsonb_build_array(f.kind, f.object_no) ORDER BY f.id)
+        FROM event e JOIN event f ON f.platform_no = e.platform_no AND f.recorded_tx = e.recorded_tx
+            AND f.request_no = e.request_no AND (f.kind, f.object_no) <> (e.kind, e.object_no)
+        WHERE e.platform_no = $1 AND e.kind = $2 AND e.object_no = $3 AND e.request_no = r.request_no
+    ) END AS follows,
     c.expires_at, (c.asked AND c.answered_at IS NULL) AS is_asked, c.voided_at, c.outcome{consent}{facts}
 FROM (SELECT $1::text AS platform_no) p
 LEFT JOIN platform_day d ON d.platform_no = $1
@@ -201,6 +212,7 @@ def _before(row: asyncpg.Record) -> AnsweredBefore | None:
         content_hash=row["content_hash"],
         answer=row["answer"],
         by_basis=row["by_basis"],
+        follows=tuple((kind, object_no) for kind, object_no in row["follows"] or ()),
     )
 
 
