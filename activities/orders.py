@@ -4,6 +4,7 @@ An input names the order and what is wanted of it, no more: who is paid, how muc
 and decided there, so nothing that somebody writes to Temporal is believed.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -125,7 +126,9 @@ class OrderActivities:
         taken = await self._books.take(ORDERS, request.platform_no, request.order_no, command)
         cannot_be = taken.refusal is not None and taken.refusal.code != "order_state"
         if isinstance(command, DeadlinePassed) and cannot_be:
-            taken = await self._call_operator(request, f"{command.deadline}: {taken.refusal}", taken.version)
+            flagged = await self._call_operator(request, f"{command.deadline}: {taken.refusal}", taken.version)
+            # It stays refused: its process waits for the operator, and does not ask again at once.
+            taken = replace(taken, object=flagged.object, version=flagged.version, at=flagged.at)
         if taken.answer is not None and taken.answer.get("released_fen") and not taken.is_repeat:
             RELEASES.labels(request.platform_no, "released").inc()
         return _told(taken)
@@ -156,6 +159,10 @@ class OrderActivities:
         return _told(await self._books.take(ORDERS, request.platform_no, request.order_no, command))
 
     async def _call_operator(self, ref: OrderRef, reason: str, version: int) -> Taken[Order]:
+        """Call an operator, unless one was called for just that."""
+        found = await see(self._reader, ORDERS, ref.platform_no, ref.order_no)
+        if found.object is not None and found.object.state.attention == reason:
+            return Taken(object=found.object, version=found.version, at=found.at)
         command = CallOperator(reason=reason, seen_version=version)
         return await self._books.take(ORDERS, ref.platform_no, ref.order_no, command)
 

@@ -182,7 +182,9 @@ class Books:
             seen = Taken(object=now, version=found.stored.version, at=found.at)
             told = _answered_before(before, found, command)
             if told is not None:
-                return replace(seen, answer=told, is_repeat=True)
+                # Whoever did it may have died before it woke what follows.
+                follows = () if found.before is None else found.before.follows
+                return replace(seen, answer=told, is_repeat=True, follows=follows)
             try:
                 _require_standing(found, command)
                 after, decision = before.decide(command, at=found.at, facts=found.facts)

@@ -83,6 +83,7 @@ class AnsweredBefore:
         answer: None for one of the first release, which kept none.
         by_basis: whether it is known by the basis that it used up, and not by the number that the command names.
         changed_it: whether it changed the object that was looked at.
+        follows: what it has written to follow it, as (kind, number).
     """
 
     request_no: str
@@ -90,6 +91,7 @@ class AnsweredBefore:
     answer: Mapping[str, Any] | None
     by_basis: bool
     changed_it: bool
+    follows: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +212,12 @@ SELECT books_now($1) AS now, d.day, o.sequence_no, o.status, o.body,
     r.request_no, r.content_hash, r.answer, own.request_no IS NULL AS by_basis,
     EXISTS (SELECT FROM event e WHERE e.platform_no = $1 AND e.kind = $2::text AND e.object_no = $3::text
         AND e.request_no = r.request_no) AS changed_it,
+    CASE WHEN r.request_no IS NOT NULL THEN (
+        SELECT jsonb_agg(jsonb_build_array(f.kind, f.object_no) ORDER BY f.id)
+        FROM event e JOIN event f ON f.platform_no = e.platform_no AND f.recorded_tx = e.recorded_tx
+            AND f.request_no = e.request_no AND (f.kind, f.object_no) <> (e.kind, e.object_no)
+        WHERE e.platform_no = $1 AND e.kind = $2 AND e.object_no = $3 AND e.request_no = r.request_no
+    ) END AS follows,
     c.expires_at, (c.asked AND c.answered_at IS NULL) AS is_asked, c.voided_at, c.outcome{consent}{facts}
 FROM (SELECT $1::text AS platform_no) p
 LEFT JOIN platform_day d ON d.platform_no = $1
@@ -244,6 +252,7 @@ def _before(row: asyncpg.Record) -> AnsweredBefore | None:
         answer=row["answer"],
         by_basis=row["by_basis"],
         changed_it=row["changed_it"],
+        follows=tuple((kind, object_no) for kind, object_no in row["follows"] or ()),
     )
 
 

@@ -45,14 +45,17 @@ async def open_order(platform: Platform, order_no: str, **terms: Any) -> dict[st
 
 def order(order_no: str, **terms: Any) -> dict[str, Any]:
     """What opens an order of 1,000.00 yuan in a deposit and one stage."""
-    return order_body(order_no, total_fen=PRICE_FEN, milestones=_PLAN, **terms)
+    return order_body(order_no, **{"total_fen": PRICE_FEN, "milestones": _PLAN, **terms})
 
 
-async def command(platform: Platform, order_no: str, operation: str) -> dict[str, Any]:
-    """Give one command under the request number that belongs to it."""
-    by = "C-1" if operation in ("start", "complete") else "O-1"
-    stage = "/milestones/2" if operation in ("complete", "accept") else ""
-    return await insist(platform, f"/orders/{order_no}{stage}/{operation}", request_no=f"{order_no}-{operation}", by=by)
+async def command(
+    platform: Platform, order_no: str, operation: str, *, by: str = "", request_no: str = "", milestone: int = 2
+) -> dict[str, Any]:
+    """Give one command under the request number that belongs to it, unless told otherwise."""
+    by = by or ("C-1" if operation in ("start", "complete") else "O-1")
+    stage = f"/milestones/{milestone}" if operation in ("complete", "accept", "rectify") else ""
+    request_no = request_no or f"{order_no}-{operation}"
+    return await insist(platform, f"/orders/{order_no}{stage}/{operation}", request_no=request_no, by=by)
 
 
 async def commands(platform: Platform, order_no: str, *operations: str) -> None:
@@ -61,7 +64,7 @@ async def commands(platform: Platform, order_no: str, *operations: str) -> None:
         await command(platform, order_no, operation)
 
 
-async def lead_to_end(platform: Platform, order_no: str) -> str:
+async def lead_to_end(platform: Platform, order_no: str, owner_no: str = "O-1") -> str:
     """Give an order every command that leads on until it has ended; its last status."""
 
     async def last_status() -> str:
@@ -73,7 +76,14 @@ async def lead_to_end(platform: Platform, order_no: str) -> str:
         possible = {text.split()[0] for text in order["possible_now"]}
         for operation in ("pay", "start", "complete", "accept"):
             if operation in possible:
-                await command(platform, order_no, operation)
+                # Under a number of its own: a stage that was sent back is reported complete once more.
+                await command(
+                    platform,
+                    order_no,
+                    operation,
+                    by=owner_no if operation in ("pay", "accept") else "",
+                    request_no=f"{order_no}-{operation}-at-last",
+                )
                 break
         return ""
 

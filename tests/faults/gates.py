@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from escrow.stack.processes import free_port
+from tests.waiting import within_reason
 
 #: Words of the statements that post a batch, and of those that record a consent.
 POSTS, RECORDS_CONSENT = b"post_batch(", b"INSERT INTO consent"
@@ -127,6 +128,7 @@ class LedgerGate(Gate):
         self.keeps = POSTS
         self.keeps_commits = False
         self.kept: asyncio.Queue[KeptStatement] = asyncio.Queue()
+        self._passed = b""
 
     async def open(self) -> None:
         """Begin to accept connections."""
@@ -137,6 +139,18 @@ class LedgerGate(Gate):
         await super().close()
         self._folder.cleanup()
 
+    async def next_posting(self, number: str) -> KeptStatement:
+        """The first posting with this in one of its request numbers, kept; those before it pass."""
+        while True:
+            kept = await within_reason(self.kept.get(), f"{number} is posted")
+            if any(number in request_no for _, request_no in kept.numbers):
+                return kept
+            kept.forward(keep_answer=False)
+
+    def has_read(self, text: str) -> bool:
+        """Whether some other statement with this text among its parameters has passed while postings were kept."""
+        return text.encode() in self._passed
+
     @property
     def keeps_something(self) -> bool:
         """Whether a statement is kept or would be."""
@@ -145,6 +159,7 @@ class LedgerGate(Gate):
     async def cut(self) -> None:
         """Cut every connection, and keep nothing any more."""
         self.keeping, self.keeps, self.keeps_commits = False, POSTS, False
+        self._passed = b""
         self.kept = asyncio.Queue()
         await super().cut()
 
@@ -180,6 +195,8 @@ class LedgerGate(Gate):
                 if self.keeps in prepared.get(name, b""):
                     posted = _numbers(message)
                     await self._keep(posted, under_way)
+                else:
+                    self._passed += message
             if message[:1] == b"Q" and self.keeps_commits and posted and b"COMMIT" in message:  # simple query
                 await self._keep(posted, under_way)
             far_writer.write(message)

@@ -3,10 +3,12 @@
 import asyncio
 import dataclasses
 import itertools
+import json
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 from temporalio.client import Client
@@ -132,6 +134,17 @@ class House:
                 list(object_nos),
             )
         return {row["request_no"] for row in rows}
+
+    async def answers_of(self, platform: Platform, object_no: str) -> dict[str, dict[str, Any] | None]:
+        """What the ledger answered to each request number that it took for an object."""
+        async with self.superuser() as connection:
+            rows = await connection.fetch(
+                "SELECT request_no, answer FROM request"
+                " WHERE platform_no = $1 AND starts_with(request_no, $2 || ':') ORDER BY request_no",
+                platform.number,
+                object_no,
+            )
+        return {row["request_no"]: row["answer"] and json.loads(row["answer"]) for row in rows}
 
     async def taken(self, numbers: list[tuple[str, str]]) -> set[tuple[str, str]]:
         """Those of these (platform, request number) pairs that the ledger has taken."""

@@ -1,41 +1,37 @@
-"""One round of the matrix: every activity type is brought to one point at the same time, then the worker is killed.
+"""The machinery of a matrix: everything is brought to one point at the same time, then the worker is killed.
 
 The ledger has one writer connection in a worker, which sends what waits as one batch. So a first posting is kept at
-the gate until the postings of all ledger activities wait behind it; let go, it is followed by one batch of them all.
-Calls of the bank are kept each on its own connection.
+the gate until the postings of all rows wait behind it; let go, it is followed by one batch of them all. Calls of the
+bank are kept each on its own connection. Where a posting can only follow what the bank answers, or another posting,
+that is kept too and let go once the first posting is kept.
 """
 
 import asyncio
+import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import unquote
 
-from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
-from temporalio.testing import TimeSkipper
 
+from escrow.domain.orders.contract import opening_consent_no
 from tests.api.platforms import Platform
 from tests.faults import callers
-from tests.faults.cast import SURVEY, Cast
-from tests.faults.gates import KeptStatement
+from tests.faults.gates import KeptCall, KeptStatement
 from tests.faults.house import House
 from tests.waiting import until, within_reason
-from workflows.messages import WithdrawalProcessState, bank_watch_workflow_id, order_workflow_id, withdrawal_workflow_id
 
-SMALL_FEN, LARGE_FEN = 10_000, 5_000_001
-#: The bank accepts a payout of this amount, and fails it later; no other rail reaches the owner's card.
-FAILING_FEN = 90_012
-#: Attempts of ledger activities are given up after 5 s: everybody must be at the point before.
-_GATHER_SECONDS = 3.5
-#: What an activity that has started may take to read before it posts.
-_READING_SECONDS = 0.4
-#: The command that makes each order do what it is there for.
-_COMMANDS = {"freeze": "pay", "record": "complete", "release": "accept", "refund": "cancel", "propose": "cancel"}
-_REMINDED_AFTER = timedelta(days=6, seconds=2)
+#: A local activity is given up after 4 s: everybody must be at the point before.
+_GATHER_SECONDS = 2.8
+#: What an activity that has read may take until its posting waits.
+_DECIDING_SECONDS = 0.3
+
+
+R = TypeVar("R", bound="Round")
 
 
 class Point(StrEnum):
@@ -46,113 +42,186 @@ class Point(StrEnum):
     AFTER = "after commit"
 
 
-class Round:
-    """Brings a cast to one point, kills the worker there, starts another and leads everything to its end."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """A row: what one activity posts by one command.
 
-    def __init__(self, house: House, temporal: Client, cast: Cast) -> None:
+    Args:
+        number: its request number, a regular expression in which `{no}` is the object's number.
+        reads: by what the look before it is known among the parameters of statements; None where nobody waits for that.
+    """
+
+    activity: str
+    command: str
+    number: str
+    reads: str | None
+
+    @property
+    def row(self) -> str:
+        """Its name in the table."""
+        return f"{self.activity} · {self.command}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A row: one call of an activity to the bank, or a call that another row's posting follows.
+
+    Args:
+        says: a value that it carries, in its query or its body.
+    """
+
+    activity: str
+    what: str
+    method: str
+    path: str
+    says: str
+
+    @property
+    def row(self) -> str:
+        """Its name in the table."""
+        return f"{self.activity} · {self.what}"
+
+
+class Round:
+    """Brings a cast to one point, kills the worker there, starts another and leads everything to its end.
+
+    The numbers of all objects begin with the name of the round; the rest, their part, tells what they are there for.
+
+    Args:
+        trade: the platform where all happens that needs no time to pass.
+        ahead: the platform whose time is moved.
+    """
+
+    POSTINGS: ClassVar[Mapping[str, Posting]]
+    CALLS: ClassVar[Mapping[str, Call]]
+    #: Calls after which the posting of the same part follows.
+    PRELIMINARIES: ClassVar[Mapping[str, Call]]
+    #: Parts whose call, once sent, has an effect at the bank that can be seen.
+    EFFECTS: ClassVar[frozenset[str]]
+    #: Parts whose objects belong to the platform that is ahead.
+    AHEAD: ClassVar[frozenset[str]]
+
+    def __init__(self, house: House, temporal: Client, name: str, *, trade: Platform, ahead: Platform) -> None:
         self.house = house
         self.temporal = temporal
-        self.cast = cast
+        self.name = name
+        self.trade = trade
+        self.ahead = ahead
+        #: Rows that were brought to the point.
         self.reached: set[str] = set()
-        self.calling: list[asyncio.Task[Any]] = []
+        #: The calls that were under way when the worker was killed, by the part that they are about.
+        self.calling: dict[str, asyncio.Task[Any]] = {}
 
-    # ---- up to the point ----
+    @classmethod
+    def rows(cls) -> set[str]:
+        """Names of all rows."""
+        return {posting.row for posting in cls.POSTINGS.values()} | {call.row for call in cls.CALLS.values()}
+
+    @classmethod
+    def activities(cls) -> set[str]:
+        """Types of all activities that have a row."""
+        return {row.partition(" · ")[0] for row in cls.rows()}
+
+    # ---- what a round is about ----
 
     async def prepare(self) -> None:
         """Bring every object to the step before the one it is there for."""
-        trade, no = self.cast.trade, self.cast.no
-        await asyncio.gather(
-            self._order("freeze"),
-            self._order("record", "pay", "start"),
-            self._order("release", "pay", "start", "complete"),
-            self._order("refund", "pay"),
-            self._order("propose", "pay", "start"),
-            self._order("remind", "pay", "start", "complete"),
-            *(callers.withdraw(trade, no(part), SMALL_FEN) for part in ("query", "settle")),
-            callers.withdraw(trade, no("return"), FAILING_FEN, member_no="O-1"),
-            *(self.house.wake_bank_watch(platform) for platform in (self.cast.reading, self.cast.booking)),
-        )
-        at_bank = [no(part) for part in ("query", "settle", "return")]
-        await until(lambda: self._all_are(at_bank, "submitted"), "the bank has the payouts")
-        # From here on they wait until they are woken, and so do those that cannot ask the bank about its rails.
-        await self.house.steer.set_bank_health("DOWN")
-        unsurveyed = [no(part) for part in ("attempt", "survey", "submit")]
-        await asyncio.gather(
-            *(self.house.wake_withdrawal(trade, number) for number in at_bank),
-            *(callers.withdraw(trade, number, SMALL_FEN) for number in unsurveyed),
-        )
-        await until(lambda: self._all_are(at_bank, "unknown"), "nobody knows of the payouts")
-        await until(lambda: self._all_lack_survey(unsurveyed), "the rails cannot be asked about")
-        await self.house.steer.set_bank_health("UP")
+        raise NotImplementedError
 
-    async def keep_calls(self) -> None:
-        """The calls of the bank activities, but the survey's, wait at the gate."""
-        cast, gate = self.cast, self.house.bank_gate
-        wanted = {activity: known for activity, known in cast.calls.items() if activity != SURVEY}
-        gate.trap = lambda call: any(known(call) for known in wanted.values())
-        self._call(callers.withdraw(cast.trade, cast.no("large"), LARGE_FEN))
-        reminded = self.temporal.get_workflow_handle(order_workflow_id(cast.trade.number, cast.no("remind")))
-        self._call(TimeSkipper(self.temporal).fast_forward(reminded, _REMINDED_AFTER))
-        await asyncio.gather(self._wake("submit"), self._wake("query"), self._transfer(cast.reading))
-        large_sent = f"{cast.trade.number}/{cast.no('large:payout:1')}".encode()
-        await self._as_far_as_it_goes(lambda: self._kept_calls() >= set(wanted))
-        await self._as_far_as_it_goes(lambda: any(large_sent in call.body for call in gate.passed))
+    async def make_calls(self) -> None:
+        """Have every activity that calls the bank do so; the calls are kept."""
+        raise NotImplementedError
 
-    async def keep_postings(self) -> KeptStatement:
-        """The postings of all ledger activities wait in one batch at the gate, and the survey's call at its own."""
-        cast, gate = self.cast, self.house.ledger_gate
-        surveys_before = self._surveys()
-        gate.keeping = True
-        self._call(callers.open_order(cast.trade, cast.no("first")))
-        first = await within_reason(gate.kept.get(), "the first order is posted")
-        self._call(callers.open_order(cast.trade, cast.no("open")))
-        for part, operation in _COMMANDS.items():
-            self._call(callers.command(cast.trade, cast.no(part), operation))
-        self._call(callers.withdraw(cast.trade, cast.no("hold"), SMALL_FEN))
-        await asyncio.gather(*(self._wake(part) for part in ("attempt", "settle", "return")))
-        cast.line_to_book = await self._transfer(cast.booking)
-        await self._as_far_as_it_goes(lambda: self._surveys() >= surveys_before + 2)
-        self.house.bank_gate.trap = cast.calls[SURVEY]
-        await self._wake("survey")
-        await self._as_far_as_it_goes(self._all_started)
-        await asyncio.sleep(_READING_SECONDS)
-        first.forward(keep_answer=False)
-        return await within_reason(gate.kept.get(), "the others are posted")
+    async def run_ahead(self) -> str:
+        """Have one posting made after which others follow; answers a piece of its request number."""
+        raise NotImplementedError
+
+    async def make_postings(self) -> None:
+        """Have every activity post, but those that follow a call that is kept; the postings are kept."""
+        raise NotImplementedError
+
+    async def at_bank(self) -> set[str]:
+        """Parts whose call was sent and has an effect at the bank."""
+        raise NotImplementedError
+
+    async def lead_to_end(self) -> None:
+        """Everything that was begun goes on to its end."""
+        raise NotImplementedError
+
+    # ---- up to the point ----
+
+    async def _keep_calls(self) -> None:
+        wanted = {**self.CALLS, **self.PRELIMINARIES}
+        self.house.bank_gate.trap = lambda call: any(self.is_call(part, wanted[part], call) for part in wanted)
+        await self.make_calls()
+        await self.as_far_as_it_goes(lambda: self._kept_parts() >= set(wanted))
+
+    async def _keep_postings(self) -> KeptStatement:
+        """The postings of all rows wait in one batch at the gate."""
+        ledger = self.house.ledger_gate
+        ledger.keeping = True
+        forerunner = await ledger.next_posting(await self.run_ahead())
+        first = self.no("first")
+        self.call("first", callers.open_order(self.trade, first))
+        await until(lambda: ledger.has_read(opening_consent_no(first)), "the first order is about to be posted")
+        await asyncio.sleep(_DECIDING_SECONDS)
+        forerunner.forward(keep_answer=False)
+        plug = await ledger.next_posting(first)
+        for part, call in self.PRELIMINARIES.items():
+            for kept in self.house.bank_gate.kept:
+                if self.is_call(part, call, kept):
+                    kept.forward(keep_answer=False)
+        await self.make_postings()
+        await self.as_far_as_it_goes(lambda: all(self._has_read(part) for part in self.POSTINGS))
+        await asyncio.sleep(_DECIDING_SECONDS)
+        plug.forward(keep_answer=False)
+        return await within_reason(ledger.kept.get(), "the others are posted")
 
     # ---- the kill ----
 
     async def kill_at(self, point: Point) -> None:
         """Bring everybody exactly to the point, kill, and check what the far sides have."""
         await self.prepare()
-        await self.keep_calls()
-        batch = await self.keep_postings()
-        calls = list(self.house.bank_gate.kept)
-        self.reached = self._kept_calls() | {
-            activity for pair, activity in self.cast.postings.items() if pair in batch.numbers
-        }
+        await self._keep_calls()
+        batch = await self._keep_postings()
+        calls = [kept for kept in self.house.bank_gate.kept if self._part_of(kept) is not None]
+        posted = {part for part in self.POSTINGS if any(self._posts(part, pair) for pair in batch.numbers)}
+        called = {part for kept in calls if (part := self._part_of(kept)) is not None}
+        self.reached = {self.POSTINGS[part].row for part in posted} | {self.CALLS[part].row for part in called}
         if point is Point.UNDER_WAY:
-            await self._kill_under_way(batch)
+            await self._kill_under_way(batch, calls, called)
         else:
             if point is Point.AFTER:
                 for kept in (batch, *calls):
                     kept.forward(keep_answer=True)
-                await within_reason(
-                    asyncio.gather(*(kept.answered.wait() for kept in (batch, *calls))), "all are answered"
-                )
+                answers = asyncio.gather(*(kept.answered.wait() for kept in (batch, *calls)))
+                await within_reason(answers, "all are answered")
             await self.house.kill_worker()
-            await self._require_far_sides(batch, have=point is Point.AFTER)
+        effects = self.EFFECTS & called if point is not Point.BEFORE else set()
+        await until(lambda: self._has_effects(effects), f"the bank has {effects}")
+        taken = await self.house.taken(batch.numbers)
+        if point is Point.BEFORE:
+            assert taken == set()
+        elif not taken:
+            # Something had moved since it was read, and the batch was refused as a whole: another round is played.
+            self.reached -= {self.POSTINGS[part].row for part in posted}
+        else:
+            assert taken == set(batch.numbers)
 
-    async def _kill_under_way(self, batch: KeptStatement) -> None:
-        """The ledger is made to wait in the middle of the batch, and the bank before it looks at the calls."""
+    async def _kill_under_way(self, batch: KeptStatement, calls: list[KeptCall], called: set[str]) -> None:
+        """The ledger is made to wait in the middle of the batch, and the bank before it looks at the calls.
+
+        Nobody is left to hear the answers, and both far sides do what they were asked.
+        """
         await self.house.steer.set_bank_health("SLOW")
         async with self._held_up(batch):
-            for kept in (batch, *self.house.bank_gate.kept):
+            for kept in (batch, *calls):
                 kept.forward(keep_answer=True)
-            await until(self._ledger_waits, "the ledger waits in the batch")
+            await until(lambda: self._posts_now(waiting=True), "the ledger waits in the batch")
             await self.house.kill_worker()
-            await self._require_far_sides(batch, have=False)
-        # Nobody is left to hear the answers, and both far sides do what they were asked.
-        await until(lambda: self._far_sides_have(batch), "both far sides have it")
+            assert await self.house.taken(batch.numbers) == set()
+            assert await self.at_bank() == set()
+        await until(self._has_posted, "the ledger is done with the batch")
         await self.house.steer.set_bank_health("UP")
 
     @asynccontextmanager
@@ -169,32 +238,20 @@ class Round:
             yield
             await taking.rollback()
 
-    async def _ledger_waits(self) -> bool:
+    async def _posts_now(self, *, waiting: bool) -> bool:
+        """Whether a batch is under way in the ledger, or even waits for somebody there."""
         async with self.house.superuser() as connection:
-            query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%post_batch%'"
-            return bool(await connection.fetchval(query))
+            query = (
+                "SELECT wait_event_type FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%post_batch($1%'"
+            )
+            found = [row["wait_event_type"] for row in await connection.fetch(query)]
+        return "Lock" in found if waiting else bool(found)
 
-    async def _require_far_sides(self, batch: KeptStatement, *, have: bool) -> None:
-        taken = await self.house.taken(batch.numbers)
-        assert taken == (set(batch.numbers) if have else set())
-        sent = {"submit_payout", "announce_large_withdrawal", "remind_owner"} & self.reached
-        assert await self._at_bank() == (sent if have else set())
+    async def _has_posted(self) -> bool:
+        return not await self._posts_now(waiting=False)
 
-    async def _far_sides_have(self, batch: KeptStatement) -> bool:
-        sent = {"submit_payout", "announce_large_withdrawal", "remind_owner"} & self.reached
-        return await self.house.taken(batch.numbers) == set(batch.numbers) and await self._at_bank() == sent
-
-    async def _at_bank(self) -> set[str]:
-        """Activities whose payment order or text message the bank has."""
-        cast = self.cast
-        numbers = {payout["reqSeq"] for payout in await self.house.steer.payouts()}
-        numbers |= {text.req_seq for text in await self.house.steer.sms_outbox()}
-        sent = {
-            "submit_payout": "submit:payout:1",
-            "announce_large_withdrawal": "large:sms",
-            "remind_owner": "remind:M2:reminder:1",
-        }
-        return {name for name, part in sent.items() if f"{cast.trade.number}/{cast.no(part)}" in numbers}
+    async def _has_effects(self, effects: set[str]) -> bool:
+        return await self.at_bank() == effects
 
     # ---- to the end ----
 
@@ -202,94 +259,56 @@ class Round:
         """Start another worker; everything goes on to its end. Seconds from its start to the last answer."""
         began = time.monotonic()
         await self.house.worker.start()
-        await asyncio.gather(*self.calling)
+        await asyncio.gather(*self.calling.values())
         answered = time.monotonic() - began
-        orders = [number for number in (*self.cast.orders, self.cast.no("first")) if number != self.cast.no("refund")]
-        await asyncio.gather(*(callers.lead_to_end(self.cast.trade, number) for number in orders))
-        await until(self._withdrawals_ended, "all withdrawals end", seen=self._waiting, pause_seconds=0.5)
+        await self.lead_to_end()
         return answered
-
-    async def _withdrawals_ended(self) -> bool:
-        """Whether none waits; those that do are woken."""
-        waiting = await self._waiting()
-        await asyncio.gather(*(self.house.wake_withdrawal(self.cast.trade, number) for number in waiting))
-        return not waiting
-
-    async def _waiting(self) -> list[str]:
-        statuses = {no: await callers.withdrawal_status(self.cast.trade, no) for no in self.cast.withdrawals}
-        return [no for no, status in statuses.items() if status not in ("paid", "failed")]
 
     # ---- parts ----
 
-    async def _order(self, part: str, *operations: str) -> None:
-        await callers.open_order(self.cast.trade, self.cast.no(part))
-        await callers.commands(self.cast.trade, self.cast.no(part), *operations)
+    def no(self, part: str) -> str:
+        """Number of the object of a part."""
+        return f"{self.name}-{part}"
 
-    async def _transfer(self, platform: Platform) -> str:
-        """Money from a stranger, of which the watch is told; answers the bank's serial number."""
-        line = await self.house.steer.transfer(
-            custody_account_no=platform.custody_account_no,
-            amount_fen=SMALL_FEN,
-            account_no="6222020000000000000",
-            account_name="某人",
-        )
-        await self.house.wake_bank_watch(platform)
-        return line.bank_serial_no
+    def platform_of(self, part: str) -> Platform:
+        """The platform that the object of a part belongs to."""
+        return self.ahead if part in self.AHEAD else self.trade
 
-    def _call(self, call: Coroutine[Any, Any, Any]) -> None:
-        self.calling.append(asyncio.create_task(call))
+    def call(self, part: str, call: Coroutine[Any, Any, Any]) -> None:
+        """Begin a call that the kill may interrupt."""
+        self.calling[part] = asyncio.create_task(call)
 
-    async def _wake(self, part: str) -> None:
-        await self.house.wake_withdrawal(self.cast.trade, self.cast.no(part))
+    def object_no(self, part: str) -> str:
+        """Number of the object that the posting of a part is about."""
+        return self.no(part)
 
-    def _kept_calls(self) -> set[str]:
+    def _posts(self, part: str, pair: tuple[str, str]) -> bool:
+        number = self.POSTINGS[part].number.replace("{no}", re.escape(self.object_no(part)))
+        return pair[0] == self.platform_of(part).number and re.fullmatch(number, pair[1]) is not None
+
+    def _has_read(self, part: str) -> bool:
+        reads = self.POSTINGS[part].reads
+        return reads is None or self.house.ledger_gate.has_read(reads.replace("{no}", self.object_no(part)))
+
+    def is_call(self, part: str, known: Call, call: KeptCall) -> bool:
+        """Whether this is the call of a part."""
+        target, _, query = unquote(call.target).partition("?")
+        platform = self.platform_of(part)
+        names = {"no": f"{platform.number}/{self.no(part)}", "custody": platform.custody_account_no}
+        says = known.says.format(**names)
+        carries = f"={says}&" in f"{query}&" or f'"{says}"'.encode() in call.body
+        return (call.method, target) == (known.method, known.path.format(**names)) and (carries or not says)
+
+    def _part_of(self, kept: KeptCall) -> str | None:
+        """The part whose row a kept call is; None for one after which a posting follows."""
+        return next((part for part, call in self.CALLS.items() if self.is_call(part, call, kept)), None)
+
+    def _kept_parts(self) -> set[str]:
+        wanted = {**self.CALLS, **self.PRELIMINARIES}
         kept = self.house.bank_gate.kept
-        return {activity for activity, known in self.cast.calls.items() if any(known(call) for call in kept)}
+        return {part for part, known in wanted.items() if any(self.is_call(part, known, call) for call in kept)}
 
-    def _surveys(self) -> int:
-        return sum(self.cast.calls[SURVEY](call) for call in self.house.bank_gate.passed)
-
-    async def _withdrawal(self, number: str) -> WithdrawalProcessState:
-        handle = self.temporal.get_workflow_handle(withdrawal_workflow_id(self.cast.trade.number, number))
-        state: WithdrawalProcessState = await handle.query("state", result_type=WithdrawalProcessState)
-        return state
-
-    async def _all_are(self, numbers: list[str], status: str) -> bool:
-        return all([(await self._withdrawal(number)).status == status for number in numbers])
-
-    async def _all_lack_survey(self, numbers: list[str]) -> bool:
-        return all([bool((await self._withdrawal(number)).reasons) for number in numbers])
-
-    async def _all_started(self) -> bool:
-        """Whether every activity that the server knows of runs in the worker, and the survey's call is kept."""
-        trade = self.cast.trade.number
-        wanted = {
-            "open_order": order_workflow_id(trade, self.cast.no("open")),
-            "freeze_price": order_workflow_id(trade, self.cast.no("freeze")),
-            "release_milestone": order_workflow_id(trade, self.cast.no("release")),
-            "refund_rest": order_workflow_id(trade, self.cast.no("refund")),
-            "hold_money": withdrawal_workflow_id(trade, self.cast.no("hold")),
-            "settle_withdrawal": withdrawal_workflow_id(trade, self.cast.no("settle")),
-            "return_money": withdrawal_workflow_id(trade, self.cast.no("return")),
-            "book_bank_line": bank_watch_workflow_id(self.cast.booking.number),
-        }
-        started = await asyncio.gather(*(self._runs(activity, workflow) for activity, workflow in wanted.items()))
-        return all(started) and SURVEY in self._kept_calls()
-
-    async def _runs(self, activity: str, workflow_id: str) -> bool:
-        try:
-            description = await self.temporal.get_workflow_handle(workflow_id).describe()
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            return False
-        return any(
-            pending.activity_type.name == activity
-            and pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-            for pending in description.raw_description.pending_activities
-        )
-
-    async def _as_far_as_it_goes(self, condition: Callable[[], bool] | Callable[[], Awaitable[bool]]) -> None:
+    async def as_far_as_it_goes(self, condition: Callable[[], bool] | Callable[[], Awaitable[bool]]) -> None:
         """Wait for the slow ones, but not until the quick ones are given up; another round takes those that missed."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_GATHER_SECONDS):
@@ -298,3 +317,51 @@ class Round:
                     if holds if isinstance(holds, bool) else await holds:
                         return
                     await asyncio.sleep(0.05)
+
+
+#: Rounds for one point, until each row was there once: a busy machine may bring some too late.
+_ROUNDS_AT_MOST = 12
+
+
+async def play(
+    rounds: type[R],
+    begin: Callable[[str], Awaitable[R]],
+    require_right_end: Callable[[R], Awaitable[None]],
+    tables: list[str],
+) -> int:
+    """Play rounds until every row was at every point; answers how many.
+
+    Args:
+        begin: makes a round of that name.
+        require_right_end: what must be so after each.
+        tables: takes the table for people.
+    """
+    missing = {point: rounds.rows() for point in Point}
+    seconds: dict[Point, float] = {}
+    played = 0
+    for point in Point:
+        for attempt in range(_ROUNDS_AT_MOST):
+            if not missing[point]:
+                break
+            game = await begin(f"{point.name.replace('_', '-')}-{attempt}")
+            await game.kill_at(point)
+            seconds[point] = await game.go_on()
+            missing[point] -= game.reached
+            played += 1
+            await require_right_end(game)
+    tables.append(table(rounds, missing, seconds, played=played))
+    assert missing == {point: set() for point in Point}
+    return played
+
+
+def table(
+    rounds: type[Round], missing: Mapping[Point, set[str]], seconds: Mapping[Point, float], *, played: int
+) -> str:
+    """The table for people."""
+    lines = [f"worker killed {played} times; every activity and command at every point:"]
+    lines.append(f"{'activity · command':48}" + "".join(f"{point:20}" for point in Point))
+    for row in sorted(rounds.rows()):
+        cells = ["MISSED" if row in missing[point] else "right" for point in Point]
+        lines.append(f"{row:48}" + "".join(f"{cell:20}" for cell in cells))
+    answered = "".join(f"{f'{seconds[point]:.1f} s':20}" for point in seconds)
+    return "\n".join([*lines, f"{'all callers answered after':48}{answered}"])

@@ -33,7 +33,7 @@ BEFORE_POSTING: dict[str, tuple[str, str, str, int]] = {
     "hold_return": ("GET", "/gateway/collections", "hold:collect:1", 3),
     "settle_return": ("GET", "/gateway/collection-refunds", "settle:return:1", 1),
     "settle_direct_refund": ("GET", "/gateway/collection-refunds", "settle-back:refund:1", 1),
-    "freeze_direct": ("GET", "/gateway/collections", "direct:pay:R-{name}-direct:collect:1", 1),
+    "freeze_collected": ("GET", "/gateway/collections", "direct:pay:R-{name}-direct:collect:1", 1),
     "freeze_batch_direct": ("GET", "/gateway/collections", "batch-direct:batch-pay:collect:1", 1),
 }
 #: What ledger activities post. `{paid}` is the number of the payment that was collected.
@@ -44,7 +44,7 @@ POSTINGS = {
     "hold_return": "{name}-hold:return:1:hold",
     "settle_return": "{name}-settle:return:1:end",
     "settle_direct_refund": "{name}-settle-back:refund:1:end",
-    "freeze_direct": "{paid[direct:pay:R-{name}-direct:collect:1]}",
+    "freeze_collected": "{paid[direct:pay:R-{name}-direct:collect:1]}",
     "freeze_batch_direct": "{paid[batch-direct:batch-pay:collect:1]}",
     "open_batch": ":batch_payment:{name}-batch-open:open",
     "freeze_batch": ":batch_payment:{name}-batch:pay",
@@ -56,7 +56,7 @@ POSTINGS = {
     "expire_mandate": ":mandate:{name}-mandate:.*",
 }
 #: Nothing leaves them, so nothing can be lost or done twice.
-READ_ONLY = frozenset({"books_time", "look_at_mandate", "suspended_fen", "payment_in_books"})
+READ_ONLY = frozenset({"books_time", "look_at_mandate", "suspended_fen"})
 #: Posts what `check_identity` posts, after it has asked in vain a hundred and fifty times; nobody waits for that here.
 SAME_POSTING = frozenset({"leave_unanswered"})
 ROWS = frozenset({*CALLS, *POSTINGS})

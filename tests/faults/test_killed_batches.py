@@ -9,15 +9,10 @@ import pytest
 
 from tests.api.platforms import Platform
 from tests.faults import callers
-from tests.faults.gates import KeptStatement
 from tests.faults.house import House
 from tests.faults.matrix import Point
 from tests.waiting import until, within_reason
 
-#: All activity types of batches: they stand around the postings below.
-OF_BATCHES = frozenset(
-    {"open_batch", "freeze_batch", "freeze_batch_direct", "record_batch", "payment_in_books", "suspended_fen"}
-)
 ORDERS = ("D-1", "D-2", "D-3")
 _PRICES_FEN = len(ORDERS) * callers.PRICE_FEN
 
@@ -44,15 +39,6 @@ CASES = [
     for point in (Point.BEFORE, Point.AFTER)
 ]
 _ACCOUNTS = itertools.count(1)
-
-
-async def kept_posting(house: House, part: str) -> KeptStatement:
-    """The first posting whose request number has this part, kept at the gate; all others pass."""
-    while True:
-        kept = await within_reason(house.ledger_gate.kept.get(), f"{part} is posted")
-        if any(part in number for _, number in kept.numbers):
-            return kept
-        kept.forward(keep_answer=False)
 
 
 async def pays(platform: Platform, way: Paying) -> dict[str, Any]:
@@ -89,7 +75,7 @@ async def test_a_worker_killed_around_a_batch_pays_every_order_once_and_tells_it
     paying: list[asyncio.Task[Any]] = [asyncio.create_task(pays(platform, way))]
     if way.collection is not None and "open" not in posting:
         paying.append(asyncio.create_task(payer_pays(house, platform)))
-    kept = await kept_posting(house, posting)
+    kept = await house.ledger_gate.next_posting(posting)
     if point is Point.AFTER:
         kept.forward(keep_answer=True)
         await within_reason(kept.answered.wait(), "the posting is answered")
