@@ -43,7 +43,7 @@ from activities.telemetry import Telemetry
 from activities.transfers import TransferActivities
 from activities.verification import VerificationActivities
 from activities.withdrawals import WithdrawalActivities
-from escrow.channels.sandbox_bank.client import SandboxBank
+from escrow.channels.bank import Bank, bank_of
 from escrow.domain.errors import LedgerUnavailable
 from escrow.domain.time.calendars import SHANGHAI, CalendarSource, calendar_source
 from escrow.leave import leave
@@ -92,7 +92,7 @@ _log = structlog.get_logger("worker")
 class Activities:
     """All activities of this process over one ledger writer, one reader and one bank channel."""
 
-    def __init__(self, settings: Settings, writer: LedgerWriter, reader: Reader, bank: SandboxBank) -> None:
+    def __init__(self, settings: Settings, writer: LedgerWriter, reader: Reader, bank: Bank) -> None:
         box = PersonalDataBox.from_hex(
             data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
         )
@@ -203,12 +203,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         opened.push_async_callback(reader.close)
         if not await agreed_on_sandbox(settings, reader, stop):
             return
-        bank = SandboxBank(
-            settings.bank_url,
-            settings.bank_key.get_secret_value(),
-            connect_timeout_seconds=settings.bank_connect_seconds,
-            read_timeout_seconds=settings.bank_answer_seconds,
-        )
+        bank = bank_of(settings)
         opened.push_async_callback(bank.aclose)
         activities = Activities(settings, writer, reader, bank)
         client = await connect_temporal(runtime=_runtime(settings))

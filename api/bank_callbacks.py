@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, status
 from activities.settlements import pay_in_of
 from api.dependencies import UsedServices
 from api.problems import problems
-from escrow.channels.sandbox_bank.client import verify_notice
 from workflows.messages import BankNoticeSignal
 
 router = APIRouter(prefix="/bank", tags=["bank"])
@@ -38,8 +37,7 @@ _BODY: dict[str, Any] = {
 )
 async def receive_notice(request: Request, services: UsedServices) -> None:
     """Answered 204 once it is passed on, else not: then the bank sends it again. Of strangers' accounts: 204 too."""
-    key = services.settings.bank_key.get_secret_value().encode()
-    notice = verify_notice(key, request.headers, await request.body())
+    notice = services.bank.verify_notice(request.headers, await request.body())
     platform_no = await services.registry.platforms.of_custody_account(notice.custody_account_no)
     if platform_no is None:
         return

@@ -11,7 +11,7 @@ from api.catalogue import CATALOGUE
 from api.leased_line import require_line_open_to
 from api.problems import Unauthorized
 from api.processes import Processes
-from escrow.channels.protocols import Sms
+from escrow.channels.bank import Bank
 from escrow.ledger.engine import Reader
 from escrow.registry.registry import Registry
 from escrow.settings import Settings
@@ -27,7 +27,7 @@ class Services:
     reader: Reader
     registry: Registry
     processes: Processes
-    sms: Sms
+    bank: Bank
     background: Background
 
 

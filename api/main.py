@@ -25,8 +25,7 @@ from api.platforms.functions import PREFIX, refuse_switched_off
 from api.processes import Processes
 from api.transfers import payments, suspense, suspense_returns
 from api.withdrawals import routes as withdrawals
-from escrow.channels.protocols import Sms
-from escrow.channels.sandbox_bank.client import SandboxBank
+from escrow.channels.bank import Bank, bank_of
 from escrow.domain.errors import EscrowError
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
@@ -103,7 +102,7 @@ _OF_PLATFORMS = (
 )
 
 
-def _services(settings: Settings, sms: Sms, client: Client) -> Services:
+def _services(settings: Settings, bank: Bank, client: Client) -> Services:
     reader = Reader(settings.database_url, answer_seconds=settings.ledger_answer_seconds, pool_size=10)
     box = PersonalDataBox.from_hex(
         data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
@@ -113,7 +112,7 @@ def _services(settings: Settings, sms: Sms, client: Client) -> Services:
         reader=reader,
         registry=Registry(reader, box),
         processes=Processes(client, answer_seconds=settings.command_answer_seconds),
-        sms=sms,
+        bank=bank,
         background=Background(),
     )
 
@@ -127,12 +126,7 @@ def create_app(settings: Settings, *, client: Client | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        bank = SandboxBank(
-            settings.bank_url,
-            settings.bank_key.get_secret_value(),
-            connect_timeout_seconds=settings.bank_connect_seconds,
-            read_timeout_seconds=settings.bank_answer_seconds,
-        )
+        bank = bank_of(settings)
         services = _services(settings, bank, client or await connect_temporal(lazy=True))
         app.state.services = services
         yield

@@ -47,6 +47,7 @@ def test_the_rooms_keep_their_contracts() -> None:
         ("escrow/ledger/planted.py", "import escrow.registry", "Inside what we know"),
         ("escrow/registry/planted.py", "import escrow.migrations", "Inside what we know"),
         ("activities/planted.py", "import fastapi", "not to people"),
+        ("api/planted.py", "import escrow.channels.sandbox_bank.client", "Which bank it is"),
         ("bank_sandbox/planted.py", "import escrow.domain.money.amounts", "imports none of our rooms"),
         ("api/planted.py", "import bank_sandbox", "none of our rooms imports it"),
         ("escrow/planted.py", "import workflows", "The rooms"),

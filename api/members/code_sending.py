@@ -30,4 +30,4 @@ async def send_code(services: Services, link: PageLink, facts: Facts, *, request
         text = PLAIN_CODE_TEXT.format_map(told)
     request = derived(link.platform_no, "code", link.link_id, number)
     custody_account_no = await custody_account_of(services.reader, link.platform_no)
-    await services.sms.send(request_no=request, custody_account_no=custody_account_no, mobile=mobile, text=text)
+    await services.bank.send(request_no=request, custody_account_no=custody_account_no, mobile=mobile, text=text)

@@ -6,8 +6,10 @@ from pydantic import Field, model_validator
 
 from api.schemas import AmountFen, BalanceFen, Body, Line, Number, RequestNumber, Time, View
 from escrow.domain.orders.milestones import MilestoneKind, Stage
-from escrow.domain.orders.states import MilestoneStatus, OrderCommand, OrderStatus
+from escrow.domain.orders.states import MilestoneStatus, OrderCommand, OrderStatus, concerns_milestone
 from escrow.domain.platforms.config import Days
+
+_ABOUT_ONE = ", ".join(f"`{command}`" for command in OrderCommand if concerns_milestone(command))
 
 
 class MilestoneOpening(Body):
@@ -76,13 +78,12 @@ class ConsentBody(CommandBody):
     """A consent to a command that will reach the order in another way."""
 
     operation: OrderCommand
-    milestone: int | None = Field(default=None, ge=1, description="For `complete`, `accept` and `rectify`.")
+    milestone: int | None = Field(default=None, ge=1, description=f"For {_ABOUT_ONE}.")
 
     @model_validator(mode="after")
     def _names_a_milestone_where_needed(self) -> "ConsentBody":
-        about_one = self.operation in (OrderCommand.COMPLETE, OrderCommand.ACCEPT, OrderCommand.RECTIFY)
-        if about_one != (self.milestone is not None):
-            raise ValueError("`milestone` is needed for complete, accept and rectify, and for nothing else")
+        if concerns_milestone(self.operation) != (self.milestone is not None):
+            raise ValueError(f"`milestone` is needed for {_ABOUT_ONE}, and for nothing else")
         return self
 
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from escrow.channels.bank import Bank, bank_of
 from escrow.channels.protocols import BankLine, Custody
-from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.commands.books import Books, opened_books
 from escrow.commands.running import EXIT_FAILED, out, run
 from escrow.commands.verify_channels import channel_differences
@@ -43,12 +43,7 @@ def verify(
 async def _verify(platform_no: str | None, wait_seconds: float) -> bool:
     async with opened_books() as books:
         found = _told(await broken_invariants(books, platform_no))  # before the bank is asked, which may be away
-        bank = SandboxBank(
-            books.settings.bank_url,
-            books.settings.bank_key.get_secret_value(),
-            connect_timeout_seconds=books.settings.bank_connect_seconds,
-            read_timeout_seconds=books.settings.bank_answer_seconds,
-        )
+        bank = bank_of(books.settings)
         try:
             for number in [platform_no] if platform_no else await books.registry.platforms.numbers():
                 found += _told(await _compared(books, bank, number, wait_seconds))
@@ -90,7 +85,7 @@ async def _rounds_not_made(books: Books) -> list[str]:
     return [f"rounds: Something is unfinished, and rounds were last made {ago}; see that a worker runs."]
 
 
-async def _compared(books: Books, bank: SandboxBank, platform_no: str, wait_seconds: float) -> list[str]:
+async def _compared(books: Books, bank: Bank, platform_no: str, wait_seconds: float) -> list[str]:
     platform = await books.registry.platforms.get(platform_no)
     account_no = platform.custody_account_no
     found = await settled_differences(books, bank, platform_no, account_no, wait_seconds=wait_seconds)

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from escrow.domain.collections.methods import CollectionMethod
+from escrow.domain.collections.pay_ins import PAYER_ACTS_ELSEWHERE
 from escrow.domain.errors import Refused
 from escrow.domain.money.amounts import yuan
+from escrow.domain.withdrawals.rails import Rail
 from escrow.testing.scenarios import ENDINGS_FEN
 from escrow.testing.story_file import THE_ORDER, Names
 
@@ -151,8 +154,9 @@ def _count(value: str, _: Names) -> int:
     return {"a": 1, "an": 1}.get(value) or int(value.replace(",", ""))
 
 
-_RAILS = ("in_bank", "unionpay", "ibps", "hvps", "beps", "shenzhen_local")
-_METHODS = ("acquiring", "gateway", "wechat_app", "qr_wechat", "qr_alipay", "qr_qq")
+_RAILS = [rail.value for rail in Rail]
+#: Stories have payers that act; a debit needs nobody's act.
+_METHODS = [method.value for method in CollectionMethod if method in PAYER_ACTS_ELSEWHERE]
 
 #: Kind of a name in a template → what its text means in a story with these names.
 _MEANINGS: Mapping[str, Callable[[Any, Names], Any]] = {

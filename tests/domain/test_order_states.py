@@ -22,6 +22,7 @@ from escrow.domain.orders.states import (
     Trigger,
     allowed_commands,
     check_command,
+    concerns_milestone,
     next_state,
     who_may,
 )
@@ -121,7 +122,7 @@ def test_an_ended_order_takes_no_command() -> None:
     order = Order().does(OrderDeadline.PAYMENT_DEADLINE_PASSED)
     assert allowed_commands(order.state.status, order.state.milestones) == ()
     for command in OrderCommand:
-        number = 1 if command in (OrderCommand.COMPLETE, OrderCommand.ACCEPT, OrderCommand.RECTIFY) else None
+        number = 1 if concerns_milestone(command) else None
         assert "the order has ended" in order.refuses(command, number).message
 
 

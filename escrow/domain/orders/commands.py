@@ -62,7 +62,7 @@ class PartyCommand(_OrderCommand):
         operation: what they want.
         request_no: number of the recorded consent; also the caller's idempotency key.
         by: member number of the party in whose name this is said.
-        milestone: number of the milestone for `complete`, `accept` and `rectify`.
+        milestone: number of the milestone for commands that concern one.
         note: free text shown to operators (what is to be rectified, why cancelled); no personal data.
         seen_version: version of the order that the sender had read, None when it read none.
     """

@@ -100,7 +100,7 @@ class OrderContract(_Agreed):
         """Hash of what a party consents to with a command.
 
         Args:
-            milestone: its number for `complete`, `accept` and `rectify`; one that the contract has.
+            milestone: its number for commands that concern one; one that the contract has.
             method: collection method by which an order is paid; empty for the owner's balance.
         """
         terms = self.terms(operation, milestone, method=method)

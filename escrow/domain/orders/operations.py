@@ -9,8 +9,7 @@ from escrow.domain.requests import operation_hash
 def order_operation_hash(*, platform_no: str, order_no: str, operation: str, by: str, terms: Mapping[str, Any]) -> str:
     """Hash of one command to an order.
 
-    Terms by operation: `pay` → `pay_terms`; `complete`, `accept` and `rectify` → `milestone_terms`;
-    `start` and `cancel` → none.
+    Terms by operation: `pay` → `pay_terms`; commands that concern a milestone → `milestone_terms`; the others → none.
 
     Args:
         by: member number of the party in whose name the command is given.

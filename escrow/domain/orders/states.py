@@ -199,6 +199,11 @@ def who_may(command: OrderCommand) -> frozenset[Party]:
     return frozenset(party for row in TRANSITIONS if row.trigger is command for party in row.by)
 
 
+def concerns_milestone(command: OrderCommand) -> bool:
+    """Whether a command is about one milestone, whose number it must then name, or about the order as a whole."""
+    return any(row.milestone is not None for row in TRANSITIONS if row.trigger is command)
+
+
 def allowed_commands(status: OrderStatus, milestones: Sequence[MilestoneStatus]) -> tuple[AllowedCommand, ...]:
     """Every command that would be accepted now, in the order of the table; milestones in the order of the plan."""
     found: list[AllowedCommand] = []
@@ -219,12 +224,12 @@ def check_command(
 
     Args:
         milestones: statuses in the order of the plan.
-        milestone_no: number of the milestone, from 1, for `complete`, `accept` and `rectify`; else None.
+        milestone_no: number of the milestone, from 1, for commands that concern one; else None.
 
     Raises:
         Refused: code `order_state` with the state and what would be possible, or `milestone_unknown`.
     """
-    of_milestones = any(row.milestone is not None for row in TRANSITIONS if row.trigger is command)
+    of_milestones = concerns_milestone(command)
     if of_milestones != (milestone_no is not None):
         what = "needs the number of a milestone" if of_milestones else "is about the whole order, not a milestone"
         raise Refused("milestone_unknown", f"The command {command} {what}.", {"command": command.value})
