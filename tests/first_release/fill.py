@@ -28,7 +28,8 @@ PRICE_FEN = 1_000_000
 #: Large enough to be announced by SMS, and small enough for a rail that is always open.
 LARGE_FEN = 200_100
 _DAY = timedelta(days=1)
-_LAST_STRETCH_SECONDS = 0.9
+#: Of the bank's time; what is stuck outlives the first release.
+_STUCK = timedelta(hours=6)
 
 
 class Filling:
@@ -52,6 +53,7 @@ class Filling:
     async def fill(self) -> None:
         """Everything, what must not wait long last."""
         await self.members_with_money()
+        unanswered = asyncio.create_task(self.unanswered_for_a_day("W-ATTENTION", 31_000))
         await self.orders_that_wait()
         await self.orders_in_work()
         await self.orders_that_ended()
@@ -59,6 +61,7 @@ class Filling:
         await self.said_and_refused()
         await self.top_ups()
         await self.withdrawals_that_ended()
+        await unanswered
         await self.what_the_bank_is_slow_with()
         await self.what_the_bank_does_not_answer()
 
@@ -141,27 +144,22 @@ class Filling:
         await self.is_refused("/withdrawals", "insufficient_balance", withdrawal_no="W-REFUSED", **too_much)
 
     async def what_the_bank_is_slow_with(self) -> None:
-        """A stuck payment order ends after ten minutes of the bank's: from here on there is no time to lose."""
+        """What is stuck ends hours later: in another release."""
         await self.bank.next_suffers("stuck", "refund")
         await self.says("D-QR-BACK/cancel", "C-1")
         line = await self.bank.transfer(
             custody_account_no=self.platform.custody_account_no,
             amount_fen=40_000,
-            account_no="6217000010001234567",
+            account_no=importlib.import_module("tests.api.platforms").card_number(),
             account_name="某人",
         )
         await self.lists("/suspense", "credits", line.bank_serial_no)
         for ask in (
-            lambda: self.made(f"/suspense/{line.bank_serial_no}/returns", return_no="SR-1", amount_fen=25_000),
-            lambda: self.withdraws("W-ATTENTION", 31_000),
-            lambda: self.withdraws("W-SUBMITTED", LARGE_FEN + 100),
-            lambda: self.says_later("D-AUTO"),
+            self.made(f"/suspense/{line.bank_serial_no}/returns", return_no="SR-1", amount_fen=25_000),
+            self.withdraws("W-SUBMITTED", LARGE_FEN + 100),
+            self.second_stage_is_accepted("D-AUTO"),
         ):
-            await self.bank.next_suffers("stuck")
-            sent = len(await self.bank.payouts())
-            await ask()
-            await self.until(lambda sent=sent: self.has_payouts(sent + 1), "the bank has taken it")
-        await self.unanswered_for_a_day("W-ATTENTION")
+            await self.is_stuck(ask)
         for rail in await self.rails():
             await self.bank.set_rail_health(rail, "DOWN")
         await self.withdraws("W-QUEUED", 33_000)
@@ -201,8 +199,7 @@ class Filling:
             await self.says(f"{number}/milestones/{stage}/complete", "C-1")
             await self.says(f"{number}/milestones/{stage}/accept", "O-1")
 
-    async def says_later(self, number: str) -> None:
-        """A stage is accepted and its release withdrawn by itself."""
+    async def second_stage_is_accepted(self, number: str) -> None:
         await self.says(f"{number}/milestones/2/complete", "C-1")
         await self.says(f"{number}/milestones/2/accept", "O-1")
 
@@ -225,13 +222,18 @@ class Filling:
         """Time passes for one workflow alone, which is all the time that the first release's orders know."""
         await self.clock_of(f"{kind}/{self.platform.number}/{number}").forward(span)
 
-    async def unanswered_for_a_day(self, number: str) -> None:
-        """One long leap over all its questions to the bank."""
-        clock = self.clock_of(f"withdrawal/{self.platform.number}/{number}")
-        await clock.idle()
-        now = asyncio.get_running_loop().time()
-        await clock._fast_forward(_DAY + timedelta(minutes=20), before=now + _LAST_STRETCH_SECONDS)
-        await self.is_so(f"/withdrawals/{number}", "needs_attention", within_seconds=180)
+    async def unanswered_for_a_day(self, number: str, fen: int) -> None:
+        """The bank has a payment order and does not pay, however often it is asked."""
+        await self.is_stuck(self.withdraws(number, fen))
+        await self.passes("withdrawal", number, _DAY + timedelta(minutes=10))
+        await self.is_so(f"/withdrawals/{number}", "needs_attention")
+
+    async def is_stuck(self, asking: Awaitable[None]) -> None:
+        """What is asked for makes a payout that is stuck at the bank."""
+        await self.bank.next_suffers("stuck")
+        sent = len(await self.bank.payouts())
+        await asking
+        await self.until(lambda: self.has_payouts(sent + 1), "the bank has taken it")
 
     async def rails(self) -> list[Any]:
         rails = importlib.import_module("escrow.domain.rails")
@@ -287,6 +289,7 @@ async def main(checkout: Path, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="first-release-") as data:
         os.chmod(data, 0o755)
         stack = up.Stack(Path(data), ports=up.Ports())
+        stack.bank = _bank_that_is_stuck_for_hours(stack)
         await stack.start()
         os.environ.update(stack.environment)
         maker = platforms.PlatformMaker(stack)
@@ -324,6 +327,13 @@ async def main(checkout: Path, folder: Path) -> None:
             (folder / "told.json").write_text(text + "\n")
         finally:
             await stack.stop()
+
+
+def _bank_that_is_stuck_for_hours(stack: Any) -> Any:
+    arguments = ["--port", str(stack.ports.bank), "--data", str(stack.folder / "bank")]
+    arguments += ["--notice-url", f"{stack.api_url}/bank/notices", "--stuck-seconds", str(_STUCK.total_seconds())]
+    key = {"BANK_KEY": stack.environment["ESCROW_BANK_KEY"]}
+    return stack._member("bank_sandbox", arguments, url=f"{stack.bank_url}/sandbox/health", extra=key)
 
 
 def _key_names() -> tuple[str, ...]:

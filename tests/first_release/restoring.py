@@ -21,6 +21,9 @@ from escrow.stack.postgres import BINARIES, PostgresServer
 _HERE = Path(__file__).parent
 _AHEAD = "clock_offset_ms"
 
+#: When each deadline is due, by kind and number of its object and its own name.
+Deadlines = dict[tuple[str, str, str], datetime]
+
 
 def told() -> dict[str, Any]:
     """What the first release told last: its orders and withdrawals, balances, keys, and when it was stopped."""
@@ -28,8 +31,11 @@ def told() -> dict[str, Any]:
     return found
 
 
-async def restore(folder: Path) -> None:
-    """Fill the folder of a stack that has not been started yet with what the first release left, and migrate that."""
+async def restore(folder: Path) -> Deadlines:
+    """Fill the folder of a stack that has not been started yet with what the first release left, and migrate that.
+
+    Answers the deadlines that ran before the migration.
+    """
     last = told()
     (folder / "keys").mkdir()
     for name, key in last["stack_keys"].items():
@@ -39,7 +45,7 @@ async def restore(folder: Path) -> None:
     postgres = PostgresServer(folder / "postgres")
     await postgres.start()
     try:
-        await _restore_books(postgres)
+        before = await _restore_books(postgres)
         await migrate(postgres.dsn, sandbox=True, in_use=True)
         connection = await asyncpg.connect(postgres.dsn)
         try:
@@ -49,9 +55,10 @@ async def restore(folder: Path) -> None:
             await connection.close()
     finally:
         await postgres.stop()
+    return before
 
 
-async def _restore_books(postgres: PostgresServer) -> None:
+async def _restore_books(postgres: PostgresServer) -> Deadlines:
     connection = await asyncpg.connect(postgres.dsn)
     try:
         await connection.execute(f"CREATE ROLE {APPLICATION_ROLE} LOGIN; GRANT {APPLICATION_ROLE} TO CURRENT_USER")
@@ -60,6 +67,12 @@ async def _restore_books(postgres: PostgresServer) -> None:
     command = [str(BINARIES / "psql"), "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={postgres.superuser_dsn}"]
     books = gzip.decompress((_HERE / "books.sql.gz").read_bytes())
     subprocess.run(command, check=True, input=books, stdout=subprocess.DEVNULL)
+    connection = await asyncpg.connect(postgres.dsn)
+    try:
+        rows = await connection.fetch("SELECT object_kind, object_no, name, due_at FROM deadline")
+    finally:
+        await connection.close()
+    return {(row["object_kind"], row["object_no"], row["name"]): row["due_at"] for row in rows}
 
 
 def _restore_bank(folder: Path, *, ahead: timedelta) -> None:
