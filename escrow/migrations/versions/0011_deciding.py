@@ -32,7 +32,7 @@ def downgrade() -> None:
         op.execute(before[function])
     op.execute("DROP FUNCTION require_unmoved(jsonb, text[])")
     op.execute("DROP FUNCTION use_counters(jsonb, text[])")
-    op.execute("DELETE FROM deadline WHERE object_kind = 'order' AND name ~ ':work:'")
+    op.execute("DELETE FROM deadline WHERE object_kind = 'order' AND name ~ ':(work|reminder):' OR object_kind = 'withdrawal'")
     op.execute("DROP TABLE counter")
     op.execute("DROP TRIGGER guard_consent ON consent")
     op.execute("DROP FUNCTION guard_consent()")
