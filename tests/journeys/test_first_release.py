@@ -17,6 +17,7 @@ import asyncpg
 import httpx2
 import pytest
 from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from escrow.channels.sandbox_bank.client import SandboxBank
@@ -96,6 +97,7 @@ class Upgrade:
                     id=process.workflow_id(self.platform.number, number),
                     task_queue=process.task_queue,
                     task_timeout=WORKFLOW_TASK,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,  # a repeated call has begun it
                 )
 
     async def time_passes(self, **how: Any) -> None:
