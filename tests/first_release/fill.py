@@ -24,6 +24,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 PRICE_FEN = 1_000_000
 #: Large enough to be announced by SMS, and small enough for a rail that is always open.
 LARGE_FEN = 200_100
@@ -64,6 +66,7 @@ class Filling:
         await unanswered
         await self.what_the_bank_is_slow_with()
         await self.what_the_bank_does_not_answer()
+        await self.what_nobody_goes_on_with()
 
     # ---- who and what ----
 
@@ -74,7 +77,7 @@ class Filling:
         await self.platform.own_money_comes(500_000)
 
     async def orders_that_wait(self) -> None:
-        for number in ("D-UNPAID", "D-PAID"):
+        for number in ("D-UNPAID", "D-PAID", "D-ASKED"):
             await self.opens(number)
         await self.says("D-PAID/pay", "O-1")
 
@@ -120,6 +123,7 @@ class Filling:
         await self.says("D-B1/start", "C-1")
         collection = {"method": "qr_wechat", "expires_in_minutes": 60}
         await self.made("/batch-payments", batch_no="B-2", payer_no="O-1", orders=both[2:], collection=collection)
+        await self.pays("D-AUTO-LOST", withdraw_automatically=True)
         await self.starts("D-AUTO", withdraw_automatically=True)
         await self.is_so("/withdrawals/D-AUTO:M1:withdrawal:1", "paid")
 
@@ -180,6 +184,19 @@ class Filling:
         await self.bank.set_bank_health("DOWN")
         await self.withdraws("W-HELD", 36_000)
         await self.is_so("/withdrawals/W-HELD", "held")
+
+    async def what_nobody_goes_on_with(self) -> None:
+        """A release whose withdrawal is not entered in the books any more, and what is asked when no worker is left."""
+        connection = await asyncpg.connect(self.stack.postgres.dsn)
+        try:
+            await connection.execute("BEGIN; LOCK TABLE bank_account")  # no money is held without a look at it
+            await self.says("D-AUTO-LOST/start", "C-1")
+            await asyncio.gather(*(worker.kill() for worker in self.stack.workers))
+        finally:
+            await connection.close()
+        await self.is_refused("/orders/D-ASKED/pay", "order_busy", request_no="ASKED-1", by="O-1")
+        asked = {"member_no": "O-1", "principal_fen": 37_000}
+        await self.is_refused("/withdrawals", "order_busy", withdrawal_no="W-ASKED", **asked)
 
     # ---- steps ----
 
@@ -310,7 +327,6 @@ async def main(checkout: Path, folder: Path) -> None:
             )
             await filling.fill()
             told = await filling.told()
-            await asyncio.gather(*(worker.kill() for worker in stack.workers))
             told |= {
                 "stopped_at": datetime.now(UTC).isoformat(),
                 "platform_no": platform.number,
