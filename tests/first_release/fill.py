@@ -2,7 +2,7 @@
 
 It plays on the first release's own stack, over HTTP, with the hands that its tests have on the bank, stops the stack
 while all of that is under way, and writes what an upgrade finds: the database as SQL (`books.sql.gz`), the bank's books
-as SQL (`bank.sql.gz`), and what was told last, with the keys of this test stack (`told.json`).
+as SQL (`bank.sql.gz`), and the moment, the numbers and the keys of this test stack (`told.json`).
 
     git worktree add /tmp/first b48d872
     python tests/first_release/fill.py /tmp/first tests/first_release
@@ -21,6 +21,7 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,12 @@ LARGE_FEN = 200_100
 _DAY = timedelta(days=1)
 #: Of the bank's time; what is stuck outlives the first release.
 _STUCK = timedelta(hours=6)
+_ITS_MODULES = (
+    "escrow.stack.up",
+    "tests.api.platforms",
+    "escrow.commands.skip_clock",
+    "escrow.stack.temporal_client",
+)
 
 
 class Filling:
@@ -56,12 +63,12 @@ class Filling:
         """Everything, what must not wait long last."""
         await self.members_with_money()
         unanswered = asyncio.create_task(self.unanswered_for_a_day("W-ATTENTION", 31_000))
+        await self.top_ups()
         await self.orders_that_wait()
         await self.orders_in_work()
         await self.orders_that_ended()
         await self.orders_paid_otherwise()
         await self.said_and_refused()
-        await self.top_ups()
         await self.withdrawals_that_ended()
         await unanswered
         await self.what_the_bank_is_slow_with()
@@ -133,9 +140,8 @@ class Filling:
         await self.is_refused("/orders/D-SETTLED/cancel", "order_state", request_no="NO-3", by="O-1")
 
     async def top_ups(self) -> None:
-        for number in ("T-PAID", "T-WAITS"):
-            body = {"member_no": "O-1", "method": "qr_wechat", "amount_fen": 30_000, "expires_in_minutes": 60}
-            await self.made("/top-ups", top_up_no=number, **body)
+        for number, minutes in (("T-PAID", 60), ("T-WAITS", 60), ("T-LATE", 1)):
+            await self.tops_up(number, expires_in_minutes=minutes)
         await self.bank.pay(f"{self.platform.number}/T-PAID:collect:1")
         await self.is_so("/top-ups/T-PAID", "paid")
 
@@ -149,6 +155,13 @@ class Filling:
 
     async def what_the_bank_is_slow_with(self) -> None:
         """What is stuck ends hours later: in another release."""
+        await self.is_so("/top-ups/T-LATE", "closed")
+        await self.bank.next_suffers("paid_over", "collection")
+        await self.bank.next_suffers("stuck", "refund")
+        await self.tops_up("T-OVER", expires_in_minutes=60)
+        await self.bank.pay(f"{self.platform.number}/T-OVER:collect:1")
+        await self.is_so("/top-ups/T-OVER", "paid")
+        await asyncio.sleep(2)  # what was paid too much is on its way back
         await self.bank.next_suffers("stuck", "refund")
         await self.says("D-QR-BACK/cancel", "C-1")
         line = await self.bank.transfer(
@@ -179,7 +192,7 @@ class Filling:
         ):
             await self.bank.next_suffers(scenario)
             await self.withdraws(number, fen)
-            await self.until(lambda number=number: self.has_attempts(number), f"{number} is sent")
+            await self.until(partial(self.has_attempts, number), f"{number} is sent")
         await asyncio.sleep(1)
         await self.bank.set_bank_health("DOWN")
         await self.withdraws("W-HELD", 36_000)
@@ -219,6 +232,10 @@ class Filling:
     async def second_stage_is_accepted(self, number: str) -> None:
         await self.says(f"{number}/milestones/2/complete", "C-1")
         await self.says(f"{number}/milestones/2/accept", "O-1")
+
+    async def tops_up(self, number: str, *, expires_in_minutes: int) -> None:
+        body = {"member_no": "O-1", "method": "qr_wechat", "amount_fen": 30_000}
+        await self.made("/top-ups", top_up_no=number, expires_in_minutes=expires_in_minutes, **body)
 
     async def says(self, path: str, by: str) -> None:
         self._requests += 1
@@ -261,7 +278,7 @@ class Filling:
     async def is_so(self, path: str, status: str, *, within_seconds: float = 60) -> None:
         async def does() -> bool:
             answer = await self.platform.get(path)
-            return answer.status_code == 200 and answer.json()["status"] == status
+            return bool(answer.status_code == 200 and answer.json()["status"] == status)
 
         await self.until(does, f"{path} is {status}", within_seconds=within_seconds)
 
@@ -277,31 +294,16 @@ class Filling:
     async def has_attempts(self, number: str) -> bool:
         return bool((await self.platform.get(f"/withdrawals/{number}")).json()["attempts"])
 
-    async def until(
-        self, condition: Callable[[], Awaitable[bool]], what: str, *, within_seconds: float = 60
-    ) -> None:
+    async def until(self, condition: Callable[[], Awaitable[bool]], what: str, *, within_seconds: float = 60) -> None:
         give_up_at = asyncio.get_running_loop().time() + within_seconds
         while not await condition():
             assert asyncio.get_running_loop().time() < give_up_at, f"not in {within_seconds:g} s: {what}"
             await asyncio.sleep(0.1)
 
-    async def told(self) -> dict[str, Any]:
-        """What the API says of everything, just before the stack is stopped."""
-        found: dict[str, Any] = {}
-        for what, number in (("orders", "order_no"), ("withdrawals", "withdrawal_no"), ("top-ups", "top_up_no")):
-            page = (await self.platform.get(f"/{what}", limit=200)).json()[what.replace("-", "_")]
-            found[what] = {item[number]: item["status"] for item in page}
-        found["balances"] = {member: await self.platform.balances(member) for member in ("O-1", "C-1")}
-        found["sub_accounts"] = (await self.platform.get("/platform/sub-accounts")).json()
-        return found
-
 
 async def main(checkout: Path, folder: Path) -> None:
     """Fill, stop, write."""
-    up, platforms, skip_clock, temporal_client = (
-        importlib.import_module(name)
-        for name in ("escrow.stack.up", "tests.api.platforms", "escrow.commands.skip_clock", "escrow.stack.temporal_client")
-    )  # fmt: skip
+    up, platforms, skip_clock, temporal_client = map(importlib.import_module, _ITS_MODULES)
     assert str(checkout) in str(up.__file__), f"{up.__file__} is not of {checkout}"
     with tempfile.TemporaryDirectory(prefix="first-release-") as data:
         os.chmod(data, 0o755)
@@ -315,9 +317,7 @@ async def main(checkout: Path, folder: Path) -> None:
             config = importlib.import_module("escrow.domain.platform_config")
             at_once = config.Settlement.T_PLUS_0
             platform = await maker.open(
-                config.PlatformConfig(
-                    top_up_settlement=at_once, large_withdrawal_sms_threshold_fen=LARGE_FEN - 1
-                )
+                config.PlatformConfig(top_up_settlement=at_once, large_withdrawal_sms_threshold_fen=LARGE_FEN - 1)
             )
             filling = Filling(
                 stack,
@@ -326,8 +326,7 @@ async def main(checkout: Path, folder: Path) -> None:
                 lambda workflow_id: skip_clock.WorkflowClock(temporal, workflow_id, limit_seconds=60.0),
             )
             await filling.fill()
-            told = await filling.told()
-            told |= {
+            told = {
                 "stopped_at": datetime.now(UTC).isoformat(),
                 "platform_no": platform.number,
                 "custody_account_no": platform.custody_account_no,
@@ -361,8 +360,9 @@ def _dumped(postgres: Any) -> str:
     binaries = importlib.import_module("escrow.stack.postgres").BINARIES
     command = [str(binaries / "pg_dump"), "--no-comments", f"--dbname={postgres.superuser_dsn}"]
     dumped = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    # What differs with every dump and says nothing.
-    return "".join(line for line in dumped.splitlines(keepends=True) if not line.startswith(("\\restrict", "\\unrestrict")))
+    differs_with_every_dump = ("\\restrict", "\\unrestrict")
+    lines = dumped.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(differs_with_every_dump))
 
 
 def _dumped_bank(file: Path) -> str:

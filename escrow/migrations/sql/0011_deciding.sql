@@ -53,8 +53,8 @@ WHERE o.kind = 'order' AND o.status = 'in_progress' AND o.body ->> 'step_due_at'
     AND m ->> 'status' IN ('in_work', 'in_rectification')
 ON CONFLICT DO NOTHING;
 
--- So were the moments at which owners are to be reminded, and those at which a payment order without an answer is an
--- operator's to ask about.
+-- So were the moments at which owners are to be reminded, those at which a payment order without an answer is an
+-- operator's to ask about, and those at which a collection expires.
 INSERT INTO deadline (platform_no, object_kind, object_no, name, due_at)
 SELECT o.platform_no, 'order', o.object_no, format('M%s:reminder:%s', m ->> 'number', m ->> 'round'),
     (m ->> 'inspection_due_at')::timestamptz - (o.body #>> '{contract,periods,reminder_before_end}')::interval
@@ -66,6 +66,10 @@ SELECT w.platform_no, 'withdrawal', w.object_no, 'due',
 FROM business_object w
 WHERE w.kind = 'withdrawal' AND w.status NOT IN ('paid', 'failed', 'refused')
     AND w.body #>> '{attempts,-1,sent_at}' IS NOT NULL
+UNION ALL
+SELECT p.platform_no, 'pay_in', p.object_no, 'expiry', (p.body ->> 'expires_at')::timestamptz
+FROM business_object p
+WHERE p.kind = 'pay_in' AND p.status NOT IN ('paid', 'closed', 'failed') AND p.body ->> 'expires_at' IS NOT NULL
 ON CONFLICT DO NOTHING;
 
 -- What follows a step of an order stood in the books only when it had ended, or had begun: until then it was known to
