@@ -32,7 +32,10 @@ def check(desk: Desk, req_seq: str, content_fingerprint: str, known: sqlite3.Row
 
 def not_found(desk: Desk, req_seq: str) -> dict[str, object]:
     """Wire form of the answer about a number unknown to the desk's account; the first one starts what closes it."""
-    desk.db.execute("INSERT OR IGNORE INTO unknown_number VALUES (?, ?, ?)", (req_seq, desk.acct_no, desk.now_ms))
+    desk.db.execute(
+        "INSERT OR IGNORE INTO unknown_number (req_seq, acct_no, first_asked_ms) VALUES (?, ?, ?)",
+        (req_seq, desk.acct_no, desk.now_ms),
+    )
     return {"reqSeq": req_seq, "state": "NONE", "closed": is_closed(desk, req_seq)}
 
 

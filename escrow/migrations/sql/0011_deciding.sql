@@ -53,6 +53,80 @@ WHERE o.kind = 'order' AND o.status = 'in_progress' AND o.body ->> 'step_due_at'
     AND m ->> 'status' IN ('in_work', 'in_rectification')
 ON CONFLICT DO NOTHING;
 
+-- So were the moments at which owners are to be reminded, those at which a payment order without an answer is an
+-- operator's to ask about, and those at which a collection expires.
+INSERT INTO deadline (platform_no, object_kind, object_no, name, due_at)
+SELECT o.platform_no, 'order', o.object_no, format('M%s:reminder:%s', m ->> 'number', m ->> 'round'),
+    (m ->> 'inspection_due_at')::timestamptz - (o.body #>> '{contract,periods,reminder_before_end}')::interval
+FROM business_object o, jsonb_array_elements(o.body -> 'milestones') AS m
+WHERE o.kind = 'order' AND m ->> 'status' = 'in_inspection' AND m ->> 'inspection_due_at' IS NOT NULL
+UNION ALL
+SELECT w.platform_no, 'withdrawal', w.object_no, 'due',
+    (w.body #>> '{attempts,-1,sent_at}')::timestamptz + interval '24 hours'
+FROM business_object w
+WHERE w.kind = 'withdrawal' AND w.status NOT IN ('paid', 'failed', 'refused')
+    AND w.body #>> '{attempts,-1,sent_at}' IS NOT NULL
+UNION ALL
+SELECT p.platform_no, 'pay_in', p.object_no, 'expiry', (p.body ->> 'expires_at')::timestamptz
+FROM business_object p
+WHERE p.kind = 'pay_in' AND p.status NOT IN ('paid', 'closed', 'failed') AND p.body ->> 'expires_at' IS NOT NULL
+ON CONFLICT DO NOTHING;
+
+-- What follows a step of an order stood in the books only when it had ended, or had begun: until then it was known to
+-- processes alone, whose histories may be gone. What a channel is to give back of an order that was cancelled:
+WITH let_go AS (
+    SELECT o.platform_no, o.object_no, e.request_no, e.occurred_at, jsonb_build_object(
+        'order_no', o.object_no, 'owner_no', o.body #> '{contract,owner_no}', 'amount_fen', l.amount_fen,
+        'direct', o.body -> 'direct', 'reason', '') AS body
+    FROM business_object o
+    JOIN request r ON r.platform_no = o.platform_no AND r.request_no = o.object_no || ':refund'
+    JOIN entry e ON e.id = r.entry_id
+    JOIN entry_line l ON l.entry_id = e.id
+    JOIN account a ON a.id = l.account_id AND a.purpose = 'refund'
+    WHERE o.kind = 'order' AND jsonb_typeof(o.body -> 'direct') = 'object' AND NOT EXISTS (
+        SELECT FROM business_object f
+        WHERE f.platform_no = o.platform_no AND f.kind = 'refund' AND f.object_no = o.object_no)
+), entered AS (
+    INSERT INTO business_object (platform_no, kind, object_no, sequence_no, status, body, created_at, updated_at)
+    SELECT g.platform_no, 'refund', g.object_no, 1, 'under_way', g.body, now(), now() FROM let_go g
+)
+INSERT INTO event (platform_no, kind, object_no, sequence_no, event_type, status, body, occurred_at, request_no)
+SELECT g.platform_no, 'refund', g.object_no, 1, 'refund.under_way', 'under_way', g.body, g.occurred_at, g.request_no
+FROM let_go g;
+-- And what an order withdraws by itself of a release.
+WITH released AS (
+    SELECT o.platform_no, e.request_no, e.occurred_at,
+        format('%s:%s:withdrawal:1', o.object_no, split_part(e.request_no, ':', 2)) AS withdrawal_no,
+        jsonb_build_object(
+            'member_no', CASE WHEN (o.body #>> '{contract,payee_is_platform}')::boolean THEN ''
+                ELSE o.body #>> '{contract,contractor_no}' END,
+            'account_id', '', 'principal_fen', n.net_fen - (o.body #>> '{contract,withdrawal_fee_fen}')::bigint,
+            'fee_fen', o.body #> '{contract,withdrawal_fee_fen}', 'order_no', o.object_no, 'credit_no', '',
+            'released_as', e.request_no, 'config_version', o.body #> '{contract,config_version}',
+            'attempts', '[]'::jsonb, 'route', '[]'::jsonb, 'opens_at', NULL, 'attention', '') AS body
+    FROM business_object o
+    JOIN event v ON v.platform_no = o.platform_no AND v.kind = 'order' AND v.object_no = o.object_no
+        AND v.event_type IN ('order.deposit_released', 'order.milestone_released', 'order.retention_released')
+    JOIN request r ON r.platform_no = v.platform_no AND r.request_no = v.request_no
+    JOIN entry e ON e.id = r.entry_id
+    CROSS JOIN LATERAL (
+        SELECT sum(l.amount_fen)::bigint AS net_fen FROM entry_line l JOIN account a ON a.id = l.account_id
+        WHERE l.entry_id = e.id AND a.purpose IN ('withdrawable', 'pending', 'own')) n
+    WHERE o.kind = 'order' AND (o.body #>> '{contract,withdraw_automatically}')::boolean
+        AND n.net_fen > (o.body #>> '{contract,withdrawal_fee_fen}')::bigint
+), missing AS (
+    SELECT * FROM released d WHERE NOT EXISTS (
+        SELECT FROM business_object w
+        WHERE w.platform_no = d.platform_no AND w.kind = 'withdrawal' AND w.object_no = d.withdrawal_no)
+), entered AS (
+    INSERT INTO business_object (platform_no, kind, object_no, sequence_no, status, body, created_at, updated_at)
+    SELECT m.platform_no, 'withdrawal', m.withdrawal_no, 1, 'requested', m.body, now(), now() FROM missing m
+)
+INSERT INTO event (platform_no, kind, object_no, sequence_no, event_type, status, body, occurred_at, request_no)
+SELECT m.platform_no, 'withdrawal', m.withdrawal_no, 1, 'withdrawal.requested', 'requested', m.body, m.occurred_at,
+    m.request_no
+FROM missing m;
+
 -- What was released can be released once, whatever asks for it.
 INSERT INTO claim (platform_no, name, request_no)
 SELECT e.platform_no, format('order/%s/%s/released', e.object_no, split_part(e.request_no, ':', 2)), e.request_no
