@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from escrow.domain.decisions import NotDue
 from escrow.domain.errors import Refused
@@ -190,7 +191,8 @@ _REFUSALS = {
 
 def test_every_field_of_a_state_tells_states_apart_or_is_known_to_tell_nothing() -> None:
     """A field that is in neither set would leave states out of the search for all of them."""
-    for model, told, nothing in zip((OrderState, MilestoneState), _TOLD_APART, _TELLING_NOTHING, strict=True):
+    models: tuple[type[BaseModel], ...] = (OrderState, MilestoneState)
+    for model, told, nothing in zip(models, _TOLD_APART, _TELLING_NOTHING, strict=True):
         assert set(model.model_fields) == told | nothing
 
 

@@ -9,7 +9,7 @@ that is kept too and let go once the first posting is kept.
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Set
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -250,7 +250,7 @@ class Round:
     async def _has_posted(self) -> bool:
         return not await self._posts_now(waiting=False)
 
-    async def _has_effects(self, effects: set[str]) -> bool:
+    async def _has_effects(self, effects: Set[str]) -> bool:
         return await self.at_bank() == effects
 
     # ---- to the end ----
