@@ -23,9 +23,8 @@ from tests.postgres import new_database, running_server
 from tests.sandbox import running_sandbox
 from tests.stage import TUESDAY_MORNING
 from tests.story import Story, told
-from tests.story_batches import BATCH, batches_of
+from tests.story_batches import batches_of
 from tests.story_ground import CONTRACTOR, OWNER
-from workflows.batch_messages import PaidInBatch
 from workflows.messages import bank_watch_workflow_id
 
 FOLDER = Path(__file__).parent
@@ -144,7 +143,7 @@ async def order_paid_in_batch(story: Story) -> WorkflowHandle[Any, Any]:
     await batches.is_posted()
     await story.hours_pass(24.1)
     await batches.knows("D-1")
-    await batches.order("D-1").signal("paid_in_batch", PaidInBatch(batch_no=BATCH))
+    await batches.order("D-1").signal("look")
     await batches.about("D-1").cancels(CONTRACTOR)
     await story.order_ends()
     return story.order

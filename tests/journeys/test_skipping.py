@@ -148,9 +148,9 @@ def test_every_workflow_of_a_platform_is_skipped() -> None:
         messages.direct_refund_workflow_id("HOME", "1"),
         messages.identity_check_workflow_id("HOME", "1"),
         messages.member_closing_workflow_id("HOME", "1", "1"),
-        batch_payment_workflow_id("HOME", "1"),
+        messages.batch_payment_workflow_id("HOME", "1"),
         mandate_workflow_id("HOME", "1"),
-        pay_in_workflow_id("HOME", "1"),
+        messages.pay_in_workflow_id("HOME", "1"),
         account_verification_workflow_id("HOME", "1"),
         *(transfer_workflow_id("HOME", kind, "1") for kind in TransferKind),
     ]
