@@ -1,7 +1,12 @@
-"""The documentation page of the states, written from the transition tables so that it cannot differ from them."""
+"""The documentation pages of the states, written from the transition tables so that they cannot differ from them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from escrow.domain.collections import states as collection_states
+from escrow.domain.collections.batch_payments import BatchStatus
+from escrow.domain.collections.direct_payments import DirectRefundStatus
+from escrow.domain.collections.pay_ins import PayInStatus
 from escrow.domain.orders import states as order_states
 from escrow.domain.orders.milestones import MilestoneKind
 from escrow.domain.orders.states import Effect, MilestoneStatus, OrderStatus, Transition, When
@@ -11,6 +16,14 @@ _HEAD = """# States of an order, of its milestones, and of a withdrawal
 
 Generated from the transition tables `escrow/domain/orders/states.py` and `escrow/domain/withdrawals/states.py`;
 a test compares. Whatever is not in a table is refused.
+"""
+
+
+_COLLECTIONS_HEAD = """# States of what is collected, of a batch, and of a refund
+
+Generated from the transition tables `escrow/domain/collections/states.py`; a test compares. Whatever is not in a table
+is refused. Top-ups, direct payments and merged collections share the first one: they differ in what their money does.
+A batch that is paid from the balance is entered as paid.
 """
 
 
@@ -39,6 +52,26 @@ def render_markdown() -> str:
             "",
         ]
     )
+
+
+def render_collections() -> str:
+    """Text of `docs/collection-states.md`."""
+    tables: list[tuple[str, str, Mapping[tuple[Any, Any], Any]]] = [
+        ("What is collected", PayInStatus.OPENED, collection_states.PAY_IN_TRANSITIONS),
+        ("Batch payment", BatchStatus.AWAITING_PAYMENT, collection_states.BATCH_TRANSITIONS),
+        ("Refund of an order", DirectRefundStatus.UNDER_WAY, collection_states.REFUND_TRANSITIONS),
+    ]
+    parts = [_COLLECTIONS_HEAD]
+    for title, start, table in tables:
+        parts += [
+            f"## {title}\n",
+            _diagram([(at, to, event.value) for (at, event), to in table.items() if at != to], start=start),
+            "| status | event | becomes |",
+            "|---|---|---|",
+            *(f"| {at} | {event} | {to} |" for (at, event), to in table.items()),
+            "",
+        ]
+    return "\n".join(parts)
 
 
 def _milestone_arrows() -> list[tuple[str, str, str]]:

@@ -30,8 +30,8 @@ from tests.faults.matrix import Point
 from tests.faults.money_in_rows import MoneyInNumbers
 from tests.waiting import until, within_reason
 from workflows.mandate_messages import mandate_workflow_id
-from workflows.messages import member_closing_workflow_id
-from workflows.pay_in_messages import PayInState, pay_in_workflow_id
+from workflows.messages import member_closing_workflow_id, pay_in_workflow_id
+from workflows.pay_in_messages import PayInProcessState
 from workflows.verification_messages import account_verification_workflow_id
 
 _GATHER_SECONDS = 3.5

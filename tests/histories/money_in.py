@@ -20,10 +20,14 @@ from tests.workflows import verifying
 from tests.workflows.test_direct_payment import NUMBER, REFUND_FAILS, paid_order, refund_ends, waiting_order
 from tests.workflows.test_identity_check import TEST_NAME, begin_check
 from tests.workflows.test_member_closing import begins_to_close, waits_to_close
-from tests.workflows.test_pay_in import PAID_OVER
+from tests.workflows.test_pay_in import FAILED_LATER, PAID_OVER
 from tests.workflows.test_suspense_return import sends_back, stranger_sends
+<<<<<<< HEAD
 from workflows import messages
 from workflows.messages import PAYMENTS_TASK_QUEUE, direct_refund_workflow_id
+=======
+from workflows.messages import PAYMENTS_TASK_QUEUE, batch_payment_workflow_id, direct_refund_workflow_id
+>>>>>>> collections
 from workflows.transfer import Transfer
 from workflows.transfer_messages import TransferInput, transfer_workflow_id
 
@@ -115,8 +119,33 @@ async def top_up_unpaid(story: Story) -> Recorded:
     cashier = Cashier(story)
     await cashier.opens("100.00")
     await cashier.awaits_payer()
+    await cashier.handle().cancel()
+    await cashier.handle().signal("no-such-message", {})
     await story.hours_pass(1)
     await cashier.stands("T-1", "closed")
+    return cashier.handle()
+
+
+async def top_up_refused(story: Story) -> Recorded:
+    """A member that closes its wallet is not topped up."""
+    await story.members_open()
+    await begins_to_close(story, OWNER)
+    cashier = Cashier(story)
+    await story.ending_of(await cashier.opens("100.00"))
+    return cashier.handle()
+
+
+async def top_up_begun_anew(story: Story) -> Recorded:
+    """The history of a top-up grew long, so that a new run began; a return fails, and it is looked after to its end."""
+    await story.members_open()
+    cashier = Cashier(story)
+    await cashier.opens("1,000.00", continue_after_events=25)
+    await cashier.awaits_payer()
+    await cashier.payer_pays()
+    await cashier.stands("T-1", "paid")
+    await cashier.payer_pays(FAILED_LATER)
+    await story.until(lambda: _waits_in_suspense(story), "what the channel does not give back waits in suspense")
+    await story.ending_of(cashier.handle())
     return cashier.handle()
 
 
@@ -139,6 +168,7 @@ async def quick_payment(story: Story) -> Recorded:
     await members.is_debited("1,000.00", account_id="A-O1")
     await members.awaits_payer()
     await members.types("000000")
+    await story.stage.registry.pay_in_codes.count_sending(story.platform_no, "T-1", "S-1", is_awaited=True)
     await members.handle().execute_update("send_code", {"request_no": "S-1"})
     await members.types(CODE)
     await members.stands("T-1", "paid")
@@ -257,6 +287,10 @@ async def _has_no_refund_under_way(story: Story) -> bool:
     return not [account for account in await story.balances() if account.startswith(("refund", "suspense"))]
 
 
+async def _waits_in_suspense(story: Story) -> bool:
+    return any(account.startswith("suspense") for account in await story.balances())
+
+
 async def _pays_at_once(story: Story) -> Recorded:
     consent = NewConsent(
         platform_no=story.platform_no,
@@ -296,6 +330,8 @@ RECORDINGS = (
     mandate_expired,
     top_up_overpaid,
     top_up_unpaid,
+    top_up_refused,
+    top_up_begun_anew,
     debit_over_the_next_channel,
     quick_payment,
     directly_paid_order,

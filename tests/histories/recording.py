@@ -25,9 +25,8 @@ from tests.postgres import new_database, running_server
 from tests.sandbox import running_sandbox
 from tests.stage import TUESDAY_MORNING
 from tests.story import Story, told
-from tests.story_batches import BATCH, batches_of
+from tests.story_batches import batches_of
 from tests.story_ground import CONTRACTOR, OWNER
-from workflows.batch_messages import PaidInBatch
 from workflows.messages import ORDERS_TASK_QUEUE, bank_watch_workflow_id
 from workflows.rounds import ROUNDS_WORKFLOW_ID, Rounds, RoundsInput
 
@@ -147,7 +146,7 @@ async def order_paid_in_batch(story: Story) -> WorkflowHandle[Any, Any]:
     await batches.is_posted()
     await story.hours_pass(24.1)
     await batches.knows("D-1")
-    await batches.order("D-1").signal("paid_in_batch", PaidInBatch(batch_no=BATCH))
+    await batches.order("D-1").signal("look")
     await batches.about("D-1").cancels(CONTRACTOR)
     await story.order_ends()
     return story.order

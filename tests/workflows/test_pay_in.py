@@ -242,6 +242,22 @@ async def test_nothing_is_collected_that_nobody_asked_for(story: Story) -> None:
     assert not await story.is_entered("pay_in", "T-404")
 
 
+async def test_a_top_up_whose_history_grew_long_goes_on_in_a_new_run(story: Story) -> None:
+    await story.members_open()
+    cashier = Cashier(story)
+    first = await cashier.opens("1,000.00", continue_after_events=25)
+    await cashier.awaits_payer()
+    await story.hours_pass(0.2)
+    await cashier.payer_pays()
+    await cashier.stands("T-1", "paid")
+
+    outcome = await ends(cashier)
+
+    assert (await cashier.handle().describe()).run_id != first.first_execution_run_id
+    assert (outcome.status, outcome.credited_fen) == ("paid", 100_000)
+    assert members_money(await story.balances()) == {"O-1/pending": "1,000.00"}
+
+
 async def test_a_member_who_may_not_receive_is_not_topped_up(story: Story) -> None:
     await story.members_open()
     await begins_to_close(story, OWNER)
