@@ -197,7 +197,7 @@ class Round:
                 answers = asyncio.gather(*(kept.answered.wait() for kept in (batch, *calls)))
                 await within_reason(answers, "all are answered")
             await self.house.kill_worker()
-        effects = self.EFFECTS & called if point is not Point.BEFORE else set()
+        effects = set() if point is Point.BEFORE else called.intersection(self.EFFECTS)
         await until(lambda: self._has_effects(effects), f"the bank has {effects}")
         taken = await self.house.taken(batch.numbers)
         if point is Point.BEFORE:
@@ -242,7 +242,8 @@ class Round:
         """Whether a batch is under way in the ledger, or even waits for somebody there."""
         async with self.house.superuser() as connection:
             query = (
-                "SELECT wait_event_type FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%post_batch($1%'"
+                "SELECT wait_event_type FROM pg_stat_activity"
+                " WHERE state = 'active' AND query LIKE '%post_batch($1%' AND pid <> pg_backend_pid()"
             )
             found = [row["wait_event_type"] for row in await connection.fetch(query)]
         return "Lock" in found if waiting else bool(found)
