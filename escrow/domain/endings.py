@@ -6,7 +6,9 @@ Whatever is of such a kind and in none of these makes progress or is on the list
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from escrow.domain.collections.batch_payments import BATCH_PAYMENT, BatchStatus
 from escrow.domain.collections.direct_payments import DirectRefundStatus
+from escrow.domain.collections.pay_ins import PayInStatus
 from escrow.domain.orders.states import OrderStatus
 from escrow.domain.withdrawals.states import WithdrawalStatus
 
@@ -14,6 +16,13 @@ FINAL_STATUSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "order": tuple(status.value for status in OrderStatus if status.is_final),
         "withdrawal": tuple(status.value for status in WithdrawalStatus if status.is_final),
+        # Looking for payments that come late keeps a collection's process, and no longer its payer.
+        "pay_in": (PayInStatus.PAID.value, PayInStatus.CLOSED.value, PayInStatus.FAILED.value),
+        BATCH_PAYMENT: tuple(status.value for status in BatchStatus if status is not BatchStatus.AWAITING_PAYMENT),
         "refund": tuple(status.value for status in DirectRefundStatus if status is not DirectRefundStatus.UNDER_WAY),
     }
 )
+
+#: Kinds at whose deadlines something happens by our own doing. At those of the others a channel is asked to end
+#: something, and when it does so is its own.
+DUE_BY_OURSELVES = ("order", "withdrawal")

@@ -5,11 +5,11 @@ be it the contract by which it is to be opened, that nobody has answered. What i
 person because it is late is not found again; neither is a deadline that an operator was called for since it passed.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from escrow.domain.endings import FINAL_STATUSES
+from escrow.domain.endings import DUE_BY_OURSELVES, FINAL_STATUSES
 from escrow.ledger.engine import Reader
 from escrow.ledger.tables import is_unfinished
 
@@ -26,9 +26,13 @@ _MOMENTS = """
 """
 
 
-def unfinished_in_sql(row: str) -> str:
-    """Condition that an object has not ended; `row` is the alias of `business_object`, with its dot."""
-    return " OR ".join(f"({is_unfinished(kind, row)})" for kind in FINAL_STATUSES)
+def unfinished_in_sql(row: str, kinds: Iterable[str] = FINAL_STATUSES) -> str:
+    """Condition that an object is of one of these kinds and has not ended.
+
+    Args:
+        row: the alias of `business_object` in the statement, with its dot.
+    """
+    return " OR ".join(f"({is_unfinished(kind, row)})" for kind in kinds)
 
 
 def late_rows(after: timedelta, *, at_most: int) -> str:
@@ -45,7 +49,8 @@ def late_rows(after: timedelta, *, at_most: int) -> str:
                 format('the deadline %s has passed', d.name) AS why
             FROM deadline d JOIN business_object o
                 ON o.platform_no = d.platform_no AND o.kind = d.object_kind AND o.object_no = d.object_no
-            WHERE d.platform_no = m.platform_no AND d.due_at < m.moment - {late} AND ({unfinished_in_sql("o.")})
+            WHERE d.platform_no = m.platform_no AND d.due_at < m.moment - {late}
+                AND ({unfinished_in_sql("o.", DUE_BY_OURSELVES)})
                 AND NOT (coalesce(o.body ->> 'attention', '') <> '' AND o.updated_at >= d.due_at)
                 AND {unknown.format("d")}
             ORDER BY d.due_at LIMIT {at_most}) found

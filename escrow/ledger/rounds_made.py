@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from escrow.domain.endings import DUE_BY_OURSELVES
 from escrow.ledger.engine import Reader
 from escrow.ledger.progress import KINDS_IN_SQL, LATE_AFTER, ObjectKey, unfinished_in_sql, unfinished_objects
 
@@ -32,13 +33,15 @@ async def count_late(reader: Reader, key: ObjectKey) -> int:
     return rounds
 
 
+_DUE_BY_OURSELVES = ", ".join(f"'{kind}'" for kind in DUE_BY_OURSELVES)
 #: Of the row `l` of a table of objects: neither has a deadline passed nor is anything unanswered.
-_GOES_ON = """
+_GOES_ON = f"""
     NOT EXISTS (SELECT FROM deadline d WHERE d.platform_no = l.platform_no AND d.object_kind = l.object_kind
-        AND d.object_no = l.object_no AND d.due_at < books_now(l.platform_no) - $1::interval)
+        AND d.object_kind IN ({_DUE_BY_OURSELVES}) AND d.object_no = l.object_no
+        AND d.due_at < books_now(l.platform_no) - $1::interval)
     AND NOT EXISTS (SELECT FROM consent c WHERE c.object_no = l.object_no AND c.object_kind = l.object_kind
         AND c.platform_no = l.platform_no AND c.asked AND c.answered_at IS NULL)
-"""
+"""  # noqa: S608 - our own words
 _HAS_ENDED = f"""
     EXISTS (SELECT FROM business_object o WHERE o.platform_no = l.platform_no AND o.kind = l.object_kind
         AND o.object_no = l.object_no AND o.kind IN ({KINDS_IN_SQL}) AND NOT ({unfinished_in_sql("o.")}))

@@ -22,12 +22,8 @@ from tests.workflows.test_identity_check import TEST_NAME, begin_check
 from tests.workflows.test_member_closing import begins_to_close, waits_to_close
 from tests.workflows.test_pay_in import FAILED_LATER, PAID_OVER
 from tests.workflows.test_suspense_return import sends_back, stranger_sends
-<<<<<<< HEAD
 from workflows import messages
 from workflows.messages import PAYMENTS_TASK_QUEUE, direct_refund_workflow_id
-=======
-from workflows.messages import PAYMENTS_TASK_QUEUE, batch_payment_workflow_id, direct_refund_workflow_id
->>>>>>> collections
 from workflows.transfer import Transfer
 from workflows.transfer_messages import TransferInput, transfer_workflow_id
 

@@ -8,6 +8,10 @@ CREATE INDEX order_unfinished ON business_object (platform_no, object_no)
     WHERE kind = 'order' AND status NOT IN ('closed_unpaid', 'settled', 'cancelled');
 CREATE INDEX withdrawal_unfinished ON business_object (platform_no, object_no)
     WHERE kind = 'withdrawal' AND status NOT IN ('paid', 'failed', 'refused');
+CREATE INDEX pay_in_unfinished ON business_object (platform_no, object_no)
+    WHERE kind = 'pay_in' AND status NOT IN ('paid', 'closed', 'failed');
+CREATE INDEX batch_payment_unfinished ON business_object (platform_no, object_no)
+    WHERE kind = 'batch_payment' AND status NOT IN ('paid', 'closed', 'refused');
 CREATE INDEX refund_unfinished ON business_object (platform_no, object_no)
     WHERE kind = 'refund' AND status NOT IN ('refunded', 'credited');
 

@@ -22,4 +22,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Forget who waits for a person and when rounds were made; what objects say themselves stays."""
     op.execute("DROP TABLE attention, late_object, last_round")
-    op.execute("DROP INDEX deadline_due, order_unfinished, withdrawal_unfinished, refund_unfinished")
+    kinds = ("order", "withdrawal", "pay_in", "batch_payment", "refund")
+    op.execute(f"DROP INDEX deadline_due, {', '.join(f'{kind}_unfinished' for kind in kinds)}")
