@@ -272,7 +272,7 @@ class MoneyInRound(MoneyInNumbers):
         pay_ins |= {part: f"{part}:batch-pay" for part in ("batch-open", "batch-direct")}
         for part, pay_in in pay_ins.items():
             paid, refunded_fen = [], 0
-            for attempt in range(1, (await self._state(pay_in)).attempts + 1):
+            for attempt in range(1, await self._asked(pay_in) + 1):
                 number = f"{self.platform.number}/{self.no(pay_in)}:collect:{attempt}"
                 answer = await self.house.at_bank.collections.query(number, custody_account_no=account_no)
                 paid += [payment.amount_fen for payment in answer.payments]
@@ -308,7 +308,7 @@ class MoneyInRound(MoneyInNumbers):
 
     async def _pay(self, pay_in: str, amount_fen: int) -> None:
         """The payer pays, and the collection's workflow is told."""
-        number = (await self._state(pay_in)).request_no  # another one where the first was never taken in
+        number = f"{self.no(pay_in)}:collect:{await self._asked(pay_in)}"  # the first may never have been taken in
         answer = await self.house.steer.pay(f"{self.platform.number}/{number}", amount_fen=amount_fen)
         self.paid[f"{pay_in}:collect:1"] = payment_booking_no(answer.payments[-1].payment_no)
         await self._wake(pay_in)
@@ -316,9 +316,12 @@ class MoneyInRound(MoneyInNumbers):
     def _collecting(self, pay_in: str) -> WorkflowHandle[Any, Any]:
         return self.temporal.get_workflow_handle(pay_in_workflow_id(self.platform.number, self.no(pay_in)))
 
-    async def _state(self, pay_in: str) -> PayInState:
-        found: PayInState = await self._collecting(pay_in).query("state", result_type=PayInState)
-        return found
+    async def _asked(self, pay_in: str) -> int:
+        """How many orders to collect a channel was asked for."""
+        found: PayInProcessState = await self._collecting(pay_in).query("state", result_type=PayInProcessState)
+        assert found.collection is not None
+        assert found.collection.collection_no is not None
+        return int(found.collection.collection_no.rpartition(":")[2])
 
     async def _wake(self, pay_in: str) -> None:
         await self._collecting(pay_in).signal("bank_notice", {"notice_id": self.no(pay_in), "kind": "collection"})
