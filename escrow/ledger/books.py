@@ -286,7 +286,8 @@ def _posting(kind: str, after: Aggregate, decision: Decision, found: Look, comma
         object_no=stored.object_no,
         event_type=decision.event_type,
         status=after.status,
-        body=after.document(),
+        # What the first release wrote and no document has any more stays, as the events of that time tell it.
+        body={**stored.body, **after.document()},
         must_be_new=stored.version == 0,
         replaces=True,
         event=decision.event,

@@ -127,6 +127,49 @@ SELECT m.platform_no, 'withdrawal', m.withdrawal_no, 1, 'withdrawal.requested', 
     m.request_no
 FROM missing m;
 
+-- Of what a channel gives back of a top-up the document told the last attempt, and not how it ended; the entries do.
+-- An attempt that never held anything has taken its number all the same.
+WITH attempt AS (
+    SELECT v.platform_no, v.object_no, v.request_no, split_part(v.request_no, ':return:', 2) AS part, e.occurred_at,
+        v.body #>> '{returning,payment_no}' AS payment_no, (v.body #>> '{returning,amount_fen}')::bigint AS amount_fen,
+        (SELECT done.recipe FROM request q JOIN entry done ON done.id = q.entry_id
+         WHERE q.platform_no = v.platform_no AND q.request_no = regexp_replace(v.request_no, ':hold$', ':end')) AS ended
+    FROM event v
+    JOIN request r ON r.platform_no = v.platform_no AND r.request_no = v.request_no
+    JOIN entry e ON e.id = r.entry_id
+    WHERE v.kind = 'pay_in' AND v.event_type = 'pay_in.return_held'
+), numbered AS (
+    SELECT a.*, split_part(a.part, ':', 1)::int AS n, CASE
+        WHEN a.ended IS NULL THEN 'held' WHEN a.ended = 'channel_refunded' THEN 'returned' ELSE 'failed' END AS outcome
+    FROM attempt a
+), named AS (
+    SELECT p.platform_no, p.object_no, p.sequence_no + 1 AS sequence_no, p.status, last.request_no, jsonb_build_object(
+        'returns', (
+            SELECT jsonb_agg(jsonb_build_object(
+                'number', every.n, 'payment_no', coalesce(a.payment_no, ''), 'amount_fen', coalesce(a.amount_fen, 0),
+                'outcome', coalesce(a.outcome, 'failed'), 'held_at', a.occurred_at) ORDER BY every.n)
+            FROM generate_series(1, last.n) AS every(n)
+            LEFT JOIN numbered a ON a.platform_no = p.platform_no AND a.object_no = p.object_no AND a.n = every.n),
+        'payments', (
+            SELECT jsonb_agg(paid.item || jsonb_build_object('stays', EXISTS (
+                SELECT FROM numbered a
+                WHERE a.platform_no = p.platform_no AND a.object_no = p.object_no AND a.outcome = 'failed'
+                    AND a.payment_no = paid.item ->> 'payment_no')) ORDER BY paid.nth)
+            FROM jsonb_array_elements(p.body -> 'payments') WITH ORDINALITY AS paid(item, nth))) AS body
+    FROM business_object p
+    JOIN (SELECT DISTINCT ON (platform_no, object_no) * FROM numbered ORDER BY platform_no, object_no, n DESC) last
+        ON last.platform_no = p.platform_no AND last.object_no = p.object_no
+    WHERE p.kind = 'pay_in'
+), changed AS (
+    UPDATE business_object p
+    SET sequence_no = d.sequence_no, body = p.body || d.body, updated_at = now()
+    FROM named d WHERE p.platform_no = d.platform_no AND p.kind = 'pay_in' AND p.object_no = d.object_no
+)
+INSERT INTO event (platform_no, kind, object_no, sequence_no, event_type, status, body, occurred_at, request_no)
+SELECT d.platform_no, 'pay_in', d.object_no, d.sequence_no, 'pay_in.returns_listed', d.status, d.body, now(),
+    d.request_no
+FROM named d;
+
 -- What was released can be released once, whatever asks for it.
 INSERT INTO claim (platform_no, name, request_no)
 SELECT e.platform_no, format('order/%s/%s/released', e.object_no, split_part(e.request_no, ':', 2)), e.request_no
