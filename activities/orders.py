@@ -5,7 +5,7 @@ and decided there, so nothing that somebody writes to Temporal is believed.
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import activity
@@ -149,7 +149,7 @@ class OrderActivities:
         if order is None or due_at is None or due_at > found.at:
             return _told(await self._books.take(ORDERS, request.platform_no, request.order_no, command))
         try:
-            await self._send_reminder(order, request)
+            await self._send_reminder(order, command, at=found.at)
         except (Refused, BankDeclined) as refusal:
             return _told(await self._call_operator(request, _cannot_remind(request, refusal.message), found.version))
         except (BankUnreachable, OutcomeUnknown) as error:
@@ -166,21 +166,21 @@ class OrderActivities:
         command = CallOperator(reason=reason, seen_version=version)
         return await self._books.take(ORDERS, ref.platform_no, ref.order_no, command)
 
-    async def _send_reminder(self, order: Order, request: RemindOwner) -> None:
+    async def _send_reminder(self, order: Order, command: OwnerReminded, *, at: datetime) -> None:
         contract = order.contract
-        terms, standing = contract.milestones[request.milestone - 1], order.state.milestone(request.milestone)
-        assert standing.inspection_due_at is not None  # noqa: S101 - it waits for its reminder
-        config = await self._texts.config(request.platform_no, contract.config_version)
+        terms, counts_at = contract.milestones[command.milestone - 1], order.silence_counts_at(command, at=at)
+        assert counts_at is not None  # noqa: S101 - it waits for its reminder
+        config = await self._texts.config(contract.platform_no, contract.config_version)
         text = config.sms_texts.render(
             SmsText.ORDER_REMINDER,
             order_no=contract.order_no,
             milestone=str(terms.number),
             milestone_name=terms.name,
             amount=format_fen(terms.amount_fen),
-            due_at=local_time(standing.inspection_due_at),
+            due_at=local_time(counts_at),
         )
-        number = derived(contract.order_no, f"M{terms.number}", "reminder", request.round)
-        await self._texts.send(request.platform_no, contract.owner_no, number, text)
+        number = derived(contract.order_no, f"M{terms.number}", "reminder", command.round)
+        await self._texts.send(contract.platform_no, contract.owner_no, number, text)
 
 
 def _cannot_remind(request: RemindOwner, why: str) -> str:

@@ -9,6 +9,7 @@ from escrow.domain.decisions import MemberFact, NotDue, Spendable
 from escrow.domain.errors import Refused
 from escrow.domain.orders.commands import DeadlinePassed, OwnerReminded, PaidDirectly
 from escrow.domain.orders.contract import OrderContract
+from escrow.domain.orders.order import REMINDER_MAY_TAKE
 from escrow.domain.orders.states import OrderCommand, OrderStatus
 from escrow.domain.platforms.config import PlatformConfig
 from tests.domain.order_stories import (
@@ -101,6 +102,13 @@ def test_a_late_reminder_leaves_the_owner_the_time_of_one_in_time() -> None:
     late = story.clocks["M2:inspection:1"] + timedelta(days=3)
     story = story.take(OwnerReminded(milestone=2, round=1), at=late)
     assert story.clocks["M2:inspection:1"] == late + timedelta(hours=24)
+
+
+def test_a_text_that_took_its_usual_minutes_moves_no_deadline() -> None:
+    story = inspected(_PEOPLE)
+    due_at, told_at = story.clocks["M2:inspection:1"], story.clocks["M2:reminder:1"] + REMINDER_MAY_TAKE
+    story = story.take(OwnerReminded(milestone=2, round=1), at=told_at)
+    assert story.clocks["M2:inspection:1"] == due_at
 
 
 def test_a_pause_leaves_what_was_left_when_the_owner_spoke_and_never_more_than_the_round_had() -> None:

@@ -38,6 +38,9 @@ from escrow.domain.orders.states import (
 )
 from escrow.domain.requests import derived
 
+#: A text needs so long from its moment until it is recorded; one that comes later prolongs the inspection.
+REMINDER_MAY_TAKE = timedelta(minutes=15)
+
 _OPERATIONS = frozenset(operation.value for operation in OrderCommand)
 _SILENCE, _WARRANTY_OVER = "silence", "end of warranty"
 
@@ -305,13 +308,8 @@ class Order:
             raise Refused("order_state", f"M{command.milestone} of {self._no} waits for no reminder.")
         if due_at > at:
             raise NotDue("It is too early to remind the owner that silence counts.", remaining=due_at - at)
-        # The whole notice from now on: nobody is hurried by a reminder that came late.
-        late = at - due_at
-        milestone = self.state.milestone(command.milestone)
-        assert milestone.inspection_due_at is not None  # noqa: S101 - it has a reminder
-        after = self.state.with_milestone(
-            command.milestone, reminded_at=at, inspection_due_at=milestone.inspection_due_at + late
-        )
+        counts_at = self.silence_counts_at(command, at=at)
+        after = self.state.with_milestone(command.milestone, reminded_at=at, inspection_due_at=counts_at)
         return after, Decision(
             request_no=command.own_no(self._no) or "",
             event_type="order.owner_reminded",
@@ -371,6 +369,15 @@ class Order:
         milestone = self.state.milestone(command.milestone)
         usual = self.contract.periods.reminder_before_end
         return milestone.reminder_due_at(usual) if milestone.round == command.round else None
+
+    def silence_counts_at(self, command: OwnerReminded, *, at: datetime) -> datetime | None:
+        """When silence counts if the owner is reminded now: when it did, or later by what a late reminder was late."""
+        reminder_due_at = self.reminder_due_at(command)
+        inspection_due_at = self.state.milestone(command.milestone).inspection_due_at
+        if reminder_due_at is None or inspection_due_at is None:
+            return None
+        late = at - reminder_due_at
+        return inspection_due_at if late <= REMINDER_MAY_TAKE else inspection_due_at + late
 
     def consent_basis(self, command: PartyCommand) -> Basis:
         """The basis that a party consented to exactly this."""
