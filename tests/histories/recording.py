@@ -17,112 +17,19 @@ from typing import Any
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from activities.rounds import TakeUp
-from escrow.domain.withdrawals.rails import Rail
 from escrow.leave import leave
 from tests.beginning import beginning
-from tests.histories import money_in
+from tests.histories import money_in, orders, withdrawals
 from tests.postgres import new_database, running_server
 from tests.sandbox import running_sandbox
 from tests.stage import TUESDAY_MORNING
 from tests.story import Story, told
-from tests.story_batches import batches_of
-from tests.story_ground import CONTRACTOR, OWNER
 from workflows.messages import ORDERS_TASK_QUEUE, bank_watch_workflow_id
 from workflows.rounds import ROUNDS_WORKFLOW_ID, Rounds, RoundsInput
 
 FOLDER = Path(__file__).parent
 
 Recording = Callable[[Story], Awaitable[WorkflowHandle[Any, Any]]]
-
-
-async def settled_order(story: Story) -> WorkflowHandle[Any, Any]:
-    """Deposit, a rectification, an acceptance by silence after seven days, ninety days of retention."""
-    await story.paid_order()
-    await story.starts()
-    await story.completes(2)
-    await story.rectifies(2)
-    await story.completes(2)
-    await story.accepts(2)
-    await story.completes(3)
-    await story.days_pass(7.1)
-    await story.completes(4)
-    await story.accepts(4)
-    await story.order_ends()
-    return story.order
-
-
-async def unpaid_order(story: Story) -> WorkflowHandle[Any, Any]:
-    """Nobody pays; closed at the payment deadline."""
-    await story.members_open()
-    await story.order_opens()
-    await story.order_ends()
-    return story.order
-
-
-async def cancelled_order(story: Story) -> WorkflowHandle[Any, Any]:
-    """Cancelled by both sides during an inspection, after signals that moved nothing."""
-    await story.paid_order()
-    await story.starts()
-    await story.completes(2)
-    await story.signals("accept", "release it all, please")
-    await story.signals("accept", {"request_no": "R-none", "by": OWNER, "milestone": 2})
-    await story.cancels(OWNER)
-    await story.cancels(CONTRACTOR)
-    await story.order_ends()
-    return story.order
-
-
-async def overdue_order_with_automatic_withdrawals(story: Story) -> WorkflowHandle[Any, Any]:
-    """A stage is overdue, an operator is shown it, the order goes on; each release is withdrawn; still running."""
-    await story.paid_order(withdraw_automatically=True)
-    await story.starts()
-    await story.days_pass(90.1)
-    await story.order.cancel()
-    await story.completes(2)
-    await story.accepts(2)
-    for number in (1, 2):
-        await story.withdrawal_ends(f"D-1001:M{number}:withdrawal:1")
-    return story.order
-
-
-async def withdrawal_found_by_asking(story: Story) -> WorkflowHandle[Any, Any]:
-    """The payment order was booked and its answer lost; an SMS was sent."""
-    await story.payee_has("60,000.00")
-    await story.stage.sandbox.steer.next_suffers("timeout_booked")
-    await story.withdraws("60,000.00")
-    await story.withdrawal_ends()
-    return story.withdrawal()
-
-
-async def withdrawal_over_the_third_rail(story: Story) -> WorkflowHandle[Any, Any]:
-    """Declined, then never arrived twice, then paid."""
-    await story.payee_has("20,000.00")
-    for misfortune in ("declined", "timeout_not_booked", "timeout_not_booked"):
-        await story.stage.sandbox.steer.next_suffers(misfortune)
-    await story.withdraws("20,000.00")
-    await story.withdrawal_ends()
-    return story.withdrawal()
-
-
-async def withdrawal_returned(story: Story) -> WorkflowHandle[Any, Any]:
-    """Declined by every rail: the money is given back."""
-    await story.payee_has("20,000.00")
-    for _ in range(3):
-        await story.stage.sandbox.steer.next_suffers("declined")
-    await story.withdraws("20,000.00")
-    await story.withdrawal_ends()
-    return story.withdrawal()
-
-
-async def withdrawal_queued(story: Story) -> WorkflowHandle[Any, Any]:
-    """Too much for any rail but the large-value one, which is made to open again after a disturbance."""
-    await story.payee_has("1,000,000.01")
-    await story.stage.sandbox.steer.set_rail_health(Rail.HVPS, "DOWN")
-    await story.withdraws("1,000,000.01")
-    await story.withdrawal_is("queued")
-    await story.stage.sandbox.steer.set_rail_health(Rail.HVPS, "UP")
-    await story.withdrawal_ends()
-    return story.withdrawal()
 
 
 async def bank_watch(story: Story) -> WorkflowHandle[Any, Any]:
@@ -137,19 +44,6 @@ async def bank_watch(story: Story) -> WorkflowHandle[Any, Any]:
     await story.withdrawal_ends()
     await story.bank_lines_are_booked()
     return story.stage.client.get_workflow_handle(bank_watch_workflow_id(story.platform_no))
-
-
-async def order_paid_in_batch(story: Story) -> WorkflowHandle[Any, Any]:
-    """Paid with a batch, of which it hears at its payment deadline only; told again; cancelled with a refund."""
-    batches = await batches_of(story)
-    await batches.owner_consents()
-    await batches.is_posted()
-    await story.hours_pass(24.1)
-    await batches.knows("D-1")
-    await batches.order("D-1").signal("look")
-    await batches.about("D-1").cancels(CONTRACTOR)
-    await story.order_ends()
-    return story.order
 
 
 async def rounds(story: Story) -> WorkflowHandle[Any, Any]:
@@ -173,17 +67,10 @@ async def rounds(story: Story) -> WorkflowHandle[Any, Any]:
 RECORDINGS: dict[str, Recording] = {
     recording.__name__: recording
     for recording in (
-        settled_order,
-        unpaid_order,
-        cancelled_order,
-        overdue_order_with_automatic_withdrawals,
-        withdrawal_found_by_asking,
-        withdrawal_over_the_third_rail,
-        withdrawal_returned,
-        withdrawal_queued,
         bank_watch,
-        order_paid_in_batch,
         rounds,
+        *orders.RECORDINGS,
+        *withdrawals.RECORDINGS,
         *money_in.RECORDINGS,
     )
 }
@@ -199,7 +86,8 @@ async def record(names: list[str], folder: Path) -> None:
         )
         database = await new_database(server)
         for name in names:
-            async with told(database, bank, begins_at=beginning(TUESDAY_MORNING)) as story:
+            begins_at = beginning(withdrawals.BEGINS_AT.get(name, TUESDAY_MORNING))
+            async with told(database, bank, begins_at=begins_at) as story:
                 history = await (await RECORDINGS[name](story)).fetch_history()
             text = json.dumps(_impersonal(json.loads(history.to_json())), ensure_ascii=False, indent=1)
             await asyncio.to_thread((folder / f"{name}.json").write_text, text + "\n")
