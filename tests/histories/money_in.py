@@ -24,6 +24,7 @@ from tests.workflows.test_pay_in import FAILED_LATER, PAID_OVER
 from tests.workflows.test_suspense_return import sends_back, stranger_sends
 from workflows import messages
 from workflows.messages import PAYMENTS_TASK_QUEUE, direct_refund_workflow_id
+from workflows.pay_in_messages import PayInProcessState
 from workflows.transfer import Transfer
 from workflows.transfer_messages import TransferInput, transfer_workflow_id
 
@@ -193,6 +194,21 @@ async def collection_for_an_order(story: Story) -> Recorded:
     return cashier.handle(NUMBER)
 
 
+async def collection_for_an_order_that_does_not_run(story: Story) -> Recorded:
+    """The same while the order has no process: it finds in the books that it is paid when it is begun anew."""
+    cashier = await waiting_order(story)
+    await story.order.terminate("an intruder")
+    await cashier.payer_pays(number=NUMBER)
+    await cashier.stands(NUMBER, "paid")
+
+    async def is_noted() -> bool:
+        state = await cashier.handle(NUMBER).query("state", result_type=PayInProcessState)
+        return any(note.name == "look" for note in state.noted)
+
+    await story.until(is_noted, "the order was told in vain")
+    return cashier.handle(NUMBER)
+
+
 async def refund_that_the_channel_failed(story: Story) -> Recorded:
     """The channel takes the refund and fails it later: the owner has it in its sub-account, and is told."""
     await paid_order(story, REFUND_FAILS)
@@ -332,6 +348,7 @@ RECORDINGS = (
     quick_payment,
     directly_paid_order,
     collection_for_an_order,
+    collection_for_an_order_that_does_not_run,
     refund_that_the_channel_failed,
     batch_from_the_balance,
     batch_refused,

@@ -15,7 +15,8 @@ from escrow.registry.members.members import MemberKind
 from tests.story import Story
 from tests.story_batches import BATCH, batches_of
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER, OWNERS_CARD
-from workflows.messages import OrderInput, withdrawal_workflow_id
+from workflows.messages import ORDERS_TASK_QUEUE, OrderInput, order_workflow_id, withdrawal_workflow_id
+from workflows.order import DecorationOrder
 
 Recorded = WorkflowHandle[Any, Any]
 
@@ -45,8 +46,14 @@ async def unpaid_order(story: Story) -> Recorded:
 
 
 async def refused_order(story: Story) -> Recorded:
-    """Somebody starts the process of an order that nobody has signed."""
-    handle = await story.start_order(OrderInput(platform_no=story.platform_no, order_no="D-none"))
+    """Somebody starts the process of an order that nobody has signed, with a message that it does not take."""
+    handle: Recorded = await story.stage.client.start_workflow(
+        DecorationOrder.run,
+        OrderInput(platform_no=story.platform_no, order_no="D-none"),
+        id=order_workflow_id(story.platform_no, "D-none"),
+        task_queue=ORDERS_TASK_QUEUE,
+        start_signal="bless",
+    )
 
     async def has_failed() -> bool:
         return (await handle.describe()).status is WorkflowExecutionStatus.FAILED

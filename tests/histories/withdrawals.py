@@ -6,12 +6,15 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 
 from escrow.domain.withdrawals.rails import Rail
+from escrow.ledger.books_time import books_now, move_story
 from escrow.registry.members.members import MemberKind
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT
+from workflows.messages import PAYMENTS_TASK_QUEUE, WithdrawalRef, withdrawal_workflow_id
+from workflows.withdrawal import Withdrawal
 
 Recorded = WorkflowHandle[Any, Any]
-_STUCK = timedelta(minutes=11)
+_STUCK, _MORE_THAN_A_DAY = timedelta(minutes=11), timedelta(hours=25)
 
 
 async def withdrawal_found_by_asking(story: Story) -> Recorded:
@@ -44,9 +47,16 @@ async def withdrawal_returned(story: Story) -> Recorded:
 
 
 async def withdrawal_refused(story: Story) -> Recorded:
-    """More than there is."""
+    """More than there is; a message that it does not take came before it was begun."""
     await story.payee_has("19,999.99")
-    await story.withdraws("20,000.00")
+    await story.consents_to_withdraw("20,000.00", withdrawal_no="W-1")
+    await story.stage.client.start_workflow(
+        Withdrawal.run,
+        WithdrawalRef(platform_no=story.platform_no, withdrawal_no="W-1"),
+        id=withdrawal_workflow_id(story.platform_no, "W-1"),
+        task_queue=PAYMENTS_TASK_QUEUE,
+        start_signal="bless",
+    )
     await story.withdrawal_ends()
     return story.withdrawal()
 
@@ -79,15 +89,13 @@ async def withdrawal_of_one_without_a_mobile(story: Story) -> Recorded:
 
 
 async def withdrawal_while_the_bank_is_away(story: Story) -> Recorded:
-    """The bank does not answer: not which rails are open, and later for two days not what became of a payment order."""
+    """The bank does not say which rails are open, and later for a day not what became of the payment order."""
     await story.payee_has("20,000.00")
     steer = story.stage.sandbox.steer
     await steer.set_bank_health("DOWN")
     await story.withdraws("20,000.00")
     await story.until(lambda: _is_in_trouble(story), "the rails cannot be asked about")
-    await story.hours_pass(25)
-    await story.until(lambda: _needs_attention(story), "an operator is called")
-    await story.operator_resumes(story.withdrawal())
+    await story.hours_pass(0.01)
     await steer.next_suffers("stuck")
     await steer.set_bank_health("UP")
     await story.withdrawal().signal("look")
@@ -95,8 +103,11 @@ async def withdrawal_while_the_bank_is_away(story: Story) -> Recorded:
     await steer.set_bank_health("DOWN")
     await story.withdrawal().signal("bank_notice", {"notice_id": "1", "kind": "payout"})
     await story.until(lambda: _is_in_trouble(story), "the bank cannot be asked")
-    await story.hours_pass(25)
+    reader = story.stage.reader
+    await move_story(reader, story.platform_no, await books_now(reader, story.platform_no) + _MORE_THAN_A_DAY)
+    await story.withdrawal().signal("look")
     await story.withdrawal_is("needs_attention")
+    await story.hours_pass(0.2)
     await steer.set_bank_health("UP")
     await steer.move_clock(story.stage.custody_account_no, by=_STUCK)
     await story.operator_resumes(story.withdrawal())
