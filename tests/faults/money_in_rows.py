@@ -48,15 +48,28 @@ POSTINGS = {
     "freeze_batch_direct": "{paid[batch-direct:batch-pay:collect:1]}",
     "open_batch": ":batch_payment:{name}-batch-open:open",
     "freeze_batch": ":batch_payment:{name}-batch:pay",
-    "record_batch": ":batch_payment:{name}-batch-poor:.*",
     "make_transfer": ":payment:{name}-pay:make",
     "record_refused_transfer": ":payment:{name}-poor:refuse",
     "complete_closing": ":member:{name}-M:closed:{name}-CL",
     "end_verification": ":account_verification:{name}-expire:.*",
     "expire_mandate": ":mandate:{name}-mandate:.*",
 }
-#: Nothing leaves them, so nothing can be lost or done twice.
-READ_ONLY = frozenset({"books_time", "look_at_mandate", "suspended_fen"})
+#: Rows are steps; which activity does what is not called like it.
+ACTIVITY_OF = {
+    **dict.fromkeys(
+        (
+            "open_pay_in", "create_collection", "record_pay_in", "query_collection", "close_collection", "book_payment",
+            "freeze_collected", "freeze_batch_direct", "choose_debit_channel", "submit_debit", "rule_out_debit",
+            "open_quick_payment",
+        ),
+        "look_after_collection",
+    ),
+    **dict.fromkeys(("hold_return", "refund_payment", "query_refund", "settle_return"), "give_back"),
+    **dict.fromkeys(("refund_direct", "query_direct_refund", "settle_direct_refund"), "refund_order"),
+    **dict.fromkeys(("open_batch", "freeze_batch"), "take_batch"),
+}  # fmt: skip
+#: Nothing leaves them, so nothing can be lost or done twice; a round that is made twice tells the same processes again.
+READ_ONLY = frozenset({"books_time", "look_at_mandate", "make_round"})
 #: Posts what `check_identity` posts, after it has asked in vain a hundred and fifty times; nobody waits for that here.
 SAME_POSTING = frozenset({"leave_unanswered"})
 ROWS = frozenset({*CALLS, *POSTINGS})

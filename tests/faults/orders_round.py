@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.rounds import TakeUp
 from escrow.domain.orders.operations import released_claim
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.books_time import books_now, move_story
@@ -17,6 +18,7 @@ from tests.faults.matrix import Call, Posting, Round
 from tests.identities import verify
 from tests.waiting import until
 from workflows.messages import order_workflow_id
+from workflows.rounds import ROUNDS_WORKFLOW_ID
 
 #: Steps wait for five days at most, and an inspection for seven: six and an hour pass twice in a round.
 CONFIG = PlatformConfig.model_validate(
@@ -84,6 +86,9 @@ class OrdersRound(Round):
             number="{no}:M2:reminded:1",
             reads="{no}:M2:reminded:1",
         ),
+        "attended": Posting(
+            activity="take_up", command="OperatorCame", number=r"{no}:attended:\d+", reads="{no}:attended:"
+        ),
         "mute": Posting(
             activity="remind_owner", command="CallOperator", number=r"{no}:attention:\d+", reads="{no}:attention:"
         ),
@@ -92,14 +97,17 @@ class OrdersRound(Round):
     PRELIMINARIES: ClassVar = {"reminded": Call(**_REMINDER, says="{no}:M2:reminder:1")}
     EFFECTS: ClassVar = frozenset(CALLS)
     AHEAD: ClassVar = frozenset(
-        {"unpaid", "unstarted", "late", "silent", "warranted", "claimed", "reminded", "told", "mute"}
+        {"unpaid", "unstarted", "late", "silent", "warranted", "claimed", "reminded", "told", "mute", "attended"}
     )
 
     async def prepare(self) -> None:
         """Bring every object to the step before the one it is there for."""
-        await asyncio.gather(*(self._order(part, "pay", "start", "complete") for part in ("silent", "claimed")))
+        await asyncio.gather(
+            self._order("attended", "pay", "start"),
+            *(self._order(part, "pay", "start", "complete") for part in ("silent", "claimed")),
+        )
         await self._time_passes()
-        await asyncio.gather(*(self._look(part) for part in ("silent", "claimed")))
+        await asyncio.gather(*(self._look(part) for part in ("silent", "claimed", "attended")))
         await asyncio.gather(
             self._order("pay"),
             self._order("start", "pay"),
@@ -115,6 +123,7 @@ class OrdersRound(Round):
             self._order("warranted", "pay", "start", "complete", "accept"),
             *(self._order(part, "pay", "start", "complete") for part in ("reminded", "told", "mute")),
             *(self._until(self._is_reminded, part) for part in ("silent", "claimed")),
+            self._until(self._needs_attention, "attended"),
         )
         # Somebody else has what the release of this order must have: it cannot happen, and an operator is called.
         await self._plant(
@@ -141,6 +150,7 @@ class OrdersRound(Round):
             self.trade, self.no("agree"), "cancel", by="C-1", request_no=f"{self.no('agree')}-agree"
         )
         self.call("agree", agreeing)
+        self.call("attended", self._operator_came("attended"))
         await asyncio.gather(
             *(self._look(part) for part in ("unpaid", "unstarted", "late", "silent", "warranted", "mute"))
         )
@@ -188,6 +198,13 @@ class OrdersRound(Round):
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended
                 raise
+
+    async def _operator_came(self, part: str) -> dict[str, object]:
+        """An operator has looked after it and has it taken up."""
+        request = TakeUp(platform_no=self.ahead.number, object_no=self.no(part))
+        rounds = self.temporal.get_workflow_handle(ROUNDS_WORKFLOW_ID)
+        await rounds.execute_update("resume", request)
+        return {}
 
     async def _plant(self, statement: str, order_no: str) -> None:
         async with self.house.superuser() as connection, connection.transaction():

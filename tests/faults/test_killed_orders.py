@@ -40,6 +40,7 @@ _STEPS = {
     "claimed": (*_REMINDED, "attention:{version}"),
     "reminded": _REMINDED,
     "told": _REMINDED,
+    "attended": (*_SETTLED, "M2:work:0:overdue", "attended:{version}"),
     "mute": (*_SETTLED, "attention:{version}"),
 }
 _REMINDED_OWNERS = ("silent", "claimed", "reminded", "told")
@@ -99,7 +100,7 @@ async def require_right_end(house: House, game: OrdersRound) -> None:
     for part, steps in _STEPS.items():
         no, platform = game.no(part), game.platform_of(part)
         taken = await house.answers_of(platform, no)
-        [attention] = [number for number in taken if ":attention:" in number] or [""]
+        [attention] = [number for number in taken if ":attention:" in number or ":attended:" in number] or [""]
         version = attention.rpartition(":")[2]
         assert set(taken) == {f"{no}:{step.format(no=no, version=version)}" for step in steps}
         order = await get_object(house.reader, platform.number, "order", no)
