@@ -174,6 +174,7 @@ LISTS = {
     ("GET", "/v1/withdrawals"),
     ("GET", "/v1/top-ups"),
     ("GET", "/v1/suspense"),
+    ("GET", "/v1/attention"),
     ("GET", "/v1/accounts"),
     ("GET", "/v1/events"),
     ("GET", "/v1/platform"),

@@ -95,13 +95,15 @@ async def test_an_operator_sees_orders_filtered_their_timeline_and_their_details
     of_order = f"{workflows}/{quote(workflow_id, safe='')}/{run_id}"
     await look_at(page, f"{of_order}/timeline", height=1500)
     for summary in (
-        "freeze the full price",
-        "M2: release to the contractor",
+        "payment by the owner",
         "M3: remind the owner",
         "acceptance of M3 竣工验收 by the owner or by silence",
     ):
         await page.get_by_text(summary).first.wait_for()
     await picture(page, folder / "order-timeline.png")
+
+    await look_at(page, f"{of_order}/history", height=2500)
+    await page.get_by_text("O-1: accept M2").first.wait_for()
 
     await look_at(page, f"{of_order}/user-metadata", height=960)
     for text in (
