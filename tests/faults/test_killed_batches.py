@@ -26,10 +26,16 @@ class Paying:
     collection: dict[str, str] | None = None
 
 
-FROM_BALANCE = Paying("balance", (":batch_payment:B-1:pay", ":batch_payment:B-1:told"))
+FROM_BALANCE = Paying("balance", (":batch_payment:B-1:pay",))
 COLLECTED = Paying(
     "collected",
-    (":batch_payment:B-1:open", ":channel-payment:", ":batch_payment:B-1:told"),
+    (
+        ":batch_payment:B-1:open",
+        ":pay_in:B-1:batch-pay:open",
+        "B-1:batch-pay:asked:1",
+        ":channel-payment:",
+        "B-1:batch-pay:paid",
+    ),
     collection={"method": "qr_alipay"},
 )
 CASES = [
