@@ -109,7 +109,6 @@ class MoneyInRound(MoneyInNumbers):
         await self.house.steer.next_suffers("failed_later", "refund")
         self._call(callers.command(self.platform, self.no("told"), "cancel"))
         await self._as_far_as_it_goes(lambda: "tell_refund_credited" in self._kept_calls())
-        self._seen["hold_return"] = 0  # before the payer paid it was only asked whether anything came
         for part in ("hold", "book", "settle", "refund", "asked"):
             await self._pay(part, rows.TOO_MUCH_FEN if part != "book" else rows.ASKED_FEN)
         await self._pay(f"direct:pay:{self.direct_no('direct')}", callers.PRICE_FEN)

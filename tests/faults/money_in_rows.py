@@ -1,4 +1,4 @@
-"""Rows of the second matrix: which call or posting belongs to which activity, and the numbers that name them."""
+"""Rows of the second matrix: which call or posting belongs to which step, and the numbers that name them."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,16 @@ METHOD = {"method": "qr_wechat"}
 COLLECTED = {"collection": METHOD}
 CONSENT = {"text_version": "1", "address": "203.0.113.7"}
 
-#: Bank activities: method and path of the call, and the rest of the number that it carries.
+#: Activities of which these are the steps; a step of a collection is named after what it does.
+ACTIVITIES = frozenset(
+    {
+        "look_after_collection", "give_back", "refund_order", "tell_refund_credited", "take_batch", "send_verification",
+        "check_try", "check_identity", "make_transfer", "record_refused_transfer", "complete_closing",
+        "end_verification", "expire_mandate",
+    }
+)  # fmt: skip
+
+#: Bank steps: method and path of the call, and the rest of the number that it carries.
 CALLS: dict[str, tuple[str, str, str, int]] = {
     "create_collection": ("POST", "/gateway/collections", "create:collect:1", 1),
     "query_collection": ("GET", "/gateway/collections", "query:collect:1", 1),
@@ -30,7 +39,6 @@ CALLS: dict[str, tuple[str, str, str, int]] = {
 BEFORE_POSTING: dict[str, tuple[str, str, str, int]] = {
     "record_pay_in": ("POST", "/gateway/collections", "record:collect:1", 1),
     "book_payment": ("GET", "/gateway/collections", "book:collect:1", 1),
-    "hold_return": ("GET", "/gateway/collections", "hold:collect:1", 3),
     "settle_return": ("GET", "/gateway/collection-refunds", "settle:return:1", 1),
     "settle_direct_refund": ("GET", "/gateway/collection-refunds", "settle-back:refund:1", 1),
     "freeze_collected": ("GET", "/gateway/collections", "direct:pay:R-{name}-direct:collect:1", 1),
@@ -41,14 +49,12 @@ POSTINGS = {
     "open_pay_in": ":pay_in:{name}-open:open",
     "record_pay_in": "{name}-record:.*",
     "book_payment": "{paid[book:collect:1]}",
-    "hold_return": "{name}-hold:return:1:hold",
     "settle_return": "{name}-settle:return:1:end",
     "settle_direct_refund": "{name}-settle-back:refund:1:end",
     "freeze_collected": "{paid[direct:pay:R-{name}-direct:collect:1]}",
     "freeze_batch_direct": "{paid[batch-direct:batch-pay:collect:1]}",
     "open_batch": ":batch_payment:{name}-batch-open:open",
     "freeze_batch": ":batch_payment:{name}-batch:pay",
-    "record_batch": ":batch_payment:{name}-batch-poor:.*",
     "make_transfer": ":payment:{name}-pay:make",
     "record_refused_transfer": ":payment:{name}-poor:refuse",
     "complete_closing": ":member:{name}-M:closed:{name}-CL",
@@ -56,7 +62,7 @@ POSTINGS = {
     "expire_mandate": ":mandate:{name}-mandate:.*",
 }
 #: Nothing leaves them, so nothing can be lost or done twice.
-READ_ONLY = frozenset({"books_time", "look_at_mandate", "suspended_fen"})
+READ_ONLY = frozenset({"books_time", "look_at_mandate"})
 #: Posts what `check_identity` posts, after it has asked in vain a hundred and fifty times; nobody waits for that here.
 SAME_POSTING = frozenset({"leave_unanswered"})
 ROWS = frozenset({*CALLS, *POSTINGS})
