@@ -98,14 +98,13 @@ class MoneyInRound(MoneyInNumbers):
             await self._order_is(part, "awaiting_start")
         batch = {"batch_no": self.no("batch-direct"), "payer_no": "O-1"}
         await self._insist("/batch-payments", **batch, **self.orders("B4"), **rows.COLLECTED)
-        await TimeSkipper(self.temporal).fast_forward(self._collecting("close"), timedelta(minutes=29))
 
     async def keep_calls(self) -> None:
         """The calls of the bank activities wait at the gate, and those after which the others post."""
         gate = self.house.bank_gate
         self._seen.clear()
         gate.trap = lambda call: bool(self._activity_of(call))
-        self._forward_time("pay_in", "close", timedelta(minutes=2))
+        await self._first_collection_expires()
         await self.house.steer.next_suffers("failed_later", "refund")
         self._call(callers.command(self.platform, self.no("told"), "cancel"))
         await self._as_far_as_it_goes(lambda: "tell_refund_credited" in self._kept_calls())
@@ -294,7 +293,8 @@ class MoneyInRound(MoneyInNumbers):
         await until(arrived, "the money arrives")
 
     async def _top_up(self, part: str) -> None:
-        await self._insist("/top-ups", **self.top_up_body(part))
+        minutes = 1 if part == "close" else 30
+        await self._insist("/top-ups", **self.top_up_body(part), expires_in_minutes=minutes)
         await self._is_open(part)
 
     async def _is_open(self, part: str) -> None:
@@ -355,11 +355,16 @@ class MoneyInRound(MoneyInNumbers):
     def _forward_time(self, kind: str, part: str, by: timedelta) -> None:
         number, platform_no = self.no(part), self.platform.number
         workflow_id = {
-            "pay_in": pay_in_workflow_id(platform_no, number),
             "verification": account_verification_workflow_id(platform_no, number),
         }[kind]
         handle = self.temporal.get_workflow_handle(workflow_id)
         self._call(TimeSkipper(self.temporal).fast_forward(handle, by))
+
+    async def _first_collection_expires(self) -> None:
+        """Two minutes pass by the books, which end the one collection that has no longer."""
+        reader, platform_no = self.house.reader, self.platform.number
+        await move_story(reader, platform_no, await books_now(reader, platform_no) + timedelta(minutes=2))
+        await self._collecting("close").signal("look")
 
     async def _days_pass_ahead(self) -> None:
         """The mandate's last day passes, and the member's closing falls due."""
