@@ -152,7 +152,7 @@ class MoneyInRound(MoneyInNumbers):
             transfer = {"payment_no": self.no(part), "payer_no": payer_no, "payee_no": "C-1", "amount_fen": 100}
             self._call(platform.post("/payments", **transfer))
         await callers.insist(self.ahead, f"/members/{self.no('M')}/close", request_no=self.no("CL"))
-        self._forward_time("verification", "expire", timedelta(hours=49))
+        self._forward_verification("expire", timedelta(hours=49))
         await self._days_pass_ahead()
         await asyncio.sleep(_ARRIVE_SECONDS)
         kept = [ledger.kept.get_nowait() for _ in range(ledger.kept.qsize())]
@@ -352,11 +352,8 @@ class MoneyInRound(MoneyInNumbers):
     def _call(self, call: Coroutine[Any, Any, Any]) -> None:
         self.calling.append(asyncio.create_task(call))
 
-    def _forward_time(self, kind: str, part: str, by: timedelta) -> None:
-        number, platform_no = self.no(part), self.platform.number
-        workflow_id = {
-            "verification": account_verification_workflow_id(platform_no, number),
-        }[kind]
+    def _forward_verification(self, part: str, by: timedelta) -> None:
+        workflow_id = account_verification_workflow_id(self.platform.number, self.no(part))
         handle = self.temporal.get_workflow_handle(workflow_id)
         self._call(TimeSkipper(self.temporal).fast_forward(handle, by))
 
