@@ -7,7 +7,7 @@ batch behind a first one, or each on a connection of its own where the registry 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from tests.api.platforms import Platform
 from tests.channels.numbers import citizen_id
 from tests.faults import callers
 from tests.faults import money_in_rows as rows
-from tests.faults.gates import KeptCall, KeptStatement
+from tests.faults.gates import KeptCall, KeptStatement, as_far_as_it_goes
 from tests.faults.house import House
 from tests.faults.matrix import Point
 from tests.faults.money_in_rows import MoneyInNumbers
@@ -107,7 +107,7 @@ class MoneyInRound(MoneyInNumbers):
         await self._first_collection_expires()
         await self.house.steer.next_suffers("failed_later", "refund")
         self._call(callers.command(self.platform, self.no("told"), "cancel"))
-        await self._as_far_as_it_goes(lambda: "tell_refund_credited" in self._kept_calls())
+        await as_far_as_it_goes(2 * _GATHER_SECONDS, lambda: "tell_refund_credited" in self._kept_calls())
         for part in ("hold", "book", "settle", "refund", "asked"):
             await self._pay(part, rows.TOO_MUCH_FEN if part != "book" else rows.ASKED_FEN)
         await self._pay(f"direct:pay:{self.direct_no('direct')}", callers.PRICE_FEN)
@@ -121,7 +121,7 @@ class MoneyInRound(MoneyInNumbers):
             self._call(callers.command(self.platform, self.no(part), "cancel"))
         await self._wake("query")
         self._call(self._insist("/top-ups", **self.top_up_body("create")))
-        await self._as_far_as_it_goes(lambda: self._kept_calls() >= {*rows.CALLS, *rows.BEFORE_POSTING})
+        await as_far_as_it_goes(2 * _GATHER_SECONDS, lambda: self._kept_calls() >= {*rows.CALLS, *rows.BEFORE_POSTING})
 
     async def keep_postings(self) -> list[KeptStatement]:
         """The postings of all ledger activities wait at the gate: one batch, and those on connections of their own."""
@@ -293,8 +293,7 @@ class MoneyInRound(MoneyInNumbers):
         await until(arrived, "the money arrives")
 
     async def _top_up(self, part: str) -> None:
-        minutes = 1 if part == "close" else 30
-        await self._insist("/top-ups", **self.top_up_body(part), expires_in_minutes=minutes)
+        await self._insist("/top-ups", **self.top_up_body(part), expires_in_minutes=1 if part == "close" else 30)
         await self._is_open(part)
 
     async def _is_open(self, part: str) -> None:
@@ -354,19 +353,21 @@ class MoneyInRound(MoneyInNumbers):
 
     def _forward_verification(self, part: str, by: timedelta) -> None:
         workflow_id = account_verification_workflow_id(self.platform.number, self.no(part))
-        handle = self.temporal.get_workflow_handle(workflow_id)
-        self._call(TimeSkipper(self.temporal).fast_forward(handle, by))
+        waits = self.temporal.get_workflow_handle(workflow_id)
+        self._call(TimeSkipper(self.temporal).fast_forward(waits, by))
 
     async def _first_collection_expires(self) -> None:
         """Two minutes pass by the books, which end the one collection that has no longer."""
-        reader, platform_no = self.house.reader, self.platform.number
-        await move_story(reader, platform_no, await books_now(reader, platform_no) + timedelta(minutes=2))
+        await self._story_moves(self.platform, timedelta(minutes=2))
         await self._collecting("close").signal("look")
+
+    async def _story_moves(self, platform: Platform, by: timedelta) -> None:
+        await move_story(self.house.reader, platform.number, await books_now(self.house.reader, platform.number) + by)
 
     async def _days_pass_ahead(self) -> None:
         """The mandate's last day passes, and the member's closing falls due."""
-        reader, platform_no = self.house.reader, self.ahead.number
-        await move_story(reader, platform_no, await books_now(reader, platform_no) + _SOON + timedelta(days=1))
+        platform_no = self.ahead.number
+        await self._story_moves(self.ahead, _SOON + timedelta(days=1))
         for workflow_id in (
             mandate_workflow_id(platform_no, self.no("mandate")),
             member_closing_workflow_id(platform_no, self.no("M"), self.no("CL")),
@@ -395,10 +396,3 @@ class MoneyInRound(MoneyInNumbers):
 
     def _kept_calls(self) -> set[str]:
         return {self._activity_of(call, counted=False) for call in self.house.bank_gate.kept}
-
-    async def _as_far_as_it_goes(self, condition: Callable[[], bool]) -> None:
-        """Wait for the slow ones, but not for ever: another round takes those that missed."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(2 * _GATHER_SECONDS):
-                while not condition():
-                    await asyncio.sleep(0.05)
