@@ -19,6 +19,7 @@ from temporalio.testing import TimeSkipper
 from escrow.domain.collections.methods import payment_booking_no
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.books_time import books_now, move_story
+from escrow.ledger.objects import known_object
 from tests.api.payers import NAME, card_of, mandate_body, open_payer
 from tests.api.platforms import Platform
 from tests.channels.numbers import citizen_id
@@ -31,7 +32,6 @@ from tests.faults.money_in_rows import MoneyInNumbers
 from tests.waiting import until, within_reason
 from workflows.mandate_messages import mandate_workflow_id
 from workflows.messages import member_closing_workflow_id, pay_in_workflow_id
-from workflows.pay_in_messages import PayInProcessState
 from workflows.verification_messages import account_verification_workflow_id
 
 _GATHER_SECONDS = 3.5
@@ -315,11 +315,9 @@ class MoneyInRound(MoneyInNumbers):
         return self.temporal.get_workflow_handle(pay_in_workflow_id(self.platform.number, self.no(pay_in)))
 
     async def _asked(self, pay_in: str) -> int:
-        """How many orders to collect a channel was asked for."""
-        found: PayInProcessState = await self._collecting(pay_in).query("state", result_type=PayInProcessState)
-        assert found.collection is not None
-        assert found.collection.collection_no is not None
-        return int(found.collection.collection_no.rpartition(":")[2])
+        """How many orders to collect a channel was asked for, by the books."""
+        found = await known_object(self.house.reader, self.platform.number, "pay_in", self.no(pay_in))
+        return len(found.body["asked"])
 
     async def _wake(self, pay_in: str) -> None:
         await self._collecting(pay_in).signal("bank_notice", {"notice_id": self.no(pay_in), "kind": "collection"})
