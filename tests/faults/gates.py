@@ -310,3 +310,11 @@ async def _http_message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
         if line.startswith(b"content-length:"):
             return head, await reader.readexactly(int(line.split(b":")[1]))
     return head, b""
+
+
+async def as_far_as_it_goes(seconds: float, condition: Callable[[], bool]) -> None:
+    """Wait for the slow ones, but not for ever: another round takes those that missed."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.05)

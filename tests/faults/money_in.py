@@ -7,7 +7,7 @@ batch behind a first one, or each on a connection of its own where the registry 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from typing import Any
@@ -19,19 +19,19 @@ from temporalio.testing import TimeSkipper
 from escrow.domain.collections.methods import payment_booking_no
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.books_time import books_now, move_story
+from escrow.ledger.objects import known_object
 from tests.api.payers import NAME, card_of, mandate_body, open_payer
 from tests.api.platforms import Platform
 from tests.channels.numbers import citizen_id
 from tests.faults import callers
 from tests.faults import money_in_rows as rows
-from tests.faults.gates import KeptCall, KeptStatement
+from tests.faults.gates import KeptCall, KeptStatement, as_far_as_it_goes
 from tests.faults.house import House
 from tests.faults.matrix import Point
 from tests.faults.money_in_rows import MoneyInNumbers
 from tests.waiting import until, within_reason
 from workflows.mandate_messages import mandate_workflow_id
 from workflows.messages import member_closing_workflow_id, pay_in_workflow_id
-from workflows.pay_in_messages import PayInProcessState
 from workflows.verification_messages import account_verification_workflow_id
 
 _GATHER_SECONDS = 3.5
@@ -98,18 +98,16 @@ class MoneyInRound(MoneyInNumbers):
             await self._order_is(part, "awaiting_start")
         batch = {"batch_no": self.no("batch-direct"), "payer_no": "O-1"}
         await self._insist("/batch-payments", **batch, **self.orders("B4"), **rows.COLLECTED)
-        await TimeSkipper(self.temporal).fast_forward(self._collecting("close"), timedelta(minutes=29))
 
     async def keep_calls(self) -> None:
         """The calls of the bank activities wait at the gate, and those after which the others post."""
         gate = self.house.bank_gate
         self._seen.clear()
         gate.trap = lambda call: bool(self._activity_of(call))
-        self._forward_time("pay_in", "close", timedelta(minutes=2))
+        await self._first_collection_expires()
         await self.house.steer.next_suffers("failed_later", "refund")
         self._call(callers.command(self.platform, self.no("told"), "cancel"))
-        await self._as_far_as_it_goes(lambda: "tell_refund_credited" in self._kept_calls())
-        self._seen["hold_return"] = 0  # before the payer paid it was only asked whether anything came
+        await as_far_as_it_goes(2 * _GATHER_SECONDS, lambda: "tell_refund_credited" in self._kept_calls())
         for part in ("hold", "book", "settle", "refund", "asked"):
             await self._pay(part, rows.TOO_MUCH_FEN if part != "book" else rows.ASKED_FEN)
         await self._pay(f"direct:pay:{self.direct_no('direct')}", callers.PRICE_FEN)
@@ -123,7 +121,7 @@ class MoneyInRound(MoneyInNumbers):
             self._call(callers.command(self.platform, self.no(part), "cancel"))
         await self._wake("query")
         self._call(self._insist("/top-ups", **self.top_up_body("create")))
-        await self._as_far_as_it_goes(lambda: self._kept_calls() >= {*rows.CALLS, *rows.BEFORE_POSTING})
+        await as_far_as_it_goes(2 * _GATHER_SECONDS, lambda: self._kept_calls() >= {*rows.CALLS, *rows.BEFORE_POSTING})
 
     async def keep_postings(self) -> list[KeptStatement]:
         """The postings of all ledger activities wait at the gate: one batch, and those on connections of their own."""
@@ -154,7 +152,7 @@ class MoneyInRound(MoneyInNumbers):
             transfer = {"payment_no": self.no(part), "payer_no": payer_no, "payee_no": "C-1", "amount_fen": 100}
             self._call(platform.post("/payments", **transfer))
         await callers.insist(self.ahead, f"/members/{self.no('M')}/close", request_no=self.no("CL"))
-        self._forward_time("verification", "expire", timedelta(hours=49))
+        self._forward_verification("expire", timedelta(hours=49))
         await self._days_pass_ahead()
         await asyncio.sleep(_ARRIVE_SECONDS)
         kept = [ledger.kept.get_nowait() for _ in range(ledger.kept.qsize())]
@@ -295,7 +293,7 @@ class MoneyInRound(MoneyInNumbers):
         await until(arrived, "the money arrives")
 
     async def _top_up(self, part: str) -> None:
-        await self._insist("/top-ups", **self.top_up_body(part))
+        await self._insist("/top-ups", **self.top_up_body(part), expires_in_minutes=1 if part == "close" else 30)
         await self._is_open(part)
 
     async def _is_open(self, part: str) -> None:
@@ -317,11 +315,9 @@ class MoneyInRound(MoneyInNumbers):
         return self.temporal.get_workflow_handle(pay_in_workflow_id(self.platform.number, self.no(pay_in)))
 
     async def _asked(self, pay_in: str) -> int:
-        """How many orders to collect a channel was asked for."""
-        found: PayInProcessState = await self._collecting(pay_in).query("state", result_type=PayInProcessState)
-        assert found.collection is not None
-        assert found.collection.collection_no is not None
-        return int(found.collection.collection_no.rpartition(":")[2])
+        """How many orders to collect a channel was asked for, by the books."""
+        found = await known_object(self.house.reader, self.platform.number, "pay_in", self.no(pay_in))
+        return len(found.body["asked"])
 
     async def _wake(self, pay_in: str) -> None:
         await self._collecting(pay_in).signal("bank_notice", {"notice_id": self.no(pay_in), "kind": "collection"})
@@ -353,19 +349,23 @@ class MoneyInRound(MoneyInNumbers):
     def _call(self, call: Coroutine[Any, Any, Any]) -> None:
         self.calling.append(asyncio.create_task(call))
 
-    def _forward_time(self, kind: str, part: str, by: timedelta) -> None:
-        number, platform_no = self.no(part), self.platform.number
-        workflow_id = {
-            "pay_in": pay_in_workflow_id(platform_no, number),
-            "verification": account_verification_workflow_id(platform_no, number),
-        }[kind]
-        handle = self.temporal.get_workflow_handle(workflow_id)
-        self._call(TimeSkipper(self.temporal).fast_forward(handle, by))
+    def _forward_verification(self, part: str, by: timedelta) -> None:
+        workflow_id = account_verification_workflow_id(self.platform.number, self.no(part))
+        waits = self.temporal.get_workflow_handle(workflow_id)
+        self._call(TimeSkipper(self.temporal).fast_forward(waits, by))
+
+    async def _first_collection_expires(self) -> None:
+        """Two minutes pass by the books, which end the one collection that has no longer."""
+        await self._story_moves(self.platform, timedelta(minutes=2))
+        await self._collecting("close").signal("look")
+
+    async def _story_moves(self, platform: Platform, by: timedelta) -> None:
+        await move_story(self.house.reader, platform.number, await books_now(self.house.reader, platform.number) + by)
 
     async def _days_pass_ahead(self) -> None:
         """The mandate's last day passes, and the member's closing falls due."""
-        reader, platform_no = self.house.reader, self.ahead.number
-        await move_story(reader, platform_no, await books_now(reader, platform_no) + _SOON + timedelta(days=1))
+        platform_no = self.ahead.number
+        await self._story_moves(self.ahead, _SOON + timedelta(days=1))
         for workflow_id in (
             mandate_workflow_id(platform_no, self.no("mandate")),
             member_closing_workflow_id(platform_no, self.no("M"), self.no("CL")),
@@ -394,10 +394,3 @@ class MoneyInRound(MoneyInNumbers):
 
     def _kept_calls(self) -> set[str]:
         return {self._activity_of(call, counted=False) for call in self.house.bank_gate.kept}
-
-    async def _as_far_as_it_goes(self, condition: Callable[[], bool]) -> None:
-        """Wait for the slow ones, but not for ever: another round takes those that missed."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(2 * _GATHER_SECONDS):
-                while not condition():
-                    await asyncio.sleep(0.05)

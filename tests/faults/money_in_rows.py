@@ -1,4 +1,4 @@
-"""Rows of the second matrix: which call or posting belongs to which activity, and the numbers that name them."""
+"""Rows of the second matrix: which call or posting belongs to which step, and the numbers that name them."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,16 @@ METHOD = {"method": "qr_wechat"}
 COLLECTED = {"collection": METHOD}
 CONSENT = {"text_version": "1", "address": "203.0.113.7"}
 
-#: Bank activities: method and path of the call, and the rest of the number that it carries.
+#: Activities of which these are the steps; a step of a collection is named after what it does.
+ACTIVITIES = frozenset(
+    {
+        "look_after_collection", "give_back", "refund_order", "tell_refund_credited", "take_batch", "send_verification",
+        "check_try", "check_identity", "make_transfer", "record_refused_transfer", "complete_closing",
+        "end_verification", "expire_mandate",
+    }
+)  # fmt: skip
+
+#: Bank steps: method and path of the call, and the rest of the number that it carries.
 CALLS: dict[str, tuple[str, str, str, int]] = {
     "create_collection": ("POST", "/gateway/collections", "create:collect:1", 1),
     "query_collection": ("GET", "/gateway/collections", "query:collect:1", 1),
@@ -30,7 +39,6 @@ CALLS: dict[str, tuple[str, str, str, int]] = {
 BEFORE_POSTING: dict[str, tuple[str, str, str, int]] = {
     "record_pay_in": ("POST", "/gateway/collections", "record:collect:1", 1),
     "book_payment": ("GET", "/gateway/collections", "book:collect:1", 1),
-    "hold_return": ("GET", "/gateway/collections", "hold:collect:1", 3),
     "settle_return": ("GET", "/gateway/collection-refunds", "settle:return:1", 1),
     "settle_direct_refund": ("GET", "/gateway/collection-refunds", "settle-back:refund:1", 1),
     "freeze_collected": ("GET", "/gateway/collections", "direct:pay:R-{name}-direct:collect:1", 1),
@@ -41,7 +49,6 @@ POSTINGS = {
     "open_pay_in": ":pay_in:{name}-open:open",
     "record_pay_in": "{name}-record:.*",
     "book_payment": "{paid[book:collect:1]}",
-    "hold_return": "{name}-hold:return:1:hold",
     "settle_return": "{name}-settle:return:1:end",
     "settle_direct_refund": "{name}-settle-back:refund:1:end",
     "freeze_collected": "{paid[direct:pay:R-{name}-direct:collect:1]}",
@@ -54,20 +61,6 @@ POSTINGS = {
     "end_verification": ":account_verification:{name}-expire:.*",
     "expire_mandate": ":mandate:{name}-mandate:.*",
 }
-#: Rows are steps; which activity does what is not called like it.
-ACTIVITY_OF = {
-    **dict.fromkeys(
-        (
-            "open_pay_in", "create_collection", "record_pay_in", "query_collection", "close_collection", "book_payment",
-            "freeze_collected", "freeze_batch_direct", "choose_debit_channel", "submit_debit", "rule_out_debit",
-            "open_quick_payment",
-        ),
-        "look_after_collection",
-    ),
-    **dict.fromkeys(("hold_return", "refund_payment", "query_refund", "settle_return"), "give_back"),
-    **dict.fromkeys(("refund_direct", "query_direct_refund", "settle_direct_refund"), "refund_order"),
-    **dict.fromkeys(("open_batch", "freeze_batch"), "take_batch"),
-}  # fmt: skip
 #: Nothing leaves them, so nothing can be lost or done twice; a round that is made twice tells the same processes again.
 READ_ONLY = frozenset({"books_time", "look_at_mandate", "make_round"})
 #: Posts what `check_identity` posts, after it has asked in vain a hundred and fifty times; nobody waits for that here.

@@ -18,20 +18,24 @@ from tests.faults.matrix import Point
 from tests.waiting import until, within_reason
 from workflows.messages import pay_in_workflow_id
 
-#: Each activity that calls the bank for such a member: method and path of the call, and whose number it carries.
+#: Activities that call the bank for such a member.
+ACTIVITIES = frozenset(
+    {"register_mandate", "deregister_mandate", "look_after_collection", "check_payer_code", "send_payer_code"}
+)
+#: Each step that does so: method and path of the call, and whose number it carries.
 CALLS = {
     "register_mandate": ("POST", "/gateway/mandates", "M-register:mandate"),
     "deregister_mandate": ("POST", "/gateway/mandates/revoke", "M-deregister:mandate"),
     "choose_debit_channel": ("GET", "/gateway/collections/capabilities", ""),
     "submit_debit": ("POST", "/gateway/collections", "T-submit:collect:1"),
-    "rule_out_debit": ("GET", "/gateway/collections", "T-rule-out:collect:1"),
+    "submit_debit_elsewhere": ("POST", "/gateway/collections", "T-elsewhere:collect:2"),
     "open_quick_payment": ("POST", "/gateway/collections", "T-open:collect:1"),
     "check_payer_code": ("POST", "/gateway/collections/confirm", "T-check:collect:1"),
     "send_payer_code": ("POST", "/gateway/collections/code", "T-send:collect:1"),
 }
 _AMOUNT_FEN = 10_000
 #: What ends paid, with the code typed where one is asked for.
-_PAID = ("T-choose", "T-submit", "T-rule-out", "T-open", "T-check", "T-send")
+_PAID = ("T-choose", "T-submit", "T-elsewhere", "T-open", "T-check", "T-send")
 
 
 def recognised(platform: Platform, activity: str) -> Callable[[KeptCall], bool]:
@@ -79,12 +83,12 @@ class Cast:
             ),
             "choose_debit_channel": lambda: self._debit("T-choose"),
             "submit_debit": lambda: self._debit("T-submit"),
-            "rule_out_debit": lambda: self._debit("T-rule-out"),
+            "submit_debit_elsewhere": lambda: self._debit("T-elsewhere"),
             "open_quick_payment": lambda: self._quick("T-open"),
             "check_payer_code": lambda: self._type("T-check", "R-check"),
             "send_payer_code": lambda: callers.insist(self.platform, "/top-ups/T-send/sms-codes", request_no="S-send"),
         }
-        if activity == "rule_out_debit":
+        if activity == "submit_debit_elsewhere":
             await self.house.steer.next_suffers("declined", "collection")
         self.calling.append(asyncio.create_task(_called(start[activity]())))
         kept = await until(lambda: [call for call in gate.kept if known(call)], f"{activity} calls the bank")

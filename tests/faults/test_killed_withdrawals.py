@@ -16,18 +16,13 @@ from tests.faults import callers, money_in_rows
 from tests.faults.house import House
 from tests.faults.matrix import play
 from tests.faults.orders_round import OrdersRound
-from tests.faults.test_killed_debits import CALLS as CALLS_OF_DEBITS
+from tests.faults.test_killed_debits import ACTIVITIES as OF_DEBITS
 from tests.faults.withdrawals_round import AMOUNTS_FEN, GIVEN_BACK, STANDING_ORDERS, WithdrawalsRound
 
 _HISTORIES = Path(__file__).parents[1] / "histories"
 #: Nothing leaves the first ones; the last one posts what another one posts.
 _WITHOUT_A_POINT = money_in_rows.READ_ONLY | money_in_rows.SAME_POSTING
-_STEPS = {*CALLS_OF_DEBITS, *money_in_rows.ROWS}
-_ROWS = {
-    *OrdersRound.activities(),
-    *WithdrawalsRound.activities(),
-    *(money_in_rows.ACTIVITY_OF.get(step, step) for step in _STEPS),
-}
+_ROWS = OrdersRound.activities() | WithdrawalsRound.activities() | OF_DEBITS | money_in_rows.ACTIVITIES
 _FUNDS_FEN = 10_000_000_000
 
 

@@ -19,8 +19,9 @@ from escrow.domain.money.funding import FundingLeg
 from escrow.domain.money.journal import Basis, Change, DeadlineChange, JournalEntry, StandsOn
 from escrow.domain.orders.operations import unpaid_claim
 from escrow.domain.orders.order import Order
-from escrow.domain.orders.payment import PAID
-from escrow.domain.orders.states import OrderStatus
+from escrow.domain.orders.payment import PAID, paid_state
+from escrow.domain.orders.state import moved
+from escrow.domain.orders.states import OrderCommand, OrderStatus, check_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class Together:
             number = order.contract.order_no
             if number not in funding:
                 continue
-            after = order.paid_together(self.batch_no, funding[number], direct, at=at)
+            after = paid_together(order, self.batch_no, funding[number], direct, at=at)
             clocks += after.clocks_from(order.state)
             changes.append(
                 Change(
@@ -136,6 +137,25 @@ class Together:
     @property
     def _payees(self) -> list[str]:
         return sorted({order.contract.payee_no for order in self.orders if order.contract.payee_no})
+
+
+def paid_together(
+    order: Order, batch_no: str, legs: tuple[FundingLeg, ...], direct: DirectPaid | None, *, at: datetime
+) -> Order:
+    """An order as one that is paid with others, by the posting of their batch.
+
+    Args:
+        legs: what pays it; together its full price.
+        direct: the payment that a channel took, None from the owner's balance.
+
+    Raises:
+        Refused: `order_state`.
+    """
+    contract, state = order.contract, order.state
+    check_command(state.status, [item.status for item in state.milestones], OrderCommand.PAY)
+    paid = paid_state(contract, moved(contract, state, OrderCommand.PAY), legs, at)
+    update = {"direct": direct, "batch_no": batch_no, "attention": None}
+    return replace(order, state=paid.model_copy(update=update), version=order.version + 1)
 
 
 def share_of(order: Order) -> Share:

@@ -4,10 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from escrow.domain.collections.direct_payments import DirectPaid
 from escrow.domain.decisions import Decision, Facts, GivenConsent, NotDue, Stored
 from escrow.domain.errors import Refused
-from escrow.domain.money.funding import FundingLeg
 from escrow.domain.money.journal import Basis, DeadlineChange
 from escrow.domain.orders.commands import (
     CallOperator,
@@ -23,7 +21,7 @@ from escrow.domain.orders.commands import (
 from escrow.domain.orders.contract import OrderContract
 from escrow.domain.orders.milestones import MilestoneKind
 from escrow.domain.orders.operations import unpaid_claim
-from escrow.domain.orders.payment import paid_directly, paid_from_balance, paid_state
+from escrow.domain.orders.payment import paid_directly, paid_from_balance
 from escrow.domain.orders.settlement import refunded, released
 from escrow.domain.orders.state import CancelProposal, MilestoneState, OrderState, moved
 from escrow.domain.orders.states import (
@@ -271,23 +269,6 @@ class Order:
         return after, replace(decision, bases=(basis,))
 
     # ---- what was seen to be done ----
-
-    def paid_together(
-        self, batch_no: str, legs: tuple[FundingLeg, ...], direct: DirectPaid | None, *, at: datetime
-    ) -> "Order":
-        """The order as one that is paid with others, by the posting of their batch.
-
-        Args:
-            legs: what pays it; together its full price.
-            direct: the payment that a channel took, None from the owner's balance.
-
-        Raises:
-            Refused: `order_state`.
-        """
-        check_command(self.state.status, [item.status for item in self.state.milestones], OrderCommand.PAY)
-        paid = paid_state(self.contract, self._moved(OrderCommand.PAY), legs, at)
-        update = {"direct": direct, "batch_no": batch_no, "attention": None}
-        return replace(self, state=paid.model_copy(update=update), version=self.version + 1)
 
     def _paid_directly(self, command: PaidDirectly, at: datetime, facts: Facts) -> "_Decided":
         statuses = [milestone.status for milestone in self.state.milestones]
