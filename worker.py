@@ -125,7 +125,7 @@ class Activities:
             self.registry.verification_sendings,
         )
         self.batches = BatchPaymentActivities(books, reader)
-        self.transfers = TransferActivities(writer, reader, members, platforms, lines)
+        self.transfers = TransferActivities(books, reader, members, lines)
         registry, channel = self.registry, bank.collections
         payers = Payers(reader, registry.card_holders, registry.mandates, registry.mandate_debits, channel)
         self.collections = CollectionActivities(books, reader, payers, channel)
@@ -182,7 +182,6 @@ class Activities:
             self.quick_payments.send_payer_code,
             self.batches.take_batch,
             self.transfers.make_transfer,
-            self.transfers.record_refused_transfer,
         ]
 
 

@@ -7,11 +7,11 @@ from api.temporal_calls import TemporalCalls
 from escrow.domain.collections.batch_payments import PaidBy
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.money.amounts import format_fen
+from escrow.domain.transfers.moves import TransferKind
 from workflows import (
     mandate_messages,
     messages,
     pay_in_messages,
-    transfer_messages,
     verification_messages,
 )
 from workflows.search_attributes import of_batch, of_member, of_members_money, of_order
@@ -103,23 +103,20 @@ class Processes(TemporalCalls):
             reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
 
-    async def start_transfer(self, transfer: transfer_messages.TransferInput) -> None:
-        """Start the workflow of a transfer; one that runs or ran under this number is left as it is.
+    async def make_transfer(
+        self, platform_no: str, kind: TransferKind, transfer_no: str, *, member_no: str, amount_fen: int
+    ) -> None:
+        """Have a transfer made that was asked for. What is told beside its number is shown to operators, no more.
 
         Raises:
             TemporalUnavailable: nobody answers.
         """
-        await self._start(
-            "Transfer",
-            transfer,
-            workflow_id=transfer_messages.transfer_workflow_id(
-                transfer.platform_no, transfer.kind, transfer.transfer_no
-            ),
-            task_queue=messages.PAYMENTS_TASK_QUEUE,
-            summary=f"{transfer.kind} of {format_fen(transfer.amount_fen)} yuan",
-            attributes=of_members_money(
-                platform_no=transfer.platform_no, member_no=transfer.member_no, amount_fen=transfer.amount_fen
-            ),
+        await self._look_after(
+            kind,
+            platform_no,
+            transfer_no,
+            summary=f"{kind} of {format_fen(amount_fen)} yuan",
+            attributes=of_members_money(platform_no=platform_no, member_no=member_no, amount_fen=amount_fen),
         )
 
     async def start_identity_check(self, check: messages.IdentityCheckInput, *, member_no: str) -> None:

@@ -16,6 +16,7 @@ from escrow.domain.collections.view import RefundView
 from escrow.domain.orders.commands import PartyCommand
 from escrow.domain.orders.states import OrderCommand, OrderStatus
 from escrow.domain.orders.view import OrderPlan, OrderView
+from escrow.domain.transfers.moves import TransferKind
 from escrow.domain.withdrawals.rails import Rail
 from escrow.domain.withdrawals.view import WithdrawalView
 
@@ -205,6 +206,14 @@ class BatchRef(Message):
     continue_after_events: int = Field(default=8_000, ge=10)
 
 
+class TransferInput(Message):
+    """Starts what makes a transfer; whose and how much it is, its recorded consent says."""
+
+    platform_no: str
+    kind: TransferKind
+    transfer_no: str
+
+
 class RefundRef(Message):
     """Starts the refund of what a channel collected for an order; the books have what goes back and to whom.
 
@@ -266,6 +275,11 @@ def member_closing_workflow_id(platform_no: str, member_no: str, request_no: str
     return f"member-closing/{platform_no}/{member_no}/{request_no}"
 
 
+def transfer_workflow_id(platform_no: str, kind: TransferKind, transfer_no: str) -> str:
+    """Id of the workflow of one transfer."""
+    return f"{kind}/{platform_no}/{transfer_no}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
     """How the process of one kind of object is started; `reference` is its input, of platform and number."""
@@ -274,6 +288,15 @@ class Process:
     task_queue: str
     workflow_id: Callable[[str, str], str]
     reference: Callable[[str, str], Message]
+
+
+def _transfer(kind: TransferKind) -> Process:
+    return Process(
+        workflow="Transfer",
+        task_queue=PAYMENTS_TASK_QUEUE,
+        workflow_id=lambda platform_no, number: transfer_workflow_id(platform_no, kind, number),
+        reference=lambda platform_no, number: TransferInput(platform_no=platform_no, kind=kind, transfer_no=number),
+    )
 
 
 #: The processes that look after objects in the books, by kind.
@@ -308,6 +331,7 @@ PROCESSES: Mapping[str, Process] = {
         workflow_id=direct_refund_workflow_id,
         reference=lambda platform_no, number: RefundRef(platform_no=platform_no, order_no=number),
     ),
+    **{kind.value: _transfer(kind) for kind in TransferKind},
 }
 
 

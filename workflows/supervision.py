@@ -42,15 +42,19 @@ class Supervision:
 
     Args:
         refresh: brings everything that an operator sees up to date.
-        now: the present moment by the books, for dating notes.
+        now: the present moment by the books, for dating notes; the process's own where it has seen none.
         noted: notes of an earlier run.
     """
 
     def __init__(
-        self, *, refresh: Callable[[], None], now: Callable[[], datetime], noted: tuple[NotedMessage, ...] = ()
+        self,
+        *,
+        refresh: Callable[[], None],
+        now: Callable[[], datetime] | None = None,
+        noted: tuple[NotedMessage, ...] = (),
     ) -> None:
         self._refresh = refresh
-        self._now = now
+        self._now = now or (lambda: Elapsed().now(None))
         self.noted = list(noted)
         #: Why this run waits for an operator; None while it does not.
         self.attention: str | None = None
