@@ -9,7 +9,7 @@ from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.transfers import TransferActivities, TransferRef
-    from workflows.messages import OperatorCommand, TransferInput
+    from workflows.messages import NotedMessage, OperatorCommand, TransferInput
     from workflows.search_attributes import show_search_attributes
     from workflows.supervision import Supervision, require_attention
 
@@ -53,6 +53,11 @@ class Transfer:
     def check_resume(self, command: OperatorCommand) -> None:
         """Refuse when nothing waits for an operator."""
         require_attention(self.supervision.attention, code="transfer_state", what="transfer")
+
+    @workflow.query
+    def noted(self) -> tuple[NotedMessage, ...]:
+        """What somebody wanted of this process that was not carried out, such as to cancel it."""
+        return tuple(self.supervision.noted)
 
     def refresh(self) -> None:
         """Bring details and search attributes up to date."""

@@ -29,10 +29,8 @@ from tests.faults.house import House
 from tests.faults.matrix import Point
 from tests.faults.money_in_rows import MoneyInNumbers
 from tests.waiting import until, within_reason
-from workflows.mandate_messages import mandate_workflow_id
-from workflows.messages import member_closing_workflow_id, pay_in_workflow_id
+from workflows import messages
 from workflows.pay_in_messages import PayInProcessState
-from workflows.verification_messages import account_verification_workflow_id
 
 _GATHER_SECONDS = 3.5
 #: What was triggered last may take so long to get to the gate; after 5 s an attempt is given up and made again, and a
@@ -147,9 +145,8 @@ class MoneyInRound(MoneyInNumbers):
         }
         for part, (payer_no, order, how) in batches.items():
             orders = [{"order_no": self.no(order), "amount_fen": callers.PRICE_FEN}]
-            self._call(
-                platform.post("/batch-payments", batch_no=self.no(part), payer_no=payer_no, orders=orders, **how)
-            )
+            batch = {"batch_no": self.no(part), "payer_no": payer_no, "orders": orders}
+            self._call(platform.post("/batch-payments", **batch, **how))
         for part, payer_no in (("pay", "O-1"), ("poor", "O-2")):
             transfer = {"payment_no": self.no(part), "payer_no": payer_no, "payee_no": "C-1", "amount_fen": 100}
             self._call(platform.post("/payments", **transfer))
@@ -314,7 +311,7 @@ class MoneyInRound(MoneyInNumbers):
         await self._wake(pay_in)
 
     def _collecting(self, pay_in: str) -> WorkflowHandle[Any, Any]:
-        return self.temporal.get_workflow_handle(pay_in_workflow_id(self.platform.number, self.no(pay_in)))
+        return self.temporal.get_workflow_handle(messages.pay_in_workflow_id(self.platform.number, self.no(pay_in)))
 
     async def _asked(self, pay_in: str) -> int:
         """How many orders to collect a channel was asked for."""
@@ -356,8 +353,8 @@ class MoneyInRound(MoneyInNumbers):
     def _forward_time(self, kind: str, part: str, by: timedelta) -> None:
         number, platform_no = self.no(part), self.platform.number
         workflow_id = {
-            "pay_in": pay_in_workflow_id(platform_no, number),
-            "verification": account_verification_workflow_id(platform_no, number),
+            "pay_in": messages.pay_in_workflow_id(platform_no, number),
+            "verification": messages.account_verification_workflow_id(platform_no, number),
         }[kind]
         handle = self.temporal.get_workflow_handle(workflow_id)
         self._call(TimeSkipper(self.temporal).fast_forward(handle, by))
@@ -367,8 +364,8 @@ class MoneyInRound(MoneyInNumbers):
         reader, platform_no = self.house.reader, self.ahead.number
         await move_story(reader, platform_no, await books_now(reader, platform_no) + _SOON + timedelta(days=1))
         for workflow_id in (
-            mandate_workflow_id(platform_no, self.no("mandate")),
-            member_closing_workflow_id(platform_no, self.no("M"), self.no("CL")),
+            messages.mandate_workflow_id(platform_no, self.no("mandate")),
+            messages.member_closing_workflow_id(platform_no, self.no("M"), self.no("CL")),
         ):
             await self.temporal.get_workflow_handle(workflow_id).signal("look")
 

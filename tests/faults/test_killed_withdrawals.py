@@ -21,7 +21,7 @@ from tests.faults.withdrawals_round import AMOUNTS_FEN, GIVEN_BACK, STANDING_ORD
 
 _HISTORIES = Path(__file__).parents[1] / "histories"
 #: Nothing leaves the first ones; the last one posts what another one posts.
-_WITHOUT_A_POINT = money_in_rows.READ_ONLY | money_in_rows.SAME_POSTING
+_WITHOUT_A_POINT = money_in_rows.READ_ONLY
 _ROWS = OrdersRound.activities() | WithdrawalsRound.activities() | {*CALLS_OF_DEBITS, *money_in_rows.ROWS}
 _FUNDS_FEN = 10_000_000_000
 

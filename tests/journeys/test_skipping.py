@@ -15,8 +15,7 @@ from tests.api.test_top_ups import opened
 from tests.beginning import beginning
 from tests.waiting import until
 from workflows import messages
-from workflows.mandate_messages import mandate_workflow_id
-from workflows.verification_messages import account_verification_workflow_id
+from workflows.messages import account_verification_workflow_id, mandate_workflow_id
 
 _LARGE_FEN = 200_000_000
 
