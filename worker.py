@@ -125,7 +125,7 @@ class Activities:
             self.registry.verification_sendings,
         )
         self.batches = BatchPaymentActivities(books, reader)
-        self.transfers = TransferActivities(writer, reader, members, platforms, lines)
+        self.transfers = TransferActivities(books, reader, members, lines)
         registry, channel = self.registry, bank.collections
         payers = Payers(reader, registry.card_holders, registry.mandates, registry.mandate_debits, channel)
         self.collections = CollectionActivities(books, reader, payers, channel)
@@ -165,10 +165,11 @@ class Activities:
             self.bank_lines.fetch_bank_lines,
             self.bank_lines.book_bank_line,
             self.identities.check_identity,
-            self.identities.leave_unanswered,
+            self.closings.look_at_closing,
             self.closings.complete_closing,
             self.verifications.send_verification,
             self.verifications.check_try,
+            self.verifications.look_at_verification,
             self.verifications.end_verification,
             self.collections.look_after_collection,
             self.returns.give_back,
@@ -182,7 +183,6 @@ class Activities:
             self.quick_payments.send_payer_code,
             self.batches.take_batch,
             self.transfers.make_transfer,
-            self.transfers.record_refused_transfer,
         ]
 
 

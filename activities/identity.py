@@ -3,22 +3,28 @@
 Asking and recording are not two steps: nobody can have an answer recorded that the registry did not give.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
-from activities.guards import require_own_workflow
+from activities.calling import call_if_long
 from activities.heartbeat import heartbeating
 from escrow.channels.identity import CompanyQuestion, IdentityRegistry
-from escrow.domain.errors import BankDeclined
+from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown
 from escrow.domain.members.identity_checks import CompanyCheck, PersonCheck
 from escrow.domain.members.states import MemberEvent, event_of
+from escrow.ledger.attention import person_came
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
+from escrow.ledger.progress import ObjectKey
 from escrow.registry.members.identity_checks import IdentityChecks, IdentitySubject
 from escrow.registry.members.members import Member, MemberKind
 from escrow.registry.platforms.platforms import Platforms
+
+#: A registry that does not answer is asked so long; then the platform is told, and asks anew.
+ANSWERS_WITHIN = timedelta(hours=24)
 
 
 class CheckRef(BaseModel):
@@ -34,7 +40,11 @@ class IdentityActivities:
     """Activities of identity checks."""
 
     def __init__(
-        self, reader: Reader, registry: IdentityRegistry, platforms: Platforms, checks: IdentityChecks
+        self,
+        reader: Reader,
+        registry: IdentityRegistry,
+        platforms: Platforms,
+        checks: IdentityChecks,
     ) -> None:
         self._reader = reader
         self._registry = registry
@@ -45,32 +55,36 @@ class IdentityActivities:
     async def check_identity(self, ref: CheckRef) -> str:
         """Ask the registry and record its answer; the check's status. A second time the recorded answer stays.
 
+        A registry that has not answered for a day leaves the check unanswered, and the member what it is. Before that
+        a person is called.
+
         Raises:
             BankUnreachable: the registry gave no answer; ask again.
+            LedgerUnavailable: repeat.
+            Refused: `not_found`.
         """
-        require_own_workflow(platform_no=ref.platform_no, object_kind="identity-check", object_no=ref.check_no)
+        check = await self._checks.known(ref.platform_no, ref.check_no)
+        if check.status != "asked":
+            return check.status
         member, subject = await self._checks.subject(ref.platform_no, ref.check_no)
+        event: MemberEvent | None
         async with heartbeating():
             try:
                 answer = await self._ask(member, subject)
             except BankDeclined as declined:
                 event, outcome = MemberEvent.IDENTITY_NOT_MATCHED, {"result": declined.code, "source": "", "as_of": ""}
+            except (BankUnreachable, OutcomeUnknown) as silent:
+                if await books_now(self._reader, ref.platform_no) - check.asked_at < ANSWERS_WITHIN:
+                    await call_if_long(self._reader, _key(ref), silent.message, asked_at=check.asked_at)
+                    raise
+                event, outcome = None, {"result": "no_answer"}
             else:
                 event, outcome = event_of(answer), _outcome(answer)
         now = await books_now(self._reader, ref.platform_no)
         check = await self._checks.answered(
             ref.platform_no, ref.check_no, event=event, outcome=outcome, occurred_at=now
         )
-        return check.status
-
-    @activity.defn
-    async def leave_unanswered(self, ref: CheckRef) -> str:
-        """Record that the registry gave no answer in time; the member stays what it is."""
-        require_own_workflow(platform_no=ref.platform_no, object_kind="identity-check", object_no=ref.check_no)
-        now = await books_now(self._reader, ref.platform_no)
-        check = await self._checks.answered(
-            ref.platform_no, ref.check_no, event=None, outcome={"result": "no_answer"}, occurred_at=now
-        )
+        await person_came(self._reader, _key(ref))
         return check.status
 
     async def _ask(self, member: Member, subject: IdentitySubject) -> PersonCheck | CompanyCheck:
@@ -90,6 +104,10 @@ class IdentityActivities:
             ),
             custody_account_no=platform.custody_account_no,
         )
+
+
+def _key(ref: CheckRef) -> ObjectKey:
+    return ObjectKey(platform_no=ref.platform_no, kind="identity_check", object_no=ref.check_no)
 
 
 def _outcome(answer: PersonCheck | CompanyCheck) -> dict[str, Any]:

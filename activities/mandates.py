@@ -8,15 +8,18 @@ from datetime import timedelta
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
+from activities.calling import call_if_long
 from activities.heartbeat import heartbeating
 from activities.payers import payer_of
 from escrow.channels.collections import Collections, MandateOrder
 from escrow.domain.collections.mandates import MandateStatus, ends_at
-from escrow.domain.errors import BankDeclined, BankUnreachable, Refused
+from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
 from escrow.domain.requests import derived
 from escrow.domain.withdrawals.state import bank_request_no
+from escrow.ledger.attention import person_came
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
+from escrow.ledger.progress import ObjectKey
 from escrow.registry.collections.mandates import Mandate, Mandates
 from escrow.registry.platforms.platforms import Platforms
 
@@ -67,15 +70,21 @@ class MandateActivities:
                 refused_because = answer.reason if answer.status == "refused" else ""
             except (BankDeclined, Refused) as no:
                 refused_because = no.code
+            except (BankUnreachable, OutcomeUnknown) as silent:
+                await call_if_long(self._reader, _key(ref), silent.message, asked_at=mandate.signed_at)
+                raise
         now = await books_now(self._reader, ref.platform_no)
         if refused_because:
             mandate = await self._mandates.refused(
                 ref.platform_no, ref.mandate_no, reason=refused_because, occurred_at=now
             )
         elif answer.status != "active":
-            raise BankUnreachable("mandate_open", f"The bank does not say yet whether it takes {ref.mandate_no}.")
+            silence = f"The bank does not say yet whether it takes {ref.mandate_no}."
+            await call_if_long(self._reader, _key(ref), silence, asked_at=mandate.signed_at)
+            raise BankUnreachable("mandate_open", silence)
         else:
             mandate = await self._mandates.registered(ref.platform_no, ref.mandate_no, answer, occurred_at=now)
+        await person_came(self._reader, _key(ref))
         return await self._standing(mandate)
 
     @activity.defn
@@ -106,9 +115,16 @@ class MandateActivities:
             raise Refused("mandate_in_force", f"The mandate {ref.mandate_no} has not ended.")
         async with heartbeating():
             platform = await self._platforms.get(ref.platform_no)
-            await self._channel.revoke_mandate(_bank_no(mandate), custody_account_no=platform.custody_account_no)
+            try:
+                await self._channel.revoke_mandate(_bank_no(mandate), custody_account_no=platform.custody_account_no)
+            except (BankUnreachable, OutcomeUnknown) as silent:
+                asked_at = mandate.ended_at or mandate.signed_at
+                await call_if_long(self._reader, _key(ref), silent.message, asked_at=asked_at)
+                raise
         now = await books_now(self._reader, ref.platform_no)
-        return await self._standing(await self._mandates.deregistered(ref.platform_no, ref.mandate_no, occurred_at=now))
+        mandate = await self._mandates.deregistered(ref.platform_no, ref.mandate_no, occurred_at=now)
+        await person_came(self._reader, _key(ref))
+        return await self._standing(mandate)
 
     async def _standing(self, mandate: Mandate) -> MandateStanding:
         until = ends_at(mandate.last_day)
@@ -125,6 +141,10 @@ class MandateActivities:
             per_day_fen=mandate.per_day_fen,
             last_day=mandate.last_day,
         )
+
+
+def _key(ref: MandateRef) -> ObjectKey:
+    return ObjectKey(platform_no=ref.platform_no, kind="mandate", object_no=ref.mandate_no)
 
 
 def _bank_no(mandate: Mandate) -> str:

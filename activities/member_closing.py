@@ -1,8 +1,9 @@
 """The activity that completes the closing of a member."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
+from escrow.domain.members.states import MemberStatus
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
 from escrow.registry.closing import MemberClosings
@@ -11,11 +12,25 @@ from escrow.registry.closing import MemberClosings
 class ClosingRef(BaseModel):
     """Names one closing that has begun."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     platform_no: str
     member_no: str
     request_no: str
+
+
+class ClosingStanding(BaseModel):
+    """Where a member stands.
+
+    Args:
+        status: None where the books know no such closing.
+        closes_at: from when on it can be closed; None where this closing is over.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    status: str | None = None
+    closes_at: AwareDatetime | None = None
 
 
 class MemberClosingActivities:
@@ -24,6 +39,15 @@ class MemberClosingActivities:
     def __init__(self, reader: Reader, closings: MemberClosings) -> None:
         self._reader = reader
         self._closings = closings
+
+    @activity.defn
+    async def look_at_closing(self, ref: ClosingRef) -> ClosingStanding:
+        """Where the closing stands in the books."""
+        found = await self._closings.find(ref.platform_no, ref.member_no, ref.request_no)
+        if found is None:
+            return ClosingStanding()
+        closes_at = found.closes_at if found.status is MemberStatus.CLOSING else None
+        return ClosingStanding(status=found.status.value, closes_at=closes_at)
 
     @activity.defn
     async def complete_closing(self, ref: ClosingRef) -> str:

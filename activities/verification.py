@@ -8,7 +8,6 @@ from collections.abc import Awaitable
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
-from activities.guards import require_own_workflow
 from activities.heartbeat import heartbeating
 from escrow.channels.verification import AccountVerification, CardCheckOrder, MicroDepositOrder
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
@@ -29,20 +28,25 @@ Answer = MicroDepositAnswer | CardCheckAnswer
 class VerificationRef(BaseModel):
     """Names one verification."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     platform_no: str
     verification_no: str
 
 
 class Standing(BaseModel):
-    """Where a verification stands after a step."""
+    """Where a verification stands after a step.
+
+    Args:
+        uncompared: numbers of tries that were counted and that the bank has not compared.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     status: VerificationStatus
     expires_at: AwareDatetime | None = None
     reason: str = ""
+    uncompared: tuple[int, ...] = ()
 
 
 class VerificationActivities:
@@ -73,7 +77,6 @@ class VerificationActivities:
                 is refused ends the verification instead.
             BankUnreachable: not known to be sent; run this again.
         """
-        _require_own(ref)
         now = await books_now(self._reader, ref.platform_no)
         is_first = request_no == ref.verification_no
         try:
@@ -105,7 +108,6 @@ class VerificationActivities:
         Raises:
             BankUnreachable: no answer; run this again.
         """
-        _require_own(ref)
         typed = await self._tries.typed(ref.platform_no, ref.verification_no, number)
         outcome = typed.outcome
         if outcome is None:
@@ -117,16 +119,21 @@ class VerificationActivities:
         )
 
     @activity.defn
-    async def end_verification(self, ref: VerificationRef, status: VerificationStatus, reason: str) -> Standing:
-        """End a verification that nobody confirmed, or for which nothing could be sent.
+    async def look_at_verification(self, ref: VerificationRef) -> Standing:
+        """Where the verification stands in the books.
 
         Raises:
-            Refused: `verification_state`: nobody but the bank says that an account is verified.
+            Refused: `not_found`.
         """
-        _require_own(ref)
-        if status not in (VerificationStatus.EXPIRED, VerificationStatus.FAILED):
-            raise Refused("verification_state", f"A verification does not become {status} by itself.")
-        return await self._end(ref, status, reason)
+        kept = await self._verifications.get(ref.platform_no, ref.verification_no)
+        uncompared = await self._tries.uncompared(ref.platform_no, ref.verification_no)
+        return _standing(kept).model_copy(update={"uncompared": uncompared})
+
+    @activity.defn
+    async def end_verification(self, ref: VerificationRef) -> Standing:
+        """End a verification that nobody confirmed in time, or for which nothing could be sent; else leave it."""
+        now = await books_now(self._reader, ref.platform_no)
+        return _standing(await self._verifications.end_overdue(ref.platform_no, ref.verification_no, occurred_at=now))
 
     async def _sent(self, ref: VerificationRef, number: int, bank_request_no: str) -> Answer:
         kept = await self._verifications.get(ref.platform_no, ref.verification_no)
@@ -174,10 +181,6 @@ class VerificationActivities:
         return _standing(
             await self._verifications.end(ref.platform_no, ref.verification_no, status, reason=reason, occurred_at=now)
         )
-
-
-def _require_own(ref: VerificationRef) -> None:
-    require_own_workflow(platform_no=ref.platform_no, object_kind="account-verification", object_no=ref.verification_no)
 
 
 async def _repeatable(call: Awaitable[Answer]) -> Answer:

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Path, Request
 from pydantic import Field
 
 from api.carrying_out import authorise, carry_out
+from api.code_sending import send_code
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AuthorisationView, authorisation_view, may_be_relayed
-from api.members.code_sending import send_code
-from api.pages.facts import facts_of
-from api.pages.texts import TEXTS
+from api.page_facts import facts_of
+from api.page_texts import TEXTS
 from api.problems import problems
 from api.schemas import Body, RequestNumber
 from escrow.domain.errors import Refused

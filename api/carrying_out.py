@@ -45,8 +45,8 @@ async def authorise(services: Services, link: PageLink, *, remote_address: str) 
         method=link.method,
         text_version=PAGE_TEXT_VERSION,
         remote_address=remote_address,
-        # Orders and withdrawals take up what is said; whatever else was authorised is carried out from here.
-        asked=asked["object_kind"] in ("order", "withdrawal") and "method" not in asked["terms"],
+        # Orders, withdrawals and payments take up what is said; whatever else was authorised is carried out from here.
+        asked=asked["object_kind"] in ("order", "withdrawal", "payment") and "method" not in asked["terms"],
         config_version=(await services.registry.platforms.configurations.current(link.platform_no)).version,
         note=asked["carry_out"].get("note", ""),
     )

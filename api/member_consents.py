@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from api.dependencies import Services
-from api.members.mobiles import require_mobile
+from api.mobiles import require_mobile
 from api.schemas import Time, View
 from escrow.domain.errors import Refused
 from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation

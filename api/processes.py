@@ -7,11 +7,10 @@ from api.temporal_calls import TemporalCalls
 from escrow.domain.collections.batch_payments import PaidBy
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.money.amounts import format_fen
+from escrow.domain.transfers.moves import TransferKind
 from workflows import (
-    mandate_messages,
     messages,
     pay_in_messages,
-    transfer_messages,
     verification_messages,
 )
 from workflows.search_attributes import of_batch, of_member, of_members_money, of_order
@@ -103,54 +102,46 @@ class Processes(TemporalCalls):
             reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
 
-    async def start_transfer(self, transfer: transfer_messages.TransferInput) -> None:
-        """Start the workflow of a transfer; one that runs or ran under this number is left as it is.
+    async def make_transfer(
+        self, platform_no: str, kind: TransferKind, transfer_no: str, *, member_no: str, amount_fen: int
+    ) -> None:
+        """Have a transfer made that was asked for. What is told beside its number is shown to operators, no more.
 
         Raises:
             TemporalUnavailable: nobody answers.
         """
-        await self._start(
-            "Transfer",
-            transfer,
-            workflow_id=transfer_messages.transfer_workflow_id(
-                transfer.platform_no, transfer.kind, transfer.transfer_no
-            ),
-            task_queue=messages.PAYMENTS_TASK_QUEUE,
-            summary=f"{transfer.kind} of {format_fen(transfer.amount_fen)} yuan",
-            attributes=of_members_money(
-                platform_no=transfer.platform_no, member_no=transfer.member_no, amount_fen=transfer.amount_fen
-            ),
+        await self._look_after(
+            kind,
+            platform_no,
+            transfer_no,
+            summary=f"{kind} of {format_fen(amount_fen)} yuan",
+            attributes=of_members_money(platform_no=platform_no, member_no=member_no, amount_fen=amount_fen),
         )
 
-    async def start_identity_check(self, check: messages.IdentityCheckInput, *, member_no: str) -> None:
-        """Start the workflow of a stored check; one that failed, or that somebody cancelled, begins anew.
+    async def look_after_check(self, platform_no: str, check_no: str, *, member_no: str) -> None:
+        """Have a stored identity check looked after; one whose process has ended begins anew.
 
         Raises:
             TemporalUnavailable: nobody answers.
         """
-        await self._start(
-            "IdentityCheck",
-            check,
-            workflow_id=messages.identity_check_workflow_id(check.platform_no, check.check_no),
-            task_queue=messages.PAYMENTS_TASK_QUEUE,
-            summary=f"identity of {member_no}",
-            attributes=of_member(platform_no=check.platform_no),
-            reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-        )
+        await self._look_after_member("identity_check", platform_no, check_no, f"identity of {member_no}")
 
-    async def start_member_closing(self, closing: messages.MemberClosingInput) -> None:
-        """Start what completes a closing; one that runs or ran under this request is left as it is.
+    async def look_after_closing(self, platform_no: str, member_no: str, request_no: str) -> None:
+        """Have a closing completed that has begun; raises as `look_after_check`."""
+        await self._look_after_member("member_closing", platform_no, f"{member_no}/{request_no}", f"{member_no} closes")
 
-        Raises:
-            TemporalUnavailable: nobody answers.
-        """
-        await self._start(
-            "MemberClosing",
-            closing,
-            workflow_id=messages.member_closing_workflow_id(closing.platform_no, closing.member_no, closing.request_no),
-            task_queue=messages.PAYMENTS_TASK_QUEUE,
-            summary=f"{closing.member_no} closes",
-            attributes=of_member(platform_no=closing.platform_no),
+    async def look_after_verification(self, platform_no: str, verification_no: str) -> None:
+        """Have a stored verification looked after; raises as `look_after_check`."""
+        summary = f"verification {verification_no}"
+        await self._look_after_member("account_verification", platform_no, verification_no, summary)
+
+    async def look_after_mandate(self, platform_no: str, mandate_no: str) -> None:
+        """Have a mandate of the books told to the bank, or its end; raises as `look_after_check`."""
+        await self._look_after_member("mandate", platform_no, mandate_no, f"mandate {mandate_no}")
+
+    async def _look_after_member(self, kind: str, platform_no: str, number: str, summary: str) -> None:
+        await self._look_after(
+            kind, platform_no, number, summary=summary, attributes=of_member(platform_no=platform_no)
         )
 
     async def command_order(
@@ -166,22 +157,6 @@ class Processes(TemporalCalls):
         """
         workflow_id = messages.order_workflow_id(platform_no, order_no)
         return await self._update(workflow_id, operation, command, messages.CommandResult, update_id=update_id)
-
-    async def start_verification(self, verification: verification_messages.AccountVerificationInput) -> None:
-        """Start the workflow of a stored verification; one that failed, or that somebody cancelled, begins anew.
-
-        Raises:
-            TemporalUnavailable: nobody answers.
-        """
-        await self._start(
-            "AccountVerification",
-            verification,
-            workflow_id=_verification_id(verification.platform_no, verification.verification_no),
-            task_queue=messages.PAYMENTS_TASK_QUEUE,
-            summary=f"verification {verification.verification_no}",
-            attributes=of_member(platform_no=verification.platform_no),
-            reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-        )
 
     async def send_verification_again(self, platform_no: str, verification_no: str, request_no: str) -> None:
         """Have another micro-deposit or code sent; raises as `command_order`."""
@@ -228,27 +203,6 @@ class Processes(TemporalCalls):
         command = pay_in_messages.CodeWish(request_no=request_no)
         await self._update(workflow_id, "send_code", command, pay_in_messages.CodeSent)
 
-    async def start_mandate(self, mandate: mandate_messages.MandateInput) -> None:
-        """Start what looks after a mandate in the books; one that failed, or that somebody cancelled, begins anew.
-
-        Raises:
-            TemporalUnavailable: nobody answers.
-        """
-        await self._start(
-            "Mandate",
-            mandate,
-            workflow_id=mandate_messages.mandate_workflow_id(mandate.platform_no, mandate.mandate_no),
-            task_queue=messages.PAYMENTS_TASK_QUEUE,
-            summary=f"mandate {mandate.mandate_no}",
-            attributes=of_member(platform_no=mandate.platform_no),
-            reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-        )
-
-    async def wake_mandate(self, platform_no: str, mandate_no: str) -> None:
-        """Tell what looks after a mandate that the books changed."""
-        workflow_id = mandate_messages.mandate_workflow_id(platform_no, mandate_no)
-        await self._signal(workflow_id, mandate_messages.MANDATE_CHANGED)
-
 
 def _verification_id(platform_no: str, verification_no: str) -> str:
-    return verification_messages.account_verification_workflow_id(platform_no, verification_no)
+    return messages.account_verification_workflow_id(platform_no, verification_no)

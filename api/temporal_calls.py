@@ -21,6 +21,7 @@ from activities.failures import from_temporal
 from api.problems import OrderBusy, TemporalUnavailable
 from escrow.domain.errors import Refused
 from escrow.stack.known_attributes import KnownAttributes
+from workflows.messages import PROCESSES
 from workflows.timeouts import WORKFLOW_TASK
 
 Result = TypeVar("Result")
@@ -128,6 +129,26 @@ class TemporalCalls:
                 )
         except WorkflowAlreadyStartedError:
             return  # it ran under this number and has ended: the books have it
+
+    async def _look_after(
+        self, kind: str, platform_no: str, number: str, *, summary: str, attributes: TypedSearchAttributes
+    ) -> None:
+        """Have the process of an object look at the books: one that runs is told to, one that does not is started."""
+        process = PROCESSES[kind]
+        async with self._translated():
+            await self._client.start_workflow(
+                process.workflow,
+                process.reference(platform_no, number),
+                id=process.workflow_id(platform_no, number),
+                task_queue=process.task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                start_signal="look",
+                task_timeout=WORKFLOW_TASK,
+                static_summary=summary,
+                search_attributes=await self._known.among(attributes),
+                rpc_timeout=self._answer,
+            )
 
     async def _silence(self) -> OrderBusy | TemporalUnavailable:
         """Why no answer came: Temporal itself is away, or the workflow has not got to it."""

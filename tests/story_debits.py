@@ -5,6 +5,7 @@ from typing import Any
 
 from stdnum import luhn
 from temporalio.client import WorkflowHandle
+from temporalio.common import WorkflowIDReusePolicy
 
 from escrow.domain.collections.mandates import REVOKE, SIGN, MandateStatus, mandate_terms
 from escrow.domain.collections.methods import CollectionMethod
@@ -19,8 +20,7 @@ from tests.story import Story
 from tests.story_collections import Cashier
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER
 from workflows.mandate import MandateProcess
-from workflows.mandate_messages import MandateInput, mandate_workflow_id
-from workflows.messages import PAYMENTS_TASK_QUEUE
+from workflows.messages import PAYMENTS_TASK_QUEUE, MandateInput, mandate_workflow_id
 from workflows.pay_in_messages import CodeCompared, CodeTry
 
 #: The name and mobile of UnionPay's public test identity; the bank sends it always the same code.
@@ -68,13 +68,18 @@ class Debtors(Cashier):
         await self.looked_after(number)
         return await self.mandate_is(MandateStatus.ACTIVE, number)
 
-    async def looked_after(self, number: str = MANDATE) -> WorkflowHandle[Any, Any]:
+    async def looked_after(
+        self, number: str = MANDATE, *, continue_after_events: int = 8_000
+    ) -> WorkflowHandle[Any, Any]:
         """What looks after a mandate begins."""
         return await self.story.stage.client.start_workflow(
             MandateProcess.run,
-            MandateInput(platform_no=self.story.platform_no, mandate_no=number),
+            MandateInput(
+                platform_no=self.story.platform_no, mandate_no=number, continue_after_events=continue_after_events
+            ),
             id=mandate_workflow_id(self.story.platform_no, number),
             task_queue=PAYMENTS_TASK_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
 
     async def revokes(self, number: str = MANDATE) -> None:

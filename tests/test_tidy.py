@@ -20,6 +20,7 @@ _CLEAN = {
     "docs/decisions/0001-first.md": "# First\n",
     "pyproject.toml": '[project]\ndependencies = ["rich"]\n',
     "constraints.txt": "rich==1.0\n",
+    "api/orders/__init__.py": "",
     "escrow/__init__.py": "",
     "escrow/cli.py": '"""Entry."""\n\nfrom escrow.domain import money\n\nprint(money.whole(1))\n',
     "escrow/domain/__init__.py": "",
@@ -89,6 +90,12 @@ def test_a_clean_tree_keeps_the_rule(
             )
         ),
         (wall_clock, "escrow/ledger/x.py", '"""It is now() or never."""\n\nx = "SELECT now() + $1"\n', "x.py:3"),
+        (
+            tidy.endpoint_neighbours,
+            "api/members/x.py",
+            "from api.orders import commands\n",
+            "api/members/x.py:1 uses the endpoints of orders",
+        ),
         (tidy.dead_modules, "escrow/x.py", '"""Alone."""\n', "escrow/x.py is imported by nobody"),
         (tidy.dead_names, "escrow/x.py", "def nobody_calls() -> None: ...\n", "nobody_calls is used by nobody"),
         (tidy.readme_pair, "README.zh-CN.md", "# 名\n\n```sh\nmake up\n```\n", "different headings"),

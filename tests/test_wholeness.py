@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.catalogue import CATALOGUE
-from api.pages.texts import TEXTS
+from api.page_texts import TEXTS
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.pay_ins import PayInStatus
 from escrow.domain.orders.states import OrderCommand, concerns_milestone

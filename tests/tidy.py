@@ -148,6 +148,27 @@ def _annotated(node: ast.AST) -> Iterator[tuple[str, str]]:
         yield node.name, ast.unparse(node.returns)
 
 
+def endpoint_neighbours(tree: Tree) -> list[str]:
+    """No subject of the API uses another's endpoints: what two of them need lies beside them, or in `escrow`."""
+    found = []
+    subjects = {path.split("/")[1] for path in tree.our_modules if path.startswith("api/") and path.count("/") > 1}
+    for path, module in tree.our_modules.items():
+        if not path.startswith("api/") or path.count("/") == 1:
+            continue
+        own = path.split("/")[1]
+        for node in ast.walk(module):
+            if isinstance(node, ast.ImportFrom):
+                origin = ".".join(part for part in (_package(path, node.level), node.module) if part)
+                names = [f"{origin}.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            else:
+                continue
+            used = {name.split(".")[1] for name in names if name.startswith("api.")} & subjects - {own}
+            found += [f"{path}:{node.lineno} uses the endpoints of {other}" for other in sorted(used)]
+    return found
+
+
 def dead_modules(tree: Tree) -> list[str]:
     """Every module of the rooms is imported by another one or can be run."""
     imported: set[str] = set()
@@ -268,6 +289,7 @@ RULES: tuple[Callable[[Tree], list[str]], ...] = (
     function_sizes,
     module_docstrings,
     float_money,
+    endpoint_neighbours,
     dead_modules,
     dead_names,
     readme_pair,

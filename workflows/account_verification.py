@@ -1,9 +1,11 @@
 """AccountVerification: something is sent, its receiver types it back; three wrong tries or time end it.
 
-The payloads name what the ledger holds sealed: no amount, code, mobile or account number is here.
+The payloads name what the ledger holds sealed: no amount, code, mobile or account number is here. A run that begins
+anew goes on where the books say that the verification stands.
 """
 
 import asyncio
+from functools import partial
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -13,9 +15,13 @@ with workflow.unsafe.imports_passed_through():
     from activities.verification import Standing, VerificationActivities, VerificationRef
     from escrow.domain.members.verification_rules import VerificationStatus
     from workflows.books_clock import BooksClock
-    from workflows.timeouts import CHANNEL_BOOKING, OPERATOR_MAY_TAKE
+    from workflows.messages import AccountVerificationInput, NotedMessage, OperatorCommand
+    from workflows.patience import Patience
+    from workflows.search_attributes import show_members_process
+    from workflows.supervision import Supervision, history_is_long, require_attention
+    from workflows.timeouts import CHANNEL_BOOKING, OPERATOR_MAY_TAKE, STEP_FIRST_TRIED_AGAIN_AFTER
     from workflows.uncancelled import why_unfinished
-    from workflows.verification_messages import AccountVerificationInput, SendAgain, Try
+    from workflows.verification_messages import SendAgain, Try
 
 
 @workflow.defn(name="AccountVerification")
@@ -24,30 +30,77 @@ class AccountVerification:
 
     @workflow.init
     def __init__(self, verification: AccountVerificationInput) -> None:
-        self.verification = verification
+        self.input = verification
         self.ref = VerificationRef(platform_no=verification.platform_no, verification_no=verification.verification_no)
         self.clock = BooksClock(verification.platform_no)
+        self.supervision = Supervision(refresh=self.refresh, now=self.clock.now)
+        self.patience = Patience(
+            self.supervision,
+            renew=self.begin_anew,
+            continue_after_events=verification.continue_after_events,
+            first=STEP_FIRST_TRIED_AGAIN_AFTER,
+            at_most=OPERATOR_MAY_TAKE,
+        )
         self.standing = Standing(status=VerificationStatus.ASKED)
+        self.looks = 0
         self.turns = asyncio.Lock()
 
     @workflow.run
     async def run(self, verification: AccountVerificationInput) -> str:
         """Send, wait for what is typed, end; status of the verification."""
-        await self.clock.begin()
-        try:
-            await self.send(verification.verification_no)
-        except ActivityError as error:
-            workflow.logger.warning("nothing sent", extra={"reason": why_unfinished(error)})
-            await self.end(VerificationStatus.FAILED, "bank_unreachable")
+        await self.clock.begin(on_cancel=self.supervision.note_cancel)
+        await self.look_into_the_books()
+        while self.standing.status is VerificationStatus.ASKED:
+            await self.first_sending()
         while self.standing.status is VerificationStatus.SENT:
-            await self.wait()
+            await self.typed_or_over()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.standing.status.value
 
-    @workflow.signal(unfinished_policy=HandlerUnfinishedPolicy.ABANDON)
-    async def look(self) -> None:
-        """The books' time was moved: what is left of the time to confirm is counted anew."""
-        await self.clock.look()
+    async def look_into_the_books(self) -> None:
+        """See where it stands, and have those tries compared that were counted and that nobody has heard of."""
+        async with self.turns:
+            self.show(
+                await self.supervision.certain(
+                    VerificationActivities.look_at_verification, self.ref, summary="where the verification stands"
+                )
+            )
+        for number in self.standing.uncompared:
+            await self.patience.brought_about(partial(self.compare, number), summary="compare a try")
+
+    async def first_sending(self) -> None:
+        """Send; what cannot be sent in time has failed, by the books."""
+        try:
+            await self.send(self.ref.verification_no)
+        except ActivityError as error:
+            why = why_unfinished(error)
+            workflow.logger.warning("nothing sent", extra={"reason": why})
+            await self.end_if_overdue()
+            if self.standing.status is VerificationStatus.ASKED:
+                await self.patience.after(why, pause=STEP_FIRST_TRIED_AGAIN_AFTER, summary="send")
+
+    async def typed_or_over(self) -> None:
+        """Wait until something ended it, or sent it again, or its time is over."""
+        if history_is_long(self.input.continue_after_events):
+            self.begin_anew()
+        seen, looks = self.standing, self.looks
+
+        def changed() -> bool:
+            now = self.standing
+            return (now.status, now.expires_at) != (seen.status, seen.expires_at) or self.looks > looks
+
+        is_over = not await self.clock.until(
+            changed,
+            seen.expires_at,
+            summary="the time to confirm",
+            on_cancel=self.supervision.note_cancel,
+        )
+        if is_over:
+            await self.end_if_overdue()
+        elif self.looks > looks:
+            await self.look_into_the_books()
+
+    # ---- what the holder does ----
 
     @workflow.update
     async def send_again(self, request: SendAgain) -> Standing:
@@ -56,66 +109,91 @@ class AccountVerification:
         Raises:
             Refused: too soon, too often, or nothing is waited for.
         """
-        return await self.send(request.request_no)
+        await self.send(request.request_no)
+        return self.standing
 
     @workflow.update
     async def confirm(self, typed: Try) -> Standing:
         """Have a stored try compared by the bank."""
-        async with self.turns:
-            self.show(
-                await workflow.execute_activity_method(
-                    VerificationActivities.check_try,
-                    args=[self.ref, typed.number],
-                    summary=f"compare try {typed.number}",
-                    **CHANNEL_BOOKING,
-                )
-            )
-            return self.standing
+        await self.compare(typed.number)
+        return self.standing
 
-    async def send(self, request_no: str) -> Standing:
+    # ---- what operators and callers ask ----
+
+    @workflow.signal(unfinished_policy=HandlerUnfinishedPolicy.ABANDON)
+    async def look(self) -> None:
+        """The books may have moved, or their time: where it stands, and what time is left, is looked at anew."""
+        self.looks += 1
+        self.supervision.look()
+        await self.clock.look()
+
+    @workflow.update
+    async def resume(self, command: OperatorCommand) -> str:
+        """Operator: the cause is mended, try again now."""
+        self.supervision.resume()
+        return f"resumed for {command.operator}"
+
+    @resume.validator
+    def check_resume(self, command: OperatorCommand) -> None:
+        """Refuse when nothing waits for an operator."""
+        require_attention(self.supervision.attention, code="verification_state", what="verification")
+
+    # ---- parts ----
+
+    async def send(self, request_no: str) -> None:
         """Send once for this request."""
         async with self.turns:
             self.show(
-                await workflow.execute_activity_method(
-                    VerificationActivities.send_verification,
-                    args=[self.ref, request_no],
-                    summary="send",
-                    **CHANNEL_BOOKING,
+                await self.supervision.uncancelled(
+                    workflow.execute_activity_method(
+                        VerificationActivities.send_verification,
+                        args=[self.ref, request_no],
+                        summary="send",
+                        **CHANNEL_BOOKING,
+                    )
                 )
             )
-            return self.standing
 
-    async def wait(self) -> None:
-        """Wait until something ended it, or sent it again, or its time is over."""
-        expires_at = self.standing.expires_at
-        if expires_at is None:
-            raise ValueError("what was sent has a time limit")
-
-        def changed() -> bool:
-            return self.standing.status is not VerificationStatus.SENT or self.standing.expires_at != expires_at
-
-        if not await self.clock.until(changed, expires_at, summary="the time to confirm"):
-            async with self.turns:
-                if not changed():
-                    await self.end(VerificationStatus.EXPIRED, "not_confirmed_in_time")
-
-    async def end(self, status: VerificationStatus, reason: str) -> None:
-        """Record how it ended, unless it ended otherwise before; however long the ledger is away."""
-        while True:
-            try:
-                standing = await workflow.execute_activity_method(
-                    VerificationActivities.end_verification,
-                    args=[self.ref, status, reason],
-                    summary=f"record: {status}",
-                    **CHANNEL_BOOKING,
+    async def compare(self, number: int) -> None:
+        """Have one try compared; compared before, it is not asked about again."""
+        async with self.turns:
+            self.show(
+                await self.supervision.uncancelled(
+                    workflow.execute_activity_method(
+                        VerificationActivities.check_try,
+                        args=[self.ref, number],
+                        summary=f"compare try {number}",
+                        **CHANNEL_BOOKING,
+                    )
                 )
-            except ActivityError as error:
-                workflow.set_current_details(f"**Not recorded yet:** {why_unfinished(error)}")
-                await self.clock.pause(OPERATOR_MAY_TAKE, summary="try again")
-            else:
-                return self.show(standing)
+            )
+
+    async def end_if_overdue(self) -> None:
+        """Have the books end it if its time is over; however long they are away."""
+        async with self.turns:
+            self.show(
+                await self.patience.brought_about(
+                    lambda: workflow.execute_activity_method(
+                        VerificationActivities.end_verification, self.ref, summary="end if overdue", **CHANNEL_BOOKING
+                    ),
+                    summary="record its end",
+                )
+            )
+
+    def begin_anew(self) -> None:
+        """Go on in a new run, from the books."""
+        workflow.continue_as_new(self.input)
 
     def show(self, standing: Standing) -> None:
         """Remember where it stands, and show it."""
         self.standing = standing
         workflow.set_current_details(f"{standing.status} {standing.reason}".strip())
+
+    @workflow.query
+    def noted(self) -> tuple[NotedMessage, ...]:
+        """What somebody wanted of this process that was not carried out, such as to cancel it."""
+        return tuple(self.supervision.noted)
+
+    def refresh(self) -> None:
+        """Show operators why they are needed."""
+        show_members_process(self.supervision.attention)

@@ -1,24 +1,18 @@
-"""IdentityCheck: the registry is asked about a member until it answers, for a day at most.
+"""IdentityCheck: the registry is asked about a member until it answers, or has been silent for a day.
 
-The input names a stored check; whom it is about, and the answer, stay in the ledger.
+The input names a stored check; whom it is about, the answer, and how long is enough stay in the books.
 """
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
 from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.identity import CheckRef, IdentityActivities
-    from workflows.books_clock import BooksClock
-    from workflows.messages import IdentityCheckInput
-    from workflows.timeouts import (
-        BANK_QUESTION,
-        LEDGER_POSTING,
-        REGISTRY_ANSWERS_WITHIN,
-        REGISTRY_ASKED_AT_MOST_EVERY,
-        REGISTRY_FIRST_ASKED_AGAIN_AFTER,
-    )
-    from workflows.uncancelled import why_unfinished
+    from workflows.messages import IdentityCheckInput, NotedMessage, OperatorCommand
+    from workflows.patience import Patience
+    from workflows.search_attributes import show_members_process
+    from workflows.supervision import Supervision, require_attention
+    from workflows.timeouts import BANK_QUESTION, REGISTRY_ASKED_AT_MOST_EVERY, REGISTRY_FIRST_ASKED_AGAIN_AFTER
 
 
 @workflow.defn(name="IdentityCheck")
@@ -27,38 +21,49 @@ class IdentityCheck:
 
     @workflow.init
     def __init__(self, check: IdentityCheckInput) -> None:
-        self.clock = BooksClock(check.platform_no)
+        self.ref = CheckRef(platform_no=check.platform_no, check_no=check.check_no)
+        self.supervision = Supervision(refresh=self.refresh)
+        self.patience = Patience(
+            self.supervision,
+            renew=lambda: workflow.continue_as_new(check),
+            continue_after_events=check.continue_after_events,
+            first=REGISTRY_FIRST_ASKED_AGAIN_AFTER,
+            at_most=REGISTRY_ASKED_AT_MOST_EVERY,
+        )
 
     @workflow.run
     async def run(self, check: IdentityCheckInput) -> str:
-        """Ask until there is an answer; status of the check."""
-        await self.clock.begin()
-        ref = CheckRef(platform_no=check.platform_no, check_no=check.check_no)
-        give_up_at, pause = self.clock.now() + REGISTRY_ANSWERS_WITHIN, REGISTRY_FIRST_ASKED_AGAIN_AFTER
-        while self.clock.now() < give_up_at:
-            try:
-                return await self.ask(ref)
-            except ActivityError as error:
-                workflow.set_current_details(f"**No answer yet:** {why_unfinished(error)}. Asked again in {pause}.")
-            await self.clock.pause(pause, summary="ask the registry again")
-            pause = min(pause * 2, REGISTRY_ASKED_AT_MOST_EVERY)
-        return await workflow.execute_activity_method(
-            IdentityActivities.leave_unanswered,
-            ref,
-            summary="record that there is no answer",
-            **LEDGER_POSTING,
+        """Ask until there is an answer, or none any more; status of the check."""
+        status = await self.patience.brought_about(
+            lambda: workflow.execute_activity_method(
+                IdentityActivities.check_identity, self.ref, summary="ask the identity registry", **BANK_QUESTION
+            ),
+            summary="ask the registry again",
         )
-
-    async def ask(self, ref: CheckRef) -> str:
-        """Ask once, with some patience for a line that is down for a moment."""
-        return await workflow.execute_activity_method(
-            IdentityActivities.check_identity,
-            ref,
-            summary="ask the identity registry",
-            **BANK_QUESTION,
-        )
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return status
 
     @workflow.signal(unfinished_policy=HandlerUnfinishedPolicy.ABANDON)
     async def look(self) -> None:
-        """The books' time was moved: the registry is asked again now."""
-        await self.clock.look()
+        """The books may have moved, or their time: the registry is asked again now."""
+        self.supervision.look()
+
+    @workflow.update
+    async def resume(self, command: OperatorCommand) -> str:
+        """Operator: the cause is mended, ask again now."""
+        self.supervision.resume()
+        return f"resumed for {command.operator}"
+
+    @resume.validator
+    def check_resume(self, command: OperatorCommand) -> None:
+        """Refuse when nothing waits for an operator."""
+        require_attention(self.supervision.attention, code="member_state", what="identity check")
+
+    @workflow.query
+    def noted(self) -> tuple[NotedMessage, ...]:
+        """What somebody wanted of this process that was not carried out, such as to cancel it."""
+        return tuple(self.supervision.noted)
+
+    def refresh(self) -> None:
+        """Show operators why they are needed."""
+        show_members_process(self.supervision.attention)

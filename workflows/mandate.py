@@ -1,24 +1,21 @@
 """Mandate: signed in the books, it is told to the bank; revoked there or over, the bank is told that too."""
 
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ActivityError
 from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.mandates import MandateActivities, MandateRef, MandateStanding
     from escrow.domain.collections.mandates import MandateStatus
-    from workflows.elapsed import Elapsed
-    from workflows.mandate_messages import MandateInput
-    from workflows.messages import OperatorCommand
+    from workflows.messages import MandateInput, NotedMessage, OperatorCommand
+    from workflows.patience import Patience
     from workflows.search_attributes import show_search_attributes
     from workflows.supervision import Supervision, history_is_long, require_attention
-    from workflows.timeouts import CHANNEL_BOOKING
-    from workflows.uncancelled import why_unfinished
+    from workflows.timeouts import CHANNEL_BOOKING, OPERATOR_MAY_TAKE, STEP_FIRST_TRIED_AGAIN_AFTER
 
 #: A signal that was lost is made good by looking.
 _LOOKED_AT_EVERY = timedelta(days=30)
@@ -32,7 +29,14 @@ class MandateProcess:
     def __init__(self, mandate: MandateInput) -> None:
         self.input = mandate
         self.ref = MandateRef(platform_no=mandate.platform_no, mandate_no=mandate.mandate_no)
-        self.supervision = Supervision(refresh=self.refresh, now=self.now)
+        self.supervision = Supervision(refresh=self.refresh)
+        self.patience = Patience(
+            self.supervision,
+            renew=self.begin_anew,
+            continue_after_events=mandate.continue_after_events,
+            first=STEP_FIRST_TRIED_AGAIN_AFTER,
+            at_most=OPERATOR_MAY_TAKE,
+        )
         self.standing: MandateStanding | None = None
         self.changes = 0
 
@@ -43,7 +47,7 @@ class MandateProcess:
         while standing.status is MandateStatus.ACTIVE:
             standing = await self.until_changed(standing)
             if history_is_long(self.input.continue_after_events):
-                workflow.continue_as_new(self.input)
+                self.begin_anew()
         if standing.status is not MandateStatus.REFUSED:
             await self.step(MandateActivities.deregister_mandate, "tell the bank that it has ended")
         return str(standing.status.value)
@@ -63,21 +67,23 @@ class MandateProcess:
         activity: Callable[[MandateActivities, MandateRef], Coroutine[Any, Any, MandateStanding]],
         summary: str,
     ) -> MandateStanding:
-        """Run an activity about this mandate until it succeeds; while it does not, an operator sees why."""
-        while True:
-            call = workflow.execute_activity_method(activity, self.ref, summary=summary, **CHANNEL_BOOKING)
-            try:
-                standing: MandateStanding = await self.supervision.uncancelled(call)
-            except ActivityError as error:
-                await self.supervision.operator(f"{summary}: {why_unfinished(error)}")
-            else:
-                self.standing = standing
-                self.refresh()
-                return standing
+        """Run an activity about this mandate until it succeeds."""
+        standing: MandateStanding = await self.patience.brought_about(
+            lambda: workflow.execute_activity_method(activity, self.ref, summary=summary, **CHANNEL_BOOKING),
+            summary=summary,
+        )
+        self.standing = standing
+        self.refresh()
+        return standing
 
-    def now(self) -> datetime:
-        """The present moment by Temporal, by which nothing but notes are dated."""
-        return Elapsed().now(None)
+    def begin_anew(self) -> None:
+        """Go on in a new run, from the books."""
+        workflow.continue_as_new(self.input)
+
+    @workflow.query
+    def noted(self) -> tuple[NotedMessage, ...]:
+        """What somebody wanted of this process that was not carried out, such as to cancel it."""
+        return tuple(self.supervision.noted)
 
     def refresh(self) -> None:
         """Bring details and search attributes up to date."""

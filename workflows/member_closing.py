@@ -1,15 +1,16 @@
 """MemberClosing: waits until a member's last payout can no longer come back, then closes the member for good."""
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
 from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.member_closing import ClosingRef, MemberClosingActivities
+    from activities.member_closing import ClosingRef, ClosingStanding, MemberClosingActivities
     from workflows.books_clock import BooksClock
-    from workflows.messages import MemberClosingInput
-    from workflows.timeouts import LEDGER_POSTING, OPERATOR_MAY_TAKE
-    from workflows.uncancelled import uncancelled, why_unfinished
+    from workflows.messages import MemberClosingInput, NotedMessage, OperatorCommand
+    from workflows.patience import Patience
+    from workflows.search_attributes import show_members_process
+    from workflows.supervision import Supervision, require_attention
+    from workflows.timeouts import LEDGER_POSTING, OPERATOR_MAY_TAKE, STEP_FIRST_TRIED_AGAIN_AFTER
 
 
 @workflow.defn(name="MemberClosing")
@@ -18,46 +19,68 @@ class MemberClosing:
 
     @workflow.init
     def __init__(self, closing: MemberClosingInput) -> None:
+        self.ref = ClosingRef(
+            platform_no=closing.platform_no, member_no=closing.member_no, request_no=closing.request_no
+        )
         self.clock = BooksClock(closing.platform_no)
-        self.cancels = 0
+        self.supervision = Supervision(refresh=self.refresh, now=self.clock.now)
+        self.patience = Patience(
+            self.supervision,
+            renew=lambda: workflow.continue_as_new(closing),
+            continue_after_events=closing.continue_after_events,
+            first=STEP_FIRST_TRIED_AGAIN_AFTER,
+            at_most=OPERATOR_MAY_TAKE,
+        )
 
     @workflow.run
     async def run(self, closing: MemberClosingInput) -> str:
         """Wait for the day, look again, close or break off; the member's status."""
-        ref = ClosingRef(platform_no=closing.platform_no, member_no=closing.member_no, request_no=closing.request_no)
-        workflow.set_current_details(f"{closing.member_no} closes at {closing.closes_at.isoformat()}")
-        await self.clock.begin(on_cancel=self.note_cancel)
+        await self.clock.begin(on_cancel=self.supervision.note_cancel)
+        standing = await self.standing()
+        if standing.closes_at is None:
+            return standing.status or "unknown"
+        workflow.set_current_details(f"{closing.member_no} closes at {standing.closes_at.isoformat()}")
         await self.clock.until(
             lambda: False,
-            closing.closes_at,
+            standing.closes_at,
             summary="the last payout can still come back",
-            on_cancel=self.note_cancel,
+            on_cancel=self.supervision.note_cancel,
         )
-        while True:
-            try:
-                return await uncancelled(
-                    workflow.execute_activity_method(
-                        MemberClosingActivities.complete_closing,
-                        ref,
-                        summary="look again, then close",
-                        **LEDGER_POSTING,
-                    ),
-                    on_cancel=self.note_cancel,
-                )
-            except ActivityError as error:
-                workflow.set_current_details(f"**Not closed yet:** {why_unfinished(error)}")
-            await self.clock.pause(OPERATOR_MAY_TAKE, summary="try again", on_cancel=self.note_cancel)
+        return await self.patience.brought_about(
+            lambda: workflow.execute_activity_method(
+                MemberClosingActivities.complete_closing, self.ref, summary="look again, then close", **LEDGER_POSTING
+            ),
+            summary="close the member",
+        )
 
-    def note_cancel(self) -> None:
-        """A member must not stay between open and closed: a cancellation from outside is counted and passed over."""
-        self.cancels += 1
+    async def standing(self) -> ClosingStanding:
+        """Where the closing stands in the books."""
+        return await self.supervision.certain(
+            MemberClosingActivities.look_at_closing, self.ref, summary="where the closing stands"
+        )
 
     @workflow.signal(unfinished_policy=HandlerUnfinishedPolicy.ABANDON)
     async def look(self) -> None:
         """The books' time was moved: what is left until the closing is counted anew."""
+        self.supervision.look()
         await self.clock.look()
 
+    @workflow.update
+    async def resume(self, command: OperatorCommand) -> str:
+        """Operator: the cause is mended, try again now."""
+        self.supervision.resume()
+        return f"resumed for {command.operator}"
+
+    @resume.validator
+    def check_resume(self, command: OperatorCommand) -> None:
+        """Refuse when nothing waits for an operator."""
+        require_attention(self.supervision.attention, code="member_state", what="closing")
+
     @workflow.query
-    def cancels_passed_over(self) -> int:
-        """How often somebody asked Temporal to cancel this."""
-        return self.cancels
+    def noted(self) -> tuple[NotedMessage, ...]:
+        """What somebody wanted of this process that was not carried out, such as to cancel it."""
+        return tuple(self.supervision.noted)
+
+    def refresh(self) -> None:
+        """Show operators why they are needed."""
+        show_members_process(self.supervision.attention)

@@ -16,6 +16,7 @@ from escrow.domain.collections.view import RefundView
 from escrow.domain.orders.commands import PartyCommand
 from escrow.domain.orders.states import OrderCommand, OrderStatus
 from escrow.domain.orders.view import OrderPlan, OrderView
+from escrow.domain.transfers.moves import TransferKind
 from escrow.domain.withdrawals.rails import Rail
 from escrow.domain.withdrawals.view import WithdrawalView
 
@@ -167,19 +168,36 @@ class BankWatchInput(Message):
 
 
 class IdentityCheckInput(Message):
-    """Starts an identity check that is stored under `check_no`."""
+    """Starts an identity check that is stored under `check_no`; a long history goes on in a new run."""
 
     platform_no: str
     check_no: str
+    continue_after_events: int = Field(default=8_000, ge=10)
 
 
 class MemberClosingInput(Message):
-    """Starts what completes the closing that `request_no` began, from `closes_at` on."""
+    """Starts what completes the closing that `request_no` began, when the books say that it can be completed."""
 
     platform_no: str
     member_no: str
     request_no: str
-    closes_at: AwareDatetime
+    continue_after_events: int = Field(default=8_000, ge=10)
+
+
+class MandateInput(Message):
+    """Starts what looks after a mandate that stands in the books."""
+
+    platform_no: str
+    mandate_no: str
+    continue_after_events: int = Field(default=8_000, ge=10)
+
+
+class AccountVerificationInput(Message):
+    """Starts a verification that is stored under `verification_no`."""
+
+    platform_no: str
+    verification_no: str
+    continue_after_events: int = Field(default=8_000, ge=10)
 
 
 class PayInRef(Message):
@@ -203,6 +221,14 @@ class BatchRef(Message):
     batch_no: str
     noted: tuple[NotedMessage, ...] = ()
     continue_after_events: int = Field(default=8_000, ge=10)
+
+
+class TransferInput(Message):
+    """Starts what makes a transfer; whose and how much it is, its recorded consent says."""
+
+    platform_no: str
+    kind: TransferKind
+    transfer_no: str
 
 
 class RefundRef(Message):
@@ -266,6 +292,21 @@ def member_closing_workflow_id(platform_no: str, member_no: str, request_no: str
     return f"member-closing/{platform_no}/{member_no}/{request_no}"
 
 
+def mandate_workflow_id(platform_no: str, mandate_no: str) -> str:
+    """Id of the workflow of one mandate."""
+    return f"mandate/{platform_no}/{mandate_no}"
+
+
+def account_verification_workflow_id(platform_no: str, verification_no: str) -> str:
+    """Id of the workflow of one verification."""
+    return f"account-verification/{platform_no}/{verification_no}"
+
+
+def transfer_workflow_id(platform_no: str, kind: TransferKind, transfer_no: str) -> str:
+    """Id of the workflow of one transfer."""
+    return f"{kind}/{platform_no}/{transfer_no}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
     """How the process of one kind of object is started; `reference` is its input, of platform and number."""
@@ -274,6 +315,15 @@ class Process:
     task_queue: str
     workflow_id: Callable[[str, str], str]
     reference: Callable[[str, str], Message]
+
+
+def _transfer(kind: TransferKind) -> Process:
+    return Process(
+        workflow="Transfer",
+        task_queue=PAYMENTS_TASK_QUEUE,
+        workflow_id=lambda platform_no, number: transfer_workflow_id(platform_no, kind, number),
+        reference=lambda platform_no, number: TransferInput(platform_no=platform_no, kind=kind, transfer_no=number),
+    )
 
 
 #: The processes that look after objects in the books, by kind.
@@ -308,6 +358,34 @@ PROCESSES: Mapping[str, Process] = {
         workflow_id=direct_refund_workflow_id,
         reference=lambda platform_no, number: RefundRef(platform_no=platform_no, order_no=number),
     ),
+    "identity_check": Process(
+        workflow="IdentityCheck",
+        task_queue=PAYMENTS_TASK_QUEUE,
+        workflow_id=identity_check_workflow_id,
+        reference=lambda platform_no, number: IdentityCheckInput(platform_no=platform_no, check_no=number),
+    ),
+    "account_verification": Process(
+        workflow="AccountVerification",
+        task_queue=PAYMENTS_TASK_QUEUE,
+        workflow_id=account_verification_workflow_id,
+        reference=lambda platform_no, number: AccountVerificationInput(platform_no=platform_no, verification_no=number),
+    ),
+    "mandate": Process(
+        workflow="Mandate",
+        task_queue=PAYMENTS_TASK_QUEUE,
+        workflow_id=mandate_workflow_id,
+        reference=lambda platform_no, number: MandateInput(platform_no=platform_no, mandate_no=number),
+    ),
+    # The number of a closing is the member's with that of the request that began it.
+    "member_closing": Process(
+        workflow="MemberClosing",
+        task_queue=PAYMENTS_TASK_QUEUE,
+        workflow_id=lambda platform_no, number: member_closing_workflow_id(platform_no, *number.split("/")),
+        reference=lambda platform_no, number: MemberClosingInput(
+            platform_no=platform_no, member_no=number.split("/")[0], request_no=number.split("/")[1]
+        ),
+    ),
+    **{kind.value: _transfer(kind) for kind in TransferKind},
 }
 
 

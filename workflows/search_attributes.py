@@ -67,7 +67,9 @@ def of_batch(*, platform_no: str, owner_no: str, total_fen: int) -> TypedSearchA
 
 def of_member(*, platform_no: str) -> TypedSearchAttributes:
     """Attributes that what happens to a member is started with."""
-    return TypedSearchAttributes([SearchAttributePair(PLATFORM, platform_no)])
+    return TypedSearchAttributes(
+        [SearchAttributePair(PLATFORM, platform_no), SearchAttributePair(NEEDS_ATTENTION, False)]
+    )
 
 
 def show_search_attributes(*, status: str | None, stage: str | None, needs_attention: bool) -> None:
@@ -85,3 +87,9 @@ def show_search_attributes(*, status: str | None, stage: str | None, needs_atten
         updates.append(NEEDS_ATTENTION.value_set(needs_attention))
     if updates:
         workflow.upsert_search_attributes(updates)
+
+
+def show_members_process(attention: str | None) -> None:
+    """Show operators of what looks after a member why they are needed, None for nothing."""
+    workflow.set_current_details("" if attention is None else f"**NEEDS ATTENTION:** {attention}")
+    show_search_attributes(status=None, stage=None, needs_attention=attention is not None)

@@ -42,15 +42,19 @@ class Supervision:
 
     Args:
         refresh: brings everything that an operator sees up to date.
-        now: the present moment by the books, for dating notes.
+        now: the present moment by the books, for dating notes; the process's own where it has seen none.
         noted: notes of an earlier run.
     """
 
     def __init__(
-        self, *, refresh: Callable[[], None], now: Callable[[], datetime], noted: tuple[NotedMessage, ...] = ()
+        self,
+        *,
+        refresh: Callable[[], None],
+        now: Callable[[], datetime] | None = None,
+        noted: tuple[NotedMessage, ...] = (),
     ) -> None:
         self._refresh = refresh
-        self._now = now
+        self._now = now or (lambda: Elapsed().now(None))
         self.noted = list(noted)
         #: Why this run waits for an operator; None while it does not.
         self.attention: str | None = None
@@ -112,13 +116,19 @@ class Supervision:
         looks = self._looks
         await self.until(lambda: unless() or self._looks > looks, at_most=at_most, summary=f"{PAUSE}{summary}")
 
-    async def operator(self, reason: str, *, unless: Callable[[], bool] = lambda: False) -> None:
-        """Show `reason` and wait until an operator resumes, at most `OPERATOR_MAY_TAKE`; then all goes on."""
+    async def operator(
+        self,
+        reason: str,
+        *,
+        unless: Callable[[], bool] = lambda: False,
+        at_most: timedelta = OPERATOR_MAY_TAKE,
+    ) -> None:
+        """Show `reason` and wait until an operator resumes, or until that took too long; then all goes on."""
         calls = self._operator_calls
         self.attention = reason
         self._refresh()
         await self.pause(
-            OPERATOR_MAY_TAKE, summary="wait for an operator", unless=lambda: self._operator_calls > calls or unless()
+            at_most, summary="wait for an operator", unless=lambda: self._operator_calls > calls or unless()
         )
         self.attention = None
         self._refresh()

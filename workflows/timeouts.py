@@ -92,6 +92,9 @@ SMS = Timeouts(
 #: After the retries of a step are exhausted it waits for an operator, and tries by itself this much later.
 OPERATOR_MAY_TAKE = timedelta(hours=1)
 
+#: A step that is tried until it succeeds is tried again after this long, then twice as long, up to `OPERATOR_MAY_TAKE`.
+STEP_FIRST_TRIED_AGAIN_AFTER = timedelta(minutes=1)
+
 #: What was asked in vain is asked again after this long, then twice as long, up to the maximum; when that has gone on
 #: for a day and an operator was called, less and less often, up to hours.
 ASKED_AGAIN_AFTER = timedelta(seconds=5)
@@ -99,10 +102,9 @@ ASKED_AT_MOST_EVERY = timedelta(minutes=5)
 ASKED_DAILY_AT_MOST_EVERY = timedelta(hours=6)
 
 #: An identity registry that does not answer is asked again after this long, then twice as long, up to the maximum,
-#: for a day at most; then the platform is told and asks anew.
+#: until the books say that it is enough.
 REGISTRY_FIRST_ASKED_AGAIN_AFTER = timedelta(seconds=10)
 REGISTRY_ASKED_AT_MOST_EVERY = timedelta(minutes=30)
-REGISTRY_ANSWERS_WITHIN = timedelta(hours=24)
 
 #: The channel is asked and what it says is posted, in one step that may be repeated at will.
 CHANNEL_BOOKING = Timeouts(

@@ -1,16 +1,9 @@
-"""Payloads of account verifications: numbers only; whom they are about and what was typed stay in the ledger."""
+"""What the holder of an account does in a verification: numbers only; what was typed stays in the ledger."""
 
 from pydantic import Field
 
 from escrow.domain.requests import PLATFORM_NUMBER_PATTERN
 from workflows.messages import Message
-
-
-class AccountVerificationInput(Message):
-    """Starts a verification that is stored under `verification_no`."""
-
-    platform_no: str
-    verification_no: str
 
 
 class SendAgain(Message):
@@ -23,8 +16,3 @@ class Try(Message):
     """Names a stored try of an amount or code."""
 
     number: int = Field(ge=1)
-
-
-def account_verification_workflow_id(platform_no: str, verification_no: str) -> str:
-    """Id of the workflow of one verification."""
-    return f"account-verification/{platform_no}/{verification_no}"

@@ -18,7 +18,6 @@ from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived
 from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, keep_refusal, raise_kept_refusal, record_consent
 from escrow.registry.collections.mandates import Mandate
-from workflows.mandate_messages import MandateInput
 
 router = APIRouter(prefix="/members/{member_no}/mandates", tags=["mandates"])
 
@@ -159,7 +158,7 @@ async def sign(
         await keep_refusal(services.reader, platform_no, consent.consent_no, refusal)
         raise
     if mandate.status is MandateStatus.SIGNED:
-        await services.processes.start_mandate(MandateInput(platform_no=platform_no, mandate_no=mandate.mandate_no))
+        await services.processes.look_after_mandate(platform_no, mandate.mandate_no)
         mandate = await _registered(services, mandate)
     return mandate, is_new
 
@@ -213,7 +212,7 @@ async def revoke_mandate(
         ),
     )
     mandate = await services.registry.mandates.revoke(consent)
-    await services.processes.wake_mandate(platform_no, mandate_no)
+    await services.processes.look_after_mandate(platform_no, mandate_no)
     return mandate_view(mandate)
 
 

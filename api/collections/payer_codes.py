@@ -5,15 +5,12 @@ from pydantic import Field
 
 from api.collections.top_ups import TopUpView, top_up_view
 from api.dependencies import CallerPlatform, Services, UsedServices
+from api.payer_codes import awaits_code, compare, known_pay_in, send_again
 from api.problems import problems
 from api.schemas import Body, PathNumber, RequestNumber, View
-from api.temporal_calls import WorkflowEnded
-from api.waiting import until
-from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import PayInStatus, direct_pay_in_no
+from escrow.domain.collections.pay_ins import direct_pay_in_no
 from escrow.domain.errors import Refused
 from escrow.domain.members.code_checks import CodeCheck
-from escrow.ledger.objects import BusinessObject, get_object
 
 router = APIRouter()
 
@@ -99,61 +96,16 @@ async def confirm_direct_payment(
     return await _relayed_try(services, platform_no, direct_pay_in_no(order_no, payment_request_no), body)
 
 
-async def send_again(services: Services, pay_in: BusinessObject, request_no: str) -> None:
-    """Have the bank send the payer another code, once for a request.
-
-    Raises:
-        Refused: `code_not_awaited`, `sms_code_limit` or `request_no_reused`.
-        OrderBusy, TemporalUnavailable, LedgerUnavailable: nobody answers.
-    """
-    platform_no, pay_in_no = pay_in.platform_no, pay_in.object_no
-    codes = services.registry.pay_in_codes
-    if await codes.count_sending(platform_no, pay_in_no, request_no, is_awaited=awaits_code(pay_in)):
-        try:
-            await services.processes.send_payer_code(platform_no, pay_in_no, request_no)
-        except WorkflowEnded as ended:
-            raise Refused("code_not_awaited", "The payment has ended.") from ended
-
-
-async def compare(services: Services, pay_in: BusinessObject, request_no: str, code: str) -> CodeCheck:
-    """Try a code, counted before the bank is asked; a request that was compared before is answered so again.
-
-    Raises:
-        Refused: `code_not_awaited`, `code_tries_spent` or `request_no_reused`.
-        OrderBusy, TemporalUnavailable, LedgerUnavailable: nobody answers.
-    """
-    platform_no, pay_in_no = pay_in.platform_no, pay_in.object_no
-    codes = services.registry.pay_in_codes
-    number = await codes.count_try(platform_no, pay_in_no, request_no, code, is_awaited=awaits_code(pay_in))
-    outcome = (await codes.typed(platform_no, pay_in_no, number)).outcome
-    if outcome is None:
-        try:
-            await services.processes.compare_payer_code(platform_no, pay_in_no, number)
-        except WorkflowEnded as ended:
-            raise Refused("code_not_awaited", "The payment has ended.") from ended
-        outcome = (await codes.typed(platform_no, pay_in_no, number)).outcome
-    if outcome is None:
-        raise Refused("code_not_awaited", "The payment waits for no code.")
-    if outcome in (CodeCheck.ACCEPTED, CodeCheck.EXHAUSTED):
-        await until(services, lambda: _known(services, platform_no, pay_in_no), lambda found: not awaits_code(found))
-    return outcome
-
-
-def awaits_code(pay_in: BusinessObject) -> bool:
-    """Whether a quick payment waits for its payer's code."""
-    return pay_in.status == PayInStatus.AWAITING_PAYER and pay_in.body["method"] == CollectionMethod.QUICK
-
-
 async def _relayed_sending(services: Services, platform_no: str, pay_in_no: str, body: PayerCodeWish) -> TopUpView:
     await _require_relayed(services, platform_no)
-    await send_again(services, await _known(services, platform_no, pay_in_no), body.request_no)
-    return top_up_view(services, await _known(services, platform_no, pay_in_no))
+    await send_again(services, await known_pay_in(services, platform_no, pay_in_no), body.request_no)
+    return top_up_view(services, await known_pay_in(services, platform_no, pay_in_no))
 
 
 async def _relayed_try(services: Services, platform_no: str, pay_in_no: str, body: PayerCodeEntry) -> PayerCodeView:
     await _require_relayed(services, platform_no)
-    outcome = await compare(services, await _known(services, platform_no, pay_in_no), body.request_no, body.code)
-    pay_in = await _known(services, platform_no, pay_in_no)
+    outcome = await compare(services, await known_pay_in(services, platform_no, pay_in_no), body.request_no, body.code)
+    pay_in = await known_pay_in(services, platform_no, pay_in_no)
     left = await services.registry.pay_in_codes.left(platform_no, pay_in_no)
     return PayerCodeView(
         outcome=outcome, tries_left=left if awaits_code(pay_in) else 0, payment=top_up_view(services, pay_in)
@@ -164,10 +116,3 @@ async def _require_relayed(services: Services, platform_no: str) -> None:
     config = (await services.registry.platforms.configurations.current(platform_no)).config
     if not config.sms_codes_by_api:
         raise Refused("sms_codes_on_page", "The code is entered on the cashier page, not through the API.")
-
-
-async def _known(services: Services, platform_no: str, pay_in_no: str) -> BusinessObject:
-    pay_in = await get_object(services.reader, platform_no, "pay_in", pay_in_no)
-    if pay_in is None:
-        raise Refused("not_found", "There is no such payment.")
-    return pay_in

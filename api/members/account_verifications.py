@@ -17,7 +17,6 @@ from escrow.domain.members.verification_rules import VerificationMethod, Verific
 from escrow.domain.money.journal import Basis
 from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, keep_refusal, raise_kept_refusal, record_consent
 from escrow.registry.accounts.verification_rows import AccountVerification
-from workflows.verification_messages import AccountVerificationInput
 
 router = APIRouter(prefix="/members/{member_no}/bank-accounts/{account_id}/verify", tags=["bank accounts"])
 
@@ -186,9 +185,9 @@ async def send_again(
         raise Refused("request_no_reused", f"{verification_no} began the verification; use a new number.")
     try:
         await services.processes.send_verification_again(platform_no, verification_no, body.request_no)
-    except WorkflowEnded as ended:
-        now = await verifications.get(platform_no, verification_no)
-        raise _waits_for_nothing(now) from ended
+    except WorkflowEnded:
+        await _begin_anew(services, platform_no, verification_no)
+        await services.processes.send_verification_again(platform_no, verification_no, body.request_no)
     return await _view(services, await verifications.get(platform_no, verification_no))
 
 
@@ -283,9 +282,7 @@ async def _begin(
         await keep_refusal(services.reader, platform_no, body.request_no, refusal)
         raise
     if verification.status in (VerificationStatus.ASKED, VerificationStatus.SENT):
-        await services.processes.start_verification(
-            AccountVerificationInput(platform_no=platform_no, verification_no=body.request_no)
-        )
+        await services.processes.look_after_verification(platform_no, body.request_no)
         verification = await _begun(services, verification)
     if verification.status is VerificationStatus.REFUSED:
         raise Refused(verification.reason, CATALOGUE[verification.reason].advice)
@@ -315,8 +312,9 @@ async def _compared(services: Services, platform_no: str, verification_no: str, 
     if typed.outcome is None:
         try:
             await services.processes.compare_try(platform_no, verification_no, number)
-        except WorkflowEnded as ended:
-            raise _waits_for_nothing(await verifications.get(platform_no, verification_no)) from ended
+        except WorkflowEnded:
+            await _begin_anew(services, platform_no, verification_no)
+            await services.processes.compare_try(platform_no, verification_no, number)
         typed = await tries.typed(platform_no, verification_no, number)
     if typed.outcome is None:
         raise _waits_for_nothing(await verifications.get(platform_no, verification_no))
@@ -324,6 +322,18 @@ async def _compared(services: Services, platform_no: str, verification_no: str, 
         outcome=typed.outcome,
         verification=await _view(services, await verifications.get(platform_no, verification_no)),
     )
+
+
+async def _begin_anew(services: Services, platform_no: str, verification_no: str) -> None:
+    """Have a verification looked after again whose process was ended before its time.
+
+    Raises:
+        Refused: `verification_state`, it has ended in the books.
+    """
+    now = await services.registry.verifications.get(platform_no, verification_no)
+    if now.status not in (VerificationStatus.ASKED, VerificationStatus.SENT):
+        raise _waits_for_nothing(now)
+    await services.processes.look_after_verification(platform_no, verification_no)
 
 
 def _waits_for_nothing(verification: AccountVerification) -> Refused:

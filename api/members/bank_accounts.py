@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import Field
 
+from api.account_views import BankAccountView, bank_account_view
 from api.dependencies import CallerPlatform, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
 from api.members import account_consents
 from api.problems import problems
-from api.schemas import Body, Line, Number, PathNumber, RequestNumber, Time, View
-from escrow.domain.members.identity_numbers import mask
-from escrow.registry.accounts.rows import BankAccount, NewBankAccount
+from api.schemas import Body, Line, Number, PathNumber, RequestNumber, View
+from escrow.registry.accounts.rows import NewBankAccount
 
 router = APIRouter(prefix="/members/{member_no}/bank-accounts", tags=["bank accounts"])
 
@@ -43,45 +43,10 @@ class BankAccountBinding(Body):
     )
 
 
-class BankAccountView(View):
-    """A bank account; its number is masked."""
-
-    account_id: str
-    member_no: str
-    account_no_masked: str = Field(examples=["6216****0018"])
-    is_corporate: bool
-    cnaps_code: str
-    bank_name: str
-    status: str = Field(description="`bound` or `unbound`")
-    verification: str = Field(
-        description="How the account was verified: `none`, `micro_deposit`, `unionpay`, or by an `operator`."
-    )
-    is_default: bool
-    bound_at: Time
-    unbound_at: Time | None
-
-
 class BankAccountList(View):
     """All accounts ever bound to the member, oldest first."""
 
     bank_accounts: list[BankAccountView]
-
-
-def bank_account_view(account: BankAccount) -> BankAccountView:
-    """How a bank account is shown."""
-    return BankAccountView(
-        account_id=account.account_id,
-        member_no=account.member_no,
-        account_no_masked=mask(account.account_no),
-        is_corporate=account.is_corporate,
-        cnaps_code=account.cnaps_code,
-        bank_name=account.bank_name,
-        status="bound" if account.is_bound else "unbound",
-        verification=account.verification,
-        is_default=account.is_default,
-        bound_at=account.bound_at,
-        unbound_at=account.unbound_at,
-    )
 
 
 @router.post(

@@ -21,7 +21,6 @@ from escrow.ledger.consents import (
     record_consent,
 )
 from escrow.registry.members.identity_checks import IdentityCheck, IdentitySubject
-from workflows.messages import IdentityCheckInput
 
 router = APIRouter(prefix="/members/{member_no}/identity-checks", tags=["members"])
 
@@ -162,9 +161,7 @@ async def check_identity(
         await keep_refusal(services.reader, platform_no, body.request_no, refusal)
         raise
     if check.status == "asked":
-        await services.processes.start_identity_check(
-            IdentityCheckInput(platform_no=platform_no, check_no=check.check_no), member_no=member_no
-        )
+        await services.processes.look_after_check(platform_no, check.check_no, member_no=member_no)
     if not is_new:
         response.status_code = status.HTTP_200_OK
     return identity_check_view(check)

@@ -18,7 +18,6 @@ from escrow.domain.time.calendars import WorkingCalendar
 from escrow.ledger.books_time import books_now
 from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, keep_refusal, raise_kept_refusal
 from escrow.registry.members.members import Member, MemberKind
-from workflows.messages import MemberClosingInput
 
 router = APIRouter(prefix="/members", tags=["members"])
 
@@ -233,14 +232,7 @@ async def close(services: Services, platform_no: str, member_no: str, request_no
         await keep_refusal(services.reader, platform_no, request_no, refusal)
         raise
     if closing.status is MemberStatus.CLOSING:
-        await services.processes.start_member_closing(
-            MemberClosingInput(
-                platform_no=platform_no,
-                member_no=member_no,
-                request_no=closing.request_no,
-                closes_at=closing.closes_at,
-            )
-        )
+        await services.processes.look_after_closing(platform_no, member_no, closing.request_no)
 
 
 async def _config(services: Services, platform_no: str) -> PlatformConfig:

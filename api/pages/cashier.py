@@ -11,11 +11,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup
 
-from api.collections.payer_codes import awaits_code, compare, send_again
 from api.dependencies import Services, UsedServices
+from api.page_texts import TEXTS, language_of
 from api.pages import security
 from api.pages.rendering import rendered
-from api.pages.texts import TEXTS, language_of
+from api.payer_codes import awaits_code, compare, send_again
 from escrow.domain.collections.pay_ins import PayInStatus
 from escrow.domain.errors import EscrowError, Refused
 from escrow.domain.members.code_checks import CodeCheck

@@ -7,10 +7,10 @@ from http import HTTPStatus
 import structlog
 
 from api.carrying_out import authorise, carry_out
+from api.code_sending import send_code
 from api.dependencies import Services
-from api.members.code_sending import send_code
-from api.pages.facts import facts_of
-from api.pages.texts import TEXTS
+from api.page_facts import facts_of
+from api.page_texts import TEXTS
 from escrow.domain.errors import EscrowError, Refused
 from escrow.domain.platforms.authorisations import AuthorisationMethod
 from escrow.domain.platforms.hosted_pages import LinkOutcome, PageLanguage, PagePurpose, password_weakness

@@ -9,12 +9,12 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
 from api.dependencies import Services, UsedServices
 from api.member_consents import has_page, outcome_of
-from api.members.mobiles import mobile_of
+from api.mobiles import mobile_of
+from api.page_facts import facts_of
+from api.page_texts import TEXTS, language_of
 from api.pages import security
-from api.pages.facts import facts_of
 from api.pages.forms import Mistake, do_what_was_asked
 from api.pages.rendering import rendered
-from api.pages.texts import TEXTS, language_of
 from escrow.domain.collections.batch_payments import BATCH_PAYMENT, batch_pay_in_no
 from escrow.domain.collections.pay_ins import PayInStatus, direct_pay_in_no
 from escrow.domain.errors import EscrowError, Refused

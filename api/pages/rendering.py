@@ -5,7 +5,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from api.pages.texts import TEXTS
+from api.page_texts import TEXTS
 from escrow.domain.platforms.hosted_pages import PageLanguage
 
 _TEMPLATES = Environment(

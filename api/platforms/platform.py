@@ -3,9 +3,9 @@
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.books import sub_accounts
+from api.account_views import BankAccountView, bank_account_view
 from api.dependencies import CallerPlatform, UsedServices
-from api.members.bank_accounts import BankAccountView, bank_account_view
+from api.platforms import sub_accounts
 from api.problems import problems
 from api.schemas import BalanceFen, Time, View
 from escrow.domain.members.identity_numbers import mask

@@ -7,18 +7,15 @@ from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, Time, View
-from api.transfers.transfers import known_transfer, made, transfer_consent, transfer_of
-from escrow.domain.errors import Refused
+from api.transfers.transfers import known_transfer, made, transfer_consent
 from escrow.domain.platforms.authorisations import AuthorisedOperation
 from escrow.domain.platforms.config import Settlement
 from escrow.domain.platforms.functions import Function
-from escrow.domain.platforms.rules import require_function, require_limit
+from escrow.domain.platforms.rules import require_function
 from escrow.domain.transfers.moves import TransferKind
-from escrow.ledger.consents import keep_refusal
 from escrow.ledger.objects import BusinessObject
 from escrow.registry.members.members import PLATFORM_ITSELF
-from escrow.registry.platforms.limits import use_of_day
-from workflows.transfer_messages import transfer_workflow_id
+from workflows.messages import transfer_workflow_id
 
 router = APIRouter(prefix="/payments", tags=["payments"])
 
@@ -106,45 +103,25 @@ async def pay(
         Refused: a rule says no, now or at the first time.
         OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
     """
-    payee_no = "" if body.payee_no in (None, PLATFORM_ITSELF) else str(body.payee_no)
-    payment = transfer_of(
-        platform_no,
-        TransferKind.PAYMENT,
-        body.payment_no,
-        subject_no=payee_no,
-        member_no=body.payer_no,
-        amount_fen=body.amount_fen,
-    )
-    config = (await services.registry.platforms.configurations.current(platform_no)).config
+    current = await services.registry.platforms.configurations.current(platform_no)
+    require_function(current.config, Function.UNGUARANTEED_PAYMENT)  # a page comes here past the router
     consent, is_new = await consent_of(
         services,
-        transfer_consent(payment, remote_address=remote_address),
-        config,
+        transfer_consent(
+            platform_no,
+            TransferKind.PAYMENT,
+            body.payment_no,
+            subject_no="" if body.payee_no in (None, PLATFORM_ITSELF) else str(body.payee_no),
+            member_no=body.payer_no,
+            amount_fen=body.amount_fen,
+            config_version=current.version,
+            remote_address=remote_address,
+        ),
+        current.config,
         AuthorisedOperation.UNGUARANTEED_PAYMENT,
         carry_out={},
     )
-    if consent.outcome is None:
-        try:
-            require_function(config, Function.UNGUARANTEED_PAYMENT)  # a page comes here past the router
-            require_limit(config.limits.payment_fen, body.amount_fen, name="limits.payment_fen")
-            await _count(services, platform_no, body, config.limits.payments_per_day_fen)
-        except Refused as not_allowed:
-            await keep_refusal(services.reader, platform_no, consent.consent_no, not_allowed)
-            raise
-    return await made(services, payment, consent), is_new
-
-
-async def _count(services: Services, platform_no: str, body: PaymentOpening, limit_fen: int | None) -> None:
-    await use_of_day(
-        services.reader,
-        platform_no=platform_no,
-        member_no=body.payer_no,
-        kind=TransferKind.PAYMENT.value,
-        object_no=body.payment_no,
-        amount_fen=body.amount_fen,
-        limit_fen=limit_fen,
-        name="limits.payments_per_day_fen",
-    )
+    return await made(services, consent), is_new
 
 
 @router.get("/{payment_no}", summary="One payment", responses=problems("not_found"))

@@ -1,6 +1,7 @@
 """Money in suspense: what came in and belongs to no member yet, whom it is given to, and taking that back."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response, status
 from pydantic import Field
@@ -8,13 +9,12 @@ from pydantic import Field
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, Time, View
-from api.transfers.transfers import known_transfer, made, transfer_consent, transfer_of
+from api.transfers.transfers import known_transfer, made, transfer_consent
 from escrow.domain.money.accounts import Purpose
 from escrow.domain.transfers.moves import TransferKind
 from escrow.ledger.balances import list_accounts
 from escrow.ledger.consents import record_consent
 from escrow.ledger.objects import BusinessObject
-from workflows.transfer_messages import TransferInput
 
 router = APIRouter(prefix="/suspense", tags=["suspense"])
 
@@ -130,15 +130,9 @@ async def assign(
     What a bank gave back of a payout goes to a member of the payee's name only, what a channel collected to the member
     that it was collected for; else two operators pay it out.
     """
-    assignment = transfer_of(
-        platform_no,
-        TransferKind.ASSIGNMENT,
-        body.assignment_no,
-        subject_no=credit_no,
-        member_no=body.member_no,
-        amount_fen=body.amount_fen,
-    )
-    return _view(await _instructed(services, assignment, request, response))
+    terms = {"subject_no": credit_no, "member_no": body.member_no, "amount_fen": body.amount_fen}
+    kind = TransferKind.ASSIGNMENT
+    return _view(await _instructed(services, platform_no, kind, body.assignment_no, terms, request, response))
 
 
 @router.get("/assignments/{assignment_no}", summary="One assignment", responses=problems("not_found"))
@@ -173,24 +167,35 @@ async def reverse(
 ) -> AssignmentView:
     """Take an assignment back into suspense, or a part of it: at most what the member still has available."""
     assignment = await known_transfer(services, platform_no, TransferKind.ASSIGNMENT, assignment_no)
-    reversal = transfer_of(
-        platform_no,
-        TransferKind.REVERSAL,
-        body.reversal_no,
-        subject_no=assignment_no,
-        member_no=assignment.body["member_no"],
-        amount_fen=body.amount_fen,
-    )
-    await _instructed(services, reversal, request, response)
+    terms = {
+        "subject_no": assignment_no,
+        "member_no": assignment.body["member_no"],
+        "amount_fen": body.amount_fen,
+    }
+    await _instructed(services, platform_no, TransferKind.REVERSAL, body.reversal_no, terms, request, response)
     return _view(await known_transfer(services, platform_no, TransferKind.ASSIGNMENT, assignment_no))
 
 
 async def _instructed(
-    services: Services, transfer: TransferInput, request: Request, response: Response
+    services: Services,
+    platform_no: str,
+    kind: TransferKind,
+    transfer_no: str,
+    terms: Mapping[str, Any],
+    request: Request,
+    response: Response,
 ) -> BusinessObject:
     """A transfer on the platform's own instruction."""
-    address = request.client.host if request.client else ""
-    consent, is_new = await record_consent(services.reader, transfer_consent(transfer, remote_address=address))
+    current = await services.registry.platforms.configurations.current(platform_no)
+    instructed = transfer_consent(
+        platform_no,
+        kind,
+        transfer_no,
+        **terms,
+        config_version=current.version,
+        remote_address=request.client.host if request.client else "",
+    )
+    consent, is_new = await record_consent(services.reader, instructed)
     if not is_new:
         response.status_code = status.HTTP_200_OK
-    return await made(services, transfer, consent)
+    return await made(services, consent)

@@ -7,8 +7,7 @@ from api.dependencies import CallerPlatform, UsedServices
 from api.problems import problems
 from api.schemas import AmountFen, Body, Number
 from api.transfers.suspense import CreditNumber
-from api.withdrawals.bodies import WithdrawalView
-from api.withdrawals.routes import held, withdrawal_view
+from api.withdrawal_views import WithdrawalView, held, withdrawal_view
 from escrow.domain.errors import Refused
 from escrow.domain.members.identity_numbers import is_cnaps_code
 from escrow.domain.requests import derived

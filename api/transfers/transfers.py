@@ -1,39 +1,46 @@
 """From a consent to a transfer that is done: what payments, assignments and their reversals have in common."""
 
-from typing import Any
-
 from api.dependencies import Services
-from api.waiting import wait_until_recorded
+from api.problems import OrderBusy
+from api.waiting import until
 from escrow.domain.errors import Refused
-from escrow.domain.requests import derived
-from escrow.domain.transfers.moves import TransferKind, TransferStatus, transfer_terms
-from escrow.ledger.consents import CONSENT_VALIDITY, Consent, NewConsent, keep_refusal, raise_kept_refusal
+from escrow.domain.requests import PLATFORM_ITSELF
+from escrow.domain.transfers.moves import TransferKind, TransferStatus, transfer_consent_no, transfer_terms
+from escrow.ledger.consents import CONSENT_VALIDITY, Consent, NewConsent, answer_of, keep_refusal
 from escrow.ledger.objects import BusinessObject, get_object
-from escrow.registry.members.members import PLATFORM_ITSELF
-from workflows.transfer_messages import TransferInput
 
 
-def transfer_consent(transfer: TransferInput, *, remote_address: str) -> NewConsent:
-    """The consent to exactly this transfer: the payer's to a payment, the platform's own instruction to the others."""
+def transfer_consent(
+    platform_no: str,
+    kind: TransferKind,
+    transfer_no: str,
+    *,
+    subject_no: str,
+    member_no: str,
+    amount_fen: int,
+    config_version: int,
+    remote_address: str = "",
+) -> NewConsent:
+    """The consent to exactly this transfer: the payer's to a payment, the platform's own instruction to the others.
+
+    Args:
+        subject_no: the payee of a payment (empty: the platform), the suspense credit of an assignment, the assignment
+            of a reversal.
+        member_no: who pays, is given to, or gives back.
+    """
     return NewConsent(
-        platform_no=transfer.platform_no,
-        consent_no=transfer.consent_no,
-        object_kind=transfer.kind.value,
-        object_no=transfer.transfer_no,
-        operation=transfer.kind.value,
-        given_by=transfer.member_no if transfer.kind is TransferKind.PAYMENT else PLATFORM_ITSELF,
-        terms=transfer_terms(
-            subject_no=transfer.subject_no, member_no=transfer.member_no, amount_fen=transfer.amount_fen
-        ),
+        platform_no=platform_no,
+        consent_no=transfer_consent_no(kind, transfer_no),
+        object_kind=kind.value,
+        object_no=transfer_no,
+        operation=kind.value,
+        given_by=member_no if kind is TransferKind.PAYMENT else PLATFORM_ITSELF,
+        terms=transfer_terms(subject_no=subject_no, member_no=member_no, amount_fen=amount_fen),
         valid_for=CONSENT_VALIDITY,
         remote_address=remote_address,
+        asked=True,
+        config_version=config_version,
     )
-
-
-def transfer_of(platform_no: str, kind: TransferKind, transfer_no: str, **content: Any) -> TransferInput:
-    """The transfer that a platform asks for; its consent's number cannot meet one that a platform gives."""
-    consent_no = derived("", kind, transfer_no, "consent")
-    return TransferInput(platform_no=platform_no, kind=kind, transfer_no=transfer_no, consent_no=consent_no, **content)
 
 
 async def known_transfer(services: Services, platform_no: str, kind: TransferKind, transfer_no: str) -> BusinessObject:
@@ -48,22 +55,33 @@ async def known_transfer(services: Services, platform_no: str, kind: TransferKin
     return found
 
 
-async def made(services: Services, transfer: TransferInput, consent: Consent) -> BusinessObject:
-    """Have a transfer made under its consent and wait until it is in the books; a repeat is answered as the first time.
+async def made(services: Services, consent: Consent) -> BusinessObject:
+    """The transfer that a consent asks for, as soon as it is made; a repeat is answered as the first time.
 
     Raises:
-        Refused: a rule says no, now or at the first time; the consent is void.
+        Refused: a rule says no.
         OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
     """
-    if consent.outcome is not None:
-        raise_kept_refusal(consent.outcome)
-    found = await get_object(services.reader, transfer.platform_no, transfer.kind, transfer.transfer_no)
+    reader, platform_no = services.reader, consent.platform_no
+    kind, transfer_no = TransferKind(consent.object_kind), consent.object_no
+
+    async def look() -> BusinessObject | Refused | None:
+        found = await get_object(reader, platform_no, kind, transfer_no)
+        if found is not None and found.status == TransferStatus.REFUSED:  # as the first release entered it
+            told = found.body["refusal"]
+            return Refused(told["code"], told["message"], told["details"])
+        return found or (await answer_of(reader, platform_no, consent.consent_no)).refusal
+
+    found = await look()
     if found is None:
-        await services.processes.start_transfer(transfer)
-        found = await wait_until_recorded(services, transfer.platform_no, transfer.kind, transfer.transfer_no)
-    if found.status == TransferStatus.REFUSED:
-        told = found.body["refusal"]
-        refusal = Refused(told["code"], told["message"], told["details"])
-        await keep_refusal(services.reader, transfer.platform_no, transfer.consent_no, refusal)
-        raise refusal
+        terms = consent.terms
+        await services.processes.make_transfer(
+            platform_no, kind, transfer_no, member_no=terms["member_no"], amount_fen=terms["amount_fen"]
+        )
+        found = await until(services, look, lambda seen: seen is not None)
+    if found is None:
+        raise OrderBusy("order_busy", "It is started but not entered in the books yet; repeat the call.")
+    if isinstance(found, Refused):
+        await keep_refusal(reader, platform_no, consent.consent_no, found)
+        raise found
     return found

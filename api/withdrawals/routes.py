@@ -8,10 +8,10 @@ from pydantic import Field
 
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
-from api.problems import OrderBusy, problems
+from api.problems import problems
 from api.schemas import PageQuery
-from api.waiting import until
-from api.withdrawals.bodies import AttemptView, WithdrawalOpening, WithdrawalPage, WithdrawalView
+from api.withdrawal_views import WithdrawalView, held, withdrawal_view
+from api.withdrawals.bodies import WithdrawalOpening, WithdrawalPage
 from escrow.domain.errors import Refused
 from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
@@ -19,10 +19,9 @@ from escrow.domain.requests import derived
 from escrow.domain.withdrawals.commands import WITHDRAW
 from escrow.domain.withdrawals.operations import withdrawal_terms
 from escrow.domain.withdrawals.states import WithdrawalStatus
-from escrow.ledger.consents import CONSENT_VALIDITY, Consent, NewConsent, answer_of, get_consent, keep_refusal
+from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, get_consent
 from escrow.ledger.objects import BusinessObject, get_object, list_objects
 from escrow.registry.members.members import PLATFORM_ITSELF
-from workflows.messages import withdrawal_workflow_id
 
 router = APIRouter(prefix="/withdrawals", tags=["withdrawals"])
 
@@ -35,28 +34,6 @@ class WithdrawalQuery(PageQuery):
 
     after: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9_.:\-]{0,127})?$")
     status: WithdrawalStatus | None = Field(default=None, description="Only withdrawals in this status.")
-
-
-def withdrawal_view(withdrawal: BusinessObject) -> WithdrawalView:
-    """A withdrawal as the ledger has it."""
-    body = withdrawal.body
-    attempts = [AttemptView.model_validate(attempt) for attempt in body["attempts"]]
-    return WithdrawalView(
-        withdrawal_no=withdrawal.object_no,
-        status=WithdrawalStatus(withdrawal.status),
-        member_no=body["member_no"] or None,
-        account_id=body["account_id"],
-        order_no=body["order_no"],
-        credit_no=body.get("credit_no", ""),
-        principal_fen=body["principal_fen"],
-        fee_fen=body["fee_fen"],
-        rail=attempts[-1].rail if attempts else None,
-        attempts=attempts,
-        reasons=body["route"],
-        opens_at=body["opens_at"],
-        sequence_no=withdrawal.sequence_no,
-        workflow_id=withdrawal_workflow_id(withdrawal.platform_no, withdrawal.object_no),
-    )
 
 
 @router.post(
@@ -126,44 +103,6 @@ async def withdraw(
         services, consent, body.withdrawal_no, member_no=body.member_no, principal_fen=body.principal_fen
     )
     return withdrawal, is_new
-
-
-async def held(
-    services: Services, consent: Consent, withdrawal_no: str, *, member_no: str | None, principal_fen: int
-) -> BusinessObject:
-    """The withdrawal that a recorded consent asks for, once its money is held; a process that does not run is started.
-
-    Args:
-        member_no: whose money it is, for those who look.
-
-    Raises:
-        Refused: the books say no, now or at the first time.
-        OrderBusy: not within the time that a command may take.
-        TemporalUnavailable: nobody answers.
-    """
-    reader, platform_no = services.reader, consent.platform_no
-
-    async def look() -> BusinessObject | Refused | None:
-        found = await get_object(reader, platform_no, "withdrawal", withdrawal_no)
-        answered = await answer_of(reader, platform_no, consent.consent_no)
-        if found is not None and answered.answer is None and answered.refusal is None:
-            return Refused("object_exists", f"{withdrawal_no} is the number of another withdrawal; use a new one.")
-        return answered.refusal or found
-
-    found = await look()
-    if found is None or (isinstance(found, BusinessObject) and not WithdrawalStatus(found.status).is_final):
-        await services.processes.start_withdrawal(
-            platform_no, withdrawal_no, member_no=member_no, principal_fen=principal_fen
-        )
-        found = await until(services, look, lambda seen: seen is not None)
-    if found is None:
-        raise OrderBusy("order_busy", "It is started but not entered in the books yet; repeat the call.")
-    if isinstance(found, Refused):
-        await keep_refusal(reader, platform_no, consent.consent_no, found)
-        raise found
-    if found.status == WithdrawalStatus.REFUSED:  # as the first release entered what it refused
-        raise Refused(found.body["refusal"], " ".join(found.body["route"]))
-    return found
 
 
 async def _terms(

@@ -9,13 +9,11 @@ from escrow.commands.books import Books, opened_books
 from escrow.commands.running import out, run
 from escrow.commands.starting import entered, start_once
 from escrow.commands.suspense import OperatorKey, PlatformNo
-from escrow.domain.errors import Refused
 from escrow.domain.money.amounts import format_fen, yuan
-from escrow.domain.requests import derived, is_platform_number
-from escrow.domain.transfers.moves import TransferKind, TransferStatus, transfer_terms
-from escrow.ledger.consents import NewConsent, record_consent, void_consent
+from escrow.domain.requests import PLATFORM_ITSELF, is_platform_number
+from escrow.domain.transfers.moves import TransferKind, transfer_consent_no, transfer_terms
+from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.objects import BusinessObject
-from escrow.registry.members.members import PLATFORM_ITSELF
 
 _CONSENT_VALIDITY = timedelta(hours=24)
 _KIND = TransferKind.ASSIGNMENT
@@ -43,7 +41,7 @@ async def _assign(
         operator_no = await books.registry.operators.of_key(operator_key)
         consent = NewConsent(
             platform_no=platform_no,
-            consent_no=derived("", _KIND, assignment_no, "consent"),
+            consent_no=transfer_consent_no(_KIND, assignment_no),
             object_kind=_KIND,
             object_no=assignment_no,
             operation=_KIND,
@@ -51,6 +49,7 @@ async def _assign(
             terms=terms,
             valid_for=_CONSENT_VALIDITY,
             method=f"operator/{operator_no}",
+            asked=True,
         )
         await record_consent(books.reader, consent)
         assignment = await _made(books, consent)
@@ -62,19 +61,8 @@ async def _made(books: Books, consent: NewConsent) -> BusinessObject:
     platform_no, assignment_no = consent.platform_no, consent.object_no
     await start_once(
         "Transfer",
-        {
-            "platform_no": platform_no,
-            "kind": _KIND.value,
-            "transfer_no": assignment_no,
-            "consent_no": consent.consent_no,
-            **consent.terms,
-        },
+        {"platform_no": platform_no, "kind": _KIND.value, "transfer_no": assignment_no},
         workflow_id=f"{_KIND}/{platform_no}/{assignment_no}",
         summary=f"{_KIND} of {format_fen(consent.terms['amount_fen'])} yuan, by an operator",
     )
-    assignment = await entered(books.reader, platform_no, _KIND, assignment_no)
-    if assignment.status == TransferStatus.REFUSED:
-        await void_consent(books.reader, platform_no, consent.consent_no)
-        told = assignment.body["refusal"]
-        raise Refused(told["code"], told["message"], told["details"])
-    return assignment
+    return await entered(books.reader, platform_no, _KIND, assignment_no, consent_no=consent.consent_no)

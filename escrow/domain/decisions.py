@@ -34,11 +34,12 @@ class Fact(StrEnum):
     - `unsettled`: whether money that waits for the end of this day came otherwise than through the bank.
     - `accounts`: bank accounts bound to the payer, or to the platform itself.
     - `own`: what the platform has of its own and owes for bank charges.
-    - `credit`: the money in suspense that is to go back.
+    - `credit`: the money in suspense that the command is about.
     - `in_transit`: what is held on its way to the bank.
     - `bank_line`: the line of the custody account that the command stands on.
     - `pays`: the order or batch that a collection pays, or the orders of a batch.
     - `suspended`: what of a collection's payments waits in suspense.
+    - `assigned`: what was assigned, and taken back of it, under the assignment that the command is about.
     """
 
     BALANCES = "balances"
@@ -53,6 +54,7 @@ class Fact(StrEnum):
     BANK_LINE = "bank_line"
     PAYS = "pays"
     SUSPENDED = "suspended"
+    ASSIGNED = "assigned"
 
 
 class NotDue(EscrowError):
@@ -126,11 +128,25 @@ class SuspendedCredit:
         balance_fen: what is left of it, in fen.
         line_kind: of the bank's line that brought it; None for what a channel collected.
         collected_on: day, in Shanghai, on which a channel's payment was booked; None for what the bank brought.
+        collected_for: member for whom the channel's own booking says that it was; None where nobody is known.
     """
 
     balance_fen: int
     line_kind: str | None
-    collected_on: date | None
+    collected_on: date | None = None
+    collected_for: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignedMoney:
+    """What the entries of an assignment and of its reversals have moved, in fen, with the assignment's version."""
+
+    credit_no: str
+    member_no: str
+    assigned_fen: int
+    reversed_fen: int
+    reversals: int
+    version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +186,7 @@ class Facts:
     bank_line: BankLineFact | None = None
     pays: "tuple[Stored, ...]" = ()
     suspended_fen: Mapping[str, int] = field(default_factory=dict)
+    assigned: AssignedMoney | None = None
 
     def required_consent(self, consent_no: str) -> GivenConsent:
         """The consent on which a party's command stands.

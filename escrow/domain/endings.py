@@ -10,6 +10,7 @@ from escrow.domain.collections.batch_payments import BATCH_PAYMENT, BatchStatus
 from escrow.domain.collections.direct_payments import DirectRefundStatus
 from escrow.domain.collections.pay_ins import PayInStatus
 from escrow.domain.orders.states import OrderStatus
+from escrow.domain.transfers.moves import TransferKind
 from escrow.domain.withdrawals.states import WithdrawalStatus
 
 FINAL_STATUSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -22,6 +23,9 @@ FINAL_STATUSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "refund": tuple(status.value for status in DirectRefundStatus if status is not DirectRefundStatus.UNDER_WAY),
     }
 )
+
+#: Kinds that stand in the books only once they have ended: until then there is what was asked for, and no object.
+DONE_AT_ONCE = tuple(kind.value for kind in TransferKind)
 
 #: Kinds at whose deadlines something happens by our own doing. At those of the others a channel is asked to end
 #: something, and when it does so is its own.

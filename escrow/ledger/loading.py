@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 
 from escrow.domain.decisions import (
+    AssignedMoney,
     BankLineFact,
     BoundAccount,
     Command,
@@ -45,6 +46,9 @@ _PARTIES: Mapping[str, tuple[str, str]] = {
     "pay_in": ("coalesce(o.body ->> 'member_no', c.given_by)", "NULL"),
     "batch_payment": ("coalesce(o.body ->> 'payer_no', c.given_by)", "NULL"),
     "refund": ("o.body ->> 'owner_no'", "NULL"),
+    "payment": ("(c.terms ->> 'member_no')", "nullif(c.terms ->> 'subject_no', '')"),
+    "assignment": ("(c.terms ->> 'member_no')", "NULL"),
+    "reversal": ("(c.terms ->> 'member_no')", "NULL"),
 }
 #: Numbers of the orders that a batch pays.
 _BATCH_ORDERS = """SELECT s.share ->> 'order_no'
@@ -72,6 +76,15 @@ _CONFIG_VERSION: Mapping[str, str] = {
         " (SELECT max(f.version) FROM platform_config f WHERE f.platform_no = $1))",
     ),
     "refund": "NULL",
+    **dict.fromkeys(
+        ("payment", "assignment", "reversal"),
+        "coalesce(c.config_version, (SELECT max(f.version) FROM platform_config f WHERE f.platform_no = $1))",
+    ),
+}
+#: Which money in suspense it is about.
+_CREDIT_NO: Mapping[str, str] = {
+    "withdrawal": "coalesce(nullif(o.body ->> 'credit_no', ''), c.terms ->> 'credit_no')",
+    "assignment": "c.terms ->> 'subject_no'",
 }
 
 
@@ -191,9 +204,12 @@ _FACTS: Mapping[Fact, str] = {
             'collected_on', (SELECT (e.recorded_at AT TIME ZONE 'Asia/Shanghai')::date
                 FROM event e JOIN request q ON q.platform_no = e.platform_no AND q.request_no = e.request_no
                 WHERE e.platform_no = $1 AND e.kind = 'bank_credit' AND e.object_no = s.credit_no
+                    AND e.request_no = ':channel-payment:' || s.credit_no AND q.entry_id IS NOT NULL),
+            'collected_for', (SELECT nullif(e.body ->> 'collected_for', '')
+                FROM event e JOIN request q ON q.platform_no = e.platform_no AND q.request_no = e.request_no
+                WHERE e.platform_no = $1 AND e.kind = 'bank_credit' AND e.object_no = s.credit_no
                     AND e.request_no = ':channel-payment:' || s.credit_no AND q.entry_id IS NOT NULL))
-        FROM (SELECT coalesce(nullif(o.body ->> 'credit_no', ''), c.terms ->> 'credit_no') AS credit_no) s
-        WHERE s.credit_no IS NOT NULL)""",
+        FROM (SELECT {credit} AS credit_no) s WHERE s.credit_no IS NOT NULL)""",
     Fact.IN_TRANSIT: """(SELECT a.balance_fen FROM account a WHERE a.platform_no = $1
         AND a.member_no = o.body ->> 'member_no' AND a.purpose = 'payout' AND a.ref = $3)""",
     Fact.BANK_LINE: """(SELECT jsonb_build_object('kind', l.kind, 'amount_fen', l.amount_fen,
@@ -205,6 +221,21 @@ _FACTS: Mapping[Fact, str] = {
     Fact.SUSPENDED: """(SELECT jsonb_object_agg(a.ref, a.balance_fen) FROM account a
         WHERE a.platform_no = $1 AND a.member_no = '' AND a.purpose = 'suspense' AND a.ref IN (
             SELECT p.payment ->> 'payment_no' FROM jsonb_array_elements(o.body -> 'payments') AS p(payment)))""",
+    # Entries say what moved. Each reversal stands in the assignment's events under its own request.
+    Fact.ASSIGNED: """(SELECT jsonb_build_object(
+            'credit_no', min(a.ref) FILTER (WHERE a.purpose = 'suspense' AND n.recipe = 'suspense_assigned'),
+            'member_no', min(a.member_no) FILTER (WHERE a.purpose <> 'suspense' AND n.recipe = 'suspense_assigned'),
+            'assigned_fen', -sum(l.amount_fen) FILTER (WHERE a.purpose = 'suspense' AND n.recipe = 'suspense_assigned'),
+            'reversed_fen', coalesce(sum(l.amount_fen)
+                FILTER (WHERE a.purpose = 'suspense' AND n.recipe = 'assignment_reversed'), 0),
+            'reversals', count(DISTINCT n.id) FILTER (WHERE n.recipe = 'assignment_reversed'),
+            'version', max(s.sequence_no))
+        FROM business_object s
+        JOIN event e ON e.platform_no = s.platform_no AND e.kind = s.kind AND e.object_no = s.object_no
+        JOIN request q ON q.platform_no = e.platform_no AND q.request_no = e.request_no
+        JOIN entry n ON n.id = q.entry_id
+        JOIN entry_line l ON l.entry_id = n.id JOIN account a ON a.id = l.account_id
+        WHERE s.platform_no = $1 AND s.kind = 'assignment' AND s.object_no = c.terms ->> 'subject_no')""",
 }
 #: Parameters: platform, kind, number; then consent, number of our own, and kind and reference of a basis, or null.
 _STATEMENT = """
@@ -240,6 +271,7 @@ def _statement(kind: str, needs: frozenset[Fact]) -> str:
         .replace("{payer}", payer)
         .replace("{payee}", payee)
         .replace("{config}", _CONFIG_VERSION[kind])
+        .replace("{credit}", _CREDIT_NO.get(kind, "NULL"))
     )
 
 
@@ -285,6 +317,7 @@ def _facts(row: asyncpg.Record, platform_no: str, needs: frozenset[Fact]) -> Fac
             for number, version, status, body in (row[Fact.PAYS.value] if Fact.PAYS in needs else None) or ()
         ),
         suspended_fen=(row[Fact.SUSPENDED.value] if Fact.SUSPENDED in needs else None) or {},
+        assigned=_assigned(row[Fact.ASSIGNED.value]) if Fact.ASSIGNED in needs else None,
     )
 
 
@@ -316,6 +349,7 @@ def _credit(said: Mapping[str, Any] | None) -> SuspendedCredit | None:
         balance_fen=said["balance_fen"],
         line_kind=said["line_kind"],
         collected_on=None if day is None else date.fromisoformat(day),
+        collected_for=said["collected_for"],
     )
 
 
@@ -329,3 +363,8 @@ def _bank_line(said: Mapping[str, Any] | None) -> BankLineFact | None:
             "value_date": date.fromisoformat(said["value_date"]),
         }
     )
+
+
+def _assigned(said: Mapping[str, Any] | None) -> AssignedMoney | None:
+    """What was moved; None where no entry of an assignment stands under that number."""
+    return None if said is None or said["credit_no"] is None else AssignedMoney(**said)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from escrow.domain.endings import DUE_BY_OURSELVES, FINAL_STATUSES
+from escrow.domain.endings import DONE_AT_ONCE, DUE_BY_OURSELVES, FINAL_STATUSES
 from escrow.ledger.engine import Reader
 from escrow.ledger.tables import is_unfinished
 
@@ -19,7 +19,7 @@ LATE_AFTER = timedelta(minutes=1)
 OVERDUE_AFTER = timedelta(minutes=10)
 
 #: The kinds that a process brings to an end, quoted.
-KINDS_IN_SQL = ", ".join(f"'{kind}'" for kind in FINAL_STATUSES)
+KINDS_IN_SQL = ", ".join(f"'{kind}'" for kind in (*FINAL_STATUSES, *DONE_AT_ONCE))
 _MOMENTS = """
     SELECT d.platform_no, books_now(d.platform_no) AS moment
     FROM platform_day d WHERE $1::text IS NULL OR d.platform_no = $1

@@ -5,6 +5,7 @@ ended and its last payout can no longer come back, is it looked at again and clo
 moment before the first step was visible to all, breaks the closing off.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from escrow.domain.requests import derived
 from escrow.domain.time.calendars import SHANGHAI, WorkingCalendar, end_of_working_days
 from escrow.domain.withdrawals.states import WithdrawalStatus
 from escrow.ledger.engine import Reader
+from escrow.ledger.objects import get_object
 from escrow.ledger.tables import Account, BusinessObjectRow
 from escrow.ledger.transactions import run, transaction
 from escrow.registry.accounts.bank_accounts import BankAccounts
@@ -109,6 +111,14 @@ class MemberClosings:
             )
         # This request may have begun a closing that was broken off long ago: then it does nothing more.
         return _closing(member_no, status if is_new else before, facts), is_new
+
+    async def find(self, platform_no: str, member_no: str, request_no: str) -> Closing | None:
+        """The closing that a request began, with what the member is now; None for another one, or none."""
+        member = await get_object(self._reader, platform_no, "member", member_no)
+        facts = {} if member is None else member.body.get("closing", {})
+        if member is None or facts.get("request_no") != request_no:
+            return None
+        return _closing(member_no, MemberStatus(member.status), facts)
 
     async def complete(self, platform_no: str, member_no: str, request_no: str, *, occurred_at: datetime) -> str:
         """Close a member for good, or break its closing off; answers the member's status. Repeatable.
@@ -226,7 +236,7 @@ def _refuse(member_no: str, obstacles: list[dict[str, Any]]) -> None:
         )
 
 
-def _closing(member_no: str, status: MemberStatus, facts: dict[str, Any]) -> Closing:
+def _closing(member_no: str, status: MemberStatus, facts: Mapping[str, Any]) -> Closing:
     return Closing(
         member_no=member_no,
         status=status,

@@ -46,13 +46,17 @@ async def test_money_that_is_pending_or_becomes_so_cannot_be_withdrawn_today(
     assert (balances["withdrawable_fen"], balances["available_fen"]) == (0, 3_000)
 
 
-async def test_more_than_is_there_is_refused_for_ever(platform: Platform) -> None:
-    await with_money(platform)
+async def test_more_than_is_there_is_refused_until_it_is_there(platform: Platform) -> None:
+    card = await platform.open_owner()
+    await platform.open_contractor()
+    await platform.top_up(card, 10_000)
     asked = {**PAYMENT, "amount_fen": 10_001}
     refused = await platform.post("/payments", **asked)
     assert (refused.status_code, refused.json()["code"]) == (409, "insufficient_balance")
     assert (await platform.post("/payments", **asked)).json() == refused.json()
     assert (await platform.get("/payments/P-1")).status_code == 404
+    await platform.top_up(card, 10_001)
+    assert (await created(platform.post("/payments", **asked)))["amount_fen"] == 10_001
 
 
 async def test_many_at_once_spend_no_more_than_there_is(platform: Platform) -> None:

@@ -30,9 +30,7 @@ from tests.faults.house import House
 from tests.faults.matrix import Point
 from tests.faults.money_in_rows import MoneyInNumbers
 from tests.waiting import until, within_reason
-from workflows.mandate_messages import mandate_workflow_id
-from workflows.messages import member_closing_workflow_id, pay_in_workflow_id
-from workflows.verification_messages import account_verification_workflow_id
+from workflows import messages
 
 _GATHER_SECONDS = 3.5
 #: What was triggered last may take so long to get to the gate; after 5 s an attempt is given up and made again, and a
@@ -145,9 +143,8 @@ class MoneyInRound(MoneyInNumbers):
         }
         for part, (payer_no, order, how) in batches.items():
             orders = [{"order_no": self.no(order), "amount_fen": callers.PRICE_FEN}]
-            self._call(
-                platform.post("/batch-payments", batch_no=self.no(part), payer_no=payer_no, orders=orders, **how)
-            )
+            batch = {"batch_no": self.no(part), "payer_no": payer_no, "orders": orders}
+            self._call(platform.post("/batch-payments", **batch, **how))
         for part, payer_no in (("pay", "O-1"), ("poor", "O-2")):
             transfer = {"payment_no": self.no(part), "payer_no": payer_no, "payee_no": "C-1", "amount_fen": 100}
             self._call(platform.post("/payments", **transfer))
@@ -312,7 +309,7 @@ class MoneyInRound(MoneyInNumbers):
         await self._wake(pay_in)
 
     def _collecting(self, pay_in: str) -> WorkflowHandle[Any, Any]:
-        return self.temporal.get_workflow_handle(pay_in_workflow_id(self.platform.number, self.no(pay_in)))
+        return self.temporal.get_workflow_handle(messages.pay_in_workflow_id(self.platform.number, self.no(pay_in)))
 
     async def _asked(self, pay_in: str) -> int:
         """How many orders to collect a channel was asked for, by the books."""
@@ -350,7 +347,7 @@ class MoneyInRound(MoneyInNumbers):
         self.calling.append(asyncio.create_task(call))
 
     def _forward_verification(self, part: str, by: timedelta) -> None:
-        workflow_id = account_verification_workflow_id(self.platform.number, self.no(part))
+        workflow_id = messages.account_verification_workflow_id(self.platform.number, self.no(part))
         waits = self.temporal.get_workflow_handle(workflow_id)
         self._call(TimeSkipper(self.temporal).fast_forward(waits, by))
 
@@ -367,8 +364,8 @@ class MoneyInRound(MoneyInNumbers):
         platform_no = self.ahead.number
         await self._story_moves(self.ahead, _SOON + timedelta(days=1))
         for workflow_id in (
-            mandate_workflow_id(platform_no, self.no("mandate")),
-            member_closing_workflow_id(platform_no, self.no("M"), self.no("CL")),
+            messages.mandate_workflow_id(platform_no, self.no("mandate")),
+            messages.member_closing_workflow_id(platform_no, self.no("M"), self.no("CL")),
         ):
             await self.temporal.get_workflow_handle(workflow_id).signal("look")
 

@@ -56,15 +56,12 @@ POSTINGS = {
     "open_batch": ":batch_payment:{name}-batch-open:open",
     "freeze_batch": ":batch_payment:{name}-batch:pay",
     "make_transfer": ":payment:{name}-pay:make",
-    "record_refused_transfer": ":payment:{name}-poor:refuse",
     "complete_closing": ":member:{name}-M:closed:{name}-CL",
     "end_verification": ":account_verification:{name}-expire:.*",
     "expire_mandate": ":mandate:{name}-mandate:.*",
 }
 #: Nothing leaves them, so nothing can be lost or done twice; a round that is made twice tells the same processes again.
-READ_ONLY = frozenset({"books_time", "look_at_mandate", "make_round"})
-#: Posts what `check_identity` posts, after it has asked in vain a hundred and fifty times; nobody waits for that here.
-SAME_POSTING = frozenset({"leave_unanswered"})
+READ_ONLY = frozenset({"books_time", "look_at_mandate", "look_at_verification", "look_at_closing", "make_round"})
 ROWS = frozenset({*CALLS, *POSTINGS})
 
 

@@ -20,8 +20,8 @@ from tests.faults.test_killed_debits import ACTIVITIES as OF_DEBITS
 from tests.faults.withdrawals_round import AMOUNTS_FEN, GIVEN_BACK, STANDING_ORDERS, WithdrawalsRound
 
 _HISTORIES = Path(__file__).parents[1] / "histories"
-#: Nothing leaves the first ones; the last one posts what another one posts.
-_WITHOUT_A_POINT = money_in_rows.READ_ONLY | money_in_rows.SAME_POSTING
+#: Nothing leaves them.
+_WITHOUT_A_POINT = money_in_rows.READ_ONLY
 _ROWS = OrdersRound.activities() | WithdrawalsRound.activities() | OF_DEBITS | money_in_rows.ACTIVITIES
 _FUNDS_FEN = 10_000_000_000
 

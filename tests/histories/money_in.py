@@ -1,13 +1,11 @@
 """Recordings of members, of money that channels collect, and of what is paid with it."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from escrow.domain.transfers.moves import TransferKind, transfer_terms
-from escrow.ledger.consents import NewConsent, record_consent
+from escrow.domain.transfers.moves import TransferKind
 from escrow.registry.members.identity_checks import IdentitySubject
 from escrow.registry.members.members import MemberKind
 from tests.identities import CITIZEN_ID
@@ -16,6 +14,7 @@ from tests.story_batches import BATCH, Batches
 from tests.story_collections import QR, Cashier
 from tests.story_debits import CODE, MANDATE, Debtors
 from tests.story_ground import CONTRACTOR, OWNER
+from tests.story_transfers import asked_for, start_transfer
 from tests.workflows import verifying
 from tests.workflows.test_direct_payment import NUMBER, REFUND_FAILS, paid_order, refund_ends, waiting_order
 from tests.workflows.test_identity_check import TEST_NAME, begin_check
@@ -23,10 +22,8 @@ from tests.workflows.test_member_closing import begins_to_close, waits_to_close
 from tests.workflows.test_pay_in import FAILED_LATER, PAID_OVER
 from tests.workflows.test_suspense_return import sends_back, stranger_sends
 from workflows import messages
-from workflows.messages import PAYMENTS_TASK_QUEUE, direct_refund_workflow_id
+from workflows.messages import direct_refund_workflow_id
 from workflows.pay_in_messages import PayInProcessState
-from workflows.transfer import Transfer
-from workflows.transfer_messages import TransferInput, transfer_workflow_id
 
 Recorded = WorkflowHandle[Any, Any]
 
@@ -304,31 +301,8 @@ async def _waits_in_suspense(story: Story) -> bool:
 
 
 async def _pays_at_once(story: Story) -> Recorded:
-    consent = NewConsent(
-        platform_no=story.platform_no,
-        consent_no="R-P-1",
-        object_kind="payment",
-        object_no="P-1",
-        operation="payment",
-        given_by=OWNER,
-        terms=transfer_terms(subject_no=CONTRACTOR, member_no=OWNER, amount_fen=10_000),
-        valid_for=timedelta(days=1),
-    )
-    await record_consent(story.stage.reader, consent)
-    handle: Recorded = await story.stage.client.start_workflow(
-        Transfer.run,
-        TransferInput(
-            platform_no=story.platform_no,
-            kind=TransferKind.PAYMENT,
-            transfer_no="P-1",
-            subject_no=CONTRACTOR,
-            member_no=OWNER,
-            amount_fen=10_000,
-            consent_no="R-P-1",
-        ),
-        id=transfer_workflow_id(story.platform_no, TransferKind.PAYMENT, "P-1"),
-        task_queue=PAYMENTS_TASK_QUEUE,
-    )
+    await asked_for(story, TransferKind.PAYMENT, "P-1", subject_no=CONTRACTOR, member_no=OWNER, amount="100.00")
+    handle = await start_transfer(story, TransferKind.PAYMENT, "P-1")
     await story.ending_of(handle)
     return handle
 

@@ -17,7 +17,8 @@ import httpx2
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.commands.contract_file import read_contract_file
-from escrow.commands.demo.pages import Owner, PlainForms
+from escrow.commands.demo.owner import Owner
+from escrow.commands.demo.pages import PlainForms
 from tests.beginning import beginning
 from tests.chromium import ABSENCE, find_chromium
 from tests.journeys.demo_contracts import random_contract

@@ -15,9 +15,7 @@ from tests.api.test_top_ups import opened
 from tests.beginning import beginning
 from tests.waiting import until
 from workflows import messages
-from workflows.mandate_messages import mandate_workflow_id
-from workflows.transfer_messages import transfer_workflow_id
-from workflows.verification_messages import account_verification_workflow_id
+from workflows.messages import account_verification_workflow_id, mandate_workflow_id
 
 _LARGE_FEN = 200_000_000
 
@@ -152,7 +150,7 @@ def test_every_workflow_of_a_platform_is_skipped() -> None:
         mandate_workflow_id("HOME", "1"),
         messages.pay_in_workflow_id("HOME", "1"),
         account_verification_workflow_id("HOME", "1"),
-        *(transfer_workflow_id("HOME", kind, "1") for kind in TransferKind),
+        *(messages.transfer_workflow_id("HOME", kind, "1") for kind in TransferKind),
     ]
     assert sorted(each.split("/")[0] for each in ids) == sorted(KINDS)
     assert all(each.split("/")[1] == "HOME" for each in ids)

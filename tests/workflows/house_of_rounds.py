@@ -21,6 +21,7 @@ from escrow.domain.orders.contract import opening_consent_no
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand
 from escrow.domain.requests import PLATFORM_ITSELF
+from escrow.domain.transfers.moves import TransferKind, transfer_consent_no, transfer_terms
 from escrow.domain.withdrawals.operations import withdrawal_terms
 from escrow.ledger.books import known
 from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, record_consent
@@ -95,6 +96,12 @@ class House:
         """The owner has asked for a withdrawal, and nothing has heard it."""
         terms = withdrawal_terms(account_id="", principal_fen=principal_fen, fee_fen=0)
         await self._is_asked(f"{withdrawal_no}-asked", withdrawal_no, "withdraw", "O-1", terms, kind="withdrawal")
+
+    async def payment_is_asked(self, payment_no: str, amount_fen: int) -> None:
+        """The owner has asked for a payment to the contractor, and nothing has heard it."""
+        terms = transfer_terms(subject_no="C-1", member_no="O-1", amount_fen=amount_fen)
+        kind = TransferKind.PAYMENT
+        await self._is_asked(transfer_consent_no(kind, payment_no), payment_no, kind, "O-1", terms, kind=kind)
 
     async def _is_asked(
         self, number: str, object_no: str, operation: str, by: str, terms: Any, *, kind: str = "order"

@@ -8,12 +8,17 @@ from typing import Any
 
 import asyncpg
 import pytest
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.common import WorkflowIDReusePolicy
 
+from activities.identity import CheckRef
+from escrow.domain.errors import BankUnreachable, Refused
 from escrow.domain.members.identity_checks import RegistrationStatus
 from escrow.domain.platforms.config import PlatformConfig, Settlement
+from escrow.ledger.attention import Waiting, waiting_for_a_person
 from escrow.registry.members.identity_checks import IdentitySubject
 from escrow.registry.members.members import Member, MemberKind
+from tests.accomplice import Accomplice
 from tests.identities import CITIZEN_ID, asked
 from tests.story import Story
 from tests.story_ground import CONTRACTORS_ACCOUNT
@@ -225,18 +230,73 @@ async def test_an_answer_recorded_twice_is_recorded_once(story: Story) -> None:
     assert types == ["member.opened", "member.identity_asked", "member.identity_verified"]
 
 
-async def test_a_workflow_under_a_strange_name_verifies_nobody(story: Story) -> None:
+async def test_whoever_has_the_register_asked_is_told_what_it_says_and_cannot_end_the_question(story: Story) -> None:
     await open_member(story, "O-9", MemberKind.PERSON, TEST_NAME)
     await asked(story.stage.registry, story.platform_no, "O-9", IdentitySubject(id_no=CITIZEN_ID), "IC-A")
-    handle = await story.stage.client.start_workflow(
+    thief = Accomplice(story.stage, "by-hand")
+    ref = CheckRef(platform_no=story.platform_no, check_no="IC-A")
+    await story.stage.sandbox.steer.set_service_health("REGISTER", "DOWN")
+    with pytest.raises(BankUnreachable):
+        await thief.runs(thief.activities.identities.check_identity, ref)
+    assert (await story.stage.registry.identity_checks.get(story.platform_no, "O-9", "IC-A")).status == "asked"
+
+    await story.stage.sandbox.steer.set_service_health("REGISTER", "UP")
+    assert await thief.runs(thief.activities.identities.check_identity, ref) == "verified"
+    with pytest.raises(Refused):
+        await thief.runs(thief.activities.identities.check_identity, ref.model_copy(update={"check_no": "IC-B"}))
+
+
+async def test_a_person_is_called_to_a_register_that_is_silent_for_an_hour_and_not_needed_when_it_answers(
+    story: Story,
+) -> None:
+    await open_member(story, "O-9", MemberKind.PERSON, TEST_NAME)
+    await story.stage.sandbox.steer.set_service_health("REGISTER", "DOWN")
+    handle = await begin_check(story, "O-9", IdentitySubject(id_no=CITIZEN_ID), "IC-A")
+    await story.hours_pass(0.5)
+    assert await _waiting(story) == []
+    await story.hours_pass(2)
+
+    [called] = await _waiting(story)
+    check = await story.stage.registry.identity_checks.get(story.platform_no, "O-9", "IC-A")
+    assert (called.key.kind, called.key.object_no) == ("identity_check", "IC-A")
+    assert timedelta(hours=1) <= called.since - check.asked_at < timedelta(hours=2)
+
+    await handle.cancel()
+    await story.hours_pass(0.5)
+    assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+    await handle.terminate("an accident")
+    again = await _start(story, "IC-A")
+    await story.hours_pass(0.1)
+    await again.cancel()
+    await story.stage.sandbox.steer.set_service_health("REGISTER", "UP")
+    assert await story.ending_of(again) == "verified"
+    assert await _waiting(story) == []
+
+
+async def test_a_check_whose_process_was_ended_is_unanswered_a_day_after_it_was_asked(story: Story) -> None:
+    await open_member(story, "O-9", MemberKind.PERSON, TEST_NAME)
+    await story.stage.sandbox.steer.set_service_health("REGISTER", "DOWN")
+    handle = await begin_check(story, "O-9", IdentitySubject(id_no=CITIZEN_ID), "IC-A")
+    await story.hours_pass(23)
+    await handle.terminate("an accident")
+    began_at = await story.now()
+
+    assert await story.ending_of(await _start(story, "IC-A"), step=timedelta(hours=1)) == "unanswered"
+    assert await story.now() - began_at < timedelta(hours=6)
+
+
+async def _start(story: Story, check_no: str) -> WorkflowHandle[Any, Any]:
+    return await story.stage.client.start_workflow(
         IdentityCheck.run,
-        IdentityCheckInput(platform_no=story.platform_no, check_no="IC-A"),
-        id="by-hand",
+        IdentityCheckInput(platform_no=story.platform_no, check_no=check_no),
+        id=identity_check_workflow_id(story.platform_no, check_no),
         task_queue=PAYMENTS_TASK_QUEUE,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
     )
-    with pytest.raises(WorkflowFailureError):
-        await story.ending_of(handle, step=timedelta(hours=1))
-    assert (await story.stage.registry.members.get(story.platform_no, "O-9")).status == "open"
+
+
+async def _waiting(story: Story) -> list[Waiting]:
+    return await waiting_for_a_person(story.stage.reader, story.platform_no, limit=10)
 
 
 @pytest.mark.parametrize("required", [True, False])

@@ -10,7 +10,7 @@ from temporalio.client import WorkflowHandle
 
 from escrow.domain.errors import Refused
 from escrow.domain.money.amounts import yuan
-from escrow.domain.transfers.moves import TransferKind, transfer_terms
+from escrow.domain.transfers.moves import TransferKind
 from escrow.domain.transfers.suspense_returns import RETURN_SUSPENSE, suspense_return_terms
 from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.consents import NewConsent, record_consent
@@ -18,10 +18,8 @@ from escrow.ledger.personal_data import PersonalDataBox
 from tests.stage import DATA_KEY, INDEX_KEY, TUESDAY_MORNING
 from tests.story import Story
 from tests.story_ground import CONTRACTORS_ACCOUNT, OWNER, REQUESTS
+from tests.story_transfers import asked_for, start_transfer, transfer_process
 from tests.workflows.conftest import StoryAt
-from workflows.messages import PAYMENTS_TASK_QUEUE
-from workflows.transfer import Transfer
-from workflows.transfer_messages import TransferInput, transfer_workflow_id
 
 STRANGERS_CARD, STRANGERS_ACCOUNT = "6217001234567890122", "11050137360000000111"
 CNAPS = "105100000017"
@@ -120,13 +118,17 @@ async def test_assignments_and_returns_at_once_never_use_the_same_money_twice(st
     await story.members_open()
     credit_no = await stranger_sends(story, "10,000.00")
     returns = [f"SR-{number}" for number in range(3)]
-    assignments = [await assignment(story, credit_no, f"AS-{number}") for number in range(3)]
+    assignments = [f"AS-{number}" for number in range(3)]
+    for number in assignments:
+        await asked_for(
+            story, TransferKind.ASSIGNMENT, number, subject_no=credit_no, member_no=OWNER, amount="4,000.00"
+        )
     await asyncio.gather(
         *(sends_back(story, credit_no, "4,000.00", return_no=number) for number in returns),
-        *(start_assignment(story, transfer) for transfer in assignments),
+        *(start_transfer(story, TransferKind.ASSIGNMENT, number) for number in assignments),
     )
     ended = [(await story.withdrawal_ends(number)).status for number in returns]
-    given = [await story.ending_of(assignment_handle(story, transfer)) for transfer in assignments]
+    given = [await story.ending_of(transfer_process(story, TransferKind.ASSIGNMENT, no)) for no in assignments]
     assert ended.count("paid") + given.count("done") == 2
     assert (await story.balances())[f"suspense:{credit_no}"] == "2,000.00"
 
@@ -231,43 +233,3 @@ async def test_the_database_itself_takes_no_decision_of_who_proposed(story: Stor
             await connection.execute("UPDATE suspense_payout SET decided_by = 'zhang', decided_at = now()")
     finally:
         await connection.close()
-
-
-async def assignment(story: Story, credit_no: str, number: str) -> TransferInput:
-    """An assignment to the owner with its consent."""
-    consent = NewConsent(
-        platform_no=story.platform_no,
-        consent_no=f"R-{next(REQUESTS)}",
-        object_kind=TransferKind.ASSIGNMENT.value,
-        object_no=number,
-        operation=TransferKind.ASSIGNMENT.value,
-        given_by="platform",
-        terms=transfer_terms(subject_no=credit_no, member_no=OWNER, amount_fen=yuan("4,000.00")),
-        valid_for=timedelta(days=1),
-    )
-    await record_consent(story.stage.reader, consent)
-    return TransferInput(
-        platform_no=story.platform_no,
-        kind=TransferKind.ASSIGNMENT,
-        transfer_no=number,
-        subject_no=credit_no,
-        member_no=OWNER,
-        amount_fen=yuan("4,000.00"),
-        consent_no=consent.consent_no,
-    )
-
-
-def assignment_handle(story: Story, transfer: TransferInput) -> WorkflowHandle[Any, Any]:
-    """The workflow of an assignment."""
-    workflow_id = transfer_workflow_id(story.platform_no, transfer.kind, transfer.transfer_no)
-    return story.stage.client.get_workflow_handle_for(Transfer.run, workflow_id)
-
-
-async def start_assignment(story: Story, transfer: TransferInput) -> None:
-    """Start an assignment."""
-    await story.stage.client.start_workflow(
-        Transfer.run,
-        transfer,
-        id=transfer_workflow_id(story.platform_no, transfer.kind, transfer.transfer_no),
-        task_queue=PAYMENTS_TASK_QUEUE,
-    )

@@ -12,11 +12,11 @@ from tests.accomplice import Accomplice
 from tests.story import Story
 from tests.story_collections import Cashier
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER, OWNERS_CARD
+from tests.story_transfers import refusal_of_transfer, transferred
 from tests.workflows.conftest import StoryUnder
 from tests.workflows.test_direct_payment import NUMBER, paid_order
 from tests.workflows.test_suspense_return import STRANGERS_CARD, sends_back, stranger_sends
 from tests.workflows.test_unsettled_money import story_of
-from tests.workflows.test_whole_day import transferred
 
 #: What a channel does not give back; it waits in suspense.
 KEPT = "900.12"
@@ -82,7 +82,7 @@ async def test_what_a_channel_collected_is_assigned_to_its_own_member_only(
     number = await suspended(story)
 
     assert await transferred(story, TransferKind.ASSIGNMENT, "AS-1", number, CONTRACTOR, KEPT) == "refused"
-    assert (await story.in_the_books("assignment", "AS-1")).body["refusal"]["code"] == "two_operators_required"
+    assert (await refusal_of_transfer(story, TransferKind.ASSIGNMENT, "AS-1")).code == "two_operators_required"
     assert await suspended(story) == number
     assert await transferred(story, TransferKind.ASSIGNMENT, "AS-2", number, OWNER, KEPT) == "done"
 

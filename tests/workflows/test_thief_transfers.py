@@ -1,143 +1,192 @@
-"""A thief with a worker of its own, and transfers: each stands on the consent to just it, and says what it moved."""
+"""A thief with a worker of its own, and transfers: it can have made what was consented to, once, and nothing else."""
 
+import asyncio
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from activities.steps import Step
-from activities.transfers import MakeTransfer
-from escrow.domain.errors import Refused
-from escrow.domain.money.journal import Basis
-from escrow.domain.transfers.moves import TransferKind, transfer_terms
+from activities.transfers import TransferRef
+from escrow.domain.transfers.moves import TransferKind, TransferStatus
+from escrow.domain.transfers.transfer import Assignment
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.registry.members.members import MemberKind
 from tests.accomplice import Accomplice
 from tests.stage import TUESDAY_MORNING
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, OWNER, OWNERS_CARD
+from tests.story_transfers import asked_for, ending_of_transfer, refusal_of_transfer, start_transfer, transferred
 from tests.workflows.conftest import StoryAt
 from tests.workflows.test_suspense_return import returned_remittance
-from workflows.transfer_messages import transfer_workflow_id
+
+PAYMENT, ASSIGNMENT, REVERSAL = TransferKind.PAYMENT, TransferKind.ASSIGNMENT, TransferKind.REVERSAL
 
 
-def transfer(
-    story: Story, kind: TransferKind, basis: Basis, *, subject_no: str, fen: int, member_no: str = OWNER, **told: Any
-) -> MakeTransfer:
-    """A transfer as a worker might ask for it; `told` is what it wants the books to say of it."""
-    step = Step(
-        platform_no=story.platform_no,
-        object_kind=kind.value,
-        object_no="X-1",
-        request_no=f":{kind}:X-1:make",
-        event_type=f"{kind}.done",
-        status="done",
-        document={"subject_no": subject_no, "member_no": member_no, "amount_fen": fen} | told,
-        occurred_at=story.stage.begins_at,
-        bases=(basis,),
-        is_first=True,
-    )
-    return MakeTransfer(
-        step=step, kind=kind, started_as="a thief", subject_no=subject_no, member_no=member_no, amount_fen=fen
-    )
+class Thief:
+    """Has our worker make a transfer, from a workflow of any id."""
+
+    def __init__(self, story: Story) -> None:
+        self._story = story
+        self._worker = Accomplice(story.stage, "a workflow of its own")
+
+    async def makes(self, kind: TransferKind, number: str) -> TransferStatus:
+        ref = TransferRef(platform_no=self._story.platform_no, kind=kind, transfer_no=number)
+        status: TransferStatus = await self._worker.runs(self._worker.activities.transfers.make_transfer, ref)
+        return status
 
 
-def thief_of(story: Story, kind: TransferKind) -> Accomplice:
-    """A worker that acts for the workflow of the transfer."""
-    return Accomplice(story.stage, transfer_workflow_id(story.platform_no, kind, "X-1"))
-
-
-async def instructed(story: Story, kind: TransferKind, *, subject_no: str, fen: int, member_no: str = OWNER) -> Basis:
-    """The platform instructs exactly this."""
+async def says(story: Story, consent_no: str, kind: TransferKind, number: str, by: str, **terms: object) -> None:
+    """Somebody consents to something under a number that a transfer would look for."""
     consent = NewConsent(
         platform_no=story.platform_no,
-        consent_no=f"{kind}-{member_no}",
+        consent_no=consent_no,
         object_kind=kind.value,
-        object_no="X-1",
+        object_no=number,
         operation=kind.value,
-        given_by="platform",
-        terms=transfer_terms(subject_no=subject_no, member_no=member_no, amount_fen=fen),
+        given_by=by,
+        terms=terms,
         valid_for=timedelta(hours=1),
+        asked=True,
     )
     await record_consent(story.stage.reader, consent)
-    return Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash)
 
 
-async def test_a_payment_stands_on_no_consent_to_something_else(story: Story) -> None:
+async def test_nothing_is_made_that_nobody_asked_for(story: Story) -> None:
     await story.members_open()
     await story.owner_transfers("100.00")
-    basis = await story.consents_to_withdraw("1.00", withdrawal_no="W-9", member_no=OWNER)
-    thief, before = thief_of(story, TransferKind.PAYMENT), await story.balances()
+    before = await story.balances()
 
-    with pytest.raises(Refused) as refusal:
-        await thief.runs(
-            thief.activities.transfers.make_transfer,
-            transfer(story, TransferKind.PAYMENT, basis, subject_no=CONTRACTOR, fen=10_000),
-        )
+    for kind in TransferKind:
+        assert await Thief(story).makes(kind, "X-1") is TransferStatus.REFUSED
+        assert not await story.is_entered(kind, "X-1")
 
-    assert refusal.value.code == "basis_mismatch"
     assert await story.balances() == before
 
 
-async def test_a_reversal_is_not_entered_as_an_assignment(story: Story) -> None:
+@pytest.mark.parametrize("by", [CONTRACTOR, "platform"])
+async def test_a_payment_stands_on_its_own_payers_consent_alone(story: Story, by: str) -> None:
     await story.members_open()
-    basis = await instructed(story, TransferKind.ASSIGNMENT, subject_no="B-1", fen=100)
-    thief = thief_of(story, TransferKind.REVERSAL)
-    request = transfer(story, TransferKind.REVERSAL, basis, subject_no="B-1", fen=100)
-
-    with pytest.raises(Refused) as refusal:
-        await thief.runs(
-            thief.activities.transfers.make_transfer, request.model_copy(update={"kind": TransferKind.ASSIGNMENT})
-        )
-
-    assert refusal.value.code == "basis_mismatch"
-
-
-async def test_no_more_can_be_taken_back_than_was_assigned(story: Story) -> None:
-    await story.members_open()
-    credit_no = await story.transfer_arrives("1.00", "6222020000000000000")
     await story.owner_transfers("100.00")
-    basis = await instructed(story, TransferKind.ASSIGNMENT, subject_no=credit_no, fen=100)
-    thief = thief_of(story, TransferKind.ASSIGNMENT)
-    forged = transfer(
-        story, TransferKind.ASSIGNMENT, basis, subject_no=credit_no, fen=100, amount_fen=10_000, reversed_fen=-1
+    await says(
+        story, ":payment:X-1:consent", PAYMENT, "X-1", by, subject_no=CONTRACTOR, member_no=OWNER, amount_fen=100
     )
 
-    await thief.runs(thief.activities.transfers.make_transfer, forged)
-
-    told = (await story.in_the_books("assignment", "X-1")).body
-    assert (told["amount_fen"], told["member_no"], told["reversed_fen"]) == (100, OWNER, 0)
+    assert await Thief(story).makes(PAYMENT, "X-1") is TransferStatus.REFUSED
+    assert (await story.balances())["O-1/withdrawable"] == "100.00"
 
 
-@pytest.mark.parametrize("changes", [{"status": "done"}, {"is_first": False}])
-async def test_what_moved_nothing_is_entered_as_refused_and_only_once(story: Story, changes: dict[str, Any]) -> None:
-    thief = thief_of(story, TransferKind.ASSIGNMENT)
-    invented = transfer(story, TransferKind.ASSIGNMENT, Basis(kind="none"), subject_no="B-1", fen=10_000).step
-    invented = invented.model_copy(update={"status": "refused"} | changes)
+async def test_a_payment_is_made_once_however_often_and_from_wherever_it_is_asked(story: Story) -> None:
+    await story.members_open()
+    await story.owner_transfers("100.00")
+    await asked_for(story, PAYMENT, "P-1", subject_no=CONTRACTOR, member_no=OWNER, amount="10.00")
 
-    with pytest.raises(Refused) as refusal:
-        await thief.runs(thief.activities.transfers.record_refused_transfer, invented)
+    made = await asyncio.gather(*(Thief(story).makes(PAYMENT, "P-1") for _ in range(8)))
+    handle = await start_transfer(story, PAYMENT, "P-1")
 
-    assert refusal.value.code == "basis_missing"
-    assert not await story.is_entered("assignment", "X-1")
+    assert await ending_of_transfer(story, handle) == "done"
+    assert set(made) == {TransferStatus.DONE}
+    assert (await story.balances())["C-1/withdrawable"] == "10.00"
+
+
+async def test_limits_and_functions_bind_whoever_has_it_made(story: Story) -> None:
+    await story.members_open()
+    await story.owner_transfers("100.00")
+    await story.platform_has(limits={"payment_fen": 5_000, "payments_per_day_fen": 8_000})
+    thief, paid = Thief(story), {"subject_no": CONTRACTOR, "member_no": OWNER}
+    await asked_for(story, PAYMENT, "P-1", **paid, amount="50.01")
+    await asked_for(story, PAYMENT, "P-2", **paid, amount="50.00")
+    await asked_for(story, PAYMENT, "P-3", **paid, amount="50.00")
+
+    made = await asyncio.gather(*(thief.makes(PAYMENT, f"P-{number}") for number in (1, 2, 3)))
+
+    assert sorted(made) == [TransferStatus.DONE, TransferStatus.REFUSED, TransferStatus.REFUSED]
+    refusal = await refusal_of_transfer(story, PAYMENT, "P-1")
+    assert (refusal.code, refusal.details["limit"]) == ("limit_exceeded", "limits.payment_fen")
+    await story.platform_has(functions={"unguaranteed_payment": False})
+    await asked_for(story, PAYMENT, "P-4", **paid, amount="1.00")
+    assert await thief.makes(PAYMENT, "P-4") is TransferStatus.REFUSED
+    assert (await refusal_of_transfer(story, PAYMENT, "P-4")).code == "function_off"
+
+
+async def test_nobody_pays_itself(story: Story) -> None:
+    await story.members_open()
+    await story.owner_transfers("100.00")
+
+    assert await transferred(story, PAYMENT, "P-1", OWNER, OWNER, "1.00") == "refused"
+    assert (await refusal_of_transfer(story, PAYMENT, "P-1")).code == "member_unknown"
+
+
+async def assigned(story: Story) -> str:
+    """The owner has 100.00 of its own, and 1.00 was assigned to it of a stranger's 4.00."""
+    await story.members_open()
+    await story.owner_transfers("100.00")
+    credit_no = await story.transfer_arrives("4.00", "6222020000000000000")
+    await story.bank_lines_are_booked()
+    assert await transferred(story, ASSIGNMENT, "AS-1", credit_no, OWNER, "1.00") == "done"
+    return credit_no
+
+
+async def test_no_more_is_taken_back_than_was_assigned_however_many_ask_at_once(story: Story) -> None:
+    credit_no = await assigned(story)
+    numbers = [f"RV-{number}" for number in range(6)]
+    for number in numbers:
+        await asked_for(story, REVERSAL, number, subject_no="AS-1", member_no=OWNER, amount="0.40")
+
+    made = await asyncio.gather(*(Thief(story).makes(REVERSAL, number) for number in numbers))
+
+    assert made.count(TransferStatus.DONE) == 2
+    stands = Assignment.of_document("AS-1", (await story.in_the_books("assignment", "AS-1")).body)
+    assert (stands.amount_fen, stands.reversed_fen, stands.reversals) == (100, 80, 2)
+    assert (await story.balances())[f"suspense:{credit_no}"] == "3.80"
+
+
+async def test_a_reversal_takes_back_from_whom_it_was_assigned_to_and_of_what_was_assigned(story: Story) -> None:
+    await assigned(story)
+    await asked_for(story, PAYMENT, "P-1", subject_no=CONTRACTOR, member_no=OWNER, amount="50.00")
+    assert await Thief(story).makes(PAYMENT, "P-1") is TransferStatus.DONE
+    before = await story.balances()
+
+    for number, subject_no, member_no, why in (
+        ("RV-1", "AS-1", CONTRACTOR, "reversal_exceeds_assignment"),
+        ("RV-2", "P-1", OWNER, "not_found"),
+        ("RV-3", "AS-9", OWNER, "not_found"),
+    ):
+        assert await transferred(story, REVERSAL, number, subject_no, member_no, "0.50") == "refused"
+        assert (await refusal_of_transfer(story, REVERSAL, number)).code == why
+
+    assert await story.balances() == before
 
 
 async def test_what_a_bank_gave_back_of_a_payout_is_assigned_to_its_payee_and_to_nobody_else(story_at: StoryAt) -> None:
     async with story_at(TUESDAY_MORNING) as story:
         credit_no = await returned_remittance(story)
         await story.member_opens(OWNER, MemberKind.PERSON, OWNERS_CARD)
-        thief, fen = thief_of(story, TransferKind.ASSIGNMENT), 190_005
-        asked = {}
-        for member_no in (OWNER, CONTRACTOR):
-            basis = await instructed(story, TransferKind.ASSIGNMENT, subject_no=credit_no, fen=fen, member_no=member_no)
-            asked[member_no] = transfer(
-                story, TransferKind.ASSIGNMENT, basis, subject_no=credit_no, fen=fen, member_no=member_no
-            )
 
-        with pytest.raises(Refused) as refusal:
-            await thief.runs(thief.activities.transfers.make_transfer, asked[OWNER])
-        assert refusal.value.code == "two_operators_required"
+        assert await transferred(story, ASSIGNMENT, "AS-1", credit_no, OWNER, "1,900.05") == "refused"
+        assert (await refusal_of_transfer(story, ASSIGNMENT, "AS-1")).code == "two_operators_required"
         assert (await story.balances())[f"suspense:{credit_no}"] == "1,900.05"
 
-        await thief.runs(thief.activities.transfers.make_transfer, asked[CONTRACTOR])
+        assert await transferred(story, ASSIGNMENT, "AS-2", credit_no, CONTRACTOR, "1,900.05") == "done"
         assert (await story.balances())["C-1/withdrawable"] == "20,000.00"
+
+
+async def test_a_refused_number_is_free_and_judged_anew(story: Story) -> None:
+    await story.members_open()
+    assert await transferred(story, PAYMENT, "P-1", CONTRACTOR, OWNER, "10.00") == "refused"
+    assert not await story.is_entered(PAYMENT, "P-1")
+
+    await story.owner_transfers("100.00")
+
+    assert await transferred(story, PAYMENT, "P-1", CONTRACTOR, OWNER, "10.00") == "done"
+
+
+async def test_a_transfer_whose_process_was_ended_is_made_by_the_next_one(story: Story) -> None:
+    await story.members_open()
+    await story.owner_transfers("100.00")
+    await asked_for(story, PAYMENT, "P-1", subject_no=CONTRACTOR, member_no=OWNER, amount="10.00")
+    handle = await start_transfer(story, PAYMENT, "P-1", task_queue="where nobody works")
+    await handle.terminate("an accident")
+
+    for _ in range(2):
+        assert await ending_of_transfer(story, await start_transfer(story, PAYMENT, "P-1")) == "done"
+
+    assert (await story.balances())["C-1/withdrawable"] == "10.00"

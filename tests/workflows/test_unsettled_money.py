@@ -10,9 +10,9 @@ from escrow.ledger.days import accounting_day
 from tests.story import Story
 from tests.story_collections import Cashier
 from tests.story_ground import OWNER
+from tests.story_transfers import transferred
 from tests.workflows.conftest import StoryUnder
 from tests.workflows.test_direct_payment import paid_order
-from tests.workflows.test_whole_day import transferred
 
 PRICE = "186,000.00"
 

@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from api.transfers.transfers import transfer_consent, transfer_of
 from escrow.commands.verify_channels import channel_differences
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.money.accounts import Purpose
@@ -13,17 +12,14 @@ from escrow.domain.money.amounts import yuan
 from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.domain.transfers.moves import TransferKind
 from escrow.ledger.balances import platform_balances
-from escrow.ledger.consents import record_consent
 from escrow.registry.platforms.file import OwnBankAccount, PlatformFile
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO
 from tests.story import Story
 from tests.story_collections import QR, Cashier
 from tests.story_ground import CONTRACTOR, OWNER
+from tests.story_transfers import transferred
 from tests.workflows.conftest import StoryAt
 from tests.workflows.verifying import begun, platform_has_own_money
-from workflows.messages import PAYMENTS_TASK_QUEUE
-from workflows.transfer import Transfer
-from workflows.transfer_messages import transfer_workflow_id
 
 TUESDAY_NOON = "2026-03-03T12:00"
 CARD = CollectionMethod.ACQUIRING
@@ -48,24 +44,6 @@ async def nothing_goes_back(story: Story) -> None:
         return not any(account.startswith(("refund:", "suspense:2")) for account in await story.balances())
 
     await in_a_while(story, none_is_held, f"the returns end: {await story.balances()}")
-
-
-async def transferred(
-    story: Story, kind: TransferKind, number: str, subject_no: str, member_no: str, amount: str
-) -> str:
-    """A payment, an assignment or a reversal as the API has it made; answers its status."""
-    transfer = transfer_of(
-        story.platform_no, kind, number, subject_no=subject_no, member_no=member_no, amount_fen=yuan(amount)
-    )
-    await record_consent(story.stage.reader, transfer_consent(transfer, remote_address=""))
-    handle = await story.stage.client.start_workflow(
-        Transfer.run,
-        transfer,
-        id=transfer_workflow_id(story.platform_no, kind, number),
-        task_queue=PAYMENTS_TASK_QUEUE,
-    )
-    with story.stage.env.auto_time_skipping_disabled():
-        return str(await handle.result())
 
 
 def bank_file(story: Story) -> sqlite3.Connection:

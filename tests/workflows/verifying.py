@@ -17,13 +17,8 @@ from escrow.registry.accounts.verification_rows import AccountVerification as Ke
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO
 from tests.story import Story
 from workflows.account_verification import AccountVerification
-from workflows.messages import PAYMENTS_TASK_QUEUE
-from workflows.verification_messages import (
-    AccountVerificationInput,
-    SendAgain,
-    Try,
-    account_verification_workflow_id,
-)
+from workflows.messages import PAYMENTS_TASK_QUEUE, AccountVerificationInput, account_verification_workflow_id
+from workflows.verification_messages import SendAgain, Try
 
 _TRIES = itertools.count(1)
 

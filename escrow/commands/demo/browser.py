@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.async_api import Error as BrowserError
 from playwright.async_api import Page, ViewportSize, async_playwright
 
-from escrow.commands.demo.pages import PROGRAM_SECONDS, Owner, rows_of
+from escrow.commands.demo.owner import PROGRAM_SECONDS, Owner, rows_of
 from escrow.domain.errors import Refused
 
 __all__ = ["BrowserError", "headless_browser"]

@@ -1,7 +1,7 @@
 """The members join: who they are, which accounts are theirs, and what the owner does at the hosted pages."""
 
 from escrow.commands.contract_file import MemberTerms
-from escrow.commands.demo.pages import newest_code
+from escrow.commands.demo.owner import newest_code
 from escrow.commands.demo.platform_api import PlatformApi
 from escrow.commands.demo.stage import Stage
 from escrow.commands.demo.waiting import until

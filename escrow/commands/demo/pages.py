@@ -3,77 +3,24 @@
 The pages' forms are told apart by the names of their fields, which are the same in every language.
 """
 
-import html
 import re
-import secrets
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Protocol
 from urllib.parse import urlsplit
 
 import httpx2
 
-from escrow.channels.sandbox_bank.steering import SandboxSteering
+from escrow.commands.demo.owner import PROGRAM_SECONDS, Owner, Visitor, rows_of
 from escrow.domain.errors import Refused
-from escrow.logs import mask_numbers
 from escrow.trust import trusted_authorities
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-_CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
 _FORM_TOKEN = re.compile(r'name="form_token" value="([0-9a-f]+)"')
-_ROW = re.compile(r"<dt>(.*?)</dt>\s*<dd>(.*?)</dd>", re.DOTALL)
-#: How long a program may take for one page, and how long a person may.
-PROGRAM_SECONDS = 30.0
+#: How long a person may take for one page.
 _PERSON_SECONDS = 1_800.0
 
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """What the owner alone has: a payment password of its own choice, and a mobile with its messages."""
-
-    mobile: str
-    sandbox: SandboxSteering
-    password: str = field(default_factory=lambda: secrets.token_urlsafe(12), repr=False)
-
-    async def newest_code(self) -> str:
-        """The code that was sent to the owner last."""
-        return await newest_code(self.sandbox, self.mobile)
-
-
-async def newest_code(sandbox: SandboxSteering, mobile: str) -> str:
-    """The code in the newest text message to a mobile, as the bank sandbox's outbox has it.
-
-    Raises:
-        Refused: `demo_failed`, no message holds one.
-    """
-    for message in reversed(await sandbox.sms_outbox()):
-        found = _CODE.search(message.text)
-        if message.mobile == mobile and found:
-            return found[0]
-    raise Refused("demo_failed", f"The bank's outbox has no code for {mask_numbers(mobile)}.")
-
-
-class Visitor(Protocol):
-    """Somebody who acts for the owner at the hosted pages; what came of it is asked of the API.
-
-    Args:
-        seconds: how long one page may take.
-    """
-
-    seconds: float
-
-    async def set_password(self, url: str) -> None:
-        """Set the payment password, proved by the code in the SMS."""
-
-    async def authorise(self, url: str) -> Mapping[str, str]:
-        """Look at what is asked for and authorise it with the password; the rows that the page showed."""
-
-    async def scan_and_pay(self, url: str, code_says: str) -> str:
-        """Scan the cashier page's QR code and pay; how it was read."""
 
 
 @asynccontextmanager
@@ -104,11 +51,6 @@ async def visitor_for(owner: Owner, tell: Tell, *, by_hand: bool) -> AsyncIterat
             verify=trusted_authorities(), trust_env=False, timeout=PROGRAM_SECONDS, follow_redirects=True
         )
         yield PlainForms(await opened.enter_async_context(http), owner)
-
-
-def rows_of(page: str) -> dict[str, str]:
-    """Labels and values that a page shows."""
-    return {html.unescape(label): html.unescape(value) for label, value in _ROW.findall(page)}
 
 
 class PlainForms:

@@ -14,7 +14,8 @@ from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.commands.books import Books, opened_books
 from escrow.commands.contract_file import ContractFile
 from escrow.commands.demo.narrator import Narrator
-from escrow.commands.demo.pages import Owner, Visitor, visitor_for
+from escrow.commands.demo.owner import Owner, Visitor
+from escrow.commands.demo.pages import visitor_for
 from escrow.commands.demo.platform_api import PlatformApi
 from escrow.domain.platforms.authorisations import Authorisation, AuthorisationMethod
 from escrow.domain.platforms.config import PlatformConfig

@@ -15,6 +15,9 @@ SENDINGS_PER_DAY = 5
 #: So many amounts or codes may be tried in one verification, however often it is sent again.
 TRIES = 3
 
+#: A verification for which nothing could be sent within this time has failed.
+SENT_WITHIN = timedelta(minutes=10)
+
 #: The bank chooses the amount of a micro-deposit, at most this, in fen.
 MICRO_DEPOSIT_MAX_FEN = 50
 

@@ -8,8 +8,8 @@ from escrow.domain.collections.direct_payments import DirectPaid
 from escrow.domain.collections.methods import payment_booking_no
 from escrow.domain.collections.recipes import order_paid_directly
 from escrow.domain.decisions import Decision, Facts
-from escrow.domain.errors import Refused
-from escrow.domain.members.states import MemberStatus, Permission, require_may
+from escrow.domain.members.parties import require_members
+from escrow.domain.members.states import Permission
 from escrow.domain.money import recipes
 from escrow.domain.money.funding import FundingLeg, direct_leg, draw
 from escrow.domain.money.journal import Basis, CounterUse, StandsOn
@@ -122,17 +122,11 @@ def require_parties(contract: OrderContract, facts: Facts, *, also: Permission |
     Raises:
         Refused: `member_unknown` or `member_state`.
     """
-    parties = {
-        contract.owner_no: Permission.PAY,
-        **({contract.payee_no: Permission.RECEIVE} if contract.payee_no else {}),
-    }
-    for member_no, permission in parties.items():
-        known = facts.members.get(member_no)
-        if known is None:
-            raise Refused("member_unknown", f"There is no member {member_no}.", {"member_no": member_no})
-        for needed in (permission,) if also is None else (also, permission):
-            require_may(MemberStatus(known.status), needed, member_no=member_no)
-    return tuple(StandsOn(kind="member", object_no=no, version=facts.members[no].version) for no in parties)
+    more = () if also is None else (also,)
+    parties = {contract.owner_no: (*more, Permission.PAY)}
+    if contract.payee_no:
+        parties[contract.payee_no] = (*more, Permission.RECEIVE)
+    return require_members(facts, parties)
 
 
 def paid_state(contract: OrderContract, moved: OrderState, legs: tuple[FundingLeg, ...], at: datetime) -> OrderState:

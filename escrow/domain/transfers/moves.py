@@ -12,7 +12,7 @@ from escrow.domain.money import accounts
 from escrow.domain.money.funding import FundingLeg
 from escrow.domain.money.journal import JournalEntry
 from escrow.domain.money.recipes import balanced_entry, bucket, require_positive
-from escrow.domain.requests import operation_hash
+from escrow.domain.requests import derived, operation_hash
 
 
 class TransferKind(StrEnum):
@@ -29,7 +29,7 @@ class TransferKind(StrEnum):
 
 
 class TransferStatus(StrEnum):
-    """How a transfer ended."""
+    """How a transfer stands in the books; what a rule refuses stands there no more, as it did in the first release."""
 
     DONE = "done"
     REFUSED = "refused"
@@ -62,6 +62,11 @@ def transfer_operation_hash(
         by=by,
         terms=terms,
     )
+
+
+def transfer_consent_no(kind: TransferKind, transfer_no: str) -> str:
+    """Number of the one consent that asks for a transfer; it cannot meet one that a platform gives."""
+    return derived("", kind, transfer_no, "consent")
 
 
 def payment_made(

@@ -143,6 +143,12 @@ class VerificationTries:
                 await self._verifications.end_within(session, row, status, reason=reason, occurred_at=occurred_at)
         return verification_of(row)
 
+    async def uncompared(self, platform_no: str, verification_no: str) -> tuple[int, ...]:
+        """Numbers of the tries that were counted and have no answer of the bank yet."""
+        async with self._reader.session() as session:
+            tries = await self._tries(session, platform_no, verification_no)
+        return tuple(known.number for known in tries if not known.outcome)
+
     async def left(self, platform_no: str, verification_no: str) -> int:
         """How many more tries there are, were the verification to wait for one."""
         async with self._reader.session() as session:

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import Permission, require_may
-from escrow.domain.members.verification_rules import VerificationMethod, VerificationStatus
+from escrow.domain.members.verification_rules import SENT_WITHIN, VerificationMethod, VerificationStatus
 from escrow.domain.money.journal import Basis, Change
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
@@ -166,6 +166,21 @@ class AccountVerifications:
         async with transaction(self._reader) as session:
             row = await self.locked(session, platform_no, verification_no)
             await self.end_within(session, row, status, reason=reason, occurred_at=occurred_at)
+        return verification_of(row)
+
+    async def end_overdue(
+        self, platform_no: str, verification_no: str, *, occurred_at: datetime
+    ) -> AccountVerification:
+        """End a verification whose time is over: to be confirmed, or to be sent at all. Any other stays as it is."""
+        async with transaction(self._reader) as session:
+            row = await self.locked(session, platform_no, verification_no)
+            if row.status == VerificationStatus.SENT and row.expires_at is not None and row.expires_at <= occurred_at:
+                over = (VerificationStatus.EXPIRED, "not_confirmed_in_time")
+            elif row.status == VerificationStatus.ASKED and row.asked_at + SENT_WITHIN <= occurred_at:
+                over = (VerificationStatus.FAILED, "bank_unreachable")
+            else:
+                return verification_of(row)
+            await self.end_within(session, row, over[0], reason=over[1], occurred_at=occurred_at)
         return verification_of(row)
 
     async def end_within(

@@ -180,6 +180,14 @@ class IdentityChecks:
             check.outcome, check.answered_at = outcome, occurred_at
         return _check(check)
 
+    async def known(self, platform_no: str, check_no: str) -> IdentityCheck:
+        """One check, whoever it is about.
+
+        Raises:
+            Refused: `not_found`.
+        """
+        return _check(await self._row(platform_no, check_no))
+
     async def get(self, platform_no: str, member_no: str, check_no: str) -> IdentityCheck:
         """Return one check of a member.
 

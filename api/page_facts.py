@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from api.dependencies import Services
-from api.pages.texts import Texts
+from api.page_texts import Texts
 from escrow.domain.members.account_operations import UNBIND
 from escrow.domain.members.identity_numbers import mask
 from escrow.domain.money.amounts import format_fen

@@ -1,8 +1,8 @@
 """Sending a one-time code to a member's mobile, past the platform and past Temporal."""
 
 from api.dependencies import Services
-from api.members.mobiles import require_mobile
-from api.pages.facts import Facts
+from api.mobiles import require_mobile
+from api.page_facts import Facts
 from escrow.domain.platforms.hosted_pages import CODE_VALID_FOR, PLAIN_CODE_TEXT
 from escrow.domain.platforms.sms_texts import SmsText
 from escrow.domain.requests import derived
