@@ -37,8 +37,8 @@ def order_details(seen: OrderProcessState) -> str:
 def _headline(plan: OrderPlan, order: OrderView) -> str:
     return (
         f"### {order.order_no}: {order.status.value.replace('_', ' ')}\n\n"
-        f"owner {plan.owner_no} → contractor {plan.contractor_no}, {format_fen(plan.total_fen)} yuan, "
-        f"commission {plan.commission_basis_points / 100:.2f} %"
+        f"owner {plan.owner_no} → contractor {plan.contractor_no}, {format_fen(plan.total_fen)} yuan in "
+        f"{len(plan.milestones)} milestones, commission {plan.commission_basis_points / 100:.2f} %"
     )
 
 

@@ -15,8 +15,7 @@ CONSENT = {"text_version": "1", "address": "203.0.113.7"}
 ACTIVITIES = frozenset(
     {
         "look_after_collection", "give_back", "refund_order", "tell_refund_credited", "take_batch", "send_verification",
-        "check_try", "check_identity", "make_transfer", "record_refused_transfer", "complete_closing",
-        "end_verification", "expire_mandate",
+        "check_try", "check_identity", "make_transfer", "complete_closing", "end_verification", "expire_mandate",
     }
 )  # fmt: skip
 

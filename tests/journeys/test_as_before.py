@@ -43,6 +43,7 @@ CHANGED_ON_PURPOSE: dict[tuple[str, str], str] = {
         "all: events",
         "$.body.events.pay_in *",
     ): "events say what changed; what is asked of a channel stands in the books",
+    ("all: events", "$.body.events.assignment *"): "a refused one is no object; its answer is kept with its number",
     ("all: events", "$.body.events.refund *"): "a refund through a channel is under way from its beginning",
 }
 

@@ -251,23 +251,27 @@ async def test_an_unknown_workflow_is_not_found_and_an_ended_one_does_not_run(cl
         (
             "overdue_order_with_automatic_withdrawals",
             EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
-            EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED,
+            {
+                EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED,
+                EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED,
+            },
         ),
         (
             "collection_for_an_order",
             EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
-            EventType.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED,
+            {EventType.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED},
         ),
     ],
 )
 def test_a_workflow_does_not_only_wait_while_the_server_starts_its_child_or_carries_its_signal(
-    history: str, begins: EventType.ValueType, ends: EventType.ValueType
+    history: str, begins: EventType.ValueType, ends: set[EventType.ValueType]
 ) -> None:
     events = WorkflowHistory.from_json(history, (FOLDER / f"{history}.json").read_text()).events
     under_way = False
     seen = set()
     for number, event in enumerate(events, start=1):
-        under_way = event.event_type == begins or (under_way and event.event_type != ends)
+        under_way = event.event_type == begins or (under_way and event.event_type not in ends)
         assert reaches_out(events[:number]) is under_way, event
         seen.add(event.event_type)
-    assert {begins, ends} <= seen
+    assert begins in seen
+    assert ends & seen
