@@ -142,7 +142,10 @@ class IdentityCheckRow(SQLModel, table=True):
 
 
 class LimitUseRow(SQLModel, table=True):
-    """What one payment or withdrawal uses of its member's limit of a day, in fen."""
+    """What one payment or withdrawal used of its member's limit of a day, in fen, in books of the first release.
+
+    Nothing is written here any more: counters went on from it, and who goes back a release finds it as it was.
+    """
 
     __tablename__ = "limit_use"
     __table_args__ = (
