@@ -109,6 +109,10 @@ class Asked(Guessed):
         """The bank says how a try compared."""
 
     @abstractmethod
+    async def opened(self, registry: Registry, number: int) -> tuple[str, CodeCheck | None]:
+        """What was typed in a try, and how it compared."""
+
+    @abstractmethod
     async def left(self, registry: Registry) -> int:
         """How many more tries there are."""
 
@@ -136,6 +140,10 @@ class Verification(Asked):
         now = await books_now(registry.reader, HOME)
         await registry.verification_tries.answered(HOME, "V-1", number, outcome, occurred_at=now)
 
+    async def opened(self, registry: Registry, number: int) -> tuple[str, CodeCheck | None]:
+        typed = await registry.verification_tries.typed(HOME, "V-1", number)
+        return typed.code, typed.outcome
+
     async def left(self, registry: Registry) -> int:
         return await registry.verification_tries.left(HOME, "V-1")
 
@@ -154,6 +162,10 @@ class PayersCode(Asked):
 
     async def is_answered(self, registry: Registry, number: int, outcome: CodeCheck) -> None:
         await registry.pay_in_codes.answered(HOME, "T-1", number, outcome)
+
+    async def opened(self, registry: Registry, number: int) -> tuple[str, CodeCheck | None]:
+        typed = await registry.pay_in_codes.tries.typed(HOME, "T-1", number)
+        return typed.text, typed.outcome
 
     async def left(self, registry: Registry) -> int:
         return await registry.pay_in_codes.tries.left(HOME, "T-1")
@@ -188,7 +200,11 @@ async def told(guess: Any) -> str:
         return refusal.code
 
 
-@pytest.mark.parametrize("guessed", [Password(), PageCode(), Verification(), PayersCode()])
+def _named(guessed: Guessed) -> str:
+    return type(guessed).__name__
+
+
+@pytest.mark.parametrize("guessed", [Password(), PageCode(), Verification(), PayersCode()], ids=_named)
 async def test_forty_wrong_ones_at_once_from_two_processes_are_counted_as_often_as_allowed(
     registries: tuple[Registry, Registry], owner: asyncpg.Connection, guessed: Guessed
 ) -> None:
@@ -206,7 +222,7 @@ async def test_forty_wrong_ones_at_once_from_two_processes_are_counted_as_often_
     assert await owner.fetchval(guessed.counted()) == guessed.at_most
 
 
-@pytest.mark.parametrize("asked", [Verification(), PayersCode()])
+@pytest.mark.parametrize("asked", [Verification(), PayersCode()], ids=_named)
 async def test_a_request_that_comes_forty_times_at_once_is_one_try(
     registries: tuple[Registry, Registry], owner: asyncpg.Connection, asked: Asked
 ) -> None:
@@ -219,7 +235,7 @@ async def test_a_request_that_comes_forty_times_at_once_is_one_try(
     assert await asked.left(registries[1]) == 2
 
 
-@pytest.mark.parametrize("asked", [Verification(), PayersCode()])
+@pytest.mark.parametrize("asked", [Verification(), PayersCode()], ids=_named)
 async def test_a_request_is_answered_as_before_when_all_tries_are_spent_and_is_not_used_for_another_code(
     registries: tuple[Registry, Registry], owner: asyncpg.Connection, asked: Asked
 ) -> None:
@@ -233,7 +249,7 @@ async def test_a_request_is_answered_as_before_when_all_tries_are_spent_and_is_n
     assert await owner.fetchval(asked.counted()) == 3
 
 
-@pytest.mark.parametrize("asked", [Verification(), PayersCode()])
+@pytest.mark.parametrize("asked", [Verification(), PayersCode()], ids=_named)
 async def test_a_code_that_had_expired_gives_its_try_back_and_is_answered_once(
     registries: tuple[Registry, Registry], asked: Asked
 ) -> None:
@@ -249,6 +265,49 @@ async def test_a_code_that_had_expired_gives_its_try_back_and_is_answered_once(
     assert await asked.left(second) == 1
     assert await asked.types(second, "R-3", "000003") == 4
     assert await told(asked.types(second, "R-4", "000004")) == asked.told[1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "table", "text", "kept_as"),
+    [
+        (
+            Verification(),
+            "verification_try (verification_no, bank_request_no",
+            '{"amount_fen": 0, "reference": "", "code": "111111"}',
+            ("account_verification/V-1", "verification_try/V-1"),
+        ),
+        (PayersCode(), "pay_in_code_try (pay_in_no", "111111", ("pay_in/T-1", "pay_in_code_try/T-1")),
+    ],
+    ids=["Verification", "PayersCode"],
+)
+async def test_tries_that_earlier_versions_stored_are_counted_known_and_opened(
+    registries: tuple[Registry, Registry],
+    owner: asyncpg.Connection,
+    asked: Asked,
+    table: str,
+    text: str,
+    kept_as: tuple[str, str],
+) -> None:
+    await asked.is_set_up(registries[0])
+    box = PersonalDataBox.from_hex(data_key=DATA_KEY, index_key=INDEX_KEY)
+    object_no = kept_as[0].rpartition("/")[2]
+    named = [object_no, "HOME/V-1:unionpay:1"][: table.count(",") + 1]
+    await owner.execute(
+        f"INSERT INTO {table}, typed_sealed, typed_digest, number, request_no, outcome, tried_at, platform_no)"
+        f" VALUES ({', '.join(f'${n + 3}' for n in range(len(named)))}, $1, $2, 1, 'R-1', 'wrong', now(), 'HOME')",
+        box.seal(text, place=f"HOME/{kept_as[0]}/try/1"),
+        box.blind_index(text, field=f"HOME/{kept_as[1]}"),
+        *named,
+    )
+
+    assert await asked.left(registries[0]) == 2
+    assert await asked.types(registries[0], "R-1", "111111") == 1
+    assert await told(asked.types(registries[0], "R-1", "222222")) == "request_no_reused"
+    assert await asked.types(registries[0], "R-2", "222222") == 2
+    assert [await asked.opened(registries[1], number) for number in (1, 2)] == [
+        ("111111", CodeCheck.WRONG),
+        ("222222", None),
+    ]
 
 
 async def test_a_password_that_is_found_right_forgets_wrong_ones(
@@ -283,3 +342,18 @@ async def test_a_lock_is_told_once_and_ends_after_its_time(
     with pytest.raises(Refused) as wrong:
         await second.payment_passwords.verify(HOME, "O-1", "wrong-again")
     assert (wrong.value.code, wrong.value.details) == ("payment_password_wrong", {"tries_left": 4})
+
+
+async def test_the_right_code_of_a_page_is_one_of_its_tries_and_an_expired_one_is_not_looked_at(
+    registries: tuple[Registry, Registry], owner: asyncpg.Connection
+) -> None:
+    guessed, (first, second) = PageCode(), registries
+    await guessed.is_set_up(first)
+    await first.sms_codes.verify(guessed.link, guessed.code)
+    with pytest.raises(Refused) as wrong:
+        await second.sms_codes.verify(guessed.link, f"{(int(guessed.code) + 1) % 1_000_000:06}")
+    assert (wrong.value.code, wrong.value.details) == ("sms_code_wrong", {"tries_left": 3})
+
+    await owner.execute("UPDATE sms_code SET expires_at = books_now($1)", HOME)
+    assert await told(second.sms_codes.verify(guessed.link, guessed.code)) == "sms_code_none"
+    assert await owner.fetchval(guessed.counted()) == 2
