@@ -58,12 +58,12 @@ class QuickPaymentActivities:
             Refused: `not_found`, or `code_not_awaited`.
             BankUnreachable: no answer; run this again.
         """
-        stored = await self._codes.typed(typed.platform_no, typed.pay_in_no, typed.number)
+        stored = await self._codes.tries.typed(typed.platform_no, typed.pay_in_no, typed.number)
         if stored.outcome is not None:
             return stored.outcome
         collection = await self._awaiting(typed)
         async with heartbeating():
-            outcome = await self._compared(_at_bank(typed, collection), stored.code)
+            outcome = await self._compared(_at_bank(typed, collection), stored.text)
         return await self._codes.answered(typed.platform_no, typed.pay_in_no, typed.number, outcome)
 
     @activity.defn

@@ -36,13 +36,13 @@ async def compare(services: Services, pay_in: BusinessObject, request_no: str, c
     platform_no, pay_in_no = pay_in.platform_no, pay_in.object_no
     codes = services.registry.pay_in_codes
     number = await codes.count_try(platform_no, pay_in_no, request_no, code, is_awaited=awaits_code(pay_in))
-    outcome = (await codes.typed(platform_no, pay_in_no, number)).outcome
+    outcome = (await codes.tries.typed(platform_no, pay_in_no, number)).outcome
     if outcome is None:
         try:
             await services.processes.compare_payer_code(platform_no, pay_in_no, number)
         except WorkflowEnded as ended:
             raise Refused("code_not_awaited", "The payment has ended.") from ended
-        outcome = (await codes.typed(platform_no, pay_in_no, number)).outcome
+        outcome = (await codes.tries.typed(platform_no, pay_in_no, number)).outcome
     if outcome is None:
         raise Refused("code_not_awaited", "The payment waits for no code.")
     if outcome in (CodeCheck.ACCEPTED, CodeCheck.EXHAUSTED):

@@ -106,7 +106,7 @@ async def _relayed_try(services: Services, platform_no: str, pay_in_no: str, bod
     await _require_relayed(services, platform_no)
     outcome = await compare(services, await known_pay_in(services, platform_no, pay_in_no), body.request_no, body.code)
     pay_in = await known_pay_in(services, platform_no, pay_in_no)
-    left = await services.registry.pay_in_codes.left(platform_no, pay_in_no)
+    left = await services.registry.pay_in_codes.tries.left(platform_no, pay_in_no)
     return PayerCodeView(
         outcome=outcome, tries_left=left if awaits_code(pay_in) else 0, payment=top_up_view(services, pay_in)
     )

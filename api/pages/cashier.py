@@ -90,7 +90,7 @@ async def _done(services: Services, pay_in: BusinessObject, form: Mapping[str, s
             raise
         return refusal.code, {}
     if compared is CodeCheck.WRONG:
-        left = await services.registry.pay_in_codes.left(pay_in.platform_no, pay_in.object_no)
+        left = await services.registry.pay_in_codes.tries.left(pay_in.platform_no, pay_in.object_no)
         return "sms_code_wrong", {"tries_left": str(left)}
     return ("sms_code_none" if compared is CodeCheck.EXPIRED else ""), {}
 

@@ -7,7 +7,7 @@ transaction; these rows hold what must not stand there: personal data, sealed, a
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, DateTime, ForeignKeyConstraint, Index, LargeBinary, text
+from sqlalchemy import BigInteger, Column, DateTime, ForeignKeyConstraint, Index, LargeBinary, String, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -259,21 +259,27 @@ class VerificationSendingRow(SQLModel, table=True):
     opened_at: datetime = _time()
 
 
-class VerificationTryRow(SQLModel, table=True):
-    """One amount or code that somebody typed, sealed; it is counted here before the bank is asked about it."""
-
-    __tablename__ = "verification_try"
-    __table_args__ = (ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),)
+class TryRow(SQLModel):
+    """What somebody typed, sealed; it is counted here before the bank is asked about it. Each kind has its table."""
 
     platform_no: str = Field(primary_key=True)
-    verification_no: str = Field(primary_key=True)
+    object_no: str
     number: int = Field(primary_key=True)
     request_no: str
-    bank_request_no: str
     typed_sealed: bytes = Field(sa_type=LargeBinary)
     typed_digest: bytes = Field(sa_type=LargeBinary)
     outcome: str
     tried_at: datetime = _time()
+
+
+class VerificationTryRow(TryRow, table=True):
+    """One amount or code that somebody typed for a verification, which asks about what was sent under a number."""
+
+    __tablename__ = "verification_try"
+    __table_args__ = (ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),)
+
+    object_no: str = Field(sa_column=Column("verification_no", String, primary_key=True))
+    bank_request_no: str
 
 
 class MandateRow(SQLModel, table=True):
@@ -335,17 +341,10 @@ class PayInCodeSendingRow(SQLModel, table=True):
     sent_at: datetime = _time()
 
 
-class PayInCodeTryRow(SQLModel, table=True):
-    """One code that a payer typed, sealed; it is counted here before the bank is asked about it."""
+class PayInCodeTryRow(TryRow, table=True):
+    """One code that a payer typed."""
 
     __tablename__ = "pay_in_code_try"
     __table_args__ = (ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),)
 
-    platform_no: str = Field(primary_key=True)
-    pay_in_no: str = Field(primary_key=True)
-    number: int = Field(primary_key=True)
-    request_no: str
-    typed_sealed: bytes = Field(sa_type=LargeBinary)
-    typed_digest: bytes = Field(sa_type=LargeBinary)
-    outcome: str
-    tried_at: datetime = _time()
+    object_no: str = Field(sa_column=Column("pay_in_no", String, primary_key=True))

@@ -9,8 +9,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import MemberStatus
+from escrow.domain.members.tries import Tries, Verdict
 from escrow.domain.platforms.hosted_pages import PASSWORD_LOCKED_FOR, PASSWORD_TRIES
 from escrow.domain.requests import derived
+from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.transactions import run, transaction
@@ -20,19 +22,6 @@ from escrow.registry.tables import PaymentPasswordRow
 #: One hash takes 64 MiB and some tens of milliseconds; more at once would let guessers exhaust the process.
 _HASHES_AT_ONCE = 2
 
-_COUNT_TRY = """
-UPDATE payment_password SET
-    attempts = CASE WHEN locked_until IS NULL THEN attempts + 1 ELSE 1 END,
-    locked_until = CASE WHEN locked_until IS NULL AND attempts + 1 >= :tries
-        THEN books_now(:platform_no) + :locked_for END
-WHERE platform_no = :platform_no AND member_no = :member_no
-    AND (locked_until IS NULL OR locked_until <= books_now(:platform_no))
-RETURNING password_hash, attempts, locked_until
-"""
-_FORGET_TRIES = """
-UPDATE payment_password SET attempts = 0, locked_until = NULL
-WHERE platform_no = :platform_no AND member_no = :member_no AND password_hash = :password_hash
-"""
 _STORE = """
 INSERT INTO payment_password (platform_no, member_no, password_hash, attempts, set_at)
 SELECT p.no, :member_no, :password_hash, 0, books_now(p.no) FROM (SELECT CAST(:platform_no AS text) AS no) p
@@ -77,51 +66,45 @@ class PaymentPasswords:
             Refused: `payment_password_wrong` with `tries_left`, `payment_password_locked` with `locked_until`, or
                 `payment_password_not_set`.
         """
+        whose = (platform_no, member_no)
         async with transaction(self._reader) as session:
-            counted = await run(
-                session,
-                _COUNT_TRY,
-                platform_no=platform_no,
-                member_no=member_no,
-                tries=PASSWORD_TRIES,
-                locked_for=PASSWORD_LOCKED_FOR,
+            row = await session.get(PaymentPasswordRow, whose, with_for_update=True)
+            if row is None:
+                raise Refused("payment_password_not_set", f"Member {member_no} has not set a payment password.")
+            before = Tries(
+                at_most=PASSWORD_TRIES, made=row.attempts, locked_for=PASSWORD_LOCKED_FOR, locked_until=row.locked_until
             )
-        if not counted:
-            raise await self._not_counted(platform_no, member_no)
-        password_hash, locked_until = counted[0].password_hash, counted[0].locked_until
-        keyed = self._keyed(platform_no, member_no, password)
-        async with self._turns:
-            is_right = await asyncio.to_thread(self._hasher.verify, keyed, password_hash)
+            at, password_hash = await books_now_within(session, platform_no), row.password_hash
+            verdict, after = before.decide(at=at)
+            row.attempts, row.locked_until = after.made, after.locked_until
+        keyed, is_right = self._keyed(platform_no, member_no, password), False
+        if verdict is Verdict.WRONG:  # until it is found right
+            async with self._turns:
+                is_right = await asyncio.to_thread(self._hasher.verify, keyed, password_hash)
         if is_right:
+            _, after = before.decide(at=at, is_right=True)
             async with transaction(self._reader) as session:
-                await run(
-                    session,
-                    _FORGET_TRIES,
-                    platform_no=platform_no,
-                    member_no=member_no,
-                    password_hash=password_hash,
-                )
+                row = await session.get(PaymentPasswordRow, whose, with_for_update=True)
+                if row is not None and row.password_hash == password_hash:
+                    row.attempts, row.locked_until = after.made, after.locked_until
             return
-        if locked_until is not None:
-            await self._tell_locked(platform_no, member_no, locked_until)
-            raise _locked(locked_until)
-        tries_left = PASSWORD_TRIES - counted[0].attempts
-        raise Refused("payment_password_wrong", "The payment password is wrong.", {"tries_left": tries_left})
+        if after.locked_until is None:
+            raise Refused("payment_password_wrong", "The payment password is wrong.", {"tries_left": after.left})
+        locked_until = after.locked_until.isoformat()
+        if verdict is Verdict.WRONG:
+            await self._tell_locked(platform_no, member_no, at, locked_until)
+        raise Refused(
+            "payment_password_locked",
+            "The payment password is locked after too many wrong tries.",
+            {"locked_until": locked_until},
+        )
 
     def _keyed(self, platform_no: str, member_no: str, password: str) -> str:
         return self._box.blind_index(password, field=f"{platform_no}/payment_password/{member_no}").hex()
 
-    async def _not_counted(self, platform_no: str, member_no: str) -> Refused:
-        async with self._reader.session() as session:
-            row = await session.get(PaymentPasswordRow, (platform_no, member_no))
-        if row is None:
-            return Refused("payment_password_not_set", f"Member {member_no} has not set a payment password.")
-        return _locked(row.locked_until)
-
-    async def _tell_locked(self, platform_no: str, member_no: str, locked_until: datetime) -> None:
+    async def _tell_locked(self, platform_no: str, member_no: str, at: datetime, until: str) -> None:
         async with transaction(self._reader) as session:
             member = await locked_member(session, platform_no, member_no)
-            until = locked_until.isoformat()
             await change_member(
                 session,
                 member,
@@ -130,13 +113,5 @@ class PaymentPasswords:
                 status=MemberStatus(member.status),
                 body={"payment_password": {"state": "locked", "locked_until": until}},
                 content={},
-                occurred_at=locked_until - PASSWORD_LOCKED_FOR,
+                occurred_at=at,
             )
-
-
-def _locked(until: datetime | None) -> Refused:
-    return Refused(
-        "payment_password_locked",
-        "The payment password is locked after too many wrong tries.",
-        {"locked_until": until and until.isoformat()},
-    )

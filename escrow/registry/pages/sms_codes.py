@@ -2,30 +2,25 @@
 
 import hmac
 import secrets
+from typing import Any
+
+from sqlmodel import col, select
 
 from escrow.domain.errors import Refused
+from escrow.domain.members.tries import Tries, Verdict
 from escrow.domain.platforms.hosted_pages import CODE_TRIES, CODE_VALID_FOR, CODES_PER_DAY, CODES_PER_LINK
+from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.transactions import one_at_a_time, run, transaction
 from escrow.registry.pages.page_links import PageLink, PageLinks
+from escrow.registry.tables import SmsCodeRow
 
 _SENT = """
 SELECT count(*) FILTER (WHERE link_id = :link_id) AS of_link,
     count(*) FILTER (WHERE sent_at > books_now(:platform_no) - interval '24 hours') AS of_day,
     bool_or(link_id = :link_id AND request_no = :request_no AND :request_no <> '') AS repeated
 FROM sms_code WHERE platform_no = :platform_no AND member_no = :member_no
-"""
-_KEEP = """
-INSERT INTO sms_code (link_id, number, platform_no, member_no, request_no, code_digest, tries, sent_at, expires_at)
-SELECT :link_id, :number, p.no, :member_no, :request_no, :code_digest, 0, books_now(p.no), books_now(p.no) + :valid_for
-FROM (SELECT CAST(:platform_no AS text) AS no) p
-"""
-_COUNT_TRY = """
-UPDATE sms_code SET tries = tries + 1
-WHERE link_id = :link_id AND number = (SELECT max(number) FROM sms_code WHERE link_id = :link_id)
-    AND tries < :tries AND expires_at > books_now(platform_no)
-RETURNING code_digest, tries
 """
 
 
@@ -55,23 +50,18 @@ class SmsCodes:
         code = f"{secrets.randbelow(1_000_000):06}"
         async with transaction(self._reader) as session:
             await one_at_a_time(session, f"sms-code/{link.platform_no}/{link.member_no}")
-            known = {"link_id": link.link_id, "platform_no": link.platform_no, "member_no": link.member_no}
-            sent = (await run(session, _SENT, **known, request_no=request_no))[0]
+            known: dict[str, Any] = {"link_id": link.link_id, "platform_no": link.platform_no}
+            known |= {"member_no": link.member_no, "request_no": request_no}
+            sent = (await run(session, _SENT, **known))[0]
             if sent.repeated:
                 return None
             if sent.of_link >= CODES_PER_LINK or sent.of_day >= CODES_PER_DAY:
                 limit = "link" if sent.of_link >= CODES_PER_LINK else "day"
                 raise Refused("sms_code_limit", "No more codes are sent now.", {"per": limit})
             number = sent.of_link + 1
-            await run(
-                session,
-                _KEEP,
-                **known,
-                number=number,
-                request_no=request_no,
-                code_digest=self._digest(link, code),
-                valid_for=CODE_VALID_FOR,
-            )
+            now, digest = await books_now_within(session, link.platform_no), self._digest(link, code)
+            until = now + CODE_VALID_FOR
+            session.add(SmsCodeRow(**known, number=number, code_digest=digest, tries=0, sent_at=now, expires_at=until))
             await self._links.tell(session, link, "code_made", number=number)
         return number, code
 
@@ -81,12 +71,20 @@ class SmsCodes:
         Raises:
             Refused: `sms_code_wrong` with `tries_left`, or `sms_code_none`: none is valid now, or its tries are spent.
         """
+        newest = select(SmsCodeRow).where(SmsCodeRow.link_id == link.link_id).order_by(col(SmsCodeRow.number).desc())
+        none = Refused("sms_code_none", "No code is valid now: it expired, its tries are spent, or none was sent.")
         async with transaction(self._reader) as session:
-            counted = await run(session, _COUNT_TRY, link_id=link.link_id, tries=CODE_TRIES)
-        if not counted:
-            raise Refused("sms_code_none", "No code is valid now: it expired, its tries are spent, or none was sent.")
-        if not hmac.compare_digest(counted[0].code_digest, self._digest(link, code)):
-            raise Refused("sms_code_wrong", "The code is wrong.", {"tries_left": CODE_TRIES - counted[0].tries})
+            row = (await session.exec(newest.limit(1).with_for_update())).one_or_none()
+            if row is None:
+                raise none
+            tries = Tries(at_most=CODE_TRIES, made=row.tries, expires_at=row.expires_at)
+            is_right = hmac.compare_digest(row.code_digest, self._digest(link, code))
+            verdict, after = tries.decide(at=await books_now_within(session, link.platform_no), is_right=is_right)
+            row.tries = after.made
+        if verdict is Verdict.WRONG:
+            raise Refused("sms_code_wrong", "The code is wrong.", {"tries_left": after.left})
+        if verdict is not Verdict.RIGHT:
+            raise none
 
     async def was_sent(self, link: PageLink) -> bool:
         """Whether any code was sent for the link."""
