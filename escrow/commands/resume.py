@@ -60,7 +60,8 @@ async def _taken_up(client: Client, request: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = await handle.execute_update(_RESUME, request, rpc_timeout=_ANSWER)
     except (RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         raise StackError(
-            "Nobody goes round, or not all answered: see that a worker runs and repeat the command."
+            "The rounds did not answer. A worker begins them again within a minute when they were ended: see that one "
+            "runs, and repeat the command."
         ) from error
     return answer
 
