@@ -34,7 +34,7 @@ from escrow.ledger.rounds_made import count_late, forget_what_goes_on, round_was
 #: So many objects of each sort are looked at in one round.
 _LATE_AT_MOST, _SWEPT_AT_MOST = 200, 200
 #: Told to look so often, an object that is still late gets another run.
-_ROUNDS_OF_PATIENCE = 3
+_ROUNDS_BEFORE_ANEW = 3
 #: After so many calls that Temporal did not answer, the rest of a round is left to the next one.
 _UNANSWERED_AT_MOST = 3
 
@@ -154,7 +154,7 @@ class RoundActivities:
         if process is None:
             await call_person(self._reader, late.key, f"no progress: {late.why}; nothing looks after it", is_late=True)
             return Did.NOTHING
-        if await count_late(self._reader, late.key) <= _ROUNDS_OF_PATIENCE:
+        if await count_late(self._reader, late.key) <= _ROUNDS_BEFORE_ANEW:
             did = await self._taking_up.tend(process, look=True)
             if did is Did.STRANGER:
                 await self._call(late.key, did)

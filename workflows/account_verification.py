@@ -14,9 +14,9 @@ from temporalio.workflow import HandlerUnfinishedPolicy
 with workflow.unsafe.imports_passed_through():
     from activities.verification import Standing, VerificationActivities, VerificationRef
     from escrow.domain.members.verification_rules import VerificationStatus
+    from workflows.backoff import Backoff
     from workflows.books_clock import BooksClock
     from workflows.messages import AccountVerificationInput, NotedMessage, OperatorCommand
-    from workflows.patience import Patience
     from workflows.search_attributes import show_members_process
     from workflows.supervision import Supervision, history_is_long, require_attention
     from workflows.timeouts import CHANNEL_BOOKING, OPERATOR_MAY_TAKE, STEP_FIRST_TRIED_AGAIN_AFTER
@@ -34,7 +34,7 @@ class AccountVerification:
         self.ref = VerificationRef(platform_no=verification.platform_no, verification_no=verification.verification_no)
         self.clock = BooksClock(verification.platform_no)
         self.supervision = Supervision(refresh=self.refresh, now=self.clock.now)
-        self.patience = Patience(
+        self.backoff = Backoff(
             self.supervision,
             renew=self.begin_anew,
             continue_after_events=verification.continue_after_events,
@@ -66,7 +66,7 @@ class AccountVerification:
                 )
             )
         for number in self.standing.uncompared:
-            await self.patience.brought_about(partial(self.compare, number), summary="compare a try")
+            await self.backoff.until_it_succeeds(partial(self.compare, number), summary="compare a try")
 
     async def first_sending(self) -> None:
         """Send; what cannot be sent in time has failed, by the books."""
@@ -77,7 +77,7 @@ class AccountVerification:
             workflow.logger.warning("nothing sent", extra={"reason": why})
             await self.end_if_overdue()
             if self.standing.status is VerificationStatus.ASKED:
-                await self.patience.after(why, pause=STEP_FIRST_TRIED_AGAIN_AFTER, summary="send")
+                await self.backoff.after(why, pause=STEP_FIRST_TRIED_AGAIN_AFTER, summary="send")
 
     async def typed_or_over(self) -> None:
         """Wait until something ended it, or sent it again, or its time is over."""
@@ -172,7 +172,7 @@ class AccountVerification:
         """Have the books end it if its time is over; however long they are away."""
         async with self.turns:
             self.show(
-                await self.patience.brought_about(
+                await self.backoff.until_it_succeeds(
                     lambda: workflow.execute_activity_method(
                         VerificationActivities.end_verification, self.ref, summary="end if overdue", **CHANNEL_BOOKING
                     ),

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.elapsed import Elapsed
     from workflows.messages import OperatorCommand, RefundProcessState, RefundRef
     from workflows.search_attributes import show_search_attributes
-    from workflows.supervision import Supervision, history_is_long, patience, require_attention
+    from workflows.supervision import Supervision, backoff, history_is_long, require_attention
     from workflows.timeouts import CHANNEL_STEP, SMS
     from workflows.uncancelled import why_unfinished
 
@@ -80,7 +80,7 @@ class DirectRefundProcess:
             in_vain_for = self.view.silent_for + self.since_seen.passed
         looks = self.looks
         await self.supervision.pause(
-            patience(max(in_vain_for, _ASKED_AGAIN_AFTER), needs_attention=self.attention is not None),
+            backoff(max(in_vain_for, _ASKED_AGAIN_AFTER), needs_attention=self.attention is not None),
             summary="wait for the refund",
             unless=lambda: self.looks > looks,
         )

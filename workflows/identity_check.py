@@ -8,8 +8,8 @@ from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.identity import CheckRef, IdentityActivities
+    from workflows.backoff import Backoff
     from workflows.messages import IdentityCheckInput, NotedMessage, OperatorCommand
-    from workflows.patience import Patience
     from workflows.search_attributes import show_members_process
     from workflows.supervision import Supervision, require_attention
     from workflows.timeouts import BANK_QUESTION, REGISTRY_ASKED_AT_MOST_EVERY, REGISTRY_FIRST_ASKED_AGAIN_AFTER
@@ -23,7 +23,7 @@ class IdentityCheck:
     def __init__(self, check: IdentityCheckInput) -> None:
         self.ref = CheckRef(platform_no=check.platform_no, check_no=check.check_no)
         self.supervision = Supervision(refresh=self.refresh)
-        self.patience = Patience(
+        self.backoff = Backoff(
             self.supervision,
             renew=lambda: workflow.continue_as_new(check),
             continue_after_events=check.continue_after_events,
@@ -34,7 +34,7 @@ class IdentityCheck:
     @workflow.run
     async def run(self, check: IdentityCheckInput) -> str:
         """Ask until there is an answer, or none any more; status of the check."""
-        status = await self.patience.brought_about(
+        status = await self.backoff.until_it_succeeds(
             lambda: workflow.execute_activity_method(
                 IdentityActivities.check_identity, self.ref, summary="ask the identity registry", **BANK_QUESTION
             ),

@@ -11,8 +11,8 @@ from temporalio.workflow import HandlerUnfinishedPolicy
 with workflow.unsafe.imports_passed_through():
     from activities.mandates import MandateActivities, MandateRef, MandateStanding
     from escrow.domain.collections.mandates import MandateStatus
+    from workflows.backoff import Backoff
     from workflows.messages import MandateInput, NotedMessage, OperatorCommand
-    from workflows.patience import Patience
     from workflows.search_attributes import show_search_attributes
     from workflows.supervision import Supervision, history_is_long, require_attention
     from workflows.timeouts import CHANNEL_BOOKING, OPERATOR_MAY_TAKE, STEP_FIRST_TRIED_AGAIN_AFTER
@@ -30,7 +30,7 @@ class MandateProcess:
         self.input = mandate
         self.ref = MandateRef(platform_no=mandate.platform_no, mandate_no=mandate.mandate_no)
         self.supervision = Supervision(refresh=self.refresh)
-        self.patience = Patience(
+        self.backoff = Backoff(
             self.supervision,
             renew=self.begin_anew,
             continue_after_events=mandate.continue_after_events,
@@ -68,7 +68,7 @@ class MandateProcess:
         summary: str,
     ) -> MandateStanding:
         """Run an activity about this mandate until it succeeds."""
-        standing: MandateStanding = await self.patience.brought_about(
+        standing: MandateStanding = await self.backoff.until_it_succeeds(
             lambda: workflow.execute_activity_method(activity, self.ref, summary=summary, **CHANNEL_BOOKING),
             summary=summary,
         )

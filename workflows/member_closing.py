@@ -5,9 +5,9 @@ from temporalio.workflow import HandlerUnfinishedPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.member_closing import ClosingRef, ClosingStanding, MemberClosingActivities
+    from workflows.backoff import Backoff
     from workflows.books_clock import BooksClock
     from workflows.messages import MemberClosingInput, NotedMessage, OperatorCommand
-    from workflows.patience import Patience
     from workflows.search_attributes import show_members_process
     from workflows.supervision import Supervision, require_attention
     from workflows.timeouts import LEDGER_POSTING, OPERATOR_MAY_TAKE, STEP_FIRST_TRIED_AGAIN_AFTER
@@ -24,7 +24,7 @@ class MemberClosing:
         )
         self.clock = BooksClock(closing.platform_no)
         self.supervision = Supervision(refresh=self.refresh, now=self.clock.now)
-        self.patience = Patience(
+        self.backoff = Backoff(
             self.supervision,
             renew=lambda: workflow.continue_as_new(closing),
             continue_after_events=closing.continue_after_events,
@@ -46,7 +46,7 @@ class MemberClosing:
             summary="the last payout can still come back",
             on_cancel=self.supervision.note_cancel,
         )
-        return await self.patience.brought_about(
+        return await self.backoff.until_it_succeeds(
             lambda: workflow.execute_activity_method(
                 MemberClosingActivities.complete_closing, self.ref, summary="look again, then close", **LEDGER_POSTING
             ),

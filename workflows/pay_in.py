@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.pay_in_display import pay_in_details
     from workflows.pay_in_messages import CodeCompared, CodeSent, CodeTry, CodeWish, PayInOutcome, PayInProcessState
     from workflows.search_attributes import show_search_attributes
-    from workflows.supervision import Supervision, history_is_long, patience, require_attention
+    from workflows.supervision import Supervision, backoff, history_is_long, require_attention
     from workflows.timeouts import CHANNEL_BOOKING, CHANNEL_STEP, LATE_PAYMENTS_ASKED_EVERY
     from workflows.uncancelled import why_unfinished
     from workflows.waking import look_at
@@ -280,7 +280,7 @@ class PayIn:
 
     def within_limits(self, in_vain_for: timedelta) -> timedelta:
         """A pause before the channel is asked again; hours, once an operator looks on."""
-        return patience(in_vain_for, needs_attention=self.attention is not None)
+        return backoff(in_vain_for, needs_attention=self.attention is not None)
 
     def adopt(self, view: CollectionView) -> None:
         """Go on from what the books say now; what was seen before is not gone back to."""

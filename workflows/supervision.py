@@ -31,7 +31,7 @@ Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
 #: Once an operator looks on, pauses are this part of how long something was asked in vain.
-_PATIENCE = 12
+_BACKOFF_DIVISOR = 12
 
 #: How many messages that were not carried out are kept for the operator; older ones are in the history.
 _NOTED_AT_MOST = 20
@@ -153,10 +153,10 @@ class Supervision:
         self.note("temporal cancel", "ignored: money is inside, the process goes on to its proper end")
 
 
-def patience(in_vain_for: timedelta, *, needs_attention: bool) -> timedelta:
+def backoff(in_vain_for: timedelta, *, needs_attention: bool) -> timedelta:
     """How long to wait before something is asked again that was asked in vain for so long."""
     if needs_attention:
-        return min(max(in_vain_for / _PATIENCE, ASKED_AT_MOST_EVERY), ASKED_DAILY_AT_MOST_EVERY)
+        return min(max(in_vain_for / _BACKOFF_DIVISOR, ASKED_AT_MOST_EVERY), ASKED_DAILY_AT_MOST_EVERY)
     return min(in_vain_for, ASKED_AT_MOST_EVERY)
 
 

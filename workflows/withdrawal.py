@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.elapsed import Elapsed
     from workflows.messages import OperatorCommand, WithdrawalOutcome, WithdrawalProcessState, WithdrawalRef
     from workflows.search_attributes import show_search_attributes
-    from workflows.supervision import Supervision, history_is_long, patience, require_attention
+    from workflows.supervision import Supervision, backoff, history_is_long, require_attention
     from workflows.timeouts import (
         ASKED_AGAIN_AFTER,
         BANK_QUESTION,
@@ -230,7 +230,7 @@ class Withdrawal:
     def within_limits(self, in_vain_for: timedelta) -> timedelta:
         """Pause before the bank is asked again: as long as it was in vain so far; hours, once an operator looks on."""
         in_vain_for = max(in_vain_for, ASKED_AGAIN_AFTER)
-        return patience(in_vain_for, needs_attention=self.attention is not None)
+        return backoff(in_vain_for, needs_attention=self.attention is not None)
 
     def adopt(self, view: WithdrawalView) -> None:
         """Go on from what the books say now; what was seen before is not gone back to."""

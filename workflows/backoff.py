@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
 Answer = TypeVar("Answer")
 
 
-class Patience:
+class Backoff:
     """Tries the steps of one process.
 
     Args:
@@ -43,7 +43,7 @@ class Patience:
         self._first = first
         self._at_most = at_most
 
-    async def brought_about(self, step: Callable[[], Awaitable[Answer]], *, summary: str) -> Answer:
+    async def until_it_succeeds(self, step: Callable[[], Awaitable[Answer]], *, summary: str) -> Answer:
         """What a step answers in the end, however often it has to be tried.
 
         Args:
