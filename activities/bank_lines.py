@@ -19,7 +19,6 @@ from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.functions import Function
 from escrow.domain.requests import derived
 from escrow.ledger.bank_lines import StoredBankLine
-from escrow.ledger.books_time import books_now
 from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
@@ -132,9 +131,7 @@ class BankLineActivities:
         told = {"verification_no": verification_no}
         if returned:
             # First, so that no account is verified any more by a deposit whose return the books show.
-            await self._sendings.returned(
-                line.platform_no, line.request_no, occurred_at=await books_now(self._reader, line.platform_no)
-            )
+            await self._sendings.returned(line.platform_no, line.request_no)
         return await self._book(line, entry, event_type, told, tells_amount=False)
 
     async def _book(

@@ -13,10 +13,11 @@ from escrow.channels.verification import AccountVerification, CardCheckOrder, Mi
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
 from escrow.domain.members.account_verification import CardCheckAnswer, MicroDepositAnswer
 from escrow.domain.members.code_checks import CodeCheck
+from escrow.domain.members.transitions import VerificationEvent
+from escrow.domain.members.verification import Judge, TimeIsOver, WasNotSent
 from escrow.domain.members.verification_rules import VerificationMethod, VerificationStatus
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
-from escrow.registry.accounts.verification_rows import AccountVerification as Kept
 from escrow.registry.accounts.verification_sendings import VerificationSendings
 from escrow.registry.accounts.verification_tries import TypedIn, VerificationTries
 from escrow.registry.accounts.verifications import AccountVerifications
@@ -86,18 +87,17 @@ class VerificationActivities:
         except Refused as refusal:
             if not is_first:
                 raise
-            return await self._end(ref, VerificationStatus.REFUSED, refusal.code)
+            return await self._end(ref, VerificationEvent.RULE_REFUSED, refusal.code)
         try:
             async with heartbeating():
                 await _repeatable(self._sent(ref, number, bank_request_no))
         except BankDeclined as declined:
-            await self._sendings.ended(ref.platform_no, ref.verification_no, number, was_sent=False, occurred_at=now)
+            await self._sendings.was_not_sent(ref.platform_no, ref.verification_no, number)
             if not is_first:
                 raise Refused("verification_not_sent", "The bank did not send it.", {"reason": declined.code}) from None
-            return await self._end(ref, VerificationStatus.FAILED, declined.code)
-        return _standing(
-            await self._sendings.ended(ref.platform_no, ref.verification_no, number, was_sent=True, occurred_at=now)
-        )
+            return await self._end(ref, VerificationEvent.BANK_DECLINED, declined.code)
+        await self._sendings.was_sent(ref.platform_no, ref.verification_no, number)
+        return await self._standing(ref)
 
     @activity.defn
     async def check_try(self, ref: VerificationRef, number: int) -> Standing:
@@ -109,31 +109,29 @@ class VerificationActivities:
             BankUnreachable: no answer; run this again.
         """
         typed = await self._tries.typed(ref.platform_no, ref.verification_no, number)
-        outcome = typed.outcome
-        if outcome is None:
+        if typed.outcome is None:
             async with heartbeating():
                 outcome = await self._compared(typed)
-        now = await books_now(self._reader, ref.platform_no)
-        return _standing(
-            await self._tries.answered(ref.platform_no, ref.verification_no, number, outcome, occurred_at=now)
-        )
+            await self._tries.answered(ref.platform_no, ref.verification_no, number, outcome)
+        await self._verifications.take(ref.platform_no, ref.verification_no, Judge())
+        return await self._standing(ref)
 
     @activity.defn
     async def look_at_verification(self, ref: VerificationRef) -> Standing:
-        """Where the verification stands in the books.
+        """Where the verification stands in the books; what the bank has compared and nobody has judged is judged.
 
         Raises:
             Refused: `not_found`.
         """
-        kept = await self._verifications.get(ref.platform_no, ref.verification_no)
+        await self._verifications.take(ref.platform_no, ref.verification_no, Judge())
         uncompared = await self._tries.uncompared(ref.platform_no, ref.verification_no)
-        return _standing(kept).model_copy(update={"uncompared": uncompared})
+        return (await self._standing(ref)).model_copy(update={"uncompared": uncompared})
 
     @activity.defn
     async def end_verification(self, ref: VerificationRef) -> Standing:
         """End a verification that nobody confirmed in time, or for which nothing could be sent; else leave it."""
-        now = await books_now(self._reader, ref.platform_no)
-        return _standing(await self._verifications.end_overdue(ref.platform_no, ref.verification_no, occurred_at=now))
+        await self._verifications.take(ref.platform_no, ref.verification_no, TimeIsOver())
+        return await self._standing(ref)
 
     async def _sent(self, ref: VerificationRef, number: int, bank_request_no: str) -> Answer:
         kept = await self._verifications.get(ref.platform_no, ref.verification_no)
@@ -176,11 +174,13 @@ class VerificationActivities:
             raise BankUnreachable("bank_answer_unreadable", "The bank did not say how the try compared; ask again.")
         return answer.code_check
 
-    async def _end(self, ref: VerificationRef, status: VerificationStatus, reason: str) -> Standing:
-        now = await books_now(self._reader, ref.platform_no)
-        return _standing(
-            await self._verifications.end(ref.platform_no, ref.verification_no, status, reason=reason, occurred_at=now)
-        )
+    async def _end(self, ref: VerificationRef, event: VerificationEvent, reason: str) -> Standing:
+        await self._verifications.take(ref.platform_no, ref.verification_no, WasNotSent(event=event, reason=reason))
+        return await self._standing(ref)
+
+    async def _standing(self, ref: VerificationRef) -> Standing:
+        kept = await self._verifications.get(ref.platform_no, ref.verification_no)
+        return Standing(status=kept.status, expires_at=kept.expires_at, reason=kept.reason)
 
 
 async def _repeatable(call: Awaitable[Answer]) -> Answer:
@@ -189,7 +189,3 @@ async def _repeatable(call: Awaitable[Answer]) -> Answer:
         return await call
     except OutcomeUnknown as unknown:
         raise BankUnreachable(unknown.code, unknown.message) from unknown
-
-
-def _standing(kept: Kept) -> Standing:
-    return Standing(status=kept.status, expires_at=kept.expires_at, reason=kept.reason)

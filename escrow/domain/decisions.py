@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
 from escrow.domain.errors import EscrowError, Refused
+from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.money.journal import (
     Basis,
     BasisKind,
@@ -40,6 +41,8 @@ class Fact(StrEnum):
     - `pays`: the order or batch that a collection pays, or the orders of a batch.
     - `suspended`: what of a collection's payments waits in suspense.
     - `assigned`: what was assigned, and taken back of it, under the assignment that the command is about.
+    - `tries`: how the bank compared what was typed for a verification.
+    - `deadlines`: what the object's own deadlines are.
     """
 
     BALANCES = "balances"
@@ -55,6 +58,8 @@ class Fact(StrEnum):
     PAYS = "pays"
     SUSPENDED = "suspended"
     ASSIGNED = "assigned"
+    TRIES = "tries"
+    DEADLINES = "deadlines"
 
 
 class NotDue(EscrowError):
@@ -169,6 +174,8 @@ class Facts:
         config_version: version of `config`.
         pays: in the order of their numbers.
         suspended_fen: by the channel's number of the payment.
+        tries: those that were compared, in the order in which they were typed.
+        deadlines: by their names.
     """
 
     accounting_day: date
@@ -187,6 +194,8 @@ class Facts:
     pays: "tuple[Stored, ...]" = ()
     suspended_fen: Mapping[str, int] = field(default_factory=dict)
     assigned: AssignedMoney | None = None
+    tries: tuple[CodeCheck, ...] = ()
+    deadlines: Mapping[str, datetime] = field(default_factory=dict)
 
     def required_consent(self, consent_no: str) -> GivenConsent:
         """The consent on which a party's command stands.

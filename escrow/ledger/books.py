@@ -3,16 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Generic
+from typing import Any, Generic, Protocol
 
 from escrow.domain.decisions import A, Aggregate, Command, Decision, Fact, GivenConsent, NotDue, ObjectKind, Stored
 from escrow.domain.errors import LedgerBusy, Refused
-from escrow.domain.money.journal import BasisKind, Change, Posting, StandsOn
+from escrow.domain.money.journal import BasisKind, Change, Posting, Receipt, StandsOn
 from escrow.domain.requests import content_hash
 from escrow.ledger.consents import void_consent
 from escrow.ledger.engine import Reader
 from escrow.ledger.loading import Look, look
-from escrow.ledger.posting import LedgerWriter
 
 #: How often one attempt reads anew when what it stands on moves under it.
 _ATTEMPTS = 5
@@ -155,6 +154,13 @@ async def hear(reader: Reader, kind: ObjectKind[A], platform_no: str, object_no:
     )
 
 
+class Posts(Protocol):
+    """Writes one posting: the ledger's writer, or whoever keeps rows of its own beside an object."""
+
+    async def post(self, posting: Posting) -> Receipt:
+        """Write it; raises as `LedgerWriter.post`."""
+
+
 class Books:
     """Carries commands out, for whoever brings them.
 
@@ -163,7 +169,7 @@ class Books:
         reader: reads.
     """
 
-    def __init__(self, writer: LedgerWriter, reader: Reader) -> None:
+    def __init__(self, writer: Posts, reader: Reader) -> None:
         self._writer = writer
         self._reader = reader
 

@@ -27,6 +27,7 @@ from escrow.domain.decisions import (
     SuspendedCredit,
 )
 from escrow.domain.errors import Refused
+from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.money.accounts import Purpose
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.engine import Reader
@@ -49,6 +50,7 @@ _PARTIES: Mapping[str, tuple[str, str]] = {
     "payment": ("(c.terms ->> 'member_no')", "nullif(c.terms ->> 'subject_no', '')"),
     "assignment": ("(c.terms ->> 'member_no')", "NULL"),
     "reversal": ("(c.terms ->> 'member_no')", "NULL"),
+    "account_verification": ("o.body ->> 'member_no'", "NULL"),
 }
 #: Numbers of the orders that a batch pays.
 _BATCH_ORDERS = """SELECT s.share ->> 'order_no'
@@ -75,7 +77,6 @@ _CONFIG_VERSION: Mapping[str, str] = {
         "coalesce((o.body ->> 'config_version')::int, c.config_version,"
         " (SELECT max(f.version) FROM platform_config f WHERE f.platform_no = $1))",
     ),
-    "refund": "NULL",
     **dict.fromkeys(
         ("payment", "assignment", "reversal"),
         "coalesce(c.config_version, (SELECT max(f.version) FROM platform_config f WHERE f.platform_no = $1))",
@@ -236,6 +237,10 @@ _FACTS: Mapping[Fact, str] = {
         JOIN entry n ON n.id = q.entry_id
         JOIN entry_line l ON l.entry_id = n.id JOIN account a ON a.id = l.account_id
         WHERE s.platform_no = $1 AND s.kind = 'assignment' AND s.object_no = c.terms ->> 'subject_no')""",
+    Fact.TRIES: """(SELECT jsonb_agg(t.outcome ORDER BY t.number) FROM verification_try t
+        WHERE t.platform_no = $1 AND t.verification_no = $3 AND t.outcome <> '')""",
+    Fact.DEADLINES: """(SELECT jsonb_object_agg(l.name, l.due_at) FROM deadline l
+        WHERE l.platform_no = $1 AND l.object_kind = $2 AND l.object_no = $3)""",
 }
 #: Parameters: platform, kind, number; then consent, number of our own, and kind and reference of a basis, or null.
 _STATEMENT = """
@@ -262,7 +267,7 @@ LEFT JOIN request r ON r.platform_no = $1 AND r.request_no = coalesce(own.reques
 
 @cache
 def _statement(kind: str, needs: frozenset[Fact]) -> str:
-    payer, payee = _PARTIES[kind]
+    payer, payee = _PARTIES.get(kind, ("NULL", "NULL"))
     return (
         _STATEMENT.replace("{consent}", "".join(f", c.{name} AS c_{name}" for name in _CONSENT))
         .replace("{facts}", "".join(f", {_FACTS[fact]} AS {fact.value}" for fact in sorted(needs)))
@@ -270,7 +275,7 @@ def _statement(kind: str, needs: frozenset[Fact]) -> str:
         .replace("{besides}", _BESIDES.get(kind, ""))
         .replace("{payer}", payer)
         .replace("{payee}", payee)
-        .replace("{config}", _CONFIG_VERSION[kind])
+        .replace("{config}", _CONFIG_VERSION.get(kind, "NULL"))
         .replace("{credit}", _CREDIT_NO.get(kind, "NULL"))
     )
 
@@ -318,6 +323,11 @@ def _facts(row: asyncpg.Record, platform_no: str, needs: frozenset[Fact]) -> Fac
         ),
         suspended_fen=(row[Fact.SUSPENDED.value] if Fact.SUSPENDED in needs else None) or {},
         assigned=_assigned(row[Fact.ASSIGNED.value]) if Fact.ASSIGNED in needs else None,
+        tries=tuple(CodeCheck(said) for said in (row[Fact.TRIES.value] if Fact.TRIES in needs else None) or ()),
+        deadlines={
+            name: datetime.fromisoformat(due_at)
+            for name, due_at in ((row[Fact.DEADLINES.value] if Fact.DEADLINES in needs else None) or {}).items()
+        },
     )
 
 

@@ -137,8 +137,7 @@ class Verification(Asked):
         return await registry.verification_tries.count(HOME, "V-1", request_no, code=code)
 
     async def is_answered(self, registry: Registry, number: int, outcome: CodeCheck) -> None:
-        now = await books_now(registry.reader, HOME)
-        await registry.verification_tries.answered(HOME, "V-1", number, outcome, occurred_at=now)
+        await registry.verification_tries.answered(HOME, "V-1", number, outcome)
 
     async def opened(self, registry: Registry, number: int) -> tuple[str, CodeCheck | None]:
         typed = await registry.verification_tries.typed(HOME, "V-1", number)

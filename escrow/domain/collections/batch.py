@@ -26,7 +26,7 @@ from escrow.domain.collections.batch_payments import (
 )
 from escrow.domain.collections.direct_payments import DirectPaid
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.states import BATCH_TRANSITIONS, BatchEvent, moved
+from escrow.domain.collections.states import BATCH_TRANSITIONS, BatchEvent
 from escrow.domain.decisions import Decision, Facts, ObjectKind, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import Permission, require_may
@@ -39,6 +39,7 @@ from escrow.domain.platforms.rules import require_function, require_limit
 from escrow.domain.requests import derived
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.domain.transfers.suspense import suspended_credit
+from escrow.domain.transitions import moved
 
 
 class ShareState(BaseModel):

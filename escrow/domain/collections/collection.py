@@ -35,13 +35,14 @@ from escrow.domain.collections.recipes import (
     suspense_return_held,
 )
 from escrow.domain.collections.state import Asked, CollectionState, Return, TakenPayment
-from escrow.domain.collections.states import PAY_IN_TRANSITIONS, PayInEvent, moved
+from escrow.domain.collections.states import PAY_IN_TRANSITIONS, PayInEvent
 from escrow.domain.decisions import Decision, Facts, NotDue, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import MAY, MemberStatus, Permission
 from escrow.domain.money.journal import Basis, CounterUse, DeadlineChange, JournalEntry, StandsOn
 from escrow.domain.platforms.config import Settlement
 from escrow.domain.transfers.suspense import suspended_credit
+from escrow.domain.transitions import moved
 
 _NOTHING = (Basis(kind="none"),)
 _TOO_LITTLE = "less than asked was paid, and goes back"

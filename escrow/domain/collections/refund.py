@@ -15,11 +15,12 @@ from escrow.domain.collections.commands import BooksCommand, CallOperator
 from escrow.domain.collections.direct_payments import DirectPaid, DirectRefundStatus, direct_refund_no
 from escrow.domain.collections.recipes import channel_refunded, refund_credited
 from escrow.domain.collections.state import OPERATOR_AFTER
-from escrow.domain.collections.states import REFUND_TRANSITIONS, RefundEvent, moved
+from escrow.domain.collections.states import REFUND_TRANSITIONS, RefundEvent
 from escrow.domain.decisions import Decision, Facts, NotDue, ObjectKind, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis, JournalEntry
 from escrow.domain.requests import derived
+from escrow.domain.transitions import moved
 
 
 class BeginRefund(BooksCommand):

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TypeVar
 
 from escrow.domain.collections.batch_payments import BatchStatus
 from escrow.domain.collections.direct_payments import DirectRefundStatus
 from escrow.domain.collections.pay_ins import PayInStatus
-from escrow.domain.errors import Refused
 
 
 class PayInEvent(StrEnum):
@@ -71,25 +69,3 @@ REFUND_TRANSITIONS: Mapping[tuple[DirectRefundStatus, RefundEvent], DirectRefund
         (DirectRefundStatus.UNDER_WAY, RefundEvent.NOT_GIVEN_BACK): DirectRefundStatus.CREDITED,
     }
 )
-
-Status = TypeVar("Status", bound=StrEnum)
-Event = TypeVar("Event", bound=StrEnum)
-
-
-def moved(table: Mapping[tuple[Status, Event], Status], status: Status, event: Event, *, code: str) -> Status:
-    """Status after an event, by one of the tables.
-
-    Args:
-        code: of the refusal, e.g. `pay_in_state`.
-
-    Raises:
-        Refused: with this code, naming the status and what could happen in it.
-    """
-    if (status, event) in table:
-        return table[status, event]
-    possible = [known.value for at, known in table if at is status]
-    raise Refused(
-        code,
-        f"It is {status}, so {event} is not possible; possible now: {', '.join(possible) or 'nothing'}.",
-        {"status": status.value, "event": event.value, "possible": possible},
-    )

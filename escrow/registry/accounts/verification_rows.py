@@ -1,15 +1,9 @@
-"""What is known of an account verification without personal data, and how its changes become events."""
+"""What is known of an account verification without personal data."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.members.verification_rules import VerificationMethod, VerificationStatus
-from escrow.domain.money.journal import Basis, Change, Posting
-from escrow.domain.requests import derived
-from escrow.ledger.transactions import post_within
 from escrow.registry.tables import AccountVerificationRow
 
 
@@ -43,35 +37,6 @@ def verification_of(row: AccountVerificationRow) -> AccountVerification:
     )
 
 
-async def tell_verification(
-    session: AsyncSession,
-    row: AccountVerificationRow,
-    what: str,
-    *,
-    occurred_at: datetime,
-    body: dict[str, Any],
-    bases: tuple[Basis, ...] = (),
-    also: tuple[Change, ...] = (),
-) -> None:
-    """Record one change as an event; `what` is its name, with a number where it can happen again."""
-    await post_within(
-        session,
-        Posting(
-            platform_no=row.platform_no,
-            request_no=derived("", "account_verification", row.verification_no, what),
-            content={"verification_no": row.verification_no, "what": what},
-            occurred_at=occurred_at,
-            changes=(
-                Change(
-                    kind="account_verification",
-                    object_no=row.verification_no,
-                    event_type=f"account_verification.{what.partition(':')[0]}",
-                    status=row.status,
-                    body=body,
-                    must_be_new=what == "asked",
-                ),
-                *also,
-            ),
-            bases=bases,
-        ),
-    )
+def verification_lock(platform_no: str, verification_no: str) -> str:
+    """Name under which whoever changes a verification or counts for it waits for the others."""
+    return f"account_verification/{platform_no}/{verification_no}"

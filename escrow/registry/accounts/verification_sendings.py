@@ -6,18 +6,18 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
+from escrow.domain.members.verification import CameBack, WasSent
 from escrow.domain.members.verification_rules import (
     MICRO_DEPOSIT_MAX_FEN,
-    VALID_FOR,
     VerificationMethod,
     VerificationStatus,
     require_sending_allowed,
     require_waiting,
 )
+from escrow.domain.money.journal import Posting
 from escrow.domain.requests import derived
 from escrow.ledger.engine import Reader
 from escrow.ledger.transactions import one_at_a_time, run, transaction
-from escrow.registry.accounts.verification_rows import AccountVerification, tell_verification, verification_of
 from escrow.registry.accounts.verifications import AccountVerifications
 from escrow.registry.tables import BankAccountRow, VerificationSendingRow
 
@@ -90,37 +90,34 @@ class VerificationSendings:
             )
         return number, bank_request_no
 
-    async def ended(
-        self, platform_no: str, verification_no: str, number: int, *, was_sent: bool, occurred_at: datetime
-    ) -> AccountVerification:
-        """Record that a sending was made, or that the bank did not make it; a second time changes nothing."""
-        async with transaction(self._reader) as session:
-            row = await self._verifications.locked(session, platform_no, verification_no)
-            sending = await session.get_one(VerificationSendingRow, (platform_no, verification_no, number))
-            if sending.status == "opened":
-                sending.status = "sent" if was_sent else "failed"
-                if was_sent and row.status in (VerificationStatus.ASKED, VerificationStatus.SENT):
-                    row.status = VerificationStatus.SENT.value
-                    row.expires_at = occurred_at + VALID_FOR[VerificationMethod(row.method)]
-                    await tell_verification(
-                        session, row, f"sent:{number}", occurred_at=occurred_at, body={"sendings": number}
-                    )
-        return verification_of(row)
+    async def was_sent(self, platform_no: str, verification_no: str, number: int) -> None:
+        """Record that a sending was made; a second time changes nothing."""
 
-    async def returned(self, platform_no: str, bank_request_no: str, *, occurred_at: datetime) -> str | None:
-        """Which verification a micro-deposit was sent for, None for none; it ends when its newest one is returned."""
-        query = select(VerificationSendingRow).where(VerificationSendingRow.bank_request_no == bank_request_no)
+        async def keep(session: AsyncSession, posting: Posting) -> None:
+            await _ended(session, platform_no, verification_no, number, "sent")
+
+        taken = await self._verifications.take(platform_no, verification_no, WasSent(number=number), beside=keep)
+        if taken.refusal is not None:  # it has ended meanwhile
+            async with transaction(self._reader) as session:
+                await _ended(session, platform_no, verification_no, number, "sent")
+
+    async def was_not_sent(self, platform_no: str, verification_no: str, number: int) -> None:
+        """Record that the bank did not make a sending; a second time changes nothing."""
         async with transaction(self._reader) as session:
+            await _ended(session, platform_no, verification_no, number, "failed")
+
+    async def returned(self, platform_no: str, bank_request_no: str) -> str | None:
+        """Which verification a micro-deposit was sent for, None for none; it ends when its newest one is returned."""
+        query = select(VerificationSendingRow).where(
+            VerificationSendingRow.platform_no == platform_no,
+            VerificationSendingRow.bank_request_no == bank_request_no,
+        )
+        async with self._reader.session() as session:
             sending = (await session.exec(query)).one_or_none()
-            if sending is None or sending.platform_no != platform_no:
-                return None
-            row = await self._verifications.locked(session, platform_no, sending.verification_no)
-            newest = await newest_sent(session, platform_no, sending.verification_no)
-            if newest is not None and newest.number == sending.number:
-                await self._verifications.end_within(
-                    session, row, VerificationStatus.RETURNED, reason="returned", occurred_at=occurred_at
-                )
-        return row.verification_no
+        if sending is None:
+            return None
+        await self._verifications.take(platform_no, sending.verification_no, CameBack(number=sending.number))
+        return sending.verification_no
 
     async def paid_for(self, platform_no: str, bank_request_no: str) -> str | None:
         """Which verification a micro-deposit of this number at the bank was sent for, None for none."""
@@ -139,6 +136,12 @@ class VerificationSendings:
             VerificationSendingRow.account_no_index == account_no_index,
         )
         return list((await session.exec(query)).all())
+
+
+async def _ended(session: AsyncSession, platform_no: str, verification_no: str, number: int, status: str) -> None:
+    sending = await session.get_one(VerificationSendingRow, (platform_no, verification_no, number))
+    if sending.status == "opened":
+        sending.status = status
 
 
 async def newest_sent(session: AsyncSession, platform_no: str, verification_no: str) -> VerificationSendingRow | None:

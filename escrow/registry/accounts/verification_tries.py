@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 
 from escrow.domain.errors import Refused
@@ -11,7 +10,6 @@ from escrow.domain.members.verification_rules import TRIES, VerificationMethod, 
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.transactions import transaction
-from escrow.registry.accounts.verification_rows import AccountVerification, verification_of
 from escrow.registry.accounts.verification_sendings import newest_sent
 from escrow.registry.accounts.verifications import AccountVerifications
 from escrow.registry.tables import AccountVerificationRow, VerificationTryRow
@@ -90,23 +88,10 @@ class VerificationTries:
             **json.loads(typed.text),
         )
 
-    async def answered(
-        self, platform_no: str, verification_no: str, number: int, outcome: CodeCheck, *, occurred_at: datetime
-    ) -> AccountVerification:
-        """Record how a try compared, once, and what the verification is by it."""
+    async def answered(self, platform_no: str, verification_no: str, number: int, outcome: CodeCheck) -> None:
+        """Record how a try compared, once; what the verification is by it, the books decide."""
         async with transaction(self._reader) as session:
-            row = await self._verifications.locked(session, platform_no, verification_no)
-            compared = await self._tries.answered(session, platform_no, verification_no, number, outcome)
-            rows, tries = await self._tries.so_far(session, platform_no, verification_no)
-            are_spent = tries.left == 0 and all(one.outcome for one in rows)
-            status, reason = None, ""
-            if compared is CodeCheck.ACCEPTED:
-                status = VerificationStatus.VERIFIED
-            elif compared is CodeCheck.EXHAUSTED or are_spent:
-                status, reason = VerificationStatus.FAILED, "too_many_tries"
-            if status is not None:
-                await self._verifications.end_within(session, row, status, reason=reason, occurred_at=occurred_at)
-        return verification_of(row)
+            await self._tries.answered(session, platform_no, verification_no, number, outcome)
 
     async def uncompared(self, platform_no: str, verification_no: str) -> tuple[int, ...]:
         """Numbers of the tries that were counted and have no answer of the bank yet."""

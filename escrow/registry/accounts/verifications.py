@@ -4,21 +4,23 @@ Whoever is asked about, and what was typed, is sealed here and nowhere else; eve
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import Permission, require_may
-from escrow.domain.members.verification_rules import SENT_WITHIN, VerificationMethod, VerificationStatus
-from escrow.domain.money.journal import Basis, Change
-from escrow.ledger.books_time import books_now
+from escrow.domain.members.verification import CONFIRM, VERIFICATIONS, Ask, Command, Verification
+from escrow.domain.members.verification_rules import VerificationMethod, VerificationStatus
+from escrow.domain.money.journal import Basis, Posting
+from escrow.ledger.books import Taken
+from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.transactions import one_at_a_time, transaction
+from escrow.ledger.transactions import one_at_a_time
 from escrow.registry.accounts.bank_accounts import BankAccounts
 from escrow.registry.accounts.rows import BankAccount, BankAccountDrawer
-from escrow.registry.accounts.verification_rows import AccountVerification, tell_verification, verification_of
+from escrow.registry.accounts.verification_rows import AccountVerification, verification_lock, verification_of
+from escrow.registry.deciding import Beside, RegistryBooks
 from escrow.registry.members.identity_checks import IdentityChecks, require_verified
 from escrow.registry.members.members import Member, MemberKind, Members
 from escrow.registry.tables import AccountVerificationRow, BankAccountRow
@@ -54,6 +56,7 @@ class AccountVerifications:
         identities: IdentityChecks,
     ) -> None:
         self._reader = reader
+        self._books = RegistryBooks(reader)
         self._box = box
         self._members = members
         self._accounts = accounts
@@ -95,27 +98,28 @@ class AccountVerifications:
         if account.verification != "none":
             raise Refused("account_verified", f"Account {account_id} is verified already.")
         mobile = await self._mobile(member, account, method, mobile)
-        now = await books_now(self._reader, platform_no)
-        row = AccountVerificationRow(
-            platform_no=platform_no,
-            verification_no=verification_no,
-            member_no=member_no,
-            account_id=account_id,
-            account_no_index=BankAccountDrawer(self._box).index(platform_no, account.account_no),
-            method=method.value,
-            mobile_sealed=self._box.seal(mobile, place=_place(platform_no, verification_no)),
-            status=VerificationStatus.ASKED.value,
-            reason="",
-            asked_at=now,
-        )
-        async with transaction(self._reader) as session:
-            await one_at_a_time(session, _lock(platform_no, verification_no))
-            if (known := await self._row(session, platform_no, verification_no)) is not None:
-                return verification_of(known), False
-            facts = {"member_no": member_no, "account_id": account_id, "method": method.value}
-            await tell_verification(session, row, "asked", occurred_at=now, body=facts, bases=(consent,))
-            session.add(row)
-        return verification_of(row), True
+        ask = Ask(consent=consent, member_no=member_no, account_id=account_id, method=method)
+
+        async def keep(session: AsyncSession, posting: Posting) -> None:
+            session.add(
+                AccountVerificationRow(
+                    platform_no=platform_no,
+                    verification_no=verification_no,
+                    member_no=member_no,
+                    account_id=account_id,
+                    account_no_index=BankAccountDrawer(self._box).index(platform_no, account.account_no),
+                    method=method.value,
+                    mobile_sealed=self._box.seal(mobile, place=_place(platform_no, verification_no)),
+                    status=posting.changes[0].status,
+                    reason="",
+                    asked_at=await books_now_within(session, platform_no),
+                )
+            )
+
+        taken = await self.take(platform_no, verification_no, ask, beside=keep)
+        if taken.refusal is not None:
+            raise taken.refusal
+        return await self.get(platform_no, verification_no), not taken.is_repeat
 
     async def get(self, platform_no: str, verification_no: str) -> AccountVerification:
         """Return one verification.
@@ -153,62 +157,35 @@ class AccountVerifications:
         mobile = self._box.open(row.mobile_sealed, place=_place(platform_no, verification_no))
         return Addressee(account=account, name=name, citizen_id=citizen_id, mobile=mobile)
 
-    async def end(
-        self,
-        platform_no: str,
-        verification_no: str,
-        status: VerificationStatus,
-        *,
-        reason: str,
-        occurred_at: datetime,
-    ) -> AccountVerification:
-        """End a verification that still goes on; one that has ended stays as it is. Verified, the account is too."""
-        async with transaction(self._reader) as session:
-            row = await self.locked(session, platform_no, verification_no)
-            await self.end_within(session, row, status, reason=reason, occurred_at=occurred_at)
-        return verification_of(row)
+    async def take(
+        self, platform_no: str, verification_no: str, command: Ask | Command, *, beside: Beside | None = None
+    ) -> Taken[Verification]:
+        """Have the books decide what a command does; verification and account are kept as they say it.
 
-    async def end_overdue(
-        self, platform_no: str, verification_no: str, *, occurred_at: datetime
-    ) -> AccountVerification:
-        """End a verification whose time is over: to be confirmed, or to be sent at all. Any other stays as it is."""
-        async with transaction(self._reader) as session:
-            row = await self.locked(session, platform_no, verification_no)
-            if row.status == VerificationStatus.SENT and row.expires_at is not None and row.expires_at <= occurred_at:
-                over = (VerificationStatus.EXPIRED, "not_confirmed_in_time")
-            elif row.status == VerificationStatus.ASKED and row.asked_at + SENT_WITHIN <= occurred_at:
-                over = (VerificationStatus.FAILED, "bank_unreachable")
-            else:
-                return verification_of(row)
-            await self.end_within(session, row, over[0], reason=over[1], occurred_at=occurred_at)
-        return verification_of(row)
+        Raises:
+            LedgerBusy, LedgerUnavailable: repeat.
+        """
 
-    async def end_within(
-        self,
-        session: AsyncSession,
-        row: AccountVerificationRow,
-        status: VerificationStatus,
-        *,
-        reason: str,
-        occurred_at: datetime,
-    ) -> None:
-        """As `end`, of a locked row in the transaction of `session`."""
-        if row.status not in (VerificationStatus.ASKED, VerificationStatus.SENT):
-            return
-        also: tuple[Change, ...] = ()
-        if status is VerificationStatus.VERIFIED:
-            account = await session.get(BankAccountRow, (row.platform_no, row.account_id), with_for_update=True)
-            if account is None or account.unbound_at is not None:
-                status, reason = VerificationStatus.FAILED, "account_not_bound"
-            else:
+        async def keep(session: AsyncSession, posting: Posting) -> None:
+            if beside is not None:
+                await beside(session, posting)
+                await session.flush()
+            row = await session.get_one(AccountVerificationRow, (platform_no, verification_no), populate_existing=True)
+            change = posting.changes[0]
+            row.status, row.reason = change.status, change.body.get("reason", "")
+            for deadline in posting.deadlines:
+                if deadline.name == CONFIRM and deadline.due_at is not None:
+                    row.expires_at = deadline.due_at
+            if change.status == VerificationStatus.VERIFIED:
+                account = await session.get_one(BankAccountRow, (platform_no, row.account_id))
                 account.verification = row.method
-                also = (_account_verified(row),)
-        row.status, row.reason = status.value, reason
-        await tell_verification(session, row, status.value, occurred_at=occurred_at, body={"reason": reason}, also=also)
+
+        lock = verification_lock(platform_no, verification_no)
+        return await self._books.take(VERIFICATIONS, platform_no, verification_no, command, lock=lock, beside=keep)
 
     async def locked(self, session: AsyncSession, platform_no: str, verification_no: str) -> AccountVerificationRow:
         """The verification as it stands, kept from changing until the transaction ends; raises as `get`."""
-        await one_at_a_time(session, _lock(platform_no, verification_no))
+        await one_at_a_time(session, verification_lock(platform_no, verification_no))
         row = await self._row(session, platform_no, verification_no)
         if row is None:
             raise _not_found(verification_no)
@@ -238,20 +215,6 @@ class AccountVerifications:
             whose = "its agent" if member.kind is MemberKind.COMPANY else "the member"
             raise Refused("no_mobile", f"The mobile of {whose} is not known, so nothing can be sent there.")
         return found
-
-
-def _account_verified(row: AccountVerificationRow) -> Change:
-    return Change(
-        kind="bank_account",
-        object_no=row.account_id,
-        event_type="bank_account.verified",
-        status="bound",
-        body={"verification": row.method},
-    )
-
-
-def _lock(platform_no: str, verification_no: str) -> str:
-    return f"account_verification/{platform_no}/{verification_no}"
 
 
 def _place(platform_no: str, verification_no: str) -> str:

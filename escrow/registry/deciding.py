@@ -1,0 +1,57 @@
+"""Commands to objects beside which the registry keeps rows, sealed or counted: one transaction for all of it."""
+
+from collections.abc import Awaitable, Callable
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from escrow.domain.decisions import A, Command, ObjectKind
+from escrow.domain.money.journal import Posting, Receipt
+from escrow.ledger.books import Books, Taken
+from escrow.ledger.engine import Reader
+from escrow.ledger.transactions import one_at_a_time, post_within, transaction
+
+#: Brings the rows to what was decided, in the transaction of the posting that says it.
+Beside = Callable[[AsyncSession, Posting], Awaitable[None]]
+
+
+class RegistryBooks:
+    """The books, for those who keep rows beside an object.
+
+    Args:
+        reader: the ledger's connections.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def take(
+        self, kind: ObjectKind[A], platform_no: str, object_no: str, command: Command, *, lock: str, beside: Beside
+    ) -> Taken[A]:
+        """Carry one command out with what it does to the rows, or find what became of it before.
+
+        Args:
+            lock: name under which whoever counts or keeps rows of the same object waits for this.
+
+        Raises:
+            LedgerBusy: others change the same object too fast; nothing was done, repeat.
+            LedgerUnavailable: no answer; whether it was done is not known, repeat.
+        """
+        books = Books(_Posting(self._reader, lock, beside), self._reader)
+        return await books.take(kind, platform_no, object_no, command)
+
+
+class _Posting:
+    """Posts in a transaction of the registry."""
+
+    def __init__(self, reader: Reader, lock: str, beside: Beside) -> None:
+        self._reader = reader
+        self._lock = lock
+        self._beside = beside
+
+    async def post(self, posting: Posting) -> Receipt:
+        async with transaction(self._reader) as session:
+            await one_at_a_time(session, self._lock)
+            receipt = await post_within(session, posting)
+            if not receipt.repeated:
+                await self._beside(session, posting)
+        return receipt
