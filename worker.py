@@ -133,7 +133,7 @@ class Activities:
         self.mandates = MandateActivities(reader, registry.mandates, platforms, channel)
         self.quick_payments = QuickPaymentActivities(books, reader, registry.pay_in_codes, channel)
         self.identities = IdentityActivities(reader, bank.registry, platforms, self.registry.identity_checks)
-        self.closings = MemberClosingActivities(reader, self.registry.closings)
+        self.closings = MemberClosingActivities(self.registry.closings)
         self.verifications = VerificationActivities(
             reader,
             bank.verification,

@@ -3,7 +3,6 @@
 Asking and recording are not two steps: nobody can have an answer recorded that the registry did not give.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -12,19 +11,16 @@ from temporalio import activity
 from activities.calling import call_if_long
 from activities.heartbeat import heartbeating
 from escrow.channels.identity import CompanyQuestion, IdentityRegistry
+from escrow.domain.decisions import NotDue
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown
 from escrow.domain.members.identity_checks import CompanyCheck, PersonCheck
 from escrow.domain.members.states import MemberEvent, event_of
 from escrow.ledger.attention import person_came
-from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
 from escrow.ledger.progress import ObjectKey
 from escrow.registry.members.identity_checks import IdentityChecks, IdentitySubject
 from escrow.registry.members.members import Member, MemberKind
 from escrow.registry.platforms.platforms import Platforms
-
-#: A registry that does not answer is asked so long; then the platform is told, and asks anew.
-ANSWERS_WITHIN = timedelta(hours=24)
 
 
 class CheckRef(BaseModel):
@@ -68,22 +64,21 @@ class IdentityActivities:
             return check.status
         member, subject = await self._checks.subject(ref.platform_no, ref.check_no)
         event: MemberEvent | None
+        silence: BankUnreachable | OutcomeUnknown
         async with heartbeating():
             try:
                 answer = await self._ask(member, subject)
             except BankDeclined as declined:
                 event, outcome = MemberEvent.IDENTITY_NOT_MATCHED, {"result": declined.code, "source": "", "as_of": ""}
             except (BankUnreachable, OutcomeUnknown) as silent:
-                if await books_now(self._reader, ref.platform_no) - check.asked_at < ANSWERS_WITHIN:
-                    await call_if_long(self._reader, _key(ref), silent.message, asked_at=check.asked_at)
-                    raise
-                event, outcome = None, {"result": "no_answer"}
+                event, outcome, silence = None, {"result": "no_answer"}, silent
             else:
                 event, outcome = event_of(answer), _outcome(answer)
-        now = await books_now(self._reader, ref.platform_no)
-        check = await self._checks.answered(
-            ref.platform_no, ref.check_no, event=event, outcome=outcome, occurred_at=now
-        )
+        try:
+            check = await self._checks.answered(ref.platform_no, ref.check_no, event=event, outcome=outcome)
+        except NotDue:
+            await call_if_long(self._reader, _key(ref), silence.message, asked_at=check.asked_at)
+            raise silence from None
         await person_came(self._reader, _key(ref))
         return check.status
 

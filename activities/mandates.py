@@ -14,6 +14,7 @@ from activities.payers import payer_of
 from escrow.channels.collections import Collections, MandateOrder
 from escrow.domain.collections.mandates import MandateStatus, ends_at
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
+from escrow.domain.members.mandate import BankKnowsTheEnd, BankRefusesIt, BankTakesIt, Command, LastDayIsOver
 from escrow.domain.requests import derived
 from escrow.domain.withdrawals.state import bank_request_no
 from escrow.ledger.attention import person_came
@@ -64,6 +65,8 @@ class MandateActivities:
         mandate = await self._mandates.get(ref.platform_no, ref.mandate_no)
         if mandate.status is not MandateStatus.SIGNED:
             return await self._standing(mandate)
+        if await books_now(self._reader, ref.platform_no) >= ends_at(mandate.last_day):
+            return await self.expire_mandate(ref)
         async with heartbeating():
             try:
                 answer = await self._channel.sign_mandate(await self._order(mandate))
@@ -73,17 +76,18 @@ class MandateActivities:
             except (BankUnreachable, OutcomeUnknown) as silent:
                 await call_if_long(self._reader, _key(ref), silent.message, asked_at=mandate.signed_at)
                 raise
-        now = await books_now(self._reader, ref.platform_no)
         if refused_because:
-            mandate = await self._mandates.refused(
-                ref.platform_no, ref.mandate_no, reason=refused_because, occurred_at=now
-            )
+            heard: Command = BankRefusesIt(reason=refused_because)
+            mandate = await self._mandates.take(ref.platform_no, ref.mandate_no, heard)
         elif answer.status != "active":
             silence = f"The bank does not say yet whether it takes {ref.mandate_no}."
             await call_if_long(self._reader, _key(ref), silence, asked_at=mandate.signed_at)
             raise BankUnreachable("mandate_open", silence)
         else:
-            mandate = await self._mandates.registered(ref.platform_no, ref.mandate_no, answer, occurred_at=now)
+            heard = BankTakesIt(payer_bank=answer.payer_bank)
+            mandate = await self._mandates.take(
+                ref.platform_no, ref.mandate_no, heard, bank_mandate_no=answer.mandate_no
+            )
         await person_came(self._reader, _key(ref))
         return await self._standing(mandate)
 
@@ -99,8 +103,7 @@ class MandateActivities:
         Raises:
             Refused: `too_early`.
         """
-        now = await books_now(self._reader, ref.platform_no)
-        return await self._standing(await self._mandates.expire(ref.platform_no, ref.mandate_no, occurred_at=now))
+        return await self._standing(await self._mandates.take(ref.platform_no, ref.mandate_no, LastDayIsOver()))
 
     @activity.defn
     async def deregister_mandate(self, ref: MandateRef) -> MandateStanding:
@@ -121,8 +124,7 @@ class MandateActivities:
                 asked_at = mandate.ended_at or mandate.signed_at
                 await call_if_long(self._reader, _key(ref), silent.message, asked_at=asked_at)
                 raise
-        now = await books_now(self._reader, ref.platform_no)
-        mandate = await self._mandates.deregistered(ref.platform_no, ref.mandate_no, occurred_at=now)
+        mandate = await self._mandates.take(ref.platform_no, ref.mandate_no, BankKnowsTheEnd())
         await person_came(self._reader, _key(ref))
         return await self._standing(mandate)
 

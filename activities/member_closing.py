@@ -4,8 +4,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
 from escrow.domain.members.states import MemberStatus
-from escrow.ledger.books_time import books_now
-from escrow.ledger.engine import Reader
 from escrow.registry.closing import MemberClosings
 
 
@@ -36,8 +34,7 @@ class ClosingStanding(BaseModel):
 class MemberClosingActivities:
     """Activities of closings."""
 
-    def __init__(self, reader: Reader, closings: MemberClosings) -> None:
-        self._reader = reader
+    def __init__(self, closings: MemberClosings) -> None:
         self._closings = closings
 
     @activity.defn
@@ -56,5 +53,4 @@ class MemberClosingActivities:
         Raises:
             Refused: `too_early`.
         """
-        now = await books_now(self._reader, ref.platform_no)
-        return await self._closings.complete(ref.platform_no, ref.member_no, ref.request_no, occurred_at=now)
+        return await self._closings.complete(ref.platform_no, ref.member_no, ref.request_no)

@@ -14,7 +14,6 @@ from temporalio.service import RPCError
 
 from activities.heartbeat import heartbeating
 from activities.taking_up import Did, ProcessOf, Startable, TakingUp
-from escrow.domain.endings import DONE_AT_ONCE, FINAL_STATUSES
 from escrow.domain.orders.commands import CallOperator, OperatorCame
 from escrow.domain.orders.opening import ORDERS
 from escrow.ledger.attention import call_person, person_came, was_called_late
@@ -194,9 +193,7 @@ class RoundActivities:
             await self._books.take(ORDERS, key.platform_no, key.object_no, command)
 
     async def _resume_named(self, named: Named) -> str:
-        kind = named.key.kind
-        has_ended = named.status is not None if kind in DONE_AT_ONCE else named.status in FINAL_STATUSES[kind]
-        if has_ended and not named.is_asked:
+        if named.has_ended and not named.is_asked:
             return f"{named.key}: has ended, {named.status}"
         return await self._resume(named.key)
 

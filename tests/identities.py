@@ -5,7 +5,6 @@ from datetime import timedelta
 
 from escrow.domain.members.states import MemberEvent
 from escrow.domain.money.journal import Basis
-from escrow.ledger.books_time import books_now
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.registry.members.identity_checks import IdentitySubject
 from escrow.registry.members.members import MemberKind
@@ -59,5 +58,4 @@ async def verify(registry: Registry, platform_no: str, member_no: str, check_no:
         check_no,
         event=MemberEvent.IDENTITY_MATCHED,
         outcome={"result": "match", "source": "test", "as_of": "2026-03-03"},
-        occurred_at=await books_now(registry.reader, platform_no),
     )

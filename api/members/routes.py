@@ -15,7 +15,6 @@ from escrow.domain.money.journal import Basis
 from escrow.domain.platforms.authorisations import AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.time.calendars import WorkingCalendar
-from escrow.ledger.books_time import books_now
 from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, keep_refusal, raise_kept_refusal
 from escrow.registry.members.members import Member, MemberKind
 
@@ -226,7 +225,6 @@ async def close(services: Services, platform_no: str, member_no: str, request_no
             request_no,
             consent=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
             calendar=WorkingCalendar(overrides=services.settings.working_days),
-            occurred_at=await books_now(services.reader, platform_no),
         )
     except Refused as refusal:
         await keep_refusal(services.reader, platform_no, request_no, refusal)

@@ -11,7 +11,7 @@ from escrow.channels.protocols import BankLine, Custody
 from escrow.commands.books import Books, opened_books
 from escrow.commands.running import EXIT_FAILED, out, run
 from escrow.commands.verify_channels import channel_differences
-from escrow.domain.endings import FINAL_STATUSES
+from escrow.domain.endings import ENDED_BY_DEADLINES, FINAL_STATUSES
 from escrow.domain.errors import LedgerUnavailable
 from escrow.domain.money.accounts import WITHOUT_MINIMUM, Purpose
 from escrow.domain.money.amounts import format_fen
@@ -78,7 +78,7 @@ async def broken_invariants(books: Books, platform_no: str | None) -> list[str]:
 
 async def _rounds_not_made(books: Books) -> list[str]:
     """One sentence when something is unfinished and nobody has gone round for it lately."""
-    last = await last_round(books.reader, FINAL_STATUSES)
+    last = await last_round(books.reader, (*FINAL_STATUSES, *ENDED_BY_DEADLINES))
     if not last.unfinished or (last.seconds_ago is not None and last.seconds_ago < OVERDUE_AFTER.total_seconds()):
         return []
     ago = "never" if last.seconds_ago is None else f"{last.seconds_ago / 60:.0f} minutes ago"

@@ -43,6 +43,9 @@ class Fact(StrEnum):
     - `assigned`: what was assigned, and taken back of it, under the assignment that the command is about.
     - `tries`: how the bank compared what was typed for a verification.
     - `deadlines`: what the object's own deadlines are.
+    - `open_checks`: which questions to the identity registry about a member wait for their answer.
+    - `obstacles`: what stands in the way of closing a member.
+    - `last_payout`: when a member was last paid out.
     """
 
     BALANCES = "balances"
@@ -60,6 +63,9 @@ class Fact(StrEnum):
     ASSIGNED = "assigned"
     TRIES = "tries"
     DEADLINES = "deadlines"
+    OPEN_CHECKS = "open_checks"
+    OBSTACLES = "obstacles"
+    LAST_PAYOUT = "last_payout"
 
 
 class NotDue(EscrowError):
@@ -176,6 +182,9 @@ class Facts:
         suspended_fen: by the channel's number of the payment.
         tries: those that were compared, in the order in which they were typed.
         deadlines: by their names.
+        open_checks: when each was asked, by its number.
+        obstacles: each with the object that it is about.
+        last_payout_at: as the bank booked it; None for a member that was never paid out.
     """
 
     accounting_day: date
@@ -196,6 +205,9 @@ class Facts:
     assigned: AssignedMoney | None = None
     tries: tuple[CodeCheck, ...] = ()
     deadlines: Mapping[str, datetime] = field(default_factory=dict)
+    open_checks: Mapping[str, datetime] = field(default_factory=dict)
+    obstacles: tuple[Mapping[str, Any], ...] = ()
+    last_payout_at: datetime | None = None
 
     def required_consent(self, consent_no: str) -> GivenConsent:
         """The consent on which a party's command stands.

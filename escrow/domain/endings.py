@@ -30,3 +30,7 @@ DONE_AT_ONCE = tuple(kind.value for kind in TransferKind)
 #: Kinds at whose deadlines something happens by our own doing. At those of the others a channel is asked to end
 #: something, and when it does so is its own.
 DUE_BY_OURSELVES = ("order", "withdrawal")
+
+#: Kinds of which something is unfinished for as long as a deadline of it stands in the books; at a deadline something
+#: happens by our doing. Some are parts of a member and no objects, and a status alone does not tell their end.
+ENDED_BY_DEADLINES = ("account_verification", "identity_check", "mandate", "member_closing")

@@ -6,7 +6,17 @@ from typing import Any
 from escrow.domain.collections import states as collection_states
 from escrow.domain.collections.batch_payments import BatchStatus
 from escrow.domain.collections.direct_payments import DirectRefundStatus
+from escrow.domain.collections.mandates import MandateStatus
 from escrow.domain.collections.pay_ins import PayInStatus
+from escrow.domain.members.states import TRANSITIONS as MEMBER_TRANSITIONS
+from escrow.domain.members.states import MemberStatus
+from escrow.domain.members.transitions import (
+    CHECK_TRANSITIONS,
+    MANDATE_TRANSITIONS,
+    VERIFICATION_TRANSITIONS,
+    CheckStatus,
+)
+from escrow.domain.members.verification_rules import VerificationStatus
 from escrow.domain.orders import states as order_states
 from escrow.domain.orders.milestones import MilestoneKind
 from escrow.domain.orders.states import Effect, MilestoneStatus, OrderStatus, Transition, When
@@ -24,6 +34,26 @@ _COLLECTIONS_HEAD = """# States of what is collected, of a batch, and of a refun
 Generated from the transition tables `escrow/domain/collections/states.py`; a test compares. Whatever is not in a table
 is refused. Top-ups, direct payments and merged collections share the first one: they differ in what their money does.
 A batch that is paid from the balance is entered as paid.
+"""
+
+
+_MEMBERS_HEAD = """# States of a member, and of what looks after it
+
+Generated from the transition tables `escrow/domain/members/states.py` and `escrow/domain/members/transitions.py`; a
+test compares. Whatever is not in a table is refused. A check and a closing are parts of their member: what a check is
+told and how a closing ends changes the member by the same posting. A closing that is broken off leads back to the state
+in which it began.
+
+Each of them is unfinished while a deadline of it stands in the books:
+
+| what | deadline | until |
+|---|---|---|
+| identity check | `answer` | the registry has answered, or has been silent for a day |
+| verification | `send` | something was sent; ten minutes later it has failed |
+| | `confirm` | what was sent last is confirmed, or its time is over |
+| mandate | `bank_told` | the bank knows that it was signed, or that it has ended |
+| | `last_day` | it has ended |
+| closing | `close` | the member's last payout can no longer come back |
 """
 
 
@@ -61,7 +91,24 @@ def render_collections() -> str:
         ("Batch payment", BatchStatus.AWAITING_PAYMENT, collection_states.BATCH_TRANSITIONS),
         ("Refund of an order", DirectRefundStatus.UNDER_WAY, collection_states.REFUND_TRANSITIONS),
     ]
-    parts = [_COLLECTIONS_HEAD]
+    return _page(_COLLECTIONS_HEAD, tables)
+
+
+def render_members() -> str:
+    """Text of `docs/member-states.md`."""
+    return _page(
+        _MEMBERS_HEAD,
+        [
+            ("Member", MemberStatus.OPEN, MEMBER_TRANSITIONS),
+            ("Identity check", CheckStatus.ASKED, CHECK_TRANSITIONS),
+            ("Verification of a bank account", VerificationStatus.ASKED, VERIFICATION_TRANSITIONS),
+            ("Mandate", MandateStatus.SIGNED, MANDATE_TRANSITIONS),
+        ],
+    )
+
+
+def _page(head: str, tables: Iterable[tuple[str, str, Mapping[tuple[Any, Any], Any]]]) -> str:
+    parts = [head]
     for title, start, table in tables:
         parts += [
             f"## {title}\n",

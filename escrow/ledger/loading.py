@@ -27,10 +27,10 @@ from escrow.domain.decisions import (
     SuspendedCredit,
 )
 from escrow.domain.errors import Refused
-from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.money.accounts import Purpose
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.engine import Reader
+from escrow.ledger.member_facts import MEMBER_FACTS, member_facts
 
 _CONSENT = (
     "consent_no", "object_kind", "object_no", "operation", "given_by", "terms", "operation_hash", "method",
@@ -237,10 +237,7 @@ _FACTS: Mapping[Fact, str] = {
         JOIN entry n ON n.id = q.entry_id
         JOIN entry_line l ON l.entry_id = n.id JOIN account a ON a.id = l.account_id
         WHERE s.platform_no = $1 AND s.kind = 'assignment' AND s.object_no = c.terms ->> 'subject_no')""",
-    Fact.TRIES: """(SELECT jsonb_agg(t.outcome ORDER BY t.number) FROM verification_try t
-        WHERE t.platform_no = $1 AND t.verification_no = $3 AND t.outcome <> '')""",
-    Fact.DEADLINES: """(SELECT jsonb_object_agg(l.name, l.due_at) FROM deadline l
-        WHERE l.platform_no = $1 AND l.object_kind = $2 AND l.object_no = $3)""",
+    **MEMBER_FACTS,
 }
 #: Parameters: platform, kind, number; then consent, number of our own, and kind and reference of a basis, or null.
 _STATEMENT = """
@@ -323,11 +320,7 @@ def _facts(row: asyncpg.Record, platform_no: str, needs: frozenset[Fact]) -> Fac
         ),
         suspended_fen=(row[Fact.SUSPENDED.value] if Fact.SUSPENDED in needs else None) or {},
         assigned=_assigned(row[Fact.ASSIGNED.value]) if Fact.ASSIGNED in needs else None,
-        tries=tuple(CodeCheck(said) for said in (row[Fact.TRIES.value] if Fact.TRIES in needs else None) or ()),
-        deadlines={
-            name: datetime.fromisoformat(due_at)
-            for name, due_at in ((row[Fact.DEADLINES.value] if Fact.DEADLINES in needs else None) or {}).items()
-        },
+        **member_facts({fact: row[fact.value] for fact in needs & MEMBER_FACTS.keys()}),
     )
 
 

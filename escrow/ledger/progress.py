@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from escrow.domain.endings import DONE_AT_ONCE, DUE_BY_OURSELVES, FINAL_STATUSES
+from escrow.domain.endings import DONE_AT_ONCE, DUE_BY_OURSELVES, ENDED_BY_DEADLINES, FINAL_STATUSES
 from escrow.ledger.engine import Reader
 from escrow.ledger.tables import is_unfinished
 
@@ -20,6 +20,8 @@ OVERDUE_AFTER = timedelta(minutes=10)
 
 #: The kinds that a process brings to an end, quoted.
 KINDS_IN_SQL = ", ".join(f"'{kind}'" for kind in (*FINAL_STATUSES, *DONE_AT_ONCE))
+#: The kinds that are unfinished while a deadline of theirs stands, quoted.
+BY_DEADLINES_IN_SQL = ", ".join(f"'{kind}'" for kind in ENDED_BY_DEADLINES)
 _MOMENTS = """
     SELECT d.platform_no, books_now(d.platform_no) AS moment
     FROM platform_day d WHERE $1::text IS NULL OR d.platform_no = $1
@@ -47,12 +49,14 @@ def late_rows(after: timedelta, *, at_most: int) -> str:
         FROM ({_MOMENTS}) m CROSS JOIN LATERAL (
             SELECT d.object_kind AS kind, d.object_no, d.due_at AS since,
                 format('the deadline %s has passed', d.name) AS why
-            FROM deadline d JOIN business_object o
+            FROM deadline d LEFT JOIN business_object o
                 ON o.platform_no = d.platform_no AND o.kind = d.object_kind AND o.object_no = d.object_no
-            WHERE d.platform_no = m.platform_no AND d.due_at < m.moment - {late}
-                AND ({unfinished_in_sql("o.", DUE_BY_OURSELVES)})
+            WHERE d.platform_no = m.platform_no AND d.due_at < m.moment - {late} AND {unknown.format("d")} AND (
+                ({unfinished_in_sql("o.", DUE_BY_OURSELVES)})
                 AND NOT (coalesce(o.body ->> 'attention', '') <> '' AND o.updated_at >= d.due_at)
-                AND {unknown.format("d")}
+                OR d.object_kind IN ({BY_DEADLINES_IN_SQL})
+                AND NOT EXISTS (SELECT FROM attention a WHERE a.since >= d.due_at AND a.platform_no = d.platform_no
+                    AND a.object_kind = d.object_kind AND a.object_no = d.object_no))
             ORDER BY d.due_at LIMIT {at_most}) found
         UNION ALL
         SELECT c.platform_no, c.object_kind, c.object_no, c.recorded_at, format('%s is not answered', c.operation)
@@ -87,10 +91,15 @@ class Late:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """An object with its status, None where it is not opened yet, and whether something said to it is not answered."""
+    """An object with its status, None where it is not opened yet, and whether something is still to happen to it.
+
+    Args:
+        is_asked: something was said to it that is not answered.
+    """
 
     key: ObjectKey
     status: str | None
+    has_ended: bool
     is_asked: bool
 
 
@@ -130,12 +139,14 @@ async def unfinished_objects(
         LedgerUnavailable: no answer.
     """
     found: list[ObjectKey] = []
-    for kind in sorted(set(kinds) & FINAL_STATUSES.keys()):
+    for kind in sorted(set(kinds) & {*FINAL_STATUSES, *ENDED_BY_DEADLINES}):
         if after is not None and kind < after.kind:
             continue
         begins = after if after is not None and after.kind == kind else None
+        is_armed = f"FROM deadline WHERE object_kind = '{kind}'"
+        is_open = is_armed if kind in ENDED_BY_DEADLINES else f"FROM business_object WHERE {is_unfinished(kind)}"
         rows = await reader.rows(
-            f"SELECT platform_no, object_no FROM business_object WHERE {is_unfinished(kind)}"  # noqa: S608 - our own words
+            f"SELECT DISTINCT platform_no, object_no {is_open}"
             " AND (platform_no, object_no) > ($1, $2) AND ($3::text IS NULL OR platform_no = $3)"
             " ORDER BY platform_no, object_no LIMIT $4",
             begins.platform_no if begins else "",
@@ -158,7 +169,7 @@ async def objects_numbered(reader: Reader, object_no: str, platform_no: str | No
     rows = await reader.rows(
         f"""
         SELECT f.* FROM (
-            SELECT p.platform_no, k.kind, o.status, EXISTS (
+            SELECT p.platform_no, k.kind, o.status, NOT ({unfinished_in_sql("o.")}) AS has_ended, EXISTS (
                 SELECT FROM consent c WHERE c.object_no = $1 AND c.object_kind = k.kind
                     AND c.platform_no = p.platform_no AND c.asked AND c.answered_at IS NULL) AS is_asked
             FROM platform_day p CROSS JOIN unnest(ARRAY[{KINDS_IN_SQL}]) AS k(kind)
@@ -174,7 +185,38 @@ async def objects_numbered(reader: Reader, object_no: str, platform_no: str | No
         Named(
             key=ObjectKey(platform_no=row["platform_no"], kind=row["kind"], object_no=object_no),
             status=row["status"],
+            has_ended=row["status"] is not None and row["has_ended"],
             is_asked=row["is_asked"],
+        )
+        for row in rows
+    ] + await _of_members_numbered(reader, object_no, platform_no)
+
+
+async def _of_members_numbered(reader: Reader, object_no: str, platform_no: str | None) -> list[Named]:
+    """What looks after members under this number, a closing by its member's too."""
+    rows = await reader.rows(
+        f"""
+        SELECT f.* FROM (
+            SELECT DISTINCT d.platform_no, d.object_kind AS kind, d.object_no, NULL AS status FROM deadline d
+            WHERE d.object_kind IN ({BY_DEADLINES_IN_SQL}) AND (
+                d.object_no = $1 OR d.object_kind = 'member_closing' AND split_part(d.object_no, '/', 1) = $1)
+            UNION ALL
+            SELECT o.platform_no, o.kind, o.object_no, o.status FROM business_object o
+            WHERE o.kind IN ({BY_DEADLINES_IN_SQL}) AND o.object_no = $1 AND NOT EXISTS (
+                SELECT FROM deadline d WHERE d.platform_no = o.platform_no AND d.object_kind = o.kind
+                    AND d.object_no = o.object_no)) f
+        WHERE $2::text IS NULL OR f.platform_no = $2
+        ORDER BY f.platform_no, f.kind, f.object_no
+        """,  # noqa: S608 - our own words
+        object_no,
+        platform_no,
+    )
+    return [
+        Named(
+            key=ObjectKey(platform_no=row["platform_no"], kind=row["kind"], object_no=row["object_no"]),
+            status=row["status"],
+            has_ended=row["status"] is not None,
+            is_asked=False,
         )
         for row in rows
     ]

@@ -3,9 +3,16 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from escrow.domain.endings import DUE_BY_OURSELVES
+from escrow.domain.endings import DUE_BY_OURSELVES, ENDED_BY_DEADLINES
 from escrow.ledger.engine import Reader
-from escrow.ledger.progress import KINDS_IN_SQL, LATE_AFTER, ObjectKey, unfinished_in_sql, unfinished_objects
+from escrow.ledger.progress import (
+    BY_DEADLINES_IN_SQL,
+    KINDS_IN_SQL,
+    LATE_AFTER,
+    ObjectKey,
+    unfinished_in_sql,
+    unfinished_objects,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +40,7 @@ async def count_late(reader: Reader, key: ObjectKey) -> int:
     return rounds
 
 
-_DUE_BY_OURSELVES = ", ".join(f"'{kind}'" for kind in DUE_BY_OURSELVES)
+_DUE_BY_OURSELVES = ", ".join(f"'{kind}'" for kind in (*DUE_BY_OURSELVES, *ENDED_BY_DEADLINES))
 #: Of the row `l` of a table of objects: neither has a deadline passed nor is anything unanswered.
 _GOES_ON = f"""
     NOT EXISTS (SELECT FROM deadline d WHERE d.platform_no = l.platform_no AND d.object_kind = l.object_kind
@@ -43,9 +50,11 @@ _GOES_ON = f"""
         AND c.platform_no = l.platform_no AND c.asked AND c.answered_at IS NULL)
 """  # noqa: S608 - our own words
 _HAS_ENDED = f"""
-    EXISTS (SELECT FROM business_object o WHERE o.platform_no = l.platform_no AND o.kind = l.object_kind
-        AND o.object_no = l.object_no AND o.kind IN ({KINDS_IN_SQL}) AND NOT ({unfinished_in_sql("o.")}))
-"""
+    (l.object_kind IN ({BY_DEADLINES_IN_SQL}) AND NOT EXISTS (SELECT FROM deadline d WHERE d.platform_no = l.platform_no
+        AND d.object_kind = l.object_kind AND d.object_no = l.object_no)
+    OR EXISTS (SELECT FROM business_object o WHERE o.platform_no = l.platform_no AND o.kind = l.object_kind
+        AND o.object_no = l.object_no AND o.kind IN ({KINDS_IN_SQL}) AND NOT ({unfinished_in_sql("o.")})))
+"""  # noqa: S608 - our own words
 
 
 async def forget_what_goes_on(reader: Reader) -> None:

@@ -217,7 +217,10 @@ class Deadline(SQLModel, table=True):
     """A wait of an object that ends at `due_at`."""
 
     __tablename__ = "deadline"
-    __table_args__ = (Index("deadline_due", "platform_no", "due_at"),)
+    __table_args__ = (
+        Index("deadline_due", "platform_no", "due_at"),
+        Index("deadline_of_kind", "object_kind", "platform_no", "object_no"),
+    )
 
     platform_no: str = _text(primary_key=True)
     object_kind: str = _text(primary_key=True)

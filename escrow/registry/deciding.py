@@ -25,33 +25,46 @@ class RegistryBooks:
         self._reader = reader
 
     async def take(
-        self, kind: ObjectKind[A], platform_no: str, object_no: str, command: Command, *, lock: str, beside: Beside
+        self,
+        kind: ObjectKind[A],
+        platform_no: str,
+        object_no: str,
+        command: Command,
+        *,
+        lock: str,
+        beside: Beside | None = None,
+        before: Beside | None = None,
     ) -> Taken[A]:
         """Carry one command out with what it does to the rows, or find what became of it before.
 
         Args:
             lock: name under which whoever counts or keeps rows of the same object waits for this.
+            beside: what it does to the rows.
+            before: what is posted before it; at a repeat it must find nothing to do.
 
         Raises:
             LedgerBusy: others change the same object too fast; nothing was done, repeat.
             LedgerUnavailable: no answer; whether it was done is not known, repeat.
         """
-        books = Books(_Posting(self._reader, lock, beside), self._reader)
-        return await books.take(kind, platform_no, object_no, command)
+        async with transaction(self._reader) as session:
+            await one_at_a_time(session, lock)
+            books = Books(_Within(session, before=before, beside=beside), self._reader)
+            return await books.take(kind, platform_no, object_no, command)
 
 
-class _Posting:
-    """Posts in a transaction of the registry."""
+class _Within:
+    """Posts in a transaction of the registry; what is refused leaves nothing in it."""
 
-    def __init__(self, reader: Reader, lock: str, beside: Beside) -> None:
-        self._reader = reader
-        self._lock = lock
+    def __init__(self, session: AsyncSession, *, before: Beside | None, beside: Beside | None) -> None:
+        self._session = session
+        self._before = before
         self._beside = beside
 
     async def post(self, posting: Posting) -> Receipt:
-        async with transaction(self._reader) as session:
-            await one_at_a_time(session, self._lock)
-            receipt = await post_within(session, posting)
-            if not receipt.repeated:
-                await self._beside(session, posting)
+        async with self._session.begin_nested():
+            if self._before is not None:
+                await self._before(self._session, posting)
+            receipt = await post_within(self._session, posting)
+            if self._beside is not None and not receipt.repeated:
+                await self._beside(self._session, posting)
         return receipt

@@ -124,7 +124,6 @@ async def test_a_member_whom_the_register_no_longer_knows_is_debited_no_more(sto
         check_no,
         event=MemberEvent.IDENTITY_NOT_MATCHED,
         outcome={"result": "mismatch", "source": "test", "as_of": "2026-03-03"},
-        occurred_at=await story.now(),
     )
     await members.is_debited("1.00", mandate_no=MANDATE)
     await members.stands("T-1", "failed")

@@ -51,7 +51,6 @@ async def begins_to_close(story: Story, member_no: str, request_no: str = "CL-1"
         request_no,
         consent=Basis(kind="consent", reference=request_no, operation_hash=consent.operation_hash),
         calendar=WorkingCalendar(),
-        occurred_at=await story.now(),
     )
     return closing
 
@@ -141,10 +140,9 @@ async def test_a_member_closes_only_when_its_last_payout_can_no_longer_come_back
 async def test_a_closing_is_not_completed_before_its_day(story: Story) -> None:
     await story.members_open()
     closing = await begins_to_close(story, OWNER)
+    await story.hours_pass((closing.closes_at - await story.now() - timedelta(seconds=2)) / timedelta(hours=1))
     with pytest.raises(Refused, match="too_early"):
-        await story.stage.registry.closings.complete(
-            story.platform_no, OWNER, "CL-1", occurred_at=closing.closes_at - timedelta(seconds=1)
-        )
+        await story.stage.registry.closings.complete(story.platform_no, OWNER, "CL-1")
     assert await status_of(story, OWNER) is MemberStatus.CLOSING
 
 

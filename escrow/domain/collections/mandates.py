@@ -71,6 +71,17 @@ def ends_at(last_day: date) -> datetime:
     return datetime.combine(last_day + timedelta(days=1), time(0), SHANGHAI)
 
 
+def require_last_day_to_come(last_day: date, *, now: datetime) -> None:
+    """A mandate whose last day is over cannot be signed.
+
+    Raises:
+        Refused: `mandate_not_in_force`, with its last day.
+    """
+    if now >= ends_at(last_day):
+        told = {"last_day": last_day.isoformat()}
+        raise Refused("mandate_not_in_force", "The mandate's last day is over.", told)
+
+
 def require_in_force(status: MandateStatus, last_day: date, *, mandate_no: str, now: datetime) -> None:
     """A mandate allows nothing before the bank knows it, nor after its end.
 

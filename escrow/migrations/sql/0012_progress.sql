@@ -15,6 +15,33 @@ CREATE INDEX batch_payment_unfinished ON business_object (platform_no, object_no
 CREATE INDEX refund_unfinished ON business_object (platform_no, object_no)
     WHERE kind = 'refund' AND status NOT IN ('refunded', 'credited');
 
+-- What looks after members is unfinished while a deadline of it stands: found by its kind.
+CREATE INDEX deadline_of_kind ON deadline (object_kind, platform_no, object_no);
+
+-- What was asked for or under way before has its deadlines from now on.
+INSERT INTO deadline (platform_no, object_kind, object_no, name, due_at)
+SELECT v.platform_no, 'account_verification', v.verification_no, CASE v.status WHEN 'asked' THEN 'send' ELSE 'confirm' END,
+    CASE v.status WHEN 'asked' THEN v.asked_at + interval '10 minutes' ELSE v.expires_at END
+FROM account_verification v WHERE v.status = 'asked' OR v.status = 'sent' AND v.expires_at IS NOT NULL
+ON CONFLICT DO NOTHING;
+INSERT INTO deadline (platform_no, object_kind, object_no, name, due_at)
+SELECT i.platform_no, 'identity_check', i.check_no, 'answer', i.asked_at + interval '24 hours'
+FROM identity_check i WHERE i.status = 'asked'
+ON CONFLICT DO NOTHING;
+INSERT INTO deadline (platform_no, object_kind, object_no, name, due_at)
+SELECT m.platform_no, 'mandate', m.mandate_no, 'last_day',
+    (m.last_day + 1)::timestamp AT TIME ZONE 'Asia/Shanghai'
+FROM mandate m WHERE m.status IN ('signed', 'active')
+UNION ALL
+SELECT m.platform_no, 'mandate', m.mandate_no, 'bank_told', coalesce(m.ended_at, m.signed_at) + interval '1 hour'
+FROM mandate m WHERE m.status = 'signed' OR m.status IN ('revoked', 'expired') AND m.deregistered_at IS NULL
+ON CONFLICT DO NOTHING;
+INSERT INTO deadline (platform_no, object_kind, object_no, name, due_at)
+SELECT m.platform_no, 'member_closing', format('%s/%s', m.object_no, m.body #>> '{closing,request_no}'), 'close',
+    (m.body #>> '{closing,closes_at}')::timestamptz
+FROM business_object m WHERE m.kind = 'member' AND m.status = 'closing'
+ON CONFLICT DO NOTHING;
+
 -- Why a person is needed for an object, beside what the object itself says; `is_late`: because it makes no progress.
 CREATE TABLE attention (
     platform_no text NOT NULL,

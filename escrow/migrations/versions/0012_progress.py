@@ -22,5 +22,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Forget who waits for a person and when rounds were made; what objects say themselves stays."""
     op.execute("DROP TABLE attention, late_object, last_round")
+    op.execute("DROP INDEX deadline_of_kind")
+    members = "'account_verification', 'identity_check', 'mandate', 'member_closing'"
+    op.execute(f"DELETE FROM deadline WHERE object_kind IN ({members})")  # noqa: S608 - our own words
     kinds = ("order", "withdrawal", "pay_in", "batch_payment", "refund")
     op.execute(f"DROP INDEX deadline_due, {', '.join(f'{kind}_unfinished' for kind in kinds)}")

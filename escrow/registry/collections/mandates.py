@@ -1,29 +1,23 @@
 """Mandates for direct debit as the books have them: signed on a consent, known to the bank or not, ended for good."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import date, datetime
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from escrow.domain.collections.mandates import (
-    REVOKE,
-    SIGN,
-    MandateStatus,
-    ends_at,
-    mandate_operation_hash,
-    mandate_terms,
-)
-from escrow.domain.collections.methods import MandateAnswer
+from escrow.domain.collections.mandates import MandateStatus, require_last_day_to_come
 from escrow.domain.errors import Refused
-from escrow.domain.money.journal import Basis, Change, Posting
-from escrow.domain.requests import derived
+from escrow.domain.members.mandate import MANDATES, BankKnowsTheEnd, Command, Revoke, Sign
+from escrow.domain.members.mandate import Mandate as BookedMandate
+from escrow.domain.money.journal import Basis, Posting
+from escrow.ledger.books import Taken
 from escrow.ledger.books_time import books_now, books_now_within
 from escrow.ledger.consents import Consent
 from escrow.ledger.engine import Reader
-from escrow.ledger.transactions import one_at_a_time, post_within, transaction
+from escrow.ledger.transactions import one_at_a_time
 from escrow.registry.accounts.card_holders import CardHolder, CardHolders
+from escrow.registry.deciding import Beside, RegistryBooks
 from escrow.registry.tables import MandateRow
 
 
@@ -58,6 +52,7 @@ class Mandates:
 
     def __init__(self, reader: Reader, holders: CardHolders) -> None:
         self._reader = reader
+        self._books = RegistryBooks(reader)
         self._holders = holders
 
     async def sign(self, consent: Consent) -> tuple[Mandate, bool]:
@@ -68,43 +63,39 @@ class Mandates:
                 day is over already, or the consent does not hold.
         """
         platform_no, mandate_no, agreed = consent.platform_no, consent.object_no, consent.terms
+        known = await self.find(platform_no, mandate_no)
+        if known is not None:
+            return known, False
         now, last_day = await books_now(self._reader, platform_no), date.fromisoformat(agreed["last_day"])
-        terms = mandate_terms(
+        require_last_day_to_come(last_day, now=now)
+        await self._holders.holder_of(platform_no, consent.given_by, agreed["account_id"])
+        sign = Sign(
+            consent=_basis(consent),
+            by=consent.given_by,
             account_id=agreed["account_id"],
             per_debit_fen=agreed["per_debit_fen"],
             per_day_fen=agreed["per_day_fen"],
             last_day=last_day,
         )
-        row = MandateRow(
-            platform_no=platform_no,
-            mandate_no=mandate_no,
-            member_no=consent.given_by,
-            account_id=terms["account_id"],
-            per_debit_fen=terms["per_debit_fen"],
-            per_day_fen=terms["per_day_fen"],
-            last_day=last_day,
-            text_version=terms["text_version"],
-            status=MandateStatus.SIGNED.value,
-            reason="",
-            bank_mandate_no="",
-            payer_bank="",
-            signed_at=now,
-        )
-        known = await self.find(platform_no, mandate_no)
-        if known is not None:
-            return known, False
-        if now >= ends_at(last_day):
-            raise Refused("mandate_not_in_force", "The mandate's last day is over.", {"last_day": terms["last_day"]})
-        await self._holders.holder_of(platform_no, consent.given_by, terms["account_id"])
-        basis = _basis(consent, row, SIGN, terms)
-        async with transaction(self._reader) as session:
-            await one_at_a_time(session, _lock(platform_no, mandate_no))
-            before = await self._row(session, platform_no, mandate_no)
-            if before is not None:
-                return _mandate(before), False
-            await _tell(session, row, "signed", occurred_at=now, body={"member_no": row.member_no, **terms}, on=basis)
-            session.add(row)
-        return _mandate(row), True
+
+        async def keep(session: AsyncSession, posting: Posting) -> None:
+            session.add(
+                MandateRow(
+                    platform_no=platform_no,
+                    mandate_no=mandate_no,
+                    **{**posting.changes[0].body, "last_day": last_day},
+                    status=posting.changes[0].status,
+                    reason="",
+                    bank_mandate_no="",
+                    payer_bank="",
+                    signed_at=await books_now_within(session, platform_no),
+                )
+            )
+
+        taken = await self._taken(platform_no, mandate_no, sign, keep)
+        if taken.refusal is not None and taken.object is None:
+            raise taken.refusal
+        return await self.get(platform_no, mandate_no), not taken.is_repeat and taken.refusal is None
 
     async def revoke(self, consent: Consent) -> Mandate:
         """Let nothing more be debited, from now on and whether or not the bank was told; one that has ended stays so.
@@ -112,58 +103,44 @@ class Mandates:
         Raises:
             Refused: `not_found`, or the consent does not hold.
         """
-        async with transaction(self._reader) as session:
-            row = await self.locked(session, consent.platform_no, consent.object_no)
-            if not MandateStatus(row.status).has_ended:
-                basis, now = _basis(consent, row, REVOKE, {}), await books_now_within(session, row.platform_no)
-                await self._end(session, row, MandateStatus.REVOKED, occurred_at=now, on=basis)
-        return _mandate(row)
+        before = await self.get(consent.platform_no, consent.object_no)
+        if before.status.has_ended:
+            return before
+        taken = await self._taken(consent.platform_no, consent.object_no, Revoke(consent=_basis(consent)))
+        if taken.refusal is not None and taken.refusal.code != "mandate_state":
+            raise taken.refusal
+        return await self.get(consent.platform_no, consent.object_no)
 
-    async def registered(
-        self, platform_no: str, mandate_no: str, answer: MandateAnswer, *, occurred_at: datetime
-    ) -> Mandate:
-        """Record that the bank knows the mandate; one that has ended meanwhile stays so."""
-        async with transaction(self._reader) as session:
-            row = await self.locked(session, platform_no, mandate_no)
-            if row.status == MandateStatus.SIGNED:
-                row.status = MandateStatus.ACTIVE.value
-                row.bank_mandate_no, row.payer_bank = answer.mandate_no, answer.payer_bank
-                await _tell(session, row, "active", occurred_at=occurred_at, body={"payer_bank": answer.payer_bank})
-        return _mandate(row)
+    async def take(self, platform_no: str, mandate_no: str, command: Command, *, bank_mandate_no: str = "") -> Mandate:
+        """Have the books decide what was heard of a mandate; one that is past it stays as it is.
 
-    async def refused(self, platform_no: str, mandate_no: str, *, reason: str, occurred_at: datetime) -> Mandate:
-        """Record that the bank does not take the mandate."""
-        async with transaction(self._reader) as session:
-            row = await self.locked(session, platform_no, mandate_no)
-            if row.status == MandateStatus.SIGNED:
-                row.reason = reason
-                await self._end(session, row, MandateStatus.REFUSED, occurred_at=occurred_at)
-        return _mandate(row)
-
-    async def expire(self, platform_no: str, mandate_no: str, *, occurred_at: datetime) -> Mandate:
-        """End a mandate whose last day is over.
+        Args:
+            bank_mandate_no: the bank's number, where it takes the mandate.
 
         Raises:
-            Refused: `too_early`, or `not_found`.
+            Refused: `not_found`; `too_early`, its last day is not over.
         """
-        async with transaction(self._reader) as session:
-            row = await self.locked(session, platform_no, mandate_no)
-            left = ends_at(row.last_day) - occurred_at
-            if left > timedelta(0):
-                told = {"remaining_seconds": left.total_seconds()}
-                raise Refused("too_early", f"The mandate {mandate_no} ends after {row.last_day}.", told)
-            if not MandateStatus(row.status).has_ended:
-                await self._end(session, row, MandateStatus.EXPIRED, occurred_at=occurred_at)
-        return _mandate(row)
 
-    async def deregistered(self, platform_no: str, mandate_no: str, *, occurred_at: datetime) -> Mandate:
-        """Record that the bank knows that an ended mandate is none any more."""
-        async with transaction(self._reader) as session:
-            row = await self.locked(session, platform_no, mandate_no)
-            if row.deregistered_at is None:
-                row.deregistered_at = occurred_at
-                await _tell(session, row, "deregistered", occurred_at=occurred_at, body={})
-        return _mandate(row)
+        async def keep(session: AsyncSession, posting: Posting) -> None:
+            row = await _kept(session, posting)
+            row.bank_mandate_no = bank_mandate_no or row.bank_mandate_no
+            if isinstance(command, BankKnowsTheEnd):
+                row.deregistered_at = await books_now_within(session, platform_no)
+
+        taken = await self._taken(platform_no, mandate_no, command, keep)
+        if taken.remaining is not None:
+            told = {"remaining_seconds": taken.remaining.total_seconds()}
+            raise Refused("too_early", f"The mandate {mandate_no} has not ended.", told)
+        return await self.get(platform_no, mandate_no)
+
+    async def _taken(
+        self, platform_no: str, mandate_no: str, command: Sign | Command, keep: Beside | None = None
+    ) -> Taken[BookedMandate]:
+        async def kept(session: AsyncSession, posting: Posting) -> None:
+            await _kept(session, posting)
+
+        lock = _lock(platform_no, mandate_no)
+        return await self._books.take(MANDATES, platform_no, mandate_no, command, lock=lock, beside=keep or kept)
 
     async def find(self, platform_no: str, mandate_no: str) -> Mandate | None:
         """One mandate, None when there is none under this number."""
@@ -208,60 +185,24 @@ class Mandates:
             raise _not_found(mandate_no)
         return row
 
-    async def _end(
-        self,
-        session: AsyncSession,
-        row: MandateRow,
-        status: MandateStatus,
-        *,
-        occurred_at: datetime,
-        on: Basis | None = None,
-    ) -> None:
-        row.status, row.ended_at = status.value, occurred_at
-        await _tell(session, row, status.value, occurred_at=occurred_at, body={"reason": row.reason}, on=on)
-
     async def _row(self, session: AsyncSession, platform_no: str, mandate_no: str) -> MandateRow | None:
         return await session.get(MandateRow, (platform_no, mandate_no), populate_existing=True)
 
 
-async def _tell(
-    session: AsyncSession,
-    row: MandateRow,
-    what: str,
-    *,
-    occurred_at: datetime,
-    body: dict[str, Any],
-    on: Basis | None = None,
-) -> None:
-    """Record one change as an event of the mandate; each happens at most once."""
-    await post_within(
-        session,
-        Posting(
-            platform_no=row.platform_no,
-            request_no=derived("", "mandate", row.mandate_no, what),
-            content={"mandate_no": row.mandate_no, "what": what},
-            occurred_at=occurred_at,
-            changes=(
-                Change(
-                    kind="mandate",
-                    object_no=row.mandate_no,
-                    event_type=f"mandate.{what}",
-                    status=row.status,
-                    body=body,
-                    must_be_new=what == "signed",
-                ),
-            ),
-            bases=() if on is None else (on,),
-        ),
-    )
+async def _kept(session: AsyncSession, posting: Posting) -> MandateRow:
+    """The row, brought to what was decided."""
+    change = posting.changes[0]
+    key = (posting.platform_no, change.object_no)
+    row = await session.get_one(MandateRow, key, populate_existing=True)
+    row.status, row.reason = change.status, change.body.get("reason", "")
+    row.payer_bank = change.body.get("payer_bank", "")
+    if MandateStatus(row.status).has_ended and row.ended_at is None:
+        row.ended_at = await books_now_within(session, posting.platform_no)
+    return row
 
 
-def _basis(consent: Consent, row: MandateRow, operation: str, terms: dict[str, Any]) -> Basis:
-    """The consent as what it must be about: this very mandate, by its own member."""
-    expected = mandate_operation_hash(
-        platform_no=row.platform_no, mandate_no=row.mandate_no, operation=operation, by=row.member_no, terms=terms
-    )
-    return Basis(kind="consent", reference=consent.consent_no, operation_hash=expected)
+def _basis(consent: Consent) -> Basis:
+    return Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash)
 
 
 def _mandate(row: MandateRow) -> Mandate:

@@ -13,13 +13,18 @@ from escrow.ledger.tables import BusinessObjectRow
 from escrow.ledger.transactions import one_at_a_time, post_within
 
 
+def member_lock(platform_no: str, member_no: str) -> str:
+    """Name under which whoever changes a member, or keeps rows beside it, waits for the others."""
+    return f"member/{platform_no}/{member_no}"
+
+
 async def locked_member(session: AsyncSession, platform_no: str, member_no: str) -> BusinessObjectRow:
     """The member as it stands, kept from changing until the transaction ends.
 
     Raises:
         Refused: `not_found`.
     """
-    await one_at_a_time(session, f"member/{platform_no}/{member_no}")
+    await one_at_a_time(session, member_lock(platform_no, member_no))
     row = await session.get(BusinessObjectRow, (platform_no, "member", member_no), populate_existing=True)
     if row is None:
         raise Refused("not_found", f"There is no member {member_no}.")

@@ -8,26 +8,24 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from escrow.domain.decisions import NotDue
 from escrow.domain.errors import Refused
 from escrow.domain.members import states as member_states
 from escrow.domain.members.identity_numbers import is_citizen_id, is_credit_code
+from escrow.domain.members.member import MEMBERS, AskIdentity, IdentityAnswered, IdentityUnanswered
+from escrow.domain.members.member import Member as BookedMember
 from escrow.domain.members.states import MemberEvent, MemberStatus, Permission
-from escrow.domain.money.journal import Basis
-from escrow.domain.requests import derived
+from escrow.domain.members.transitions import CheckStatus
+from escrow.domain.money.journal import Basis, Posting
 from escrow.domain.time.calendars import SHANGHAI
-from escrow.ledger.books_time import books_now
+from escrow.ledger.books import Taken
+from escrow.ledger.books_time import books_now, books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.transactions import transaction
-from escrow.registry.members.changes import change_member, locked_member
+from escrow.registry.deciding import Beside, RegistryBooks
+from escrow.registry.members.changes import member_lock
 from escrow.registry.members.members import Member, MemberKind, Members
 from escrow.registry.tables import IdentityCheckRow
-
-_EVENT_TYPES = {
-    MemberEvent.IDENTITY_MATCHED: "member.identity_verified",
-    MemberEvent.IDENTITY_NOT_MATCHED: "member.identity_refused",
-    MemberEvent.COMPANY_STRUCK_OFF: "member.struck_off",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +70,7 @@ class IdentityChecks:
 
     def __init__(self, reader: Reader, box: PersonalDataBox, members: Members) -> None:
         self._reader = reader
+        self._books = RegistryBooks(reader)
         self._box = box
         self._members = members
 
@@ -93,40 +92,33 @@ class IdentityChecks:
                 `request_no_reused`, or the consent does not hold.
         """
         member = await self._members.get(platform_no, member_no)
-        now = await books_now(self._reader, platform_no)
         index = self._box.blind_index(subject.id_no, field=f"{platform_no}/id_no")
-        async with transaction(self._reader) as session:
-            row = await locked_member(session, platform_no, member_no)
-            known = await session.get(IdentityCheckRow, (platform_no, check_no))
-            if known is not None:
-                return _check(known), False
-            status = MemberStatus(row.status)
-            member_states.require_may(status, Permission.CHECK_IDENTITY, member_no=member_no)
-            _require_parts(member, subject, now)
+        known = await self._find(platform_no, check_no)
+        if known is not None:
+            return _check(known), False
+        member_states.require_may(member.status, Permission.CHECK_IDENTITY, member_no=member_no)
+        _require_parts(member, subject, await books_now(self._reader, platform_no))
+
+        async def keep(session: AsyncSession, posting: Posting) -> None:
             if await self._verified_as(session, platform_no, member_no) not in (None, index):
                 raise Refused("identity_fixed", f"Member {member_no} was verified under another number.")
-            await change_member(
-                session,
-                row,
-                request_no=derived("", "identity", check_no),
-                event_type="member.identity_asked",
-                status=status,
-                body={},
-                content={"check_no": check_no, "subject": self.fingerprint(platform_no, subject)},
-                occurred_at=now,
-                bases=(consent,),
+            session.add(
+                IdentityCheckRow(
+                    platform_no=platform_no,
+                    check_no=check_no,
+                    member_no=member_no,
+                    subject_sealed=self._box.seal(json.dumps(asdict(subject)), place=_place(platform_no, check_no)),
+                    id_no_index=index,
+                    status=CheckStatus.ASKED.value,
+                    asked_at=await books_now_within(session, platform_no),
+                )
             )
-            asked = IdentityCheckRow(
-                platform_no=platform_no,
-                check_no=check_no,
-                member_no=member_no,
-                subject_sealed=self._box.seal(json.dumps(asdict(subject)), place=_place(platform_no, check_no)),
-                id_no_index=index,
-                status="asked",
-                asked_at=now,
-            )
-            session.add(asked)
-        return _check(asked), True
+
+        ask = AskIdentity(consent=consent, check_no=check_no, subject=self.fingerprint(platform_no, subject))
+        taken = await self._taken(platform_no, member_no, ask, keep)
+        if taken.refusal is not None:
+            raise taken.refusal
+        return _check(await self._row(platform_no, check_no)), not taken.is_repeat
 
     async def subject(self, platform_no: str, check_no: str) -> tuple[Member, IdentitySubject]:
         """Who is to be asked about, in the clear.
@@ -139,46 +131,45 @@ class IdentityChecks:
         return await self._members.get(platform_no, row.member_no), IdentitySubject(**json.loads(sealed))
 
     async def answered(
-        self,
-        platform_no: str,
-        check_no: str,
-        *,
-        event: MemberEvent | None,
-        outcome: dict[str, Any],
-        occurred_at: datetime,
+        self, platform_no: str, check_no: str, *, event: MemberEvent | None, outcome: dict[str, Any]
     ) -> IdentityCheck:
-        """Record what the registry answered, once, and what the member is by it; a second time changes nothing.
+        """Have the books decide on what the registry answered, once; a second time changes nothing.
 
         Args:
             event: None when the registry gave no answer in time: the member stays what it is.
             outcome: the answer with source and date, without personal data.
-            occurred_at: business time, timezone-aware.
 
         Raises:
             Refused: `not_found`.
+            NotDue: the registry has time to answer.
         """
         check = await self._row(platform_no, check_no)
-        async with transaction(self._reader) as session:
-            member = await locked_member(session, platform_no, check.member_no)
-            check = await session.get_one(IdentityCheckRow, (platform_no, check_no), populate_existing=True)
-            if check.status != "asked":
-                return _check(check)
-            before = MemberStatus(member.status)
-            after = before if event is None else member_states.after(before, event)
-            identity = {"check_no": check_no, "answered_at": occurred_at.isoformat(), **outcome}
-            await change_member(
-                session,
-                member,
-                request_no=derived("", "identity", check_no, "answer"),
-                event_type="member.identity_unanswered" if event is None else _EVENT_TYPES[event],
-                status=after,
-                body={} if event is None else {"identity": identity},
-                content={"check_no": check_no},
-                occurred_at=occurred_at,
-            )
-            check.status = "unanswered" if event is None else member_states.after(MemberStatus.OPEN, event).value
-            check.outcome, check.answered_at = outcome, occurred_at
-        return _check(check)
+
+        async def keep(session: AsyncSession, posting: Posting) -> None:
+            row = await session.get_one(IdentityCheckRow, (platform_no, check_no), populate_existing=True)
+            now = await books_now_within(session, platform_no)
+            row.status, row.outcome = (posting.answer or {})["status"], outcome
+            row.answered_at = now if event is None else datetime.fromisoformat(_identity(posting)["answered_at"])
+
+        command = (
+            IdentityUnanswered(check_no=check_no)
+            if event is None
+            else IdentityAnswered(check_no=check_no, event=event, outcome=outcome)
+        )
+        taken = await self._taken(platform_no, check.member_no, command, keep)
+        if taken.remaining is not None:
+            raise NotDue(f"The registry has time to answer {check_no}.", remaining=taken.remaining)
+        return _check(await self._row(platform_no, check_no))
+
+    async def _taken(
+        self,
+        platform_no: str,
+        member_no: str,
+        command: AskIdentity | IdentityAnswered | IdentityUnanswered,
+        keep: Beside,
+    ) -> Taken[BookedMember]:
+        lock = member_lock(platform_no, member_no)
+        return await self._books.take(MEMBERS, platform_no, member_no, command, lock=lock, beside=keep)
 
     async def known(self, platform_no: str, check_no: str) -> IdentityCheck:
         """One check, whoever it is about.
@@ -241,9 +232,12 @@ class IdentityChecks:
         )
         return (await session.exec(query)).one_or_none()
 
-    async def _row(self, platform_no: str, check_no: str) -> IdentityCheckRow:
+    async def _find(self, platform_no: str, check_no: str) -> IdentityCheckRow | None:
         async with self._reader.session() as session:
-            row = await session.get(IdentityCheckRow, (platform_no, check_no))
+            return await session.get(IdentityCheckRow, (platform_no, check_no))
+
+    async def _row(self, platform_no: str, check_no: str) -> IdentityCheckRow:
+        row = await self._find(platform_no, check_no)
         if row is None:
             raise _not_found(check_no)
         return row
@@ -283,6 +277,11 @@ def _require_parts(member: Member, subject: IdentitySubject, now: datetime) -> N
         raise Refused(
             "identity_no_invalid", f"Mistyped, the check digit does not fit: {', '.join(wrong)}.", {"fields": wrong}
         )
+
+
+def _identity(posting: Posting) -> dict[str, Any]:
+    identity: dict[str, Any] = posting.changes[0].body["identity"]
+    return identity
 
 
 def _place(platform_no: str, check_no: str) -> str:
