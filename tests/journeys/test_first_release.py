@@ -20,7 +20,6 @@ import asyncpg
 import httpx2
 import pytest
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from escrow.channels.sandbox_bank.client import SandboxBank
@@ -28,7 +27,6 @@ from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.commands.books import Books
 from escrow.commands.verify import settled_differences
 from escrow.commands.verify_channels import channel_differences
-from escrow.domain.endings import FINAL_STATUSES
 from escrow.ledger.engine import Reader
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.personal_data import PersonalDataBox
@@ -38,7 +36,6 @@ from escrow.stack.up import Ports, Stack
 from tests.api.platforms import Platform, note_answer
 from tests.first_release.restoring import Snapshot, restore, snapshot, told
 from tests.waiting import PATIENCE_SECONDS, until, within_reason
-from workflows.messages import PROCESSES
 
 PRICE_FEN, NET_FEN, DEPOSIT_FEN, DEPOSIT_NET_FEN = 1_000_000, 950_000, 300_000, 285_000
 TRANSFERRED_FEN, TOP_UP_FEN = 100_000_000, 30_000
@@ -120,16 +117,6 @@ class Upgrade:
         )
         said, _ = await within_reason(process.communicate(), "escrow resume --all")
         assert process.returncode == 0, said.decode()
-        for kind in PROCESSES.keys() - FINAL_STATUSES.keys():  # nobody goes round for these yet
-            for found in await self._rows("SELECT object_no FROM business_object WHERE kind = $1", kind):
-                started = PROCESSES[kind]
-                await self.client.start_workflow(
-                    started.workflow,
-                    started.reference(self.platform.number, found["object_no"]),
-                    id=started.workflow_id(self.platform.number, found["object_no"]),
-                    task_queue=started.task_queue,
-                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                )
 
     async def time_passes(self, **how: Any) -> None:
         answer = await self.platform.post("/sandbox/skip", request_no=f"skip-{uuid4().hex}", **how)

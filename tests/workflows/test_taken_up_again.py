@@ -175,10 +175,10 @@ WITHOUT_ROWS = {
     "DirectRefund": "a refund waits for its channel alone; the tests of direct payments begin it anew",
     "PayIn": "the tests of collections begin it anew",
     "BatchPayment": "the tests of batches begin it anew",
-    "IdentityCheck": "nobody goes round for it yet; its own tests begin it anew",
-    "AccountVerification": "nobody goes round for it yet; its own tests begin it anew",
-    "Mandate": "nobody goes round for it yet; its own tests begin it anew",
-    "MemberClosing": "nobody goes round for it yet; its own tests begin it anew",
+    "IdentityCheck": "test_members_taken_up.py has its rows",
+    "AccountVerification": "test_members_taken_up.py has its rows",
+    "Mandate": "test_members_taken_up.py has its rows",
+    "MemberClosing": "test_members_taken_up.py has its rows",
 }
 
 
