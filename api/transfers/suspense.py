@@ -7,9 +7,9 @@ from fastapi import APIRouter, Path, Query, Request, Response, status
 from pydantic import Field
 
 from api.dependencies import CallerPlatform, Services, UsedServices
+from api.operations.payments import known_transfer, made, transfer_consent
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, Time, View
-from api.transfers.transfers import known_transfer, made, transfer_consent
 from escrow.domain.money.accounts import Purpose
 from escrow.domain.transfers.moves import TransferKind
 from escrow.ledger.balances import list_accounts
