@@ -17,20 +17,11 @@ from api.operations import (
     withdrawals,
 )
 from escrow.domain.errors import Refused
-from escrow.domain.operations import (
-    AskedFor,
-    BindAccount,
-    CloseMember,
-    CommandOrder,
-    Operation,
-    PayAtOnce,
-    PayDirectly,
-    PayTogether,
-    SignMandate,
-    UnbindAccount,
-    Withdraw,
-    operation_of,
-)
+from escrow.domain.operations.asked import AskedFor
+from escrow.domain.operations.members import BindAccount, CloseMember, SignMandate, UnbindAccount
+from escrow.domain.operations.of_link import Operation, operation_of
+from escrow.domain.operations.orders import CommandOrder, PayDirectly, PayTogether
+from escrow.domain.operations.transfers import PayAtOnce, Withdraw
 from escrow.domain.platforms.hosted_pages import LinkOutcome
 from escrow.ledger.consents import NewConsent, record_within
 from escrow.registry.members.members import PLATFORM_ITSELF

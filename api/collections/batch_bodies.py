@@ -18,7 +18,7 @@ from escrow.domain.collections.batch_payments import (
     batch_pay_in_no,
 )
 from escrow.domain.errors import Refused
-from escrow.domain.operations import OrderToPay, PayTogether
+from escrow.domain.operations.orders import OrderToPay, PayTogether
 from escrow.domain.orders.states import OrderStatus
 from escrow.ledger.objects import BusinessObject, get_object
 from workflows.messages import batch_payment_workflow_id

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from api.schemas import Body, Number
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.operations import PayingBy
+from escrow.domain.operations.orders import PayingBy
 
 #: Longest time that a payer may take.
 _LONGEST_MINUTES = 24 * 60

@@ -12,7 +12,7 @@ from api.problems import problems
 from api.schemas import Number, PathNumber, RequestNumber
 from escrow.domain.collections.pay_ins import direct_pay_in_no
 from escrow.domain.errors import Refused
-from escrow.domain.operations import PayDirectly
+from escrow.domain.operations.orders import PayDirectly
 from escrow.ledger.objects import get_object
 
 router = APIRouter(prefix="/orders/{order_no}/direct-payments", tags=["orders"])

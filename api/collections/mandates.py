@@ -12,7 +12,7 @@ from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, RequestNumber, Time, View
 from escrow.domain.collections.mandates import REVOKE, MandateStatus
 from escrow.domain.errors import Refused
-from escrow.domain.operations import SignMandate
+from escrow.domain.operations.members import SignMandate
 from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, record_consent
 from escrow.registry.collections.mandates import Mandate
 

@@ -11,7 +11,7 @@ from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
 from api.operations import bank_accounts
 from api.problems import problems
 from api.schemas import Body, Line, Number, PathNumber, RequestNumber, View
-from escrow.domain.operations import BindAccount, UnbindAccount
+from escrow.domain.operations.members import BindAccount, UnbindAccount
 
 router = APIRouter(prefix="/members/{member_no}/bank-accounts", tags=["bank accounts"])
 

@@ -11,7 +11,7 @@ from api.operations import members
 from api.problems import problems
 from api.schemas import Body, Line, Number, PageQuery, PathNumber, RequestNumber, Time, View
 from escrow.domain.members.states import MemberStatus, Permission, permissions
-from escrow.domain.operations import CloseMember
+from escrow.domain.operations.members import CloseMember
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.registry.members.members import Member, MemberKind
 

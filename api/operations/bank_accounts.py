@@ -9,7 +9,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.members.account_operations import BIND, UNBIND, binding_terms, unbinding_terms
 from escrow.domain.members.identity_numbers import mask
 from escrow.domain.money.journal import Basis
-from escrow.domain.operations import BindAccount, UnbindAccount
+from escrow.domain.operations.members import BindAccount, UnbindAccount
 from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.requests import derived

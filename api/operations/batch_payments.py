@@ -17,7 +17,7 @@ from escrow.domain.collections.batch_payments import (
 )
 from escrow.domain.collections.pay_ins import collect_consent_no
 from escrow.domain.errors import Refused
-from escrow.domain.operations import PayTogether
+from escrow.domain.operations.orders import PayTogether
 from escrow.domain.orders.contract import OrderContract
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation

@@ -8,7 +8,7 @@ from api.waiting import until
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.pay_ins import COLLECT, collect_consent_no, collecting_terms
 from escrow.domain.errors import Refused
-from escrow.domain.operations import PayingBy
+from escrow.domain.operations.orders import PayingBy
 from escrow.ledger.books_time import books_now
 from escrow.ledger.consents import Consent, NewConsent, answer_of, record_consent
 from escrow.ledger.objects import BusinessObject, get_object

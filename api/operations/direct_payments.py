@@ -7,7 +7,7 @@ from api.member_consents import consent_of
 from api.operations.collecting import ask_to_collect, opened, require_payer
 from escrow.domain.collections.pay_ins import collect_consent_no, direct_pay_in_no
 from escrow.domain.errors import Refused
-from escrow.domain.operations import PayDirectly
+from escrow.domain.operations.orders import PayDirectly
 from escrow.domain.orders.contract import OrderContract
 from escrow.domain.orders.states import MilestoneStatus, OrderCommand, OrderStatus, check_command
 from escrow.domain.platforms.functions import Function

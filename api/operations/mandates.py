@@ -5,7 +5,7 @@ from api.member_consents import consent_of
 from api.waiting import until
 from escrow.domain.collections.mandates import SIGN, MandateStatus, mandate_terms
 from escrow.domain.errors import Refused
-from escrow.domain.operations import SignMandate
+from escrow.domain.operations.members import SignMandate
 from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived

@@ -5,7 +5,7 @@ from api.member_consents import consent_of
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import MemberStatus
 from escrow.domain.money.journal import Basis
-from escrow.domain.operations import CloseMember
+from escrow.domain.operations.members import CloseMember
 from escrow.domain.time.calendars import WorkingCalendar
 from escrow.ledger.books_time import books_now
 from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, keep_refusal, raise_kept_refusal

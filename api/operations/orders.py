@@ -12,7 +12,7 @@ from api.problems import OrderBusy
 from api.temporal_calls import WorkflowEnded
 from api.waiting import until
 from escrow.domain.errors import Refused
-from escrow.domain.operations import CommandOrder
+from escrow.domain.operations.orders import CommandOrder
 from escrow.domain.orders.commands import PartyCommand
 from escrow.domain.orders.contract import OrderContract
 from escrow.domain.orders.opening import ORDERS

@@ -5,7 +5,7 @@ from api.member_consents import consent_of
 from api.problems import OrderBusy
 from api.waiting import until
 from escrow.domain.errors import Refused
-from escrow.domain.operations import PayAtOnce
+from escrow.domain.operations.transfers import PayAtOnce
 from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import PLATFORM_ITSELF

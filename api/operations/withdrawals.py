@@ -8,7 +8,7 @@ from api.member_consents import consent_of
 from api.problems import OrderBusy
 from api.waiting import until
 from escrow.domain.errors import Refused
-from escrow.domain.operations import Withdraw
+from escrow.domain.operations.transfers import Withdraw
 from escrow.domain.platforms.authorisations import AuthorisationMethod
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.requests import PLATFORM_ITSELF, derived

@@ -21,7 +21,7 @@ from api.orders.bodies import (
 from api.orders.views import order_view
 from api.problems import problems
 from api.schemas import PageQuery, PathNumber
-from escrow.domain.operations import CommandOrder
+from escrow.domain.operations.orders import CommandOrder
 from escrow.domain.orders.commands import PartyCommand
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand, OrderStatus

@@ -8,7 +8,7 @@ from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
 from api.operations import payments
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, Time, View
-from escrow.domain.operations import PayAtOnce
+from escrow.domain.operations.transfers import PayAtOnce
 from escrow.domain.platforms.config import Settlement
 from escrow.domain.transfers.moves import TransferKind
 from escrow.ledger.objects import BusinessObject

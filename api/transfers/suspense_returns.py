@@ -7,7 +7,7 @@ from api.dependencies import CallerPlatform, UsedServices
 from api.operations.withdrawals import held
 from api.problems import problems
 from api.schemas import AmountFen, Body, Number
-from api.transfers.suspense import CreditNumber
+from api.transfers.numbers import CreditNumber
 from api.withdrawal_views import WithdrawalView, withdrawal_view
 from escrow.domain.errors import Refused
 from escrow.domain.members.identity_numbers import is_cnaps_code

@@ -13,7 +13,7 @@ from api.schemas import PageQuery
 from api.withdrawal_views import WithdrawalView, withdrawal_view
 from api.withdrawals.bodies import WithdrawalOpening, WithdrawalPage
 from escrow.domain.errors import Refused
-from escrow.domain.operations import Withdraw
+from escrow.domain.operations.transfers import Withdraw
 from escrow.domain.withdrawals.states import WithdrawalStatus
 from escrow.ledger.objects import get_object, list_objects
 
