@@ -21,7 +21,7 @@ from escrow.domain.platforms.authorisations import AuthorisationMethod, Authoris
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.hosted_pages import LinkOutcome, PagePurpose
-from escrow.domain.platforms.rules import require_vouched
+from escrow.domain.platforms.rules import may_be_relayed, require_vouched
 from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent
 from escrow.registry.members.members import PLATFORM_ITSELF
 from escrow.registry.pages.page_links import PageLink
@@ -145,13 +145,8 @@ def has_page(config: PlatformConfig, link: PageLink) -> bool:
 
     With pages switched off otherwise, orders that began with them keep theirs.
     """
-    by_api = may_be_relayed(config, link)
+    by_api = may_be_relayed(config, method=link.method, member_no=link.member_no)
     return config.functions.hosted_pages or not by_api
-
-
-def may_be_relayed(config: PlatformConfig, link: PageLink) -> bool:
-    """Whether the platform may relay the code of a link: never that of its own contact person."""
-    return config.sms_codes_by_api and link.method == AuthorisationMethod.SMS_CODE and bool(link.member_no)
 
 
 async def outcome_of(services: Services, link: PageLink) -> str:

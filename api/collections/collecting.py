@@ -6,11 +6,11 @@ from pydantic import Field, model_validator
 
 from api.schemas import Body, Number
 from escrow.domain.collections.methods import CollectionMethod
+from escrow.domain.collections.pay_ins import require_only_its_own
 from escrow.domain.operations.orders import PayingBy
 
 #: Longest time that a payer may take.
 _LONGEST_MINUTES = 24 * 60
-_FROM = {CollectionMethod.QUICK: "account_id", CollectionMethod.DIRECT_DEBIT: "mandate_no"}
 
 #: What such calls can answer besides.
 COLLECTING_PROBLEMS = (
@@ -56,9 +56,7 @@ class Collecting(Body):
 
     @model_validator(mode="after")
     def _names_only_its_own(self) -> "Collecting":
-        for method, name in _FROM.items():
-            if getattr(self, name) is not None and self.method is not method:
-                raise ValueError(f"{name} belongs to {method} alone")
+        require_only_its_own(self.method, account_id=self.account_id, mandate_no=self.mandate_no)
         return self
 
     def paying_by(self) -> PayingBy:

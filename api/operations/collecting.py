@@ -6,7 +6,7 @@ from api.dependencies import Services
 from api.problems import OrderBusy
 from api.waiting import until
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import COLLECT, collect_consent_no, collecting_terms
+from escrow.domain.collections.pay_ins import COLLECT, collect_consent_no, collecting_terms, require_payer_named
 from escrow.domain.errors import Refused
 from escrow.domain.operations.orders import PayingBy
 from escrow.ledger.books_time import books_now
@@ -23,13 +23,10 @@ async def require_payer(
     Raises:
         Refused: `card_required`, `mandate_required`, or as `CardHolders.holder_of` and `MandateDebits.require_allowed`.
     """
-    if how.method is CollectionMethod.QUICK:
-        if how.account_id is None:
-            raise Refused("card_required", "Name the payer's bound card in `account_id`.")
+    require_payer_named(how.method, account_id=how.account_id, mandate_no=how.mandate_no)
+    if how.account_id is not None:
         await services.registry.card_holders.holder_of(platform_no, member_no, how.account_id)
-    if how.method is CollectionMethod.DIRECT_DEBIT:
-        if how.mandate_no is None:
-            raise Refused("mandate_required", "Name the payer's mandate in `mandate_no`.")
+    if how.mandate_no is not None:
         await services.registry.mandate_debits.require_allowed(
             Debit(
                 platform_no=platform_no,

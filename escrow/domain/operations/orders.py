@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from escrow.domain.collections.batch_payments import MOST_ORDERS, PaidBy
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import pay_in_terms
+from escrow.domain.collections.pay_ins import pay_in_terms, require_only_its_own
 from escrow.domain.operations.asked import AskedFor, PartyOperation, Value
 from escrow.domain.orders.commands import PartyCommand
 from escrow.domain.orders.states import OrderCommand
@@ -29,6 +29,11 @@ class PayingBy(Value):
     mandate_no: str | None = None
     expires_in_minutes: int = Field(default=30, gt=0)
     return_url: str = ""
+
+    @model_validator(mode="after")
+    def _names_only_its_own(self) -> Self:
+        require_only_its_own(self.method, account_id=self.account_id, mandate_no=self.mandate_no)
+        return self
 
     @classmethod
     def of_document(cls, method: str, carry_out: Mapping[str, Any]) -> Self:

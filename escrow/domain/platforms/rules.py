@@ -96,6 +96,16 @@ def require_allowed_to_platform(before: PlatformConfig, after: PlatformConfig) -
         raise Refused("operator_only", f"Only an operator may set this: {', '.join(reserved)}.", {"fields": reserved})
 
 
+def may_be_relayed(config: PlatformConfig, *, method: str, member_no: str | None) -> bool:
+    """Whether the platform may relay the code by which a member authorises: never that of its own contact person.
+
+    Args:
+        method: by which the party proves itself.
+        member_no: who authorises; None or empty for the contact person.
+    """
+    return config.sms_codes_by_api and method == AuthorisationMethod.SMS_CODE and bool(member_no)
+
+
 def require_vouched(config: PlatformConfig, operation: AuthorisedOperation) -> None:
     """Refuse an operation that the platform's key alone does not authorise.
 
