@@ -8,13 +8,14 @@ from pydantic import Field
 from api.carrying_out import authorise, carry_out
 from api.code_sending import send_code
 from api.dependencies import CallerPlatform, Services, UsedServices
-from api.member_consents import AuthorisationView, authorisation_view, may_be_relayed
+from api.member_consents import AuthorisationView, authorisation_view
 from api.page_facts import facts_of
 from api.page_texts import TEXTS
 from api.problems import problems
 from api.schemas import Body, RequestNumber
 from escrow.domain.errors import Refused
 from escrow.domain.platforms.hosted_pages import LinkOutcome, PageLanguage, PagePurpose
+from escrow.domain.platforms.rules import may_be_relayed
 from escrow.registry.pages.page_links import PageLink
 
 router = APIRouter(prefix="/authorizations/{authorization_id}", tags=["authorisations"])
@@ -43,7 +44,7 @@ async def _link(services: Services, platform_no: str, authorization_id: str) -> 
 
 async def _require_relayed(services: Services, link: PageLink) -> None:
     config = (await services.registry.platforms.configurations.current(link.platform_no)).config
-    if not may_be_relayed(config, link):
+    if not may_be_relayed(config, method=link.method, member_no=link.member_no):
         raise Refused("sms_codes_on_page", "This is authorised on the hosted page, not through the API.")
 
 

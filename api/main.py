@@ -20,7 +20,7 @@ from api.members import routes as members
 from api.metrics import CallMetrics, MeasureCalls
 from api.orders import routes as orders
 from api.pages import cashier, page
-from api.platforms import configuration, platform
+from api.platforms import configuration, platform, sub_accounts
 from api.platforms.functions import PREFIX, refuse_switched_off
 from api.processes import Processes
 from api.transfers import payments, suspense, suspense_returns
@@ -76,6 +76,7 @@ _TAGS = [
 
 #: Modules whose endpoints are a platform's, in the order of the description.
 _OF_PLATFORMS = (
+    sub_accounts,
     platform,
     configuration,
     members,

@@ -19,9 +19,8 @@ from api.schemas import Time, View
 from escrow.domain.errors import Refused
 from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
-from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.hosted_pages import LinkOutcome, PagePurpose
-from escrow.domain.platforms.rules import require_vouched
+from escrow.domain.platforms.rules import may_be_relayed, require_page_of_contact, require_vouched
 from escrow.ledger.consents import Consent, NewConsent, get_consent, record_consent
 from escrow.registry.members.members import PLATFORM_ITSELF
 from escrow.registry.pages.page_links import PageLink
@@ -113,7 +112,7 @@ async def consent_of(
     given = await _given(services, new)
     if given is None:
         if by_contact:
-            _require_pages(config)
+            require_page_of_contact(config)
         link = await _ask(services, new, method, carry_out or {})
         if link.outcome is LinkOutcome.DECLINED:
             raise Refused("authorisation_declined", "The member declined to authorise this.")
@@ -145,13 +144,8 @@ def has_page(config: PlatformConfig, link: PageLink) -> bool:
 
     With pages switched off otherwise, orders that began with them keep theirs.
     """
-    by_api = may_be_relayed(config, link)
+    by_api = may_be_relayed(config, method=link.method, member_no=link.member_no)
     return config.functions.hosted_pages or not by_api
-
-
-def may_be_relayed(config: PlatformConfig, link: PageLink) -> bool:
-    """Whether the platform may relay the code of a link: never that of its own contact person."""
-    return config.sms_codes_by_api and link.method == AuthorisationMethod.SMS_CODE and bool(link.member_no)
 
 
 async def outcome_of(services: Services, link: PageLink) -> str:
@@ -175,21 +169,6 @@ def public_base(services: Services) -> str:
     """Scheme, host and port by which browsers reach our pages."""
     settings = services.settings
     return settings.public_url or f"http://{settings.api_host}:{settings.api_port}"
-
-
-def _require_pages(config: PlatformConfig) -> None:
-    """The platform's own withdrawals are authorised on a page and nowhere else.
-
-    Raises:
-        Refused: `function_off`.
-    """
-    if not config.functions.is_on(Function.HOSTED_PAGES):
-        raise Refused(
-            "function_off",
-            "Your own withdrawals are authorised by your contact person on a hosted page, and hosted pages are off: "
-            "set functions.hosted_pages to true in your configuration, then repeat this call.",
-            {"function": Function.HOSTED_PAGES.value},
-        )
 
 
 async def _given(services: Services, new: NewConsent) -> Consent | None:

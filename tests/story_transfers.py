@@ -5,7 +5,7 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 
-from api.transfers.transfers import transfer_consent
+from api.operations.payments import transfer_consent
 from escrow.domain.errors import Refused
 from escrow.domain.money.amounts import yuan
 from escrow.domain.transfers.moves import TransferKind, transfer_consent_no

@@ -149,24 +149,35 @@ def _annotated(node: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 def endpoint_neighbours(tree: Tree) -> list[str]:
-    """No subject of the API uses another's endpoints: what two of them need lies beside them, or in `escrow`."""
+    """Endpoints share through `api/operations`, what lies beside the subjects, or `escrow`, not through each other.
+
+    No subject of the API uses another one, what lies beside them or in `api/operations` uses none, and nobody uses a
+    module with endpoints. Only `api/main.py`, which puts them together, uses all of them.
+    """
     found = []
-    subjects = {path.split("/")[1] for path in tree.our_modules if path.startswith("api/") and path.count("/") > 1}
-    for path, module in tree.our_modules.items():
-        if not path.startswith("api/") or path.count("/") == 1:
+    rooms = {path: module for path, module in tree.our_modules.items() if path.startswith("api/")}
+    subjects = {path.split("/")[1] for path in rooms if path.count("/") > 1} - {"operations"}
+    endpoints = {path.removesuffix(".py").replace("/", ".") for path in rooms if "APIRouter(" in tree.text(path)}
+    for path, module in rooms.items():
+        if path == "api/main.py":
             continue
-        own = path.split("/")[1]
-        for node in ast.walk(module):
-            if isinstance(node, ast.ImportFrom):
-                origin = ".".join(part for part in (_package(path, node.level), node.module) if part)
-                names = [f"{origin}.{alias.name}" for alias in node.names]
-            elif isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            else:
-                continue
-            used = {name.split(".")[1] for name in names if name.startswith("api.")} & subjects - {own}
-            found += [f"{path}:{node.lineno} uses the endpoints of {other}" for other in sorted(used)]
+        own = {path.split("/")[1]}
+        for line, names in _imported(path, module):
+            used = {name.split(".")[1] for name in names if name.startswith("api.")} & subjects - own
+            found += [f"{path}:{line} uses the endpoints of {other}" for other in sorted(used)]
+            in_them = {name for name in endpoints for used_name in names if f"{used_name}.".startswith(f"{name}.")}
+            found += [f"{path}:{line} uses the endpoints in {name}" for name in sorted(in_them)]
     return found
+
+
+def _imported(path: str, module: ast.Module) -> Iterator[tuple[int, list[str]]]:
+    """Line and full names of each import."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.ImportFrom):
+            origin = ".".join(part for part in (_package(path, node.level), node.module) if part)
+            yield node.lineno, [f"{origin}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            yield node.lineno, [alias.name for alias in node.names]
 
 
 def dead_modules(tree: Tree) -> list[str]:

@@ -6,15 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
+from api.books.lines import LineView, line_view
 from api.dependencies import CallerPlatform, UsedServices
 from api.problems import problems
-from api.schemas import BalanceFen, Body, PathNumber, Time, View
+from api.schemas import BalanceFen, Body, PathNumber, View
 from escrow.domain.errors import Refused
 from escrow.domain.money.accounts import AccountKey, Purpose
 from escrow.domain.money.funding import EscrowClass
 from escrow.domain.requests import PLATFORM_NUMBER_PATTERN
 from escrow.ledger.balances import list_accounts, member_balances
-from escrow.ledger.history import HistoryLine, account_history
+from escrow.ledger.history import account_history
 
 router = APIRouter(tags=["accounts"])
 
@@ -70,22 +71,6 @@ class AccountQuery(Body):
     limit: int = Field(default=50, ge=1, le=200)
 
 
-class LineView(View):
-    """One line: positive amounts came in, negative ones went out."""
-
-    account: str
-    entry_id: int
-    request_no: str
-    recipe: str = Field(examples=["milestone_released"])
-    amount_fen: BalanceFen
-    balance_after_fen: BalanceFen
-    accounting_day: date
-    effective_date: date
-    occurred_at: Time
-    bank_serial_no: str = Field(description="The bank's line behind it; else empty.")
-    cursor: str = Field(description="Continues the list after this line.")
-
-
 class HistoryView(View):
     """Lines of a period: opening balance + all its lines = closing balance."""
 
@@ -102,23 +87,6 @@ class HistoryQuery(Body):
     last_day: date | None = None
     after: str = Field(default="", pattern=_CURSOR_PATTERN, description="`cursor` of the last line already read.")
     limit: int = Field(default=100, ge=1, le=500)
-
-
-def line_view(line: HistoryLine) -> LineView:
-    """How a line of an account is shown."""
-    return LineView(
-        account=str(line.account),
-        entry_id=line.entry_id,
-        request_no=line.request_no,
-        recipe=line.recipe,
-        amount_fen=line.amount_fen,
-        balance_after_fen=line.balance_after_fen,
-        accounting_day=line.accounting_day,
-        effective_date=line.effective_date,
-        occurred_at=line.occurred_at,
-        bank_serial_no=line.bank_serial_no,
-        cursor=line.cursor,
-    )
 
 
 @router.get("/members/{member_no}/balances", summary="Balances of a member", responses=problems("not_found"))

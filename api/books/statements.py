@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query
 from pydantic import Field, model_validator
 
-from api.books.accounts import LineView, line_view
+from api.books.lines import LineView, line_view
 from api.dependencies import CallerPlatform, UsedServices
 from api.problems import problems
 from api.schemas import BalanceFen, Body, Number, View

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from api.collections.collecting import Collecting
-from api.collections.top_ups import TopUpView, top_up_view
+from api.collections.top_up_views import TopUpView, top_up_view
 from api.dependencies import Services
 from api.schemas import AmountFen, BalanceFen, Body, Number, Time, View
 from escrow.domain.collections.batch_payments import (
@@ -18,6 +18,7 @@ from escrow.domain.collections.batch_payments import (
     batch_pay_in_no,
 )
 from escrow.domain.errors import Refused
+from escrow.domain.operations.orders import OrderToPay, PayTogether
 from escrow.domain.orders.states import OrderStatus
 from escrow.ledger.objects import BusinessObject, get_object
 from workflows.messages import batch_payment_workflow_id
@@ -46,15 +47,14 @@ class BatchOpening(Body):
         default=None, description="How a channel collects the total; absent: from the owner's balance."
     )
 
-    @property
-    def total_fen(self) -> int:
-        """What all orders cost together, in fen."""
-        return sum(order.amount_fen for order in self.orders)
-
-    @property
-    def paid_by(self) -> PaidBy:
-        """Where the money comes from."""
-        return "balance" if self.collection is None else self.collection.method
+    def operation(self) -> PayTogether:
+        """What is asked for with it."""
+        return PayTogether(
+            batch_no=self.batch_no,
+            payer_no=self.payer_no,
+            orders=tuple(OrderToPay(**order.model_dump()) for order in self.orders),
+            collection=None if self.collection is None else self.collection.paying_by(),
+        )
 
 
 class BatchOrderView(View):

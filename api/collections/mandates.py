@@ -6,17 +6,14 @@ from fastapi import APIRouter, Request, Response, status
 from pydantic import Field, model_validator
 
 from api.dependencies import CallerPlatform, Services, UsedServices
-from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
+from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
+from api.operations import mandates
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, RequestNumber, Time, View
-from api.waiting import until
-from escrow.domain.collections.mandates import REVOKE, SIGN, MandateStatus, mandate_terms
+from escrow.domain.collections.mandates import REVOKE, MandateStatus
 from escrow.domain.errors import Refused
-from escrow.domain.platforms.authorisations import AuthorisedOperation
-from escrow.domain.platforms.functions import Function
-from escrow.domain.platforms.rules import require_function
-from escrow.domain.requests import derived
-from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, keep_refusal, raise_kept_refusal, record_consent
+from escrow.domain.operations.members import SignMandate
+from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, record_consent
 from escrow.registry.collections.mandates import Mandate
 
 router = APIRouter(prefix="/members/{member_no}/mandates", tags=["mandates"])
@@ -113,54 +110,11 @@ async def sign_mandate(
     mandate in force, stays within both caps, and goes to no other member.
     """
     address = request.client.host if request.client else ""
-    mandate, is_new = await sign(services, platform_no, member_no, body, remote_address=address)
+    operation = SignMandate(member_no=member_no, **body.model_dump())
+    mandate, is_new = await mandates.sign(services, platform_no, operation, remote_address=address)
     if not is_new:
         response.status_code = status.HTTP_200_OK
     return mandate_view(mandate)
-
-
-async def sign(
-    services: Services, platform_no: str, member_no: str, body: MandateOpening, *, remote_address: str
-) -> tuple[Mandate, bool]:
-    """Enter the mandate and have the bank take it; the flag says whether the number is new.
-
-    Raises:
-        AwaitsMember: the member has to authorise it first.
-        Refused: a rule says no, now or at the first time.
-        OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
-    """
-    await services.registry.members.get(platform_no, member_no)
-    config = (await services.registry.platforms.configurations.current(platform_no)).config
-    new = NewConsent(
-        platform_no=platform_no,
-        consent_no=derived("", "mandate", body.mandate_no, "sign"),
-        object_kind="mandate",
-        object_no=body.mandate_no,
-        operation=SIGN,
-        given_by=member_no,
-        terms=mandate_terms(
-            account_id=body.account_id,
-            per_debit_fen=body.per_debit_fen,
-            per_day_fen=body.per_day_fen,
-            last_day=body.last_day,
-        ),
-        valid_for=CONSENT_VALIDITY,
-        remote_address=remote_address,
-    )
-    consent, _ = await consent_of(services, new, config, AuthorisedOperation.SIGN_MANDATE, carry_out={})
-    if consent.outcome is not None:
-        raise_kept_refusal(consent.outcome)
-    try:
-        if await services.registry.mandates.find(platform_no, body.mandate_no) is None:
-            require_function(config, Function.DIRECT_DEBIT)  # the page signs too, and perhaps later
-        mandate, is_new = await services.registry.mandates.sign(consent)
-    except Refused as refusal:
-        await keep_refusal(services.reader, platform_no, consent.consent_no, refusal)
-        raise
-    if mandate.status is MandateStatus.SIGNED:
-        await services.processes.look_after_mandate(platform_no, mandate.mandate_no)
-        mandate = await _registered(services, mandate)
-    return mandate, is_new
 
 
 @router.get("", summary="List a member's mandates", responses=problems("not_found"))
@@ -221,12 +175,3 @@ async def _of_member(services: Services, platform_no: str, member_no: str, manda
     if mandate.member_no != member_no:
         raise Refused("not_found", f"There is no mandate {mandate_no}.")
     return mandate
-
-
-async def _registered(services: Services, mandate: Mandate) -> Mandate:
-    """The mandate once the bank has answered, or as it stands when the bank takes its time."""
-
-    async def now() -> Mandate:
-        return await services.registry.mandates.get(mandate.platform_no, mandate.mandate_no)
-
-    return await until(services, now, lambda found: found.status is not MandateStatus.SIGNED)

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.collections.top_ups import TopUpView, top_up_view
+from api.collections.top_up_views import TopUpView, top_up_view
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.payer_codes import awaits_code, compare, known_pay_in, send_again
 from api.problems import problems

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from api.catalogue import CATALOGUE
 from api.dependencies import CallerPlatform, Services, UsedServices
-from api.members.identity_checks import ConsentGiven
+from api.members.consent_given import ConsentGiven
 from api.problems import problems
 from api.schemas import Body, PathNumber, RequestNumber, Time, View
 from api.temporal_calls import WorkflowEnded

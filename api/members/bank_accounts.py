@@ -8,10 +8,10 @@ from pydantic import Field
 from api.account_views import BankAccountView, bank_account_view
 from api.dependencies import CallerPlatform, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
-from api.members import account_consents
+from api.operations import bank_accounts
 from api.problems import problems
 from api.schemas import Body, Line, Number, PathNumber, RequestNumber, View
-from escrow.registry.accounts.rows import NewBankAccount
+from escrow.domain.operations.members import BindAccount, UnbindAccount
 
 router = APIRouter(prefix="/members/{member_no}/bank-accounts", tags=["bank accounts"])
 
@@ -80,9 +80,8 @@ async def bind_bank_account(
     your platform has members authorise it, the member is shown the masked number and the bank.
     """
     remote_address = request.client.host if request.client else ""
-    account, created = await account_consents.bind(
-        services, platform_no, member_no, NewBankAccount(**body.model_dump()), remote_address=remote_address
-    )
+    operation = BindAccount(member_no=member_no, **body.model_dump())
+    account, created = await bank_accounts.bind(services, platform_no, operation, remote_address=remote_address)
     if not created:
         response.status_code = status.HTTP_200_OK
     return bank_account_view(account)
@@ -134,7 +133,6 @@ async def unbind_bank_account(
     Refused while a withdrawal to it is under way. When it was the default, the oldest other account becomes it.
     """
     remote_address = request.client.host if request.client else ""
-    account = await account_consents.unbind(
-        services, platform_no, member_no, account_id, request_no, remote_address=remote_address
-    )
+    operation = UnbindAccount(member_no=member_no, account_id=account_id, request_no=request_no)
+    account = await bank_accounts.unbind(services, platform_no, operation, remote_address=remote_address)
     return bank_account_view(account)

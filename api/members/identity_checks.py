@@ -4,9 +4,10 @@ from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response, status
-from pydantic import Field, IPvAnyAddress
+from pydantic import Field
 
 from api.dependencies import CallerPlatform, Services, UsedServices
+from api.members.consent_given import ConsentGiven
 from api.problems import problems
 from api.schemas import BalanceFen, Body, Line, PathNumber, RequestNumber, Time, View
 from escrow.domain.errors import Refused
@@ -39,13 +40,6 @@ class AgentNamed(PersonNamed):
     """Who acts for a business here; the SMS codes of its account verifications go to this mobile."""
 
     mobile: str = Field(pattern=r"^1[3-9]\d{9}$", examples=["13800000002"])
-
-
-class ConsentGiven(Body):
-    """The member's consent to be asked about: you showed it a text, it agreed."""
-
-    text_version: Line = Field(min_length=1, max_length=64, description="Version of the text that was shown.")
-    address: IPvAnyAddress = Field(description="Network address from which the member agreed.")
 
 
 class IdentityCheckOpening(Body):

@@ -9,9 +9,7 @@ from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import page_url
 from api.problems import problems
 from api.schemas import Body, PathNumber, RequestNumber, Time, View
-from escrow.domain.errors import Refused
-from escrow.domain.members.states import MemberStatus
-from escrow.domain.platforms.hosted_pages import LinkOutcome, PageLanguage, PagePurpose
+from escrow.domain.platforms.hosted_pages import LinkOutcome, PageLanguage, PagePurpose, require_password_link
 from escrow.domain.requests import derived
 from escrow.registry.pages.page_links import PageLink
 
@@ -80,15 +78,13 @@ async def make_password_link(
     purpose = PagePurpose(f"{body.purpose}_password")
     member = await services.registry.members.get(platform_no, member_no)
     if not await services.registry.page_links.is_known(platform_no, link_no):
-        if member.status is MemberStatus.CLOSED:
-            raise Refused("member_state", f"Member {member_no} is closed.", {"status": member.status.value})
-        if purpose is not PagePurpose.CHANGE_PASSWORD and member.mobile is None:
-            raise Refused("no_mobile", f"Member {member_no} has no mobile number for SMS codes.")
-        is_set = await services.registry.payment_passwords.is_set(platform_no, member_no)
-        if is_set and purpose is PagePurpose.SET_PASSWORD:
-            raise Refused("payment_password_set", f"Member {member_no} has set a payment password.")
-        if not is_set and purpose is not PagePurpose.SET_PASSWORD:
-            raise Refused("payment_password_not_set", f"Member {member_no} has not set a payment password.")
+        require_password_link(
+            purpose,
+            member_no=member_no,
+            status=member.status,
+            has_mobile=member.mobile is not None,
+            is_set=await services.registry.payment_passwords.is_set(platform_no, member_no),
+        )
     link, is_new = await services.registry.page_links.ask(
         platform_no,
         link_no,

@@ -6,16 +6,13 @@ from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import Field
 
 from api.dependencies import CallerPlatform, Services, UsedServices
-from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
+from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
+from api.operations import members
 from api.problems import problems
 from api.schemas import Body, Line, Number, PageQuery, PathNumber, RequestNumber, Time, View
-from escrow.domain.errors import Refused
 from escrow.domain.members.states import MemberStatus, Permission, permissions
-from escrow.domain.money.journal import Basis
-from escrow.domain.platforms.authorisations import AuthorisedOperation
+from escrow.domain.operations.members import CloseMember
 from escrow.domain.platforms.config import PlatformConfig
-from escrow.domain.time.calendars import WorkingCalendar
-from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, keep_refusal, raise_kept_refusal
 from escrow.registry.members.members import Member, MemberKind
 
 router = APIRouter(prefix="/members", tags=["members"])
@@ -184,53 +181,10 @@ async def close_member(
     member refuses everything, its bank accounts are unbound, and money that still comes waits in suspense.
     """
     remote_address = request.client.host if request.client else ""
-    await close(services, platform_no, member_no, body.request_no, remote_address=remote_address)
+    operation = CloseMember(member_no=member_no, request_no=body.request_no)
+    await members.close(services, platform_no, operation, remote_address=remote_address)
     config = await _config(services, platform_no)
     return _view(await services.registry.members.get(platform_no, member_no), config)
-
-
-async def close(services: Services, platform_no: str, member_no: str, request_no: str, *, remote_address: str) -> None:
-    """Begin a closing, once.
-
-    Raises:
-        AwaitsMember: the member has to authorise it first.
-        Refused: a rule says no, now or at the first time.
-        TemporalUnavailable, LedgerUnavailable: repeat the call.
-    """
-    config = await _config(services, platform_no)
-    await services.registry.members.get(platform_no, member_no)
-    consent, _ = await consent_of(
-        services,
-        NewConsent(
-            platform_no=platform_no,
-            consent_no=request_no,
-            object_kind="member",
-            object_no=member_no,
-            operation="close",
-            given_by=member_no,
-            terms={},
-            valid_for=CONSENT_VALIDITY,
-            remote_address=remote_address,
-        ),
-        config,
-        AuthorisedOperation.CLOSE_MEMBER,
-        carry_out={},
-    )
-    if consent.outcome is not None:
-        raise_kept_refusal(consent.outcome)
-    try:
-        closing, _ = await services.registry.closings.begin(
-            platform_no,
-            member_no,
-            request_no,
-            consent=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
-            calendar=WorkingCalendar(overrides=services.settings.working_days),
-        )
-    except Refused as refusal:
-        await keep_refusal(services.reader, platform_no, request_no, refusal)
-        raise
-    if closing.status is MemberStatus.CLOSING:
-        await services.processes.look_after_closing(platform_no, member_no, closing.request_no)
 
 
 async def _config(services: Services, platform_no: str) -> PlatformConfig:

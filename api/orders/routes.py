@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import Field
 
-from api.dependencies import CallerPlatform, UsedServices
+from api.dependencies import CallerPlatform, Services, UsedServices
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
-from api.orders import commands
+from api.operations import orders
+from api.orders import opening
 from api.orders.bodies import (
     CommandAnswer,
     CommandBody,
@@ -20,6 +21,7 @@ from api.orders.bodies import (
 from api.orders.views import order_view
 from api.problems import problems
 from api.schemas import PageQuery, PathNumber
+from escrow.domain.operations.orders import CommandOrder
 from escrow.domain.orders.commands import PartyCommand
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand, OrderStatus
@@ -50,10 +52,18 @@ def _command_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
     return problems(*_COMMAND_PROBLEMS, *codes) | AWAITS_MEMBER
 
 
-def _command_of(operation: OrderCommand, body: CommandBody, milestone: int | None = None) -> PartyCommand:
-    return PartyCommand(
+def _command_of(
+    order_no: str, operation: OrderCommand, body: CommandBody, milestone: int | None = None
+) -> CommandOrder:
+    command = PartyCommand(
         operation=operation, request_no=body.request_no, by=body.by, milestone=milestone, note=body.note
     )
+    return CommandOrder(order_no=order_no, command=command)
+
+
+async def _given(services: Services, platform_no: str, command: CommandOrder, request: Request) -> CommandAnswer:
+    heard = await orders.give(services, platform_no, command, remote_address=_address(request))
+    return CommandAnswer(result=dict(heard.answer or {}), order=order_view(heard.stored))
 
 
 def _address(request: Request) -> str:
@@ -93,7 +103,7 @@ async def open_order(
     Commission, periods and settlement are the platform's configuration of this moment, fixed for the order's life.
     Unpaid at its payment deadline, it closes by itself.
     """
-    order, created = await commands.open_order(services, platform_no, body, remote_address=_address(request))
+    order, created = await opening.open_order(services, platform_no, body, remote_address=_address(request))
     if not created:
         response.status_code = status.HTTP_200_OK
     return order_view(order)
@@ -129,8 +139,7 @@ async def pay_order(
 
     By paying, the owner also consents that silence for the inspection period after a completed stage is acceptance.
     """
-    command = _command_of(OrderCommand.PAY, body)
-    return await commands.give(services, platform_no, order_no, command, remote_address=_address(request))
+    return await _given(services, platform_no, _command_of(order_no, OrderCommand.PAY, body), request)
 
 
 @router.post("/{order_no}/start", summary="Contractor starts", responses=_command_responses())
@@ -138,8 +147,7 @@ async def start_order(
     order_no: PathNumber, body: CommandBody, request: Request, platform_no: CallerPlatform, services: UsedServices
 ) -> CommandAnswer:
     """The contractor has started to work: the deposit is released, less commission."""
-    command = _command_of(OrderCommand.START, body)
-    return await commands.give(services, platform_no, order_no, command, remote_address=_address(request))
+    return await _given(services, platform_no, _command_of(order_no, OrderCommand.START, body), request)
 
 
 @router.post("/{order_no}/cancel", summary="Either side cancels", responses=_command_responses())
@@ -150,8 +158,7 @@ async def cancel_order(
 
     Before the start either side alone; afterwards the first call proposes it and the other side's call agrees.
     """
-    command = _command_of(OrderCommand.CANCEL, body)
-    return await commands.give(services, platform_no, order_no, command, remote_address=_address(request))
+    return await _given(services, platform_no, _command_of(order_no, OrderCommand.CANCEL, body), request)
 
 
 @router.post(
@@ -171,8 +178,7 @@ async def complete_milestone(
 
     Shortly before its end the owner is reminded by SMS; silence until its end is acceptance.
     """
-    command = _command_of(OrderCommand.COMPLETE, body, number)
-    return await commands.give(services, platform_no, order_no, command, remote_address=_address(request))
+    return await _given(services, platform_no, _command_of(order_no, OrderCommand.COMPLETE, body, number), request)
 
 
 @router.post(
@@ -189,8 +195,7 @@ async def accept_milestone(
     services: UsedServices,
 ) -> CommandAnswer:
     """The stage's money is released to the contractor at once, less commission."""
-    command = _command_of(OrderCommand.ACCEPT, body, number)
-    return await commands.give(services, platform_no, order_no, command, remote_address=_address(request))
+    return await _given(services, platform_no, _command_of(order_no, OrderCommand.ACCEPT, body, number), request)
 
 
 @router.post(
@@ -207,8 +212,7 @@ async def rectify_milestone(
     services: UsedServices,
 ) -> CommandAnswer:
     """The inspection period stands still until the contractor reports the stage complete again."""
-    command = _command_of(OrderCommand.RECTIFY, body, number)
-    return await commands.give(services, platform_no, order_no, command, remote_address=_address(request))
+    return await _given(services, platform_no, _command_of(order_no, OrderCommand.RECTIFY, body, number), request)
 
 
 @router.post(
@@ -238,17 +242,17 @@ async def record_consent(
     Nothing happens to the order by this alone. A signal without a recorded consent moves nothing.
     """
     order = await known(services.reader, ORDERS, platform_no, order_no)
-    call = _command_of(body.operation, body, body.milestone)
-    consent, created = await commands.consent_to(
-        services, platform_no, order.contract, call, remote_address=_address(request), is_command=False
+    said = _command_of(order_no, body.operation, body, body.milestone)
+    consent, created = await orders.consent_to(
+        services, platform_no, order.contract, said, remote_address=_address(request), is_command=False
     )
     if not created:
         response.status_code = status.HTTP_200_OK
     return ConsentView(
         consent_no=consent.consent_no,
         order_no=order_no,
-        operation=call.operation,
-        by=call.by,
+        operation=body.operation,
+        by=body.by,
         terms=consent.terms,
         operation_hash=consent.operation_hash,
         recorded_at=consent.recorded_at,

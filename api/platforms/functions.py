@@ -28,7 +28,7 @@ NOW: Mapping[Function, tuple[Endpoint, ...]] = {
 }
 
 #: Decided by the configuration that the order was opened under, since running orders keep theirs: see
-#: `api.orders.commands`.
+#: `api.operations.orders`.
 OF_THE_ORDER: Mapping[Function, tuple[Endpoint, ...]] = {
     Function.DIRECT_PAYMENT: (("POST", "/v1/orders/{order_no}/direct-payments"),),
     Function.BALANCE_PAYMENT: (("POST", "/v1/orders/{order_no}/pay"), ("POST", "/v1/orders/{order_no}/consents")),

@@ -5,7 +5,6 @@ from pydantic import Field
 
 from api.account_views import BankAccountView, bank_account_view
 from api.dependencies import CallerPlatform, UsedServices
-from api.platforms import sub_accounts
 from api.problems import problems
 from api.schemas import BalanceFen, Time, View
 from escrow.domain.members.identity_numbers import mask
@@ -16,7 +15,6 @@ from escrow.ledger.balances import platform_balances
 from escrow.registry.registry import PLATFORMS_OWN
 
 router = APIRouter(prefix="/platform", tags=["platform"])
-router.include_router(sub_accounts.router)
 
 
 class PlatformView(View):

@@ -11,7 +11,7 @@ from escrow.domain.money.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS, tree_of
 from escrow.ledger.balances import platform_balances
 from escrow.registry.platforms.functional_sub_accounts import opened_sub_accounts
 
-router = APIRouter(prefix="/sub-accounts")
+router = APIRouter(prefix="/platform/sub-accounts", tags=["platform"])
 
 
 class SubAccountView(View):

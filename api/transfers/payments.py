@@ -3,18 +3,15 @@
 from fastapi import APIRouter, Request, Response, status
 from pydantic import Field
 
-from api.dependencies import CallerPlatform, Services, UsedServices
-from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
+from api.dependencies import CallerPlatform, UsedServices
+from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
+from api.operations import payments
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, Time, View
-from api.transfers.transfers import known_transfer, made, transfer_consent
-from escrow.domain.platforms.authorisations import AuthorisedOperation
+from escrow.domain.operations.transfers import PayAtOnce
 from escrow.domain.platforms.config import Settlement
-from escrow.domain.platforms.functions import Function
-from escrow.domain.platforms.rules import require_function
 from escrow.domain.transfers.moves import TransferKind
 from escrow.ledger.objects import BusinessObject
-from escrow.registry.members.members import PLATFORM_ITSELF
 from workflows.messages import transfer_workflow_id
 
 router = APIRouter(prefix="/payments", tags=["payments"])
@@ -87,44 +84,14 @@ async def make_payment(
     What was withdrawable is so at the payee at once (T+0) or when the day is closed (T+1), as configured.
     """
     remote_address = request.client.host if request.client else ""
-    payment, is_new = await pay(services, platform_no, body, remote_address=remote_address)
+    operation = PayAtOnce(**body.model_dump())
+    payment, is_new = await payments.pay(services, platform_no, operation, remote_address=remote_address)
     if not is_new:
         response.status_code = status.HTTP_200_OK
     return _view(payment)
 
 
-async def pay(
-    services: Services, platform_no: str, body: PaymentOpening, *, remote_address: str
-) -> tuple[BusinessObject, bool]:
-    """Make a payment once; the flag says whether its number is new.
-
-    Raises:
-        AwaitsMember: the payer has to authorise it first.
-        Refused: a rule says no, now or at the first time.
-        OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
-    """
-    current = await services.registry.platforms.configurations.current(platform_no)
-    require_function(current.config, Function.UNGUARANTEED_PAYMENT)  # a page comes here past the router
-    consent, is_new = await consent_of(
-        services,
-        transfer_consent(
-            platform_no,
-            TransferKind.PAYMENT,
-            body.payment_no,
-            subject_no="" if body.payee_no in (None, PLATFORM_ITSELF) else str(body.payee_no),
-            member_no=body.payer_no,
-            amount_fen=body.amount_fen,
-            config_version=current.version,
-            remote_address=remote_address,
-        ),
-        current.config,
-        AuthorisedOperation.UNGUARANTEED_PAYMENT,
-        carry_out={},
-    )
-    return await made(services, consent), is_new
-
-
 @router.get("/{payment_no}", summary="One payment", responses=problems("not_found"))
 async def get_payment(payment_no: PathNumber, platform_no: CallerPlatform, services: UsedServices) -> PaymentView:
     """Who paid whom how much."""
-    return _view(await known_transfer(services, platform_no, TransferKind.PAYMENT, payment_no))
+    return _view(await payments.known_transfer(services, platform_no, TransferKind.PAYMENT, payment_no))

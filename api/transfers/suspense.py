@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response, status
+from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import Field
 
 from api.dependencies import CallerPlatform, Services, UsedServices
+from api.operations.payments import known_transfer, made, transfer_consent
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, Time, View
-from api.transfers.transfers import known_transfer, made, transfer_consent
+from api.transfers.numbers import CreditNumber
 from escrow.domain.money.accounts import Purpose
 from escrow.domain.transfers.moves import TransferKind
 from escrow.ledger.balances import list_accounts
@@ -17,13 +18,6 @@ from escrow.ledger.consents import record_consent
 from escrow.ledger.objects import BusinessObject
 
 router = APIRouter(prefix="/suspense", tags=["suspense"])
-
-CreditNumber = Annotated[
-    str,
-    Path(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$", description="The bank's serial or the channel's payment number."
-    ),
-]
 
 
 class CreditView(View):

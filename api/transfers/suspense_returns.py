@@ -4,12 +4,12 @@ from fastapi import APIRouter, Request, Response, status
 from pydantic import Field
 
 from api.dependencies import CallerPlatform, UsedServices
+from api.operations.withdrawals import held
 from api.problems import problems
 from api.schemas import AmountFen, Body, Number
-from api.transfers.suspense import CreditNumber
-from api.withdrawal_views import WithdrawalView, held, withdrawal_view
-from escrow.domain.errors import Refused
-from escrow.domain.members.identity_numbers import is_cnaps_code
+from api.transfers.numbers import CreditNumber
+from api.withdrawal_views import WithdrawalView, withdrawal_view
+from escrow.domain.members.identity_numbers import require_cnaps_code
 from escrow.domain.requests import derived
 from escrow.domain.transfers.suspense_returns import RETURN_SUSPENSE, suspense_return_terms
 from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, record_consent
@@ -62,8 +62,7 @@ async def send_back(
     Answers as soon as the money is held; from then on it travels like a withdrawal, without a fee, and is looked at as
     one. When no rail carries it, it waits in suspense again.
     """
-    if body.cnaps_code and not is_cnaps_code(body.cnaps_code):
-        raise Refused("cnaps_code_invalid", "The CNAPS code is mistyped: its check digit does not fit.")
+    require_cnaps_code(body.cnaps_code)
     current = await services.registry.platforms.configurations.current(platform_no)
     address = request.client.host if request.client else ""
     asked = _consent(platform_no, credit_no, body, address, config_version=current.version)

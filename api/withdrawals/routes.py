@@ -1,27 +1,21 @@
 """Withdrawals: ask for one, look at it and at the reasons of its route."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response, status
 from pydantic import Field
 
-from api.dependencies import CallerPlatform, Services, UsedServices
-from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER, consent_of
+from api.dependencies import CallerPlatform, UsedServices
+from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
+from api.operations import withdrawals
 from api.problems import problems
 from api.schemas import PageQuery
-from api.withdrawal_views import WithdrawalView, held, withdrawal_view
+from api.withdrawal_views import WithdrawalView, withdrawal_view
 from api.withdrawals.bodies import WithdrawalOpening, WithdrawalPage
 from escrow.domain.errors import Refused
-from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
-from escrow.domain.platforms.config import PlatformConfig
-from escrow.domain.requests import derived
-from escrow.domain.withdrawals.commands import WITHDRAW
-from escrow.domain.withdrawals.operations import withdrawal_terms
+from escrow.domain.operations.transfers import Withdraw
 from escrow.domain.withdrawals.states import WithdrawalStatus
-from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, get_consent
-from escrow.ledger.objects import BusinessObject, get_object, list_objects
-from escrow.registry.members.members import PLATFORM_ITSELF
+from escrow.ledger.objects import get_object, list_objects
 
 router = APIRouter(prefix="/withdrawals", tags=["withdrawals"])
 
@@ -74,82 +68,11 @@ async def open_withdrawal(
     one opens, and back to the sub-account when none can carry it. A large one is announced by SMS.
     """
     remote_address = request.client.host if request.client else ""
-    withdrawal, is_new = await withdraw(services, platform_no, body, remote_address=remote_address)
+    operation = Withdraw(**body.model_dump())
+    withdrawal, is_new = await withdrawals.withdraw(services, platform_no, operation, remote_address=remote_address)
     if not is_new:
         response.status_code = status.HTTP_200_OK
     return withdrawal_view(withdrawal)
-
-
-async def withdraw(
-    services: Services, platform_no: str, body: WithdrawalOpening, *, remote_address: str
-) -> tuple[BusinessObject, bool]:
-    """Record what is asked for, have the money held and sent on its way; the flag says whether the number is new.
-
-    Raises:
-        AwaitsMember: the member has to authorise it first.
-        Refused: a rule says no.
-        OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
-    """
-    current = await services.registry.platforms.configurations.current(platform_no)
-    terms = await _terms(services, platform_no, body, current.config)
-    consent, is_new = await consent_of(
-        services,
-        _consent(platform_no, body, terms, remote_address, config_version=current.version),
-        current.config,
-        _operation_of(body),
-        carry_out={},
-    )
-    withdrawal = await held(
-        services, consent, body.withdrawal_no, member_no=body.member_no, principal_fen=body.principal_fen
-    )
-    return withdrawal, is_new
-
-
-async def _terms(
-    services: Services, platform_no: str, body: WithdrawalOpening, config: PlatformConfig
-) -> dict[str, Any]:
-    """What is consented to. Fee and default account are those of the first call: both can change before a repeat.
-
-    Who authorises is shown an account, so it consents to that one, not to whichever is the default later.
-
-    Raises:
-        Refused: `account_not_bound`, there is none to be shown.
-    """
-    known = await get_consent(services.reader, platform_no, _consent_no(body))
-    account_id, fee_fen = body.account_id or "", config.withdrawal_fee_fen
-    if known is not None:
-        account_id, fee_fen = account_id or known.terms["account_id"], known.terms.get("fee_fen", 0)
-    elif not account_id and config.authorisation.method_of(_operation_of(body)) is not AuthorisationMethod.NONE:
-        account_id = (await services.registry.bank_accounts.to_pay(platform_no, body.member_no or "")).account_id
-    return withdrawal_terms(account_id=account_id, principal_fen=body.principal_fen, fee_fen=fee_fen)
-
-
-def _operation_of(body: WithdrawalOpening) -> AuthorisedOperation:
-    return AuthorisedOperation.WITHDRAW if body.member_no else AuthorisedOperation.PLATFORM_WITHDRAW
-
-
-def _consent_no(body: WithdrawalOpening) -> str:
-    """Number of the consent to a withdrawal; it cannot meet one that a platform gives."""
-    return derived("", "withdrawal", body.withdrawal_no, "open")
-
-
-def _consent(
-    platform_no: str, body: WithdrawalOpening, terms: Mapping[str, Any], remote_address: str, *, config_version: int
-) -> NewConsent:
-    """The member's consent to exactly this withdrawal, under the configuration that is in force."""
-    return NewConsent(
-        platform_no=platform_no,
-        consent_no=_consent_no(body),
-        object_kind="withdrawal",
-        object_no=body.withdrawal_no,
-        operation=WITHDRAW,
-        given_by=body.member_no or PLATFORM_ITSELF,
-        terms=terms,
-        valid_for=CONSENT_VALIDITY,
-        remote_address=remote_address,
-        asked=True,
-        config_version=config_version,
-    )
 
 
 @router.get("", summary="List withdrawals", responses=problems())

@@ -44,9 +44,9 @@ def facts(**more: Any) -> Facts:
     return Facts(accounting_day=DAY, **{**usual, **more})
 
 
-def opened(method: CollectionMethod = QR, amount_fen: int = 10_000) -> Collection:
+def opened(method: CollectionMethod = QR, amount_fen: int = 10_000, *, mandate_no: str = "") -> Collection:
     """A top-up that was asked for and is opened."""
-    how = pay_in_terms(method=method.value, amount_fen=amount_fen)
+    how = pay_in_terms(method=method.value, amount_fen=amount_fen, mandate_no=mandate_no)
     consent = GivenConsent(
         consent_no=opening_consent_no("T-1"),
         object_kind="pay_in",
@@ -88,7 +88,11 @@ def after(collection: Collection, *commands: Any, at: datetime = AT, **more: Any
 def shown(method: CollectionMethod = QR) -> Collection:
     """A top-up whose payer was shown what to do."""
     asking = (BeginAsking(number=1, debit_channel="X"),) if method is DEBIT else ()
-    return after(opened(method), *asking, ChannelShows(number=1, interaction={"kind": "qr"}))
+    return after(
+        opened(method, mandate_no="M-1" if method is DEBIT else ""),
+        *asking,
+        ChannelShows(number=1, interaction={"kind": "qr"}),
+    )
 
 
 def took(amount_fen: int = 10_000, number: int = 1, **more: Any) -> ChannelPayment:
@@ -200,9 +204,18 @@ def test_a_channel_is_asked_again_only_after_it_is_known_that_nothing_comes() ->
 
 
 def test_a_debit_is_asked_for_after_its_channel_is_chosen_and_shows_nothing_to_do() -> None:
-    assert opened(DEBIT).state.asked == ()
+    assert opened(DEBIT, mandate_no="M-1").state.asked == ()
     debit = shown(DEBIT)
     assert (debit.status, debit.state.debit_channel) == ("processing", "X")
+
+
+@pytest.mark.parametrize(
+    ("method", "code"), [(DEBIT, "mandate_required"), (CollectionMethod.QUICK, "card_required")], ids=str
+)
+def test_whose_card_or_which_mandate_is_debited_must_be_named(method: CollectionMethod, code: str) -> None:
+    with pytest.raises(Refused) as refused:
+        opened(method)
+    assert refused.value.code == code
 
 
 def test_an_operator_is_called_a_day_after_a_collection_should_have_ended_or_a_return_began() -> None:

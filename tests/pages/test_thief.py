@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.api.platforms import Platform, PlatformMaker, card_number, created
+from tests.api.test_batch_payments import batch_body, orders_wait, statuses
 from tests.pages.member import PASSWORD, Visitor, config, set_password
 
 ASKED = {"withdrawal_no": "W-1", "member_no": "O-1", "principal_fen": 5_000}
@@ -74,3 +75,23 @@ async def test_what_is_switched_off_meanwhile_is_not_done_through_a_page(
 
     assert "未能执行" in page.text
     assert (await platform.balances("O-1"))["withdrawable_fen"] == 10_000
+
+
+async def test_a_list_of_orders_is_not_paid_through_a_page_where_that_is_off_by_then(
+    platforms: PlatformMaker, visitor: Visitor
+) -> None:
+    terms = {"top_up_settlement": "T+0", "authorisation": {"batch_payment": "payment_password"}}
+    platform = await platforms.open(config(**terms))
+    await orders_wait(platform, 60_000)
+    await set_password(platform, visitor)
+    asked = await platform.post("/batch-payments", **batch_body())
+    assert asked.status_code == 202, asked.text
+    body = {"request_no": "CF-1", "config": terms | {"functions": {"batch_payment": False}}}
+    changed = await platform.http.put("/v1/platform/configuration", json=body)
+    assert changed.status_code == 201, changed.text
+
+    page = await visitor.fill_in(asked.json()["authorization"]["url"], action="confirm", password=PASSWORD)
+
+    assert "未能执行" in page.text
+    assert set((await statuses(platform)).values()) == {"awaiting_payment"}
+    assert (await platform.balances("O-1"))["available_fen"] == 60_000

@@ -332,6 +332,6 @@ def _require_allowed(config: PlatformConfig, paid_by: PaidBy, total_fen: int) ->
     functions = [Function.BALANCE_PAYMENT]
     if paid_by != "balance":
         functions = [Function.DIRECT_PAYMENT, Function(str(paid_by))]
-    for function in functions:
+    for function in (Function.BATCH_PAYMENT, *functions):
         require_function(config, function)
     require_limit(config.limits.batch_payment_fen, total_fen, name="limits.batch_payment_fen")

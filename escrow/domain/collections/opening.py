@@ -9,7 +9,7 @@ from escrow.domain.collections.batch import BatchPayment
 from escrow.domain.collections.collection import Collection
 from escrow.domain.collections.commands import Open
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import TOP_UP, PayInStatus, opening_consent_no
+from escrow.domain.collections.pay_ins import TOP_UP, PayInStatus, opening_consent_no, require_payer_named
 from escrow.domain.collections.purposes import BatchCollection, DirectPayment, Purpose, TopUp
 from escrow.domain.collections.state import WATCHED_FOR, Asked, CollectionState
 from escrow.domain.decisions import Decision, Facts, GivenConsent, ObjectKind, Stored
@@ -79,6 +79,7 @@ class UnopenedCollection:
         said = consent.terms
         method, amount_fen = CollectionMethod(said["method"]), int(said["amount_fen"])
         require_function(facts.config, Function(method.value))
+        require_payer_named(method, account_id=said.get("account_id"), mandate_no=said.get("mandate_no"))
         if consent.operation == TOP_UP:
             terms = _topping_up(consent, facts)
         elif said.get("order_no"):

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from escrow.domain.collections.methods import CollectionMethod
+from escrow.domain.errors import Refused
 from escrow.domain.requests import derived, operation_hash
 
 #: Methods at which the payer acts on a page or in an app of its own, so that we need know nothing of the payer.
@@ -54,6 +55,30 @@ def pay_in_terms(*, method: str, amount_fen: int, account_id: str = "", mandate_
     """
     named = {"account_id": account_id, "mandate_no": mandate_no}
     return {"method": method, "amount_fen": amount_fen, **{name: number for name, number in named.items() if number}}
+
+
+def require_only_its_own(method: CollectionMethod, *, account_id: str | None, mandate_no: str | None) -> None:
+    """A card belongs to a quick payment, a mandate to a direct debit, and to nothing else.
+
+    Raises:
+        ValueError: it names what is not for its method.
+    """
+    if account_id is not None and method is not CollectionMethod.QUICK:
+        raise ValueError(f"account_id belongs to {CollectionMethod.QUICK} alone")
+    if mandate_no is not None and method is not CollectionMethod.DIRECT_DEBIT:
+        raise ValueError(f"mandate_no belongs to {CollectionMethod.DIRECT_DEBIT} alone")
+
+
+def require_payer_named(method: CollectionMethod, *, account_id: str | None, mandate_no: str | None) -> None:
+    """Whose card or which mandate is debited is said with what asks for it.
+
+    Raises:
+        Refused: `card_required` or `mandate_required`.
+    """
+    if method is CollectionMethod.QUICK and account_id is None:
+        raise Refused("card_required", "Name the payer's bound card in `account_id`.")
+    if method is CollectionMethod.DIRECT_DEBIT and mandate_no is None:
+        raise Refused("mandate_required", "Name the payer's mandate in `mandate_no`.")
 
 
 def collecting_terms(

@@ -11,6 +11,8 @@ from stdnum.cn import ric, uscc
 from stdnum.exceptions import ValidationError
 from stdnum.iso7064 import mod_11_10
 
+from escrow.domain.errors import Refused
+
 _CNAPS = re.compile(r"[0-9]{12}")
 _UNIONPAY_CARD = re.compile(r"62[0-9]{14,17}")
 _CORPORATE_ACCOUNT = re.compile(r"[0-9]{9,32}")
@@ -24,6 +26,16 @@ _MASK_TAIL_FROM = 8
 def is_cnaps_code(text: str) -> bool:
     """Whether `text` is a CNAPS code: 3 digits bank, 4 city, 4 branch, 1 check digit by ISO 7064 MOD 11,10."""
     return _CNAPS.fullmatch(text) is not None and mod_11_10.is_valid(text)
+
+
+def require_cnaps_code(text: str) -> None:
+    """A CNAPS code that is named at all is none that was mistyped.
+
+    Raises:
+        Refused: `cnaps_code_invalid`.
+    """
+    if text and not is_cnaps_code(text):
+        raise Refused("cnaps_code_invalid", "The CNAPS code is mistyped: its check digit does not fit.")
 
 
 def bank_code(cnaps_code: str) -> str:

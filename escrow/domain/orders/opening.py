@@ -18,7 +18,8 @@ from escrow.domain.orders.order import Order
 from escrow.domain.orders.payment import require_parties
 from escrow.domain.orders.state import OrderState
 from escrow.domain.platforms.config import BusinessModel, PlatformConfig, Settlement
-from escrow.domain.platforms.rules import require_business_model, require_limit
+from escrow.domain.platforms.functions import Function
+from escrow.domain.platforms.rules import require_business_model, require_function, require_limit
 from escrow.domain.requests import PLATFORM_ITSELF, derived
 
 
@@ -59,6 +60,7 @@ def contract_of(terms: OpeningTerms, *, platform_no: str, config: PlatformConfig
         Refused: `member_unknown`, `business_model_forbids`, `limit_exceeded`, `milestone_plan`, `ratio_invalid` or
             `function_off`.
     """
+    require_function(config, Function.GUARANTEED_PAYMENT)
     contractor_no = _contractor_no(terms, config)
     if terms.owner_no == contractor_no:
         raise Refused("member_unknown", "Owner and contractor are the same member; an order needs two parties.")

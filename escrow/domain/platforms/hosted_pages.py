@@ -3,6 +3,9 @@
 from datetime import timedelta
 from enum import StrEnum
 
+from escrow.domain.errors import Refused
+from escrow.domain.members.states import MemberStatus
+
 #: After so many wrong tries a payment password is locked, for so long.
 PASSWORD_TRIES = 5
 PASSWORD_LOCKED_FOR = timedelta(hours=24)
@@ -44,6 +47,24 @@ class LinkOutcome(StrEnum):
     USED = "used"
     DECLINED = "declined"
     EXPIRED = "expired"
+
+
+def require_password_link(
+    purpose: PagePurpose, *, member_no: str, status: MemberStatus, has_mobile: bool, is_set: bool
+) -> None:
+    """Who has left sets no password, and the first one is set once; to set or reset one takes a code to the mobile.
+
+    Raises:
+        Refused: `member_state`, `no_mobile`, `payment_password_set` or `payment_password_not_set`.
+    """
+    if status is MemberStatus.CLOSED:
+        raise Refused("member_state", f"Member {member_no} is closed.", {"status": status.value})
+    if purpose is not PagePurpose.CHANGE_PASSWORD and not has_mobile:
+        raise Refused("no_mobile", f"Member {member_no} has no mobile number for SMS codes.")
+    if is_set and purpose is PagePurpose.SET_PASSWORD:
+        raise Refused("payment_password_set", f"Member {member_no} has set a payment password.")
+    if not is_set and purpose is not PagePurpose.SET_PASSWORD:
+        raise Refused("payment_password_not_set", f"Member {member_no} has not set a payment password.")
 
 
 def password_weakness(password: str, *, mobile: str) -> str | None:

@@ -96,6 +96,31 @@ def require_allowed_to_platform(before: PlatformConfig, after: PlatformConfig) -
         raise Refused("operator_only", f"Only an operator may set this: {', '.join(reserved)}.", {"fields": reserved})
 
 
+def may_be_relayed(config: PlatformConfig, *, method: str, member_no: str | None) -> bool:
+    """Whether the platform may relay the code by which a member authorises: never that of its own contact person.
+
+    Args:
+        method: by which the party proves itself.
+        member_no: who authorises; None or empty for the contact person.
+    """
+    return config.sms_codes_by_api and method == AuthorisationMethod.SMS_CODE and bool(member_no)
+
+
+def require_page_of_contact(config: PlatformConfig) -> None:
+    """The platform's own withdrawals are authorised on a page and nowhere else.
+
+    Raises:
+        Refused: `function_off`.
+    """
+    if not config.functions.is_on(Function.HOSTED_PAGES):
+        raise Refused(
+            "function_off",
+            "Your own withdrawals are authorised by your contact person on a hosted page, and hosted pages are off: "
+            "set functions.hosted_pages to true in your configuration, then repeat this call.",
+            {"function": Function.HOSTED_PAGES.value},
+        )
+
+
 def require_vouched(config: PlatformConfig, operation: AuthorisedOperation) -> None:
     """Refuse an operation that the platform's key alone does not authorise.
 

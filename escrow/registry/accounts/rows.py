@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from escrow.domain.errors import Refused
-from escrow.domain.members.identity_numbers import is_cnaps_code, is_corporate_account_no, is_unionpay_card
+from escrow.domain.members.identity_numbers import is_corporate_account_no, is_unionpay_card, require_cnaps_code
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.registry.tables import BankAccountRow
 
@@ -123,8 +123,7 @@ def check_numbers(account: NewBankAccount) -> None:
     if not fits(account.account_no):
         expected = "9 to 32 digits" if account.is_corporate else "a UnionPay card number, 16 to 19 digits from 62"
         raise Refused("account_no_invalid", f"The account number is mistyped: expected {expected}.")
-    if account.cnaps_code and not is_cnaps_code(account.cnaps_code):
-        raise Refused("cnaps_code_invalid", "The CNAPS code is mistyped: its check digit does not fit.")
+    require_cnaps_code(account.cnaps_code)
 
 
 def vouched_by(member_no: str) -> str:

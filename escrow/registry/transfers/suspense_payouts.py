@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
-from escrow.domain.members.identity_numbers import is_cnaps_code, is_corporate_account_no, is_unionpay_card
+from escrow.domain.members.identity_numbers import is_corporate_account_no, is_unionpay_card, require_cnaps_code
 from escrow.domain.requests import derived
 from escrow.domain.transfers.suspense_returns import OPERATORS, RETURN_SUSPENSE, suspense_return_terms
 from escrow.ledger.bank_lines import BankLines, StoredBankLine
@@ -112,8 +112,7 @@ class SuspensePayouts:
         name = await self._payees_name(platform_no, credit_no, account_no=account_no, account_name=account_name)
         if account_no and not (is_unionpay_card(account_no) or is_corporate_account_no(account_no)):
             raise Refused("account_no_invalid", "The account number is mistyped.")
-        if cnaps_code and not is_cnaps_code(cnaps_code):
-            raise Refused("cnaps_code_invalid", "The CNAPS code is mistyped: its check digit does not fit.")
+        require_cnaps_code(cnaps_code)
         row = SuspensePayoutRow(
             platform_no=platform_no,
             return_no=return_no,

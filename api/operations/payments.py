@@ -1,13 +1,48 @@
-"""From a consent to a transfer that is done: what payments, assignments and their reversals have in common."""
+"""Payments without a guarantee, and from a consent to a transfer that is done: assignments and reversals share that."""
 
 from api.dependencies import Services
+from api.member_consents import consent_of
 from api.problems import OrderBusy
 from api.waiting import until
 from escrow.domain.errors import Refused
+from escrow.domain.operations.transfers import PayAtOnce
+from escrow.domain.platforms.functions import Function
+from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import PLATFORM_ITSELF
 from escrow.domain.transfers.moves import TransferKind, TransferStatus, transfer_consent_no, transfer_terms
 from escrow.ledger.consents import CONSENT_VALIDITY, Consent, NewConsent, answer_of, keep_refusal
 from escrow.ledger.objects import BusinessObject, get_object
+
+
+async def pay(
+    services: Services, platform_no: str, operation: PayAtOnce, *, remote_address: str
+) -> tuple[BusinessObject, bool]:
+    """Make a payment once; the flag says whether its number is new.
+
+    Raises:
+        AwaitsMember: the payer has to authorise it first.
+        Refused: a rule says no, now or at the first time.
+        OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
+    """
+    current = await services.registry.platforms.configurations.current(platform_no)
+    require_function(current.config, Function.UNGUARANTEED_PAYMENT)  # a page comes here past the router
+    consent, is_new = await consent_of(
+        services,
+        transfer_consent(
+            platform_no,
+            TransferKind.PAYMENT,
+            operation.payment_no,
+            subject_no=operation.payee_no or "",
+            member_no=operation.payer_no,
+            amount_fen=operation.amount_fen,
+            config_version=current.version,
+            remote_address=remote_address,
+        ),
+        current.config,
+        operation.authorised_as,
+        carry_out=operation.carry_out(),
+    )
+    return await made(services, consent), is_new
 
 
 def transfer_consent(

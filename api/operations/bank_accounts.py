@@ -9,18 +9,18 @@ from escrow.domain.errors import Refused
 from escrow.domain.members.account_operations import BIND, UNBIND, binding_terms, unbinding_terms
 from escrow.domain.members.identity_numbers import mask
 from escrow.domain.money.journal import Basis
+from escrow.domain.operations.members import BindAccount, UnbindAccount
 from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.requests import derived
 from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, keep_refusal, raise_kept_refusal
 from escrow.registry.accounts.rows import BankAccount, NewBankAccount
-from escrow.registry.pages.page_links import PageLink
 
 _KIND = "bank_account"
 
 
 async def bind(
-    services: Services, platform_no: str, member_no: str, account: NewBankAccount, *, remote_address: str
+    services: Services, platform_no: str, operation: BindAccount, *, remote_address: str
 ) -> tuple[BankAccount, bool]:
     """Bind an account, on the member's own authorisation where the configuration wants one.
 
@@ -28,7 +28,8 @@ async def bind(
         AwaitsMember: the member has to authorise it first.
         Refused: a rule says no, now or at the first time.
     """
-    accounts = services.registry.bank_accounts
+    accounts, member_no = services.registry.bank_accounts, operation.member_no
+    account = NewBankAccount(**operation.model_dump(exclude={"member_no"}))
     config = await _config(services, platform_no)
     vouched = config.authorisation.bind_account is AuthorisationMethod.NONE
     if vouched or await accounts.is_known(platform_no, account.account_id):  # a repeat is answered by what was done
@@ -49,7 +50,7 @@ async def bind(
         services,
         new,
         config,
-        AuthorisedOperation.BIND_ACCOUNT,
+        operation.authorised_as,
         carry_out={"sealed": accounts.sealed(platform_no, account)},
     )
     try:
@@ -59,49 +60,22 @@ async def bind(
         raise
 
 
-async def unbind(
-    services: Services, platform_no: str, member_no: str, account_id: str, request_no: str, *, remote_address: str
-) -> BankAccount:
+async def unbind(services: Services, platform_no: str, operation: UnbindAccount, *, remote_address: str) -> BankAccount:
     """Unbind an account, on the member's own authorisation where the configuration wants one; raises as `bind`."""
-    accounts = services.registry.bank_accounts
+    accounts, member_no, account_id = services.registry.bank_accounts, operation.member_no, operation.account_id
     config = await _config(services, platform_no)
     account = await accounts.get(platform_no, member_no, account_id)
     if not account.is_bound or config.authorisation.unbind_account is AuthorisationMethod.NONE:
         return await accounts.unbind(platform_no, member_no, account_id)
-    consent_no = derived("", _KIND, account_id, UNBIND, request_no)
+    consent_no = derived("", _KIND, account_id, UNBIND, operation.request_no)
     terms = unbinding_terms(account_no_masked=mask(account.account_no))
     new = _consent(platform_no, member_no, account_id, consent_no, UNBIND, terms, remote_address)
-    basis = await _given(
-        services, new, config, AuthorisedOperation.UNBIND_ACCOUNT, carry_out={"request_no": request_no}
-    )
+    basis = await _given(services, new, config, operation.authorised_as, carry_out=operation.carry_out())
     try:
         return await accounts.unbind(platform_no, member_no, account_id, consent=basis)
     except Refused as refusal:
         await keep_refusal(services.reader, platform_no, consent_no, refusal)
         raise
-
-
-async def carry_out(services: Services, link: PageLink, *, remote_address: str) -> None:
-    """Bind or unbind what a member has authorised; raises as `bind`."""
-    asked, platform_no, account_id = link.content, link.platform_no, link.content["object_no"]
-    if asked["operation"] == UNBIND:
-        request_no = asked["carry_out"]["request_no"]
-        await unbind(services, platform_no, link.member_no, account_id, request_no, remote_address=remote_address)
-        return
-    account_no, account_name = services.registry.bank_accounts.opened(
-        platform_no, account_id, asked["carry_out"]["sealed"]
-    )
-    terms = asked["terms"]
-    account = NewBankAccount(
-        account_id=account_id,
-        account_no=account_no,
-        account_name=account_name,
-        is_corporate=terms["is_corporate"],
-        cnaps_code=terms["cnaps_code"],
-        bank_name=terms["bank_name"],
-        make_default=terms["make_default"],
-    )
-    await bind(services, platform_no, link.member_no, account, remote_address=remote_address)
 
 
 async def _given(
