@@ -11,14 +11,14 @@ from api.schemas import Body, Number
 from api.waiting import until
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.pay_ins import COLLECT, collect_consent_no, collecting_terms, pay_in_terms
+from escrow.domain.collections.state import LONGEST_OPEN
 from escrow.domain.errors import Refused
 from escrow.ledger.books_time import books_now
 from escrow.ledger.consents import Consent, NewConsent, answer_of, record_consent
 from escrow.ledger.objects import BusinessObject, get_object
 from escrow.registry.collections.mandate_debits import Debit
 
-#: Longest time that a payer may take.
-_LONGEST_MINUTES = 24 * 60
+_LONGEST_MINUTES = LONGEST_OPEN // timedelta(minutes=1)
 _FROM = {CollectionMethod.QUICK: "account_id", CollectionMethod.DIRECT_DEBIT: "mandate_no"}
 
 #: What such calls can answer besides.

@@ -12,11 +12,17 @@ from escrow.ledger.engine import Reader
 from escrow.ledger.progress import ObjectKey
 from escrow.ledger.tables import is_unfinished
 
+
+def _may_need_one(kind: str) -> str:
+    """Condition that an object may still say that it waits: a collection may after its end, of money that came late."""
+    return f"o.kind = '{kind}'" if kind == "pay_in" else is_unfinished(kind, "o.")
+
+
 _SAY_IT_THEMSELVES = " UNION ALL ".join(
     f"""
     SELECT o.platform_no, o.kind, o.object_no, o.body ->> 'attention' AS reason, o.updated_at AS since
     FROM business_object o
-    WHERE {is_unfinished(kind, "o.")} AND o.body ->> 'attention' <> '' AND ($1::text IS NULL OR o.platform_no = $1)
+    WHERE {_may_need_one(kind)} AND o.body ->> 'attention' <> '' AND ($1::text IS NULL OR o.platform_no = $1)
     """  # noqa: S608 - our own words
     for kind in FINAL_STATUSES
 )

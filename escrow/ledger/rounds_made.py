@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from escrow.domain.endings import DUE_BY_OURSELVES
 from escrow.ledger.engine import Reader
-from escrow.ledger.progress import KINDS_IN_SQL, LATE_AFTER, ObjectKey, unfinished_in_sql, unfinished_objects
+from escrow.ledger.progress import KINDS_IN_SQL, LATE_AFTER, ObjectKey, goes_on_in_sql, unfinished_objects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ _GOES_ON = f"""
 """  # noqa: S608 - our own words
 _HAS_ENDED = f"""
     EXISTS (SELECT FROM business_object o WHERE o.platform_no = l.platform_no AND o.kind = l.object_kind
-        AND o.object_no = l.object_no AND o.kind IN ({KINDS_IN_SQL}) AND NOT ({unfinished_in_sql("o.")}))
+        AND o.object_no = l.object_no AND o.kind IN ({KINDS_IN_SQL}) AND NOT ({goes_on_in_sql("o.")}))
 """
 
 

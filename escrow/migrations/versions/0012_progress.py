@@ -23,4 +23,5 @@ def downgrade() -> None:
     """Forget who waits for a person and when rounds were made; what objects say themselves stays."""
     op.execute("DROP TABLE attention, late_object, last_round")
     kinds = ("order", "withdrawal", "pay_in", "batch_payment", "refund")
-    op.execute(f"DROP INDEX deadline_due, {', '.join(f'{kind}_unfinished' for kind in kinds)}")
+    unfinished = ", ".join(f"{kind}_unfinished" for kind in kinds)
+    op.execute(f"DROP INDEX deadline_due, pay_in_created, pay_in_attention, {unfinished}")
