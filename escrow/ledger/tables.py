@@ -24,7 +24,6 @@ from sqlmodel import Field, SQLModel
 
 from escrow.domain.endings import FINAL_STATUSES
 
-
 _COLLECTION = "pay_in"
 #: As `CollectionState` says `open_return` and `to_give_back`.
 _RETURN_HELD = '{"returns": [{"outcome": "held"}]}'
