@@ -164,11 +164,11 @@ class House:
         )
         await skipping._books_and_bank_to(await skipping.now() + span)
 
-    async def all_is_taken_up(self) -> None:
-        """An operator has everything unfinished taken up, as `escrow resume --all` does."""
+    async def all_is_taken_up(self, object_no: str | None = None) -> None:
+        """An operator has everything unfinished taken up, as `escrow resume --all` does, or one number."""
         rounds, after = self.client.get_workflow_handle(ROUNDS_WORKFLOW_ID), None
         while True:
-            request = TakeUp(platform_no=self.platform.number, after=after)
+            request = TakeUp(platform_no=self.platform.number, object_no=object_no, after=after)
             taken = await rounds.execute_update("resume", request, result_type=TakenUp)
             after = taken.after
             if after is None:

@@ -12,6 +12,8 @@ import pytest
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.domain.collections.batch_payments import batch_pay_in_no
+from escrow.domain.collections.commands import CallOperator
+from escrow.domain.collections.opening import COLLECTIONS
 from escrow.domain.collections.pay_ins import direct_pay_in_no
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.requests import PLATFORM_ITSELF
@@ -361,9 +363,35 @@ async def test_whatever_is_done_to_a_run_the_money_comes_to_its_right_end(house:
 async def _clocks_go_on(house: House, table: list[Cell], before: set[tuple[str, str, str]]) -> None:
     """The deadlines of whatever nothing was said to are what they were."""
     still = {cell.object_no for cell in table if cell.row.stands_still and cell.row.said is None}
+    still &= {object_no for object_no, *_ in before}
     assert {item for item in await house.deadlines() if item[0] in still} == {
         item for item in before if item[0] in still
     }
+
+
+async def test_a_collection_that_has_ended_is_gone_round_for_and_calls_a_person_until_one_came(house: House) -> None:
+    reader, number = house.books.reader, house.platform.number
+    await _top_up(house, "T-1")
+    await house.payer_pays("T-1")
+    await until(lambda: _status_is(house, "T-1", "paid"), "it is paid")
+    key = ObjectKey(platform_no=number, kind="pay_in", object_no="T-1")
+    assert await unfinished_objects(reader, PROCESSES, platform_no=number, limit=9) == [key]
+    seen = await see(reader, COLLECTIONS, number, "T-1")
+    call = CallOperator(reason="where is its money?", seen_version=seen.version)
+    await Books(house.writer, reader).take(COLLECTIONS, number, "T-1", call)
+
+    (item,) = await waiting_for_a_person(reader, number, limit=9)
+    assert (item.key, item.reason) == (key, "where is its money?")
+    await house.rounds_are_made(every=timedelta(hours=1))
+    await house.all_is_taken_up("T-1")
+    assert await waiting_for_a_person(reader, number, limit=9) == []
+    await house.time_passes_unseen(timedelta(days=2, hours=1))
+    assert await unfinished_objects(reader, PROCESSES, platform_no=number, limit=9) == []
+
+
+async def _status_is(house: House, number: str, status: str) -> bool:
+    found = await get_object(house.books.reader, house.platform.number, "pay_in", number)
+    return found is not None and found.status == status
 
 
 def test_every_kind_with_a_process_has_rows_and_every_type_of_the_worker_is_thought_of() -> None:
