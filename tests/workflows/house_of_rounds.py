@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -227,7 +227,9 @@ class House:
 
 
 @asynccontextmanager
-async def opened_house(stack: Stack, config: PlatformConfig | None = None) -> AsyncIterator[House]:
+async def opened_house(
+    stack: Stack, config: PlatformConfig | None = None, *, begins_at: datetime | None = None
+) -> AsyncIterator[House]:
     """A platform on a stack on which runs are broken."""
     async with AsyncExitStack() as opened:
         platforms = await opened.enter_async_context(making_platforms(stack))
@@ -246,7 +248,7 @@ async def opened_house(stack: Stack, config: PlatformConfig | None = None) -> As
         yield House(
             stack=stack,
             client=await Client.connect(stack.temporal.address, data_converter=pydantic_data_converter),
-            platform=await platforms.open(config),
+            platform=await platforms.open(config, begins_at=begins_at),
             books=Books(settings=settings, reader=reader, registry=Registry(reader, box)),
             writer=writer,
             at_bank=at_bank,

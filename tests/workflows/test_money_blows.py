@@ -9,37 +9,37 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.client import Client
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
-from escrow.domain.collections.batch_payments import batch_pay_in_no
 from escrow.domain.collections.commands import CallOperator
 from escrow.domain.collections.opening import COLLECTIONS
-from escrow.domain.collections.pay_ins import direct_pay_in_no
 from escrow.domain.platforms.config import PlatformConfig
-from escrow.domain.requests import PLATFORM_ITSELF
-from escrow.domain.transfers.moves import TransferKind
 from escrow.domain.withdrawals.rails import Rail
+from escrow.ledger.attention import waiting_for_a_person
+from escrow.ledger.books import Books, see
 from escrow.ledger.objects import get_object
+from escrow.ledger.progress import ObjectKey, unfinished_objects
 from escrow.stack.up import Stack
-from tests.api.payers import CODE, open_payer, sign_mandate
-from tests.api.platforms import card_number, order_body
+from tests.api.payers import open_payer, sign_mandate
 from tests.api.test_suspense_returns import stranger_transfers
+from tests.beginning import beginning
 from tests.faults.callers import insist
-from tests.servers import running_stack
+from tests.servers import making_platforms, running_stack
 from tests.waiting import until
-from tests.workflows.blows import Cell, Row, cells_of, nothing, printed, types_of_the_worker
-from tests.workflows.breaking import stranger_comes
+from tests.workflows.blows import Cell, cells_of, printed, types_of_the_worker
+from tests.workflows.breaking import BREAKS
 from tests.workflows.house_of_rounds import House, opened_house
+from tests.workflows.money_rows import LARGE_VALUE_FEN, QUEUED, ROWS, ROWS_WITHOUT_A_CALENDAR, topped_up
 from tests.workflows.test_taken_up_again import ROWS as ROWS_OF_ORDERS
 from tests.workflows.test_taken_up_again import WITHOUT_ROWS
-from workflows.messages import PROCESSES
+from workflows.messages import PROCESSES, bank_watch_workflow_id
 
-#: What the bank does with the amount, by its README: takes ten minutes; never gets it; the payer pays one yuan less.
-_STUCK_FEN, _LOST_FEN, _SHORT_FEN = 190_004, 90_002, 90_016
-_ASKED_FEN = 10_000
-_AT_A_TIME = 10
 #: A withdrawal of as much is announced.
 _LARGE_FEN = 190_000
+_AT_A_TIME = 10
+#: Nobody knows its working days.
+_NO_CALENDAR = beginning("2028-03-07T10:00:00+08:00")
 _MANDATE: dict[str, Any] = {"per_debit_fen": 1_000_000, "per_day_fen": 1_000_000_000}
 
 CONFIG = PlatformConfig.model_validate(
@@ -50,239 +50,6 @@ CONFIG = PlatformConfig.model_validate(
         "large_withdrawal_sms_threshold_fen": _LARGE_FEN,
     }
 )
-
-
-# ---- collections ----
-
-
-async def _top_up(house: House, number: str, amount_fen: int = _ASKED_FEN, **how: Any) -> None:
-    body = {"top_up_no": number, "member_no": "O-1", "method": "qr_wechat", "amount_fen": amount_fen, **how}
-    await insist(house.platform, "/top-ups", **body)
-
-
-async def _top_up_that_nobody_hears(house: House, number: str) -> None:
-    await house.top_up_is_asked(number, _ASKED_FEN)
-
-
-async def _top_up_being_paid(house: House, number: str) -> None:
-    await _top_up(house, number, _STUCK_FEN)
-    await house.payer_pays(number)
-
-
-async def _top_up_paid_twice(house: House, number: str) -> None:
-    await _top_up(house, number)
-    await house.payer_pays(number)
-    await house.payer_pays(number, amount_fen=_STUCK_FEN)
-    await _return_is(house, number, "held")
-
-
-async def _top_up_paid_short(house: House, number: str) -> None:
-    await _top_up(house, number, _SHORT_FEN)
-    await house.payer_pays(number)
-    await _return_is(house, number, "returned")
-
-
-async def _return_is(house: House, number: str, outcome: str) -> None:
-    async def is_so() -> bool:
-        found = await get_object(house.books.reader, house.platform.number, "pay_in", number)
-        return found is not None and [item["outcome"] for item in found.body["returns"]] == [outcome]
-
-    await until(is_so, f"the return of {number} is {outcome}")
-
-
-async def _quick(house: House, number: str) -> None:
-    await _top_up(house, number, member_no="O-2", method="quick", account_id="A-O-2")
-
-
-async def _types_a_code(house: House, number: str) -> None:
-    """The first code has expired meanwhile."""
-    sent = await house.platform.post(f"/top-ups/{number}/sms-codes", request_no=f"{number}-again")
-    assert sent.status_code == 200, sent.text
-    typed = await house.platform.post(f"/top-ups/{number}/confirm", request_no=f"{number}-typed", code=CODE)
-    assert typed.json()["outcome"] == "accepted", typed.text
-
-
-async def _debit(house: House, number: str) -> None:
-    await _top_up(house, number, _STUCK_FEN, member_no="O-2", method="direct_debit", mandate_no="M-1")
-
-
-async def _pays(house: House, number: str) -> None:
-    await house.payer_pays(number)
-
-
-async def _pays_late(house: House, number: str) -> None:
-    await house.payer_pays(number, amount_fen=_SHORT_FEN)
-
-
-# ---- orders that a channel pays, alone and in batches, and what it gives back ----
-
-
-def _direct(number: str) -> str:
-    return direct_pay_in_no(number, f"R-{number}")
-
-
-async def _order_that_a_channel_pays(house: House, number: str) -> None:
-    await insist(house.platform, "/orders", **order_body(number, total_fen=_STUCK_FEN))
-    paying = {"request_no": f"R-{number}", "by": "O-1", "method": "qr_wechat"}
-    await insist(house.platform, f"/orders/{number}/direct-payments", **paying)
-
-
-async def _pays_order(house: House, number: str) -> None:
-    await house.payer_pays(_direct(number), amount_fen=_STUCK_FEN)
-
-
-async def _refunded_order(house: House, number: str) -> None:
-    await _order_that_a_channel_pays(house, number)
-    await _pays_order(house, number)
-
-    async def is_paid() -> bool:
-        return bool((await house.platform.get(f"/orders/{number}")).json()["status"] == "awaiting_start")
-
-    await until(is_paid, f"{number} is paid")
-    await insist(house.platform, f"/orders/{number}/cancel", request_no=f"{number}-cancel", by="C-1")
-
-
-async def _refund_that_a_stranger_hears(house: House, number: str) -> None:
-    await stranger_comes(house.client, PROCESSES["refund"].workflow_id(house.platform.number, number))
-    await _refunded_order(house, number)
-
-
-async def _refund_under_way(house: House, number: str) -> None:
-    await _refunded_order(house, number)
-
-    async def is_begun() -> bool:
-        found = await get_object(house.books.reader, house.platform.number, "refund", number)
-        return found is not None and bool(found.body.get("begun_at"))
-
-    await until(is_begun, f"the refund of {number} is begun")
-
-
-async def _batch(house: House, number: str) -> None:
-    await insist(house.platform, "/orders", **order_body(f"{number}-D", total_fen=_ASKED_FEN))
-    orders = [{"order_no": f"{number}-D", "amount_fen": _ASKED_FEN}]
-    body = {"batch_no": number, "payer_no": "O-1", "orders": orders, "collection": {"method": "qr_wechat"}}
-    await insist(house.platform, "/batch-payments", **body)
-
-
-async def _pays_batch(house: House, number: str) -> None:
-    await house.payer_pays(batch_pay_in_no(number))
-
-
-# ---- money that leaves ----
-
-
-async def _withdraw(house: House, number: str, principal_fen: int) -> None:
-    body = {"withdrawal_no": number, "member_no": "O-1", "principal_fen": principal_fen}
-    await insist(house.platform, "/withdrawals", **body)
-
-
-async def _withdrawal_under_way(house: House, number: str) -> None:
-    await _withdraw(house, number, _STUCK_FEN)
-
-
-async def _withdrawal_without_an_answer(house: House, number: str) -> None:
-    await _withdraw(house, number, _LOST_FEN)
-
-
-async def _withdrawal_that_no_rail_takes(house: House, number: str) -> None:
-    await _withdraw(house, number, _ASKED_FEN)
-
-
-async def _sent_back(house: House, number: str) -> None:
-    credit_no = await stranger_transfers(house.platform, 90_004, card_number())
-    await insist(house.platform, f"/suspense/{credit_no}/returns", return_no=number, amount_fen=90_004)
-
-
-async def _assignment_that_nobody_hears(house: House, number: str) -> None:
-    credit_no = await stranger_transfers(house.platform)
-    await house.transfer_is_asked(TransferKind.ASSIGNMENT, number, PLATFORM_ITSELF, credit_no, _ASKED_FEN)
-
-
-async def _reversal_that_nobody_hears(house: House, number: str) -> None:
-    credit_no = await stranger_transfers(house.platform)
-    assigned = {"assignment_no": f"{number}-A", "member_no": "O-1", "amount_fen": _ASKED_FEN}
-    await insist(house.platform, f"/suspense/{credit_no}/assignments", **assigned)
-    await house.transfer_is_asked(TransferKind.REVERSAL, number, PLATFORM_ITSELF, f"{number}-A", _ASKED_FEN)
-
-
-def _gave_back(body: Any) -> bool:
-    return [item["outcome"] for item in body["returns"]] == ["returned"]
-
-
-_NEVER_BEGUN = {"never begun": nothing}
-
-ROWS: dict[str, Row] = {
-    "top-up that nobody has opened": Row(
-        kind="pay_in", prepared=_top_up_that_nobody_hears, status="closed", faults=_NEVER_BEGUN
-    ),
-    "top-up that nobody pays": Row(kind="pay_in", prepared=_top_up, waits_in="awaiting_payer", status="closed"),
-    "top-up, paid unheard": Row(kind="pay_in", prepared=_top_up, waits_in="awaiting_payer", status="paid", said=_pays),
-    "top-up whose payment is under way": Row(
-        kind="pay_in", prepared=_top_up_being_paid, waits_in="processing", status="paid"
-    ),
-    "top-up paid twice, a return under way": Row(
-        kind="pay_in", prepared=_top_up_paid_twice, waits_in="paid", status="paid", ends=_gave_back
-    ),
-    "top-up paid short and closed, paid late": Row(
-        kind="pay_in", prepared=_top_up_paid_short, waits_in="closed", status="paid", said=_pays_late, ends=_gave_back
-    ),
-    "quick payment that waits for a code": Row(
-        kind="pay_in", prepared=_quick, waits_in="awaiting_payer", status="paid", done=_types_a_code, texts=2
-    ),
-    "direct debit under way": Row(kind="pay_in", prepared=_debit, waits_in="processing", status="paid"),
-    "collection for an order, paid unheard": Row(
-        kind="pay_in",
-        prepared=_order_that_a_channel_pays,
-        object_no=_direct,
-        waits_in="awaiting_payer",
-        status="paid",
-        said=_pays_order,
-    ),
-    "collection for a batch, paid unheard": Row(
-        kind="pay_in",
-        prepared=_batch,
-        object_no=batch_pay_in_no,
-        waits_in="awaiting_payer",
-        status="paid",
-        said=_pays_batch,
-    ),
-    "batch that nobody pays": Row(kind="batch_payment", prepared=_batch, waits_in="awaiting_payment", status="closed"),
-    "batch, paid unheard": Row(
-        kind="batch_payment", prepared=_batch, waits_in="awaiting_payment", status="paid", said=_pays_batch
-    ),
-    "refund whose id a stranger had before": Row(
-        kind="refund",
-        prepared=_refund_that_a_stranger_hears,
-        waits_in="under_way",
-        status="refunded",
-        faults=_NEVER_BEGUN,
-    ),
-    "refund under way": Row(kind="refund", prepared=_refund_under_way, waits_in="under_way", status="refunded"),
-    "withdrawal under way": Row(
-        kind="withdrawal", prepared=_withdrawal_under_way, waits_in="submitted", status="paid", texts=1
-    ),
-    "withdrawal without an answer": Row(
-        kind="withdrawal",
-        prepared=_withdrawal_without_an_answer,
-        waits_in="unknown",
-        status="failed",
-        stands_still=False,
-    ),
-    "return of suspense money under way": Row(
-        kind="withdrawal", prepared=_sent_back, waits_in="submitted", status="paid"
-    ),
-    "assignment that nobody has made": Row(
-        kind="assignment", prepared=_assignment_that_nobody_hears, status="done", faults=_NEVER_BEGUN
-    ),
-    "reversal that nobody has made": Row(
-        kind="reversal", prepared=_reversal_that_nobody_hears, status="done", faults=_NEVER_BEGUN
-    ),
-    "withdrawal that no rail takes": Row(
-        kind="withdrawal", prepared=_withdrawal_that_no_rail_takes, waits_in="queued", status="paid"
-    ),
-}
-#: Prepared last and with all rails down.
-_QUEUED = "withdrawal that no rail takes"
 
 
 @pytest.fixture(scope="module")
@@ -322,11 +89,63 @@ async def _rails_are(bank: SandboxSteering, health: Any) -> None:
 
 async def test_whatever_is_done_to_a_run_the_money_comes_to_its_right_end(house: House, tables: list[str]) -> None:
     table = cells_of(ROWS)
-    await _prepared(house, [cell for cell in table if cell.name != _QUEUED])
+    await _prepared(house, [cell for cell in table if cell.name != QUEUED])
     await _rails_are(house.platform.bank, "DOWN")
-    await _prepared(house, [cell for cell in table if cell.name == _QUEUED])
-    before = await house.deadlines()
+    await _prepared(house, [cell for cell in table if cell.name == QUEUED])
+    await _broken_and_taken_up(house, table)
+    await _rails_are(house.platform.bank, "UP")
+    await asyncio.gather(*(cell.row.done(house, cell.number) for cell in table if cell.row.done is not None))
 
+    # What is stuck at the bank; what nobody pays; late payments; orders that do not begin.
+    for span in (timedelta(minutes=10), timedelta(days=1), timedelta(days=2), timedelta(days=28)):
+        await house.time_passes(span + timedelta(minutes=5))
+        await house.all_is_taken_up()
+
+    await _are_right(house, table, tables)
+
+
+async def test_a_withdrawal_that_waits_for_an_operator_waits_for_one_whatever_is_done_to_its_run(
+    broken_stack: Stack, tables: list[str]
+) -> None:
+    table = cells_of(ROWS_WITHOUT_A_CALENDAR)
+    async with opened_house(broken_stack, CONFIG, begins_at=_NO_CALENDAR) as house:
+        card, needed_fen = await house.platform.open_owner(), len(table) * (LARGE_VALUE_FEN + _LARGE_FEN)
+        await house.platform.open_contractor()
+        await house.platform.top_up(card, needed_fen)
+        pays = {"payment_no": "P-1", "payer_no": "O-1", "payee_no": "C-1", "amount_fen": needed_fen}
+        await insist(house.platform, "/payments", **pays)
+        await _prepared(house, table)
+
+        await _broken_and_taken_up(house, table)
+        await house.all_is_taken_up()
+
+        await _are_right(house, table, tables)
+        waiting = await waiting_for_a_person(house.books.reader, house.platform.number, limit=len(table) + 1)
+        assert {item.key.object_no for item in waiting} == {cell.object_no for cell in table}
+        assert all(item.held_fen > LARGE_VALUE_FEN for item in waiting)
+        await house.books_are_sound_and_equal()
+
+
+async def test_the_watch_over_an_account_books_its_lines_whatever_is_done_to_its_run(
+    broken_stack: Stack, tables: list[str]
+) -> None:
+    client = await Client.connect(broken_stack.temporal.address)
+    async with making_platforms(broken_stack) as maker:
+        platforms = {fault: await maker.open() for fault in BREAKS}
+        for platform in platforms.values():
+            await stranger_transfers(platform)  # whoever books it runs
+        for fault, platform in platforms.items():
+            await BREAKS[fault](client, bank_watch_workflow_id(platform.number))
+        await asyncio.gather(*(stranger_transfers(platform) for platform in platforms.values()))
+        for platform in platforms.values():
+            credits = (await platform.get("/suspense")).json()["credits"]
+            assert [credit["left_fen"] for credit in credits] == [10_000, 10_000]
+    tables.append("\n".join(f"{'bank watch':44} {fault:40} right" for fault in platforms))
+
+
+async def _broken_and_taken_up(house: House, table: list[Cell]) -> None:
+    """All runs are broken, and rounds take all objects up; no clock is touched by that."""
+    before = await house.deadlines()
     await house.nobody_goes_round()
     for cell in table:
         await cell.broken(house)
@@ -336,14 +155,10 @@ async def test_whatever_is_done_to_a_run_the_money_comes_to_its_right_end(house:
     for cell in table:
         await cell.runs(house)
     await _clocks_go_on(house, table, before)
-    await _rails_are(house.platform.bank, "UP")
-    await asyncio.gather(*(cell.row.done(house, cell.number) for cell in table if cell.row.done is not None))
 
-    # What is stuck at the bank; what nobody pays; late payments; orders that do not begin.
-    for span in (timedelta(minutes=10), timedelta(days=1), timedelta(days=2), timedelta(days=28)):
-        await house.time_passes(span + timedelta(minutes=5))
-        await house.all_is_taken_up()
 
+async def _are_right(house: House, table: list[Cell], tables: list[str]) -> None:
+    """Each comes to its right end, and nobody was told anything twice."""
     wrong: dict[Cell, str] = {}
 
     async def all_are_right() -> bool:
@@ -371,7 +186,7 @@ async def _clocks_go_on(house: House, table: list[Cell], before: set[tuple[str, 
 
 async def test_a_collection_that_has_ended_is_gone_round_for_and_calls_a_person_until_one_came(house: House) -> None:
     reader, number = house.books.reader, house.platform.number
-    await _top_up(house, "T-1")
+    await topped_up(house, "T-1")
     await house.payer_pays("T-1")
     await until(lambda: _status_is(house, "T-1", "paid"), "it is paid")
     key = ObjectKey(platform_no=number, kind="pay_in", object_no="T-1")
