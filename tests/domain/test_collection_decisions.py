@@ -15,8 +15,8 @@ from escrow.domain.collections.commands import (
     End,
     EndReturn,
     HoldReturn,
-    OperatorCame,
     Open,
+    OperatorCame,
     PayerHasActed,
     TakenByPaid,
 )
