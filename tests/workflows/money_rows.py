@@ -4,8 +4,12 @@ from typing import Any
 
 from escrow.domain.collections.batch_payments import batch_pay_in_no
 from escrow.domain.collections.pay_ins import direct_pay_in_no
+from escrow.domain.orders.contract import automatic_withdrawal_no
 from escrow.domain.requests import PLATFORM_ITSELF
 from escrow.domain.transfers.moves import TransferKind
+from escrow.domain.withdrawals.commands import CallOperator
+from escrow.domain.withdrawals.holding import WITHDRAWALS
+from escrow.ledger.books import Books, see
 from escrow.ledger.objects import get_object
 from tests.api.payers import CODE
 from tests.api.platforms import card_number, order_body
@@ -35,6 +39,10 @@ async def topped_up(house: House, number: str, amount_fen: int = _ASKED_FEN, **h
 
 async def _top_up_that_nobody_hears(house: House, number: str) -> None:
     await house.top_up_is_asked(number, _ASKED_FEN)
+
+
+async def _top_up_that_the_channel_never_gets(house: House, number: str) -> None:
+    await topped_up(house, number, _LOST_FEN)
 
 
 async def _top_up_being_paid(house: House, number: str) -> None:
@@ -149,8 +157,37 @@ async def _withdraw(house: House, number: str, principal_fen: int) -> None:
     await insist(house.platform, "/withdrawals", **body)
 
 
+async def _withdrawal_that_a_stranger_hears(house: House, number: str) -> None:
+    """A release is followed by an automatic withdrawal, whose process cannot be woken."""
+    await stranger_comes(house.client, PROCESSES["withdrawal"].workflow_id(house.platform.number, _automatic(number)))
+    order = order_body(number, total_fen=_STUCK_FEN, withdraw_automatically=True)
+    await insist(house.platform, "/orders", **order)
+    for operation, by in (("pay", "O-1"), ("start", "C-1")):
+        await insist(house.platform, f"/orders/{number}/{operation}", request_no=f"{number}-{operation}", by=by)
+
+
+def _automatic(number: str) -> str:
+    return automatic_withdrawal_no(number, 1)
+
+
 async def _withdrawal_under_way(house: House, number: str) -> None:
     await _withdraw(house, number, _STUCK_FEN)
+
+
+async def _withdrawal_that_needs_attention(house: House, number: str) -> None:
+    """An operator is called as by whoever asks the bank and finds something wrong."""
+    await _withdraw(house, number, _STUCK_FEN)
+    await until(lambda: _withdrawal_is(house, number, "submitted"), f"{number} is submitted")
+    reader, platform_no = house.books.reader, house.platform.number
+    call = CallOperator(
+        reason="ask the bank", seen_version=(await see(reader, WITHDRAWALS, platform_no, number)).version
+    )
+    await Books(house.writer, reader).take(WITHDRAWALS, platform_no, number, call)
+
+
+async def _withdrawal_is(house: House, number: str, status: str) -> bool:
+    found = await get_object(house.books.reader, house.platform.number, "withdrawal", number)
+    return found is not None and found.status == status
 
 
 async def _withdrawal_without_an_answer(house: House, number: str) -> None:
@@ -193,6 +230,8 @@ def _gave_back(body: Any) -> bool:
     return [item["outcome"] for item in body["returns"]] == ["returned"]
 
 
+#: Prepared last: the one does not stand still for long, the other waits with all rails down.
+LOST, QUEUED = "top-up that the channel never gets", "withdrawal that no rail takes"
 _NEVER_BEGUN = {"never begun": nothing}
 
 ROWS: dict[str, Row] = {
@@ -244,8 +283,23 @@ ROWS: dict[str, Row] = {
         faults=_NEVER_BEGUN,
     ),
     "refund under way": Row(kind="refund", prepared=_refund_under_way, waits_in="under_way", status="refunded"),
+    "automatic withdrawal whose id a stranger had": Row(
+        kind="withdrawal",
+        prepared=_withdrawal_that_a_stranger_hears,
+        object_no=_automatic,
+        waits_in="requested",
+        status="paid",
+        faults=_NEVER_BEGUN,
+    ),
     "withdrawal under way": Row(
         kind="withdrawal", prepared=_withdrawal_under_way, waits_in="submitted", status="paid", texts=1
+    ),
+    "withdrawal that needs attention": Row(
+        kind="withdrawal",
+        prepared=_withdrawal_that_needs_attention,
+        waits_in="needs_attention",
+        status="paid",
+        texts=1,
     ),
     "withdrawal without an answer": Row(
         kind="withdrawal",
@@ -263,9 +317,14 @@ ROWS: dict[str, Row] = {
     "reversal that nobody has made": Row(
         kind="reversal", prepared=_reversal_that_nobody_hears, status="done", faults=_NEVER_BEGUN
     ),
-    "withdrawal that no rail takes": Row(
-        kind="withdrawal", prepared=_withdrawal_that_no_rail_takes, waits_in="queued", status="paid"
+    LOST: Row(
+        kind="pay_in",
+        prepared=_top_up_that_the_channel_never_gets,
+        waits_in="opened",
+        status="failed",
+        stands_still=False,
     ),
+    QUEUED: Row(kind="withdrawal", prepared=_withdrawal_that_no_rail_takes, waits_in="queued", status="paid"),
 }
 #: In a year without a calendar, in which only an operator can help: it waits for one, with its money, whatever happens.
 ROWS_WITHOUT_A_CALENDAR: dict[str, Row] = {
@@ -278,5 +337,3 @@ ROWS_WITHOUT_A_CALENDAR: dict[str, Row] = {
         texts=1,
     ),
 }
-#: Prepared last and with all rails down.
-QUEUED = "withdrawal that no rail takes"

@@ -6,16 +6,22 @@ One stack, all rows at once, as in `test_taken_up_again.py`, which has the order
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 import pytest
 from temporalio.client import Client
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
+from escrow.domain.collections.batch_payments import BatchStatus
 from escrow.domain.collections.commands import CallOperator
+from escrow.domain.collections.direct_payments import DirectRefundStatus
 from escrow.domain.collections.opening import COLLECTIONS
+from escrow.domain.collections.pay_ins import PayInStatus
+from escrow.domain.endings import FINAL_STATUSES
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.withdrawals.rails import Rail
+from escrow.domain.withdrawals.states import WithdrawalStatus
 from escrow.ledger.attention import waiting_for_a_person
 from escrow.ledger.books import Books, see
 from escrow.ledger.objects import get_object
@@ -30,14 +36,14 @@ from tests.waiting import until
 from tests.workflows.blows import Cell, cells_of, printed, types_of_the_worker
 from tests.workflows.breaking import BREAKS
 from tests.workflows.house_of_rounds import House, opened_house
-from tests.workflows.money_rows import LARGE_VALUE_FEN, QUEUED, ROWS, ROWS_WITHOUT_A_CALENDAR, topped_up
+from tests.workflows.money_rows import LARGE_VALUE_FEN, LOST, QUEUED, ROWS, ROWS_WITHOUT_A_CALENDAR, topped_up
 from tests.workflows.test_taken_up_again import ROWS as ROWS_OF_ORDERS
 from tests.workflows.test_taken_up_again import WITHOUT_ROWS
 from workflows.messages import PROCESSES, bank_watch_workflow_id
 
 #: A withdrawal of as much is announced.
 _LARGE_FEN = 190_000
-_AT_A_TIME = 10
+_AT_A_TIME = 20
 #: Nobody knows its working days.
 _NO_CALENDAR = beginning("2028-03-07T10:00:00+08:00")
 _MANDATE: dict[str, Any] = {"per_debit_fen": 1_000_000, "per_day_fen": 1_000_000_000}
@@ -112,9 +118,9 @@ async def test_whatever_is_done_to_a_run_the_money_comes_to_its_right_end(house:
 async def _money_is_broken(house: House, tables: list[str]) -> None:
     """All rows under all faults, and then a month passes."""
     table = cells_of(ROWS)
-    await _prepared(house, [cell for cell in table if cell.name != QUEUED])
+    await _prepared(house, [cell for cell in table if cell.name not in (LOST, QUEUED)])
     await _rails_are(house.platform.bank, "DOWN")
-    await _prepared(house, [cell for cell in table if cell.name == QUEUED])
+    await _prepared(house, [cell for cell in table if cell.name in (LOST, QUEUED)])
     await _broken_and_taken_up(house, table)
     await _rails_are(house.platform.bank, "UP")
     await asyncio.gather(*(cell.row.done(house, cell.number) for cell in table if cell.row.done is not None))
@@ -221,3 +227,18 @@ def test_every_kind_with_a_process_has_rows_and_every_type_of_the_worker_is_thou
     assert begun_from_references - with_rows <= WITHOUT_ROWS.keys()
     assert not with_rows & WITHOUT_ROWS.keys()
     assert types_of_the_worker() == with_rows | WITHOUT_ROWS.keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "statuses"),
+    [
+        ("pay_in", PayInStatus),
+        ("batch_payment", BatchStatus),
+        ("refund", DirectRefundStatus),
+        ("withdrawal", WithdrawalStatus),
+    ],
+)
+def test_every_status_that_waits_has_a_row(kind: str, statuses: type[StrEnum]) -> None:
+    rows = [row for row in (*ROWS.values(), *ROWS_WITHOUT_A_CALENDAR.values()) if row.kind == kind]
+    waiting = {status.value for status in statuses} - set(FINAL_STATUSES[kind])
+    assert waiting <= {row.waits_in for row in rows}
