@@ -32,7 +32,7 @@ class BankWatch:
         self.notices_seen = 0
         self.trouble = ""
         self.booked = 0
-        self.supervision = Supervision(refresh=self.show, now=workflow.now)
+        self.supervision = Supervision(refresh=self.show)
 
     @workflow.run
     async def run(self, watch: BankWatchInput) -> None:

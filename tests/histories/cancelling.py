@@ -66,7 +66,7 @@ class _Recorder(UnsandboxedWorkflowRunner):
             life.steps.append((given, deepcopy(answer)))
             return answer
 
-        instance.activate = recorded  # type: ignore[method-assign]
+        instance.activate = recorded  # type: ignore[method-assign]  # on this instance alone
         return instance
 
 

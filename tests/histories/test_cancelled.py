@@ -45,13 +45,13 @@ async def test_no_request_to_cancel_ends_a_process_or_makes_it_leave_out_a_step(
 
 async def _unshielded(self: Supervision, call: object) -> object:
     """What somebody does who forgets the shield."""
-    return await call  # type: ignore[misc]
+    return await call  # type: ignore[misc]  # whatever is given
 
 
 async def _interrupted(self: Supervision, condition: object, *, at_most: object, summary: str) -> bool:
     """What somebody does who waits without Supervision."""
     try:
-        await workflow.wait_condition(condition, timeout=at_most, timeout_summary=summary)  # type: ignore[arg-type]
+        await workflow.wait_condition(condition, timeout=at_most, timeout_summary=summary)  # type: ignore[arg-type]  # whatever is given
     except TimeoutError:
         return False
     return True

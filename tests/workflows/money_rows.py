@@ -42,7 +42,15 @@ async def _top_up_that_nobody_hears(house: House, number: str) -> None:
 
 
 async def _top_up_that_the_channel_never_gets(house: House, number: str) -> None:
-    await topped_up(house, number, _LOST_FEN)
+    """It is begun as the API would, which waits for the channel's answer."""
+    process, platform_no = PROCESSES["pay_in"], house.platform.number
+    await house.top_up_is_asked(number, _LOST_FEN)
+    await house.client.start_workflow(
+        process.workflow,
+        process.reference(platform_no, number),
+        id=process.workflow_id(platform_no, number),
+        task_queue=process.task_queue,
+    )
 
 
 async def _top_up_being_paid(house: House, number: str) -> None:
