@@ -90,9 +90,8 @@ class Cell:
         found = await self.found(house)
         if found is None:
             return "not in the books"
-        if found.status != self.row.status:
-            return found.status
-        return "" if self.row.ends(found.body) else f"{found.status}: {found.body}"
+        is_right = found.status == self.row.status and self.row.ends(found.body)
+        return "" if is_right else f"{found.status}: {found.body}"
 
     async def found(self, house: House) -> BusinessObject | None:
         """Its object in the books."""

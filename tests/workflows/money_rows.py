@@ -166,11 +166,11 @@ async def _withdraw(house: House, number: str, principal_fen: int) -> None:
 
 
 async def _withdrawal_that_a_stranger_hears(house: House, number: str) -> None:
-    """A release is followed by an automatic withdrawal, whose process cannot be woken."""
+    """A release is followed by an automatic withdrawal, whose process cannot be woken. O-3 has no pending money."""
     await stranger_comes(house.client, PROCESSES["withdrawal"].workflow_id(house.platform.number, _automatic(number)))
-    order = order_body(number, total_fen=_STUCK_FEN, withdraw_automatically=True)
+    order = order_body(number, owner_no="O-3", total_fen=_STUCK_FEN, withdraw_automatically=True)
     await insist(house.platform, "/orders", **order)
-    for operation, by in (("pay", "O-1"), ("start", "C-1")):
+    for operation, by in (("pay", "O-3"), ("start", "C-1")):
         await insist(house.platform, f"/orders/{number}/{operation}", request_no=f"{number}-{operation}", by=by)
 
 

@@ -73,6 +73,7 @@ async def house(broken_stack: Stack) -> AsyncIterator[House]:
         await open_payer(opened.platform, "O-2")
         await sign_mandate(opened.platform, member_no="O-2", **_MANDATE)
         await opened.platform.top_up(card, 100_000_000)
+        await opened.platform.top_up(await opened.platform.open_owner("O-3"), 1_000_000, "O-3")
         yield opened
         await opened.books_are_sound_and_equal()
 
