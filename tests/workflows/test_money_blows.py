@@ -179,10 +179,12 @@ async def _are_right(house: House, table: list[Cell], tables: list[str]) -> None
         for cell in table:
             if why := await cell.what_is_wrong(house):
                 wrong[cell] = why
+        if wrong:  # Temporal's own clock has not moved: who pauses there is told to look
+            await house.all_is_taken_up()
         return not wrong
 
     try:
-        await until(all_are_right, "everything comes to its end", seen=lambda: len(wrong))
+        await until(all_are_right, "everything comes to its end", seen=lambda: len(wrong), pause_seconds=1)
     finally:
         tables.append(printed(table, wrong))
     assert len(await house.texts()) == sum(cell.row.texts for cell in table)
