@@ -10,7 +10,7 @@ from temporalio import activity
 from activities.bank_book import BankBook
 from activities.heartbeat import heartbeating
 from activities.settlements import Settlements
-from escrow.domain.errors import Refused
+from escrow.domain.errors import BankDeclined, Refused
 from escrow.domain.members import verification_recipes
 from escrow.domain.members.states import MAY, Permission
 from escrow.domain.money import recipes
@@ -18,11 +18,13 @@ from escrow.domain.money.journal import Basis, Change, JournalEntry, Posting
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.functions import Function
 from escrow.domain.requests import derived
+from escrow.ledger.attention import BANK_LINE, call_person, person_came
 from escrow.ledger.bank_lines import StoredBankLine
 from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Reader
 from escrow.ledger.posting import LedgerWriter
+from escrow.ledger.progress import ObjectKey
 from escrow.registry.accounts.bank_accounts import BankAccounts
 from escrow.registry.accounts.rows import BankAccount
 from escrow.registry.accounts.verification_sendings import VerificationSendings
@@ -89,7 +91,21 @@ class BankLineActivities:
         bank is booked and made good from fees, then from the platform's own money, now or when there is some. A
         channel's settlement clears what the channel owes, and its fee is a charge. A micro-deposit is paid from the
         platform's own money, and comes back there when it is returned.
+
+        Raises:
+            BankDeclined, Refused: the bank or a rule says no; a person is called for the line, until it is booked.
+            LedgerBusy, LedgerUnavailable: repeat.
         """
+        key = ObjectKey(platform_no=ref.platform_no, kind=BANK_LINE, object_no=ref.bank_serial_no)
+        try:
+            booked = await self._booked(ref)
+        except (BankDeclined, Refused) as no:
+            await call_person(self._reader, key, f"the {ref.kind} line cannot be booked: {no.message}")
+            raise
+        await person_came(self._reader, key)
+        return booked
+
+    async def _booked(self, ref: LineRef) -> bool:
         line = await self._bank_book.line(ref.platform_no, ref.bank_serial_no)
         if line.kind == "charge":
             booked = await self._book(line, self._charge(line), "bank_charge.booked", {})

@@ -4,11 +4,14 @@ from temporalio import activity
 
 from activities.messages import Message, RefusalView
 from escrow.domain.collections.batch import BATCHES
-from escrow.domain.collections.batch_commands import OpenBatch, PayFromBalance
-from escrow.domain.collections.batch_payments import batch_consent_no
+from escrow.domain.collections.batch_commands import CloseBatch, OpenBatch, PayFromBalance
+from escrow.domain.collections.batch_payments import BatchStatus, batch_consent_no, batch_pay_in_no
+from escrow.domain.collections.collection import Collection
+from escrow.domain.collections.opening import COLLECTIONS
+from escrow.domain.collections.purposes import BatchCollection
 from escrow.domain.collections.view import BatchView
 from escrow.domain.errors import Refused
-from escrow.ledger.books import Books, see
+from escrow.ledger.books import Books, Seen, see
 from escrow.ledger.consents import get_consent
 from escrow.ledger.engine import Reader
 
@@ -42,6 +45,12 @@ class BatchPaymentActivities:
             LedgerBusy, LedgerUnavailable: repeat.
         """
         found = await see(self._reader, BATCHES, ref.platform_no, ref.batch_no)
+        if found.object is not None and found.object.state.status is BatchStatus.AWAITING_PAYMENT:
+            # Closed by whoever sees it first: the process of its collection may be gone.
+            pay_in_no = batch_pay_in_no(ref.batch_no)
+            collection = await see(self._reader, COLLECTIONS, ref.platform_no, pay_in_no)
+            if await close_batch(self._books, ref.platform_no, collection):
+                found = await see(self._reader, BATCHES, ref.platform_no, ref.batch_no)
         if found.object is not None:
             return BatchTaken(view=BatchView.of(found.object, version=found.version, at=found.at))
         consent = await get_consent(self._reader, ref.platform_no, batch_consent_no(ref.batch_no))
@@ -55,3 +64,19 @@ class BatchPaymentActivities:
         if taken.object is None:
             return BatchTaken(refusal=RefusalView.of(taken.refusal))
         return BatchTaken(view=BatchView.of(taken.object, version=taken.version, at=taken.at))
+
+
+async def close_batch(books: Books, platform_no: str, seen: Seen[Collection]) -> bool:
+    """Close the batch of a collection of which no payment can come any more; says whether that is so.
+
+    Raises:
+        LedgerBusy, LedgerUnavailable: repeat.
+    """
+    state = None if seen.object is None else seen.object.state
+    if state is None or not isinstance(state.purpose, BatchCollection) or not state.has_ended or state.is_credited:
+        return False
+    if state.watched_until is not None and state.watched_until > seen.at:
+        return False
+    command = CloseBatch(reason=state.reason or "not paid in time")
+    await books.take(BATCHES, platform_no, state.purpose.batch_no, command)
+    return True

@@ -9,12 +9,13 @@ from typing import Literal
 
 from temporalio import activity
 
+from activities.batch_payments import close_batch
 from activities.heartbeat import heartbeating
 from activities.messages import Message, RefusalView
 from activities.payers import CollectionNo, Payers, collection_answer
 from escrow.channels.collections import Collections
 from escrow.domain.collections.batch import BATCHES
-from escrow.domain.collections.batch_commands import CloseBatch, PaidByChannel
+from escrow.domain.collections.batch_commands import PaidByChannel
 from escrow.domain.collections.collection import Collection
 from escrow.domain.collections.commands import (
     BeginAsking,
@@ -93,7 +94,7 @@ class CollectionActivities:
             else:
                 await self._looked_after(ref, found.object, found)
             now = await self._seen(ref)
-            await self._close_batch(ref, now)
+            await close_batch(self._books, ref.platform_no, now)
             view = CollectionView.of(_object(now), version=now.version, at=now.at)
             return CollectionTaken(view=view)
 
@@ -316,14 +317,6 @@ class CollectionActivities:
         if batch is not None and _took(batch.state.direct, payment):
             return payment.amount_fen - batch.state.frozen_fen, None
         return None, _why(together.refusal, "the batch did not take the payment")
-
-    async def _close_batch(self, ref: CollectionNo, seen: Seen[Collection]) -> None:
-        """A batch waits for its collection until no payment can come any more."""
-        state = _object(seen).state
-        is_watched = state.watched_until is not None and state.watched_until > seen.at
-        if isinstance(state.purpose, BatchCollection) and state.has_ended and not state.is_credited and not is_watched:
-            command = CloseBatch(reason=state.reason or "not paid in time")
-            await self._books.take(BATCHES, ref.platform_no, state.purpose.batch_no, command)
 
     # ---- the channel and the books ----
 

@@ -14,6 +14,8 @@ from temporalio.service import RPCError
 
 from activities.heartbeat import heartbeating
 from activities.taking_up import Did, ProcessOf, Startable, TakingUp
+from escrow.domain.collections.commands import OperatorCame as CollectionAttended
+from escrow.domain.collections.opening import COLLECTIONS
 from escrow.domain.orders.commands import CallOperator, OperatorCame
 from escrow.domain.orders.opening import ORDERS
 from escrow.ledger.attention import call_person, person_came, was_called_late
@@ -194,6 +196,8 @@ class RoundActivities:
 
     async def _resume_named(self, named: Named) -> str:
         if named.has_ended and not named.is_asked:
+            await self._attended(named.key)
+            await person_came(self._reader, named.key)
             return f"{named.key}: has ended, {named.status}"
         return await self._resume(named.key)
 
@@ -202,15 +206,26 @@ class RoundActivities:
         process = await self._process(key)
         if process is None:
             return f"{key}: nothing looks after it, left as it is"
+        await self._attended(key)
+        anew = await was_called_late(self._reader, key)
+        did = await self._taking_up.tend(process, look=True, anew=anew, why="an operator has it begun anew")
+        await person_came(self._reader, key)
+        return f"{key}: {did}"
+
+    async def _attended(self, key: ObjectKey) -> None:
+        """What an object says itself of a person is over, where it does not go by the next step alone."""
         if key.kind == ORDERS.name:
             order = await see(self._reader, ORDERS, key.platform_no, key.object_no)
             if order.object is not None and order.object.state.attention is not None:
                 command = OperatorCame(seen_version=order.version)
                 await self._books.take(ORDERS, key.platform_no, key.object_no, command)
-        anew = await was_called_late(self._reader, key)
-        did = await self._taking_up.tend(process, look=True, anew=anew, why="an operator has it begun anew")
-        await person_came(self._reader, key)
-        return f"{key}: {did}"
+        elif key.kind == COLLECTIONS.name:
+            collection = await see(self._reader, COLLECTIONS, key.platform_no, key.object_no)
+            state = None if collection.object is None else collection.object.state
+            # While something of it can be overdue, what it says goes when that has ended.
+            if state is not None and state.attention is not None and state.overdue_at() is None:
+                attended = CollectionAttended(seen_version=collection.version)
+                await self._books.take(COLLECTIONS, key.platform_no, key.object_no, attended)
 
     async def _process(self, key: ObjectKey) -> Startable | None:
         found = await get_object(self._reader, key.platform_no, key.kind, key.object_no)

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.bank_lines import BankLineActivities, LineRef
     from activities.failures import from_temporal
     from workflows.messages import BankWatchInput
+    from workflows.supervision import Supervision
     from workflows.timeouts import BANK_QUESTION, LEDGER_POSTING
     from workflows.uncancelled import why_unfinished
 
@@ -31,6 +32,7 @@ class BankWatch:
         self.notices_seen = 0
         self.trouble = ""
         self.booked = 0
+        self.supervision = Supervision(refresh=self.show)
 
     @workflow.run
     async def run(self, watch: BankWatchInput) -> None:
@@ -41,24 +43,23 @@ class BankWatch:
             self.show()
             if workflow.info().is_continue_as_new_suggested():
                 break
-            try:
-                await workflow.wait_condition(
-                    lambda: self.notices > self.notices_seen,
-                    timeout=watch.poll_every,
-                    timeout_summary="next look at the bank's lines",
-                )
-            except TimeoutError:
-                continue
+            await self.supervision.until(
+                lambda: self.notices > self.notices_seen,
+                at_most=watch.poll_every,
+                summary="next look at the bank's lines",
+            )
         workflow.continue_as_new(watch)
 
     async def look(self) -> None:
         """Fetch the lines that are not booked yet, and book each in the bank's order."""
         try:
-            lines = await workflow.execute_activity_method(
-                BankLineActivities.fetch_bank_lines,
-                self.watch.platform_no,
-                summary="read the bank's list of custody lines",
-                **BANK_QUESTION,
+            lines = await self.supervision.uncancelled(
+                workflow.execute_activity_method(
+                    BankLineActivities.fetch_bank_lines,
+                    self.watch.platform_no,
+                    summary="read the bank's list of custody lines",
+                    **BANK_QUESTION,
+                )
             )
         except ActivityError as error:
             self.trouble = self.why(error)
@@ -73,13 +74,14 @@ class BankWatch:
 
     async def book(self, line: LineRef) -> None:
         """Book one line; a payout's line is booked by its withdrawal."""
-        booked = await workflow.execute_activity_method(
-            BankLineActivities.book_bank_line,
-            line,
-            summary=f"book {line.kind} line {line.bank_serial_no}",
-            **LEDGER_POSTING,
+        self.booked += await self.supervision.uncancelled(
+            workflow.execute_activity_method(
+                BankLineActivities.book_bank_line,
+                line,
+                summary=f"book {line.kind} line {line.bank_serial_no}",
+                **LEDGER_POSTING,
+            )
         )
-        self.booked += booked
 
     def why(self, error: ActivityError) -> str:
         """One sentence for an operator."""

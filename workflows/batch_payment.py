@@ -53,7 +53,7 @@ class BatchPayment:
             await wake(self.supervision, self.number.platform_no, (pay_in,))
             await self.collected()
         await self.tell_orders()
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self.supervision.last_answers()
         return BatchPaymentOutcome(
             batch_no=self.number.batch_no,
             status=self.seen.status,

@@ -54,7 +54,7 @@ class DirectRefundProcess:
                 workflow.continue_as_new(self.input.model_copy(update={"noted": tuple(self.supervision.noted)}))
         if self.view.must_be_told:
             await self.tell_owner()
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self.supervision.last_answers()
         return str(self.view.status.value)
 
     async def ask(self) -> bool:

@@ -59,7 +59,7 @@ class DecorationOrder:
         for retention in self.books.signed.of_kind(MilestoneKind.WARRANTY):
             await self.end_of_warranty(retention)
         self.show(None)
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self.supervision.last_answers()
         return OrderOutcome(
             order_no=self.order.order_no,
             status=self.order.status,

@@ -82,7 +82,7 @@ class PayIn:
             await self.look_after("ask the channel how it stands")
             self.continue_as_new_if_long()
         self.refresh()
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self.supervision.last_answers()
         return self.outcome()
 
     # ---- what is awaited ----

@@ -111,6 +111,10 @@ class Supervision:
                 self.note_cancel()
         return True
 
+    async def last_answers(self) -> None:
+        """Wait until whoever has asked something is answered, before the process ends."""
+        await self.until(workflow.all_handlers_finished, at_most=None, summary="the last answers")
+
     async def pause(self, at_most: timedelta, *, summary: str, unless: Callable[[], bool] = lambda: False) -> None:
         """Let some time pass before something is tried again; a look ends it, and so does `unless`."""
         looks = self._looks

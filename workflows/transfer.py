@@ -34,7 +34,7 @@ class Transfer:
             status = await self.supervision.certain(
                 TransferActivities.make_transfer, self.ref, summary=f"make the {transfer.kind}"
             )
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self.supervision.last_answers()
         return status.value
 
     @workflow.signal(unfinished_policy=HandlerUnfinishedPolicy.ABANDON)

@@ -74,7 +74,7 @@ class Withdrawal:
             await self.overdue()
             self.continue_as_new_if_long()
         await self.supervision.uncancelled(self.announcement)
-        await self.supervision.until(workflow.all_handlers_finished, at_most=None, summary="the last answers")
+        await self.supervision.last_answers()
         return self.outcome()
 
     # ---- the way of the money, step by step ----

@@ -1,5 +1,6 @@
 """What the bodies of top-ups, direct and batch payments share: how the payer pays, from which card or mandate."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -7,10 +8,10 @@ from pydantic import Field, model_validator
 from api.schemas import Body, Number
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.pay_ins import require_only_its_own
+from escrow.domain.collections.state import LONGEST_OPEN
 from escrow.domain.operations.orders import PayingBy
 
-#: Longest time that a payer may take.
-_LONGEST_MINUTES = 24 * 60
+_LONGEST_MINUTES = LONGEST_OPEN // timedelta(minutes=1)
 
 #: What such calls can answer besides.
 COLLECTING_PROBLEMS = (

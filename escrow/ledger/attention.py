@@ -12,11 +12,20 @@ from escrow.ledger.engine import Reader
 from escrow.ledger.progress import ObjectKey
 from escrow.ledger.tables import is_unfinished
 
+#: Kind of a line of the bank that cannot be booked: no object yet, and a person is needed for it all the same.
+BANK_LINE = "bank_line"
+
+
+def _may_need_one(kind: str) -> str:
+    """Condition that an object may still say that it waits: a collection may after its end, of money that came late."""
+    return f"o.kind = '{kind}'" if kind == "pay_in" else is_unfinished(kind, "o.")
+
+
 _SAY_IT_THEMSELVES = " UNION ALL ".join(
     f"""
     SELECT o.platform_no, o.kind, o.object_no, o.body ->> 'attention' AS reason, o.updated_at AS since
     FROM business_object o
-    WHERE {is_unfinished(kind, "o.")} AND o.body ->> 'attention' <> '' AND ($1::text IS NULL OR o.platform_no = $1)
+    WHERE {_may_need_one(kind)} AND o.body ->> 'attention' <> '' AND ($1::text IS NULL OR o.platform_no = $1)
     """  # noqa: S608 - our own words
     for kind in FINAL_STATUSES
 )
@@ -31,10 +40,12 @@ _WAITING = f"""
     ) w
     GROUP BY w.platform_no, w.kind, w.object_no
 """  # noqa: S608 - our own words
-#: The account on which the money lies that an object holds: its member, its purpose, its reference.
+#: The account on which the money lies that an object holds: its member, its purpose, its reference. A line of the bank
+#: that is not booked stands for its own amount.
 _LIST = f"""
-    SELECT w.*, coalesce(a.balance_fen, 0) AS held_fen
+    SELECT w.*, coalesce(a.balance_fen, abs(b.amount_fen), 0) AS held_fen
     FROM ({_WAITING}) w
+    LEFT JOIN bank_line b ON w.kind = '{BANK_LINE}' AND b.platform_no = w.platform_no AND b.bank_serial_no = w.object_no
     LEFT JOIN business_object o ON o.platform_no = w.platform_no AND o.kind = w.kind AND o.object_no = w.object_no
     LEFT JOIN account a ON a.platform_no = w.platform_no
         AND a.member_no = CASE w.kind WHEN 'order' THEN o.body #>> '{{contract,owner_no}}'
@@ -120,13 +131,13 @@ async def person_came(reader: Reader, key: ObjectKey) -> None:
     Raises:
         LedgerUnavailable: no answer.
     """
-    for table in ("attention", "late_object"):
-        await reader.row(
-            f"DELETE FROM {table} WHERE platform_no = $1 AND object_kind = $2 AND object_no = $3",  # noqa: S608 - our own words
-            key.platform_no,
-            key.kind,
-            key.object_no,
-        )
+    await reader.row(
+        "WITH called AS (DELETE FROM attention WHERE platform_no = $1 AND object_kind = $2 AND object_no = $3)"
+        " DELETE FROM late_object WHERE platform_no = $1 AND object_kind = $2 AND object_no = $3",
+        key.platform_no,
+        key.kind,
+        key.object_no,
+    )
 
 
 async def was_called_late(reader: Reader, key: ObjectKey) -> bool:

@@ -1,7 +1,8 @@
 """What is unfinished, and what of it is late: found by the books alone, whatever runs on Temporal.
 
 An object is late when one of its deadlines has passed and nothing happened, or when a party has said something to it,
-be it the contract by which it is to be opened, that nobody has answered. What is on the list of those who wait for a
+be it the contract by which it is to be opened, that nobody has answered. A collection that has ended has a process as
+long as it is looked at for payments that come late: that is unfinished too. What is on the list of those who wait for a
 person because it is late is not found again; neither is a deadline that an operator was called for since it passed.
 """
 
@@ -9,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from escrow.domain.collections.state import LONGEST_OPEN, WATCHED_FOR
 from escrow.domain.endings import DONE_AT_ONCE, DUE_BY_OURSELVES, ENDED_BY_DEADLINES, FINAL_STATUSES
 from escrow.ledger.engine import Reader
 from escrow.ledger.tables import is_unfinished
@@ -35,6 +37,31 @@ def unfinished_in_sql(row: str, kinds: Iterable[str] = FINAL_STATUSES) -> str:
         row: the alias of `business_object` in the statement, with its dot.
     """
     return " OR ".join(f"({is_unfinished(kind, row)})" for kind in kinds)
+
+
+def goes_on_in_sql(row: str) -> str:
+    """Condition that an object has a process: it has not ended, or payments that come late are still looked for.
+
+    Args:
+        row: the alias of `business_object` in the statement, with its dot; one that is found by its key.
+    """
+    watched = f"{row}kind = 'pay_in' AND {_watched_until(row)} > books_now({row}platform_no)"
+    return f"{unfinished_in_sql(row)} OR ({watched})"
+
+
+def _watched_until(row: str) -> str:
+    return f"nullif({row}body ->> 'watched_until', '')::timestamptz"
+
+
+#: Collections that have ended and are looked at for payments that come late; one platform is $3, NULL for all of them.
+_WATCHED = f"""
+    SELECT o.platform_no, o.object_no FROM (
+        SELECT d.platform_no, books_now(d.platform_no) AS moment
+        FROM platform_day d WHERE $3::text IS NULL OR d.platform_no = $3) m
+    JOIN business_object o ON o.platform_no = m.platform_no AND o.kind = 'pay_in'
+        AND o.created_at > m.moment - interval '{(LONGEST_OPEN + WATCHED_FOR).total_seconds()} seconds'
+    WHERE {_watched_until("o.")} > m.moment
+"""  # noqa: S608 - our own words
 
 
 def late_rows(after: timedelta, *, at_most: int) -> str:
@@ -120,6 +147,20 @@ async def late_objects(reader: Reader, platform_no: str | None = None, *, limit:
     ]
 
 
+def _going_on(kind: str) -> str:
+    """Statement for what of a kind has not ended; one platform is $3, NULL for all of them."""
+    if kind in ENDED_BY_DEADLINES:
+        return f"""
+            SELECT DISTINCT platform_no, object_no FROM deadline
+            WHERE object_kind = '{kind}' AND ($3::text IS NULL OR platform_no = $3)
+        """  # noqa: S608 - our own words
+    watched = f"UNION {_WATCHED}" if kind == "pay_in" else ""
+    return f"""
+        SELECT platform_no, object_no FROM business_object
+        WHERE {is_unfinished(kind)} AND ($3::text IS NULL OR platform_no = $3) {watched}
+    """  # noqa: S608 - our own words
+
+
 async def unfinished_objects(
     reader: Reader,
     kinds: Collection[str],
@@ -143,12 +184,11 @@ async def unfinished_objects(
         if after is not None and kind < after.kind:
             continue
         begins = after if after is not None and after.kind == kind else None
-        is_armed = f"FROM deadline WHERE object_kind = '{kind}'"
-        is_open = is_armed if kind in ENDED_BY_DEADLINES else f"FROM business_object WHERE {is_unfinished(kind)}"
         rows = await reader.rows(
-            f"SELECT DISTINCT platform_no, object_no {is_open}"
-            " AND (platform_no, object_no) > ($1, $2) AND ($3::text IS NULL OR platform_no = $3)"
-            " ORDER BY platform_no, object_no LIMIT $4",
+            f"""
+            SELECT f.* FROM ({_going_on(kind)}) f
+            WHERE (f.platform_no, f.object_no) > ($1, $2) ORDER BY f.platform_no, f.object_no LIMIT $4
+            """,  # noqa: S608 - our own words
             begins.platform_no if begins else "",
             begins.object_no if begins else "",
             platform_no,
@@ -169,7 +209,7 @@ async def objects_numbered(reader: Reader, object_no: str, platform_no: str | No
     rows = await reader.rows(
         f"""
         SELECT f.* FROM (
-            SELECT p.platform_no, k.kind, o.status, NOT ({unfinished_in_sql("o.")}) AS has_ended, EXISTS (
+            SELECT p.platform_no, k.kind, o.status, NOT ({goes_on_in_sql("o.")}) AS has_ended, EXISTS (
                 SELECT FROM consent c WHERE c.object_no = $1 AND c.object_kind = k.kind
                     AND c.platform_no = p.platform_no AND c.asked AND c.answered_at IS NULL) AS is_asked
             FROM platform_day p CROSS JOIN unnest(ARRAY[{KINDS_IN_SQL}]) AS k(kind)

@@ -10,7 +10,7 @@ from escrow.ledger.progress import (
     KINDS_IN_SQL,
     LATE_AFTER,
     ObjectKey,
-    unfinished_in_sql,
+    goes_on_in_sql,
     unfinished_objects,
 )
 
@@ -53,7 +53,7 @@ _HAS_ENDED = f"""
     (l.object_kind IN ({BY_DEADLINES_IN_SQL}) AND NOT EXISTS (SELECT FROM deadline d WHERE d.platform_no = l.platform_no
         AND d.object_kind = l.object_kind AND d.object_no = l.object_no)
     OR EXISTS (SELECT FROM business_object o WHERE o.platform_no = l.platform_no AND o.kind = l.object_kind
-        AND o.object_no = l.object_no AND o.kind IN ({KINDS_IN_SQL}) AND NOT ({unfinished_in_sql("o.")})))
+        AND o.object_no = l.object_no AND o.kind IN ({KINDS_IN_SQL}) AND NOT ({goes_on_in_sql("o.")})))
 """  # noqa: S608 - our own words
 
 

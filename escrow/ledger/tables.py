@@ -24,15 +24,25 @@ from sqlmodel import Field, SQLModel
 
 from escrow.domain.endings import FINAL_STATUSES
 
+_COLLECTION = "pay_in"
+#: As `CollectionState` says `open_return` and `to_give_back`.
+_RETURN_HELD = '{"returns": [{"outcome": "held"}]}'
+_TO_GIVE_BACK = "$.payments[*] ? (@.suspended_fen > 0 && !(@.stays == true))"
+
 
 def is_unfinished(kind: str, row: str = "") -> str:
     """Condition in SQL that an object is of a kind and has not ended, in the words of the index that finds it.
+
+    A collection that has ended is unfinished as long as something of a payment is to go back, or is on its way.
 
     Args:
         row: the alias of `business_object` in the statement, with its dot.
     """
     final = ", ".join(f"'{status}'" for status in FINAL_STATUSES[kind])
-    return f"{row}kind = '{kind}' AND {row}status NOT IN ({final})"
+    if kind != _COLLECTION:
+        return f"{row}kind = '{kind}' AND {row}status NOT IN ({final})"
+    goes_back = f"{row}body @> '{_RETURN_HELD}' OR {row}body @? '{_TO_GIVE_BACK}'"
+    return f"{row}kind = '{kind}' AND ({row}status NOT IN ({final}) OR {goes_back})"
 
 
 def _big(**column: Any) -> Any:
@@ -178,9 +188,18 @@ class BusinessObjectRow(SQLModel, table=True):
     """The present state of an order, withdrawal, member …; no personal data in `body`."""
 
     __tablename__ = "business_object"
-    __table_args__ = tuple(
-        Index(f"{kind}_unfinished", "platform_no", "object_no", postgresql_where=text(is_unfinished(kind)))
-        for kind in FINAL_STATUSES
+    __table_args__ = (
+        *(
+            Index(f"{kind}_unfinished", "platform_no", "object_no", postgresql_where=text(is_unfinished(kind)))
+            for kind in FINAL_STATUSES
+        ),
+        Index("pay_in_created", "platform_no", "created_at", postgresql_where=text(f"kind = '{_COLLECTION}'")),
+        Index(
+            "pay_in_attention",
+            "platform_no",
+            "object_no",
+            postgresql_where=text(f"kind = '{_COLLECTION}' AND body ->> 'attention' <> ''"),
+        ),
     )
 
     platform_no: str = _text(primary_key=True)

@@ -87,6 +87,9 @@ async def test_on_a_marketplace_money_comes_through_the_banks_transit_account_an
     )
     await platform.top_up(card, 100)
     assert await unposted_settlements(stack, platform) == [line.bank_serial_no]
+    (waits,) = (await platform.get("/attention")).json()["waiting"]
+    assert (waits["kind"], waits["object_no"], waits["held_fen"]) == ("bank_line", line.bank_serial_no, PRICE_FEN)
+    assert "did not pass the bank's transit account" in waits["reason"]
     assert await balance_fen(platform, "own") == 0
     assert await broken(stack, platform) == set()
 

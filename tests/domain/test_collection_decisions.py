@@ -16,6 +16,7 @@ from escrow.domain.collections.commands import (
     EndReturn,
     HoldReturn,
     Open,
+    OperatorCame,
     PayerHasActed,
     TakenByPaid,
 )
@@ -234,6 +235,15 @@ def test_an_operator_is_called_a_day_after_a_collection_should_have_ended_or_a_r
     assert flagged.state.attention is not None
     ended = after(flagged, EndReturn(number=1, refunded_fen=10_000, reason=""))
     assert ended.state.attention is None
+
+
+def test_an_operator_who_came_takes_the_call_back() -> None:
+    paid = after(shown(), booking(took()))
+    with pytest.raises(Refused, match="pay_in_state"):
+        after(paid, OperatorCame(seen_version=paid.version))
+    flagged = after(paid, CallOperator(reason="where is its money?", seen_version=paid.version))
+    attended = after(flagged, OperatorCame(seen_version=flagged.version))
+    assert (attended.status, attended.state) == ("paid", paid.state)
 
 
 def test_its_expiry_is_a_deadline_until_it_has_ended() -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -14,15 +14,22 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.rounds import TakenUp, TakeUp
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.commands.books import Books
 from escrow.commands.verify import settled_differences
+from escrow.domain.collections.methods import CollectionMethod
+from escrow.domain.collections.pay_ins import TOP_UP, collecting_terms, pay_in_terms
+from escrow.domain.collections.pay_ins import opening_consent_no as pay_in_consent_no
+from escrow.domain.collections.state import collection_no
 from escrow.domain.orders.contract import opening_consent_no
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand
+from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.requests import PLATFORM_ITSELF
 from escrow.domain.transfers.moves import TransferKind, transfer_consent_no, transfer_terms
 from escrow.domain.withdrawals.operations import withdrawal_terms
+from escrow.domain.withdrawals.state import bank_request_no
 from escrow.ledger.books import known
 from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, record_consent
 from escrow.ledger.engine import Reader
@@ -99,9 +106,26 @@ class House:
 
     async def payment_is_asked(self, payment_no: str, amount_fen: int) -> None:
         """The owner has asked for a payment to the contractor, and nothing has heard it."""
-        terms = transfer_terms(subject_no="C-1", member_no="O-1", amount_fen=amount_fen)
-        kind = TransferKind.PAYMENT
-        await self._is_asked(transfer_consent_no(kind, payment_no), payment_no, kind, "O-1", terms, kind=kind)
+        await self.transfer_is_asked(TransferKind.PAYMENT, payment_no, "O-1", "C-1", amount_fen)
+
+    async def transfer_is_asked(
+        self, kind: TransferKind, transfer_no: str, by: str, subject_no: str, amount_fen: int
+    ) -> None:
+        """Somebody has asked for a transfer, of the owner's or to it, and nothing has heard it."""
+        terms = transfer_terms(subject_no=subject_no, member_no="O-1", amount_fen=amount_fen)
+        await self._is_asked(transfer_consent_no(kind, transfer_no), transfer_no, kind, by, terms, kind=kind)
+
+    async def top_up_is_asked(self, top_up_no: str, amount_fen: int) -> None:
+        """The owner has asked for a top-up by a code to scan, and nothing has heard it."""
+        how = pay_in_terms(method=CollectionMethod.QR_WECHAT.value, amount_fen=amount_fen)
+        terms = collecting_terms(how, subject=top_up_no, expires_in_minutes=30)
+        number = pay_in_consent_no(top_up_no)
+        await self._is_asked(number, top_up_no, TOP_UP, "O-1", terms, kind="pay_in")
+
+    async def payer_pays(self, pay_in_no: str, *, amount_fen: int | None = None) -> None:
+        """The payer pays what was first asked of a channel, or another amount."""
+        number = bank_request_no(self.platform.number, collection_no(pay_in_no, 1))
+        await self.platform.bank.pay(number, amount_fen=amount_fen)
 
     async def _is_asked(
         self, number: str, object_no: str, operation: str, by: str, terms: Any, *, kind: str = "order"
@@ -139,6 +163,16 @@ class House:
             custody_account_no=self.platform.custody_account_no,
         )
         await skipping._books_and_bank_to(await skipping.now() + span)
+
+    async def all_is_taken_up(self, object_no: str | None = None) -> None:
+        """An operator has everything unfinished taken up, as `escrow resume --all` does, or one number."""
+        rounds, after = self.client.get_workflow_handle(ROUNDS_WORKFLOW_ID), None
+        while True:
+            request = TakeUp(platform_no=self.platform.number, object_no=object_no, after=after)
+            taken = await rounds.execute_update("resume", request, result_type=TakenUp)
+            after = taken.after
+            if after is None:
+                return
 
     async def nothing_is_late(self) -> None:
         """Rounds have taken up whatever was late."""
@@ -193,7 +227,9 @@ class House:
 
 
 @asynccontextmanager
-async def opened_house(stack: Stack) -> AsyncIterator[House]:
+async def opened_house(
+    stack: Stack, config: PlatformConfig | None = None, *, begins_at: datetime | None = None
+) -> AsyncIterator[House]:
     """A platform on a stack on which runs are broken."""
     async with AsyncExitStack() as opened:
         platforms = await opened.enter_async_context(making_platforms(stack))
@@ -212,7 +248,7 @@ async def opened_house(stack: Stack) -> AsyncIterator[House]:
         yield House(
             stack=stack,
             client=await Client.connect(stack.temporal.address, data_converter=pydantic_data_converter),
-            platform=await platforms.open(),
+            platform=await platforms.open(config, begins_at=begins_at),
             books=Books(settings=settings, reader=reader, registry=Registry(reader, box)),
             writer=writer,
             at_bank=at_bank,

@@ -4,55 +4,27 @@ One stack, all rows at once: each object is brought to its state, its run is bro
 passes until each has come to its right end. Other kinds of objects add their rows to `ROWS`.
 """
 
-import ast
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-import worker
-from escrow.domain.endings import FINAL_STATUSES
 from escrow.domain.orders.states import OrderCommand
 from escrow.ledger.attention import waiting_for_a_person
-from escrow.ledger.objects import get_object
 from escrow.stack.up import Stack
 from tests.api.platforms import order_body
 from tests.servers import running_stack
 from tests.waiting import until
-from tests.workflows.breaking import BREAKS, Break, runs_as, stranger_comes, terminated
+from tests.workflows.blows import Cell, Prepare, Row, cells_of, nothing, printed
+from tests.workflows.breaking import BREAKS, stranger_comes, terminated
 from tests.workflows.house_of_rounds import House, opened_house
 from workflows.messages import PROCESSES
 
 _TOTAL_FEN = 1_000_000
-
-Prepare = Callable[[House, str], Awaitable[None]]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Row:
-    """An object in a state that waits, and what becomes of it when ninety days pass.
-
-    Args:
-        prepared: brings the object of this number there.
-        ends: what its document must say at last, beside its status.
-        faults: what is done to its run.
-        said: what is said once its run is broken.
-        texts: how many text messages it has caused at last.
-    """
-
-    kind: str
-    prepared: Prepare
-    status: str
-    ends: Callable[[Mapping[str, Any]], bool] = lambda body: True
-    faults: Mapping[str, Break] = field(default_factory=lambda: BREAKS)
-    said: Prepare | None = None
-    texts: int = 0
 
 
 def _orders(*steps: str) -> Prepare:
@@ -90,10 +62,6 @@ async def _accepted(house: House, order_no: str) -> None:
     await house.word_is_asked(order_no, OrderCommand.ACCEPT, "O-1", 2)
 
 
-async def _nothing(client: object, workflow_id: str) -> None:
-    """It was never begun."""
-
-
 def _accepted_by(who: str) -> Callable[[Mapping[str, Any]], bool]:
     return lambda body: bool(body["milestones"][1]["accepted_by"] == who)
 
@@ -107,25 +75,25 @@ ROWS: dict[str, Row] = {
         kind="order",
         prepared=_opening_that_nobody_hears,
         status="closed_unpaid",
-        faults={"never begun": _nothing},
+        faults={"never begun": nothing},
     ),
     "order whose id a stranger had before": Row(
         kind="order",
         prepared=_opening_that_a_stranger_hears,
         status="closed_unpaid",
-        faults={"never begun": _nothing},
+        faults={"never begun": nothing},
     ),
     "withdrawal that nobody has begun": Row(
         kind="withdrawal",
         prepared=_withdrawal_that_nobody_hears,
         status="paid",
-        faults={"never begun": _nothing},
+        faults={"never begun": nothing},
     ),
     "payment that nobody has made": Row(
         kind="payment",
         prepared=_payment_that_nobody_hears,
         status="done",
-        faults={"never begun": _nothing},
+        faults={"never begun": nothing},
     ),
     "order awaiting payment": Row(kind="order", prepared=_orders(), status="closed_unpaid"),
     "order awaiting start": Row(
@@ -171,31 +139,12 @@ ROWS: dict[str, Row] = {
 #: Workflow types whose objects have no rows, and why.
 WITHOUT_ROWS = {
     "Rounds": "the worker looks after it",
-    "BankWatch": "the worker looks after it",
-    "DirectRefund": "a refund waits for its channel alone; the tests of direct payments begin it anew",
-    "PayIn": "the tests of collections begin it anew",
-    "BatchPayment": "the tests of batches begin it anew",
+    "BankWatch": "the worker looks after it; test_money_blows.py breaks it too",
     "IdentityCheck": "test_members_taken_up.py has its rows",
     "AccountVerification": "test_members_taken_up.py has its rows",
     "Mandate": "test_members_taken_up.py has its rows",
     "MemberClosing": "test_members_taken_up.py has its rows",
 }
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One row under one fault."""
-
-    name: str
-    row: Row
-    fault: str
-    number: str
-
-
-def cells() -> list[Cell]:
-    """All rows under all their faults, each with an object of its own."""
-    found: list[tuple[str, Row, str]] = [(name, row, fault) for name, row in ROWS.items() for fault in row.faults]
-    return [Cell(*item, number=f"X-{number}") for number, item in enumerate(found, start=1)]
 
 
 @pytest.fixture(scope="module")
@@ -210,24 +159,24 @@ async def house(broken_stack: Stack) -> AsyncIterator[House]:
     async with opened_house(broken_stack) as opened:
         card = await opened.platform.open_owner()
         await opened.platform.open_contractor()
-        await opened.platform.top_up(card, _TOTAL_FEN * len(cells()))
+        await opened.platform.top_up(card, _TOTAL_FEN * len(cells_of(ROWS)))
         yield opened
         await opened.books_are_sound_and_equal()
 
 
 async def test_whatever_is_done_to_a_run_the_object_comes_to_its_right_end(house: House, tables: list[str]) -> None:
-    table = cells()
-    await asyncio.gather(*(cell.row.prepared(house, cell.number) for cell in table))
+    table = cells_of(ROWS)
+    await asyncio.gather(*(cell.prepared(house) for cell in table))
     before = await house.deadlines()
 
     await house.nobody_goes_round()
     for cell in table:
-        await _broken(house, cell)
+        await cell.broken(house)
     await house.time_passes_unseen(timedelta(minutes=2))
     await house.rounds_are_made()
     await house.nothing_is_late()
     for cell in table:
-        await _runs(house, cell)
+        await cell.runs(house)
     said = {cell.number for cell in table if cell.row.said}
     assert {item for item in await house.deadlines() if item[0] in {name for name, *_ in before} - said} == {
         item for item in before if item[0] not in said
@@ -236,15 +185,15 @@ async def test_whatever_is_done_to_a_run_the_object_comes_to_its_right_end(house
     for span in (timedelta(days=1), timedelta(days=5), timedelta(days=1), timedelta(days=23), timedelta(days=60.1)):
         await house.time_passes(span + timedelta(minutes=5))
 
-    wrong = {cell: why for cell in table if (why := await _what_is_wrong(house, cell))}
-    tables.append("\n".join(f"{cell.name:40} {cell.fault:40} {wrong.get(cell, 'right')}" for cell in table))
+    wrong = {cell: why for cell in table if (why := await cell.what_is_wrong(house))}
+    tables.append(printed(table, wrong))
     assert not wrong
     assert len(await house.texts()) == sum(cell.row.texts for cell in table)
 
 
 async def test_a_person_is_called_for_a_stranger_and_sent_home_by_resuming(house: House) -> None:
     await _orders("pay")(house, "D-1")
-    await _broken(house, Cell("", ROWS["order awaiting start"], "squatted", "D-1"))
+    await Cell("", ROWS["order awaiting start"], "squatted", "D-1").broken(house)
     await house.nobody_goes_round()
     await house.rounds_are_made()
 
@@ -331,61 +280,3 @@ async def test_books_for_which_nobody_has_gone_round_do_not_verify(house: House)
         await owner.close()
 
     assert "rounds were last made 11 minutes ago" in await house.escrow("verify", house.platform.number, fails=True)
-
-
-def test_every_kind_with_a_process_has_rows_and_every_type_of_the_worker_is_thought_of() -> None:
-    with_rows = {PROCESSES[row.kind].workflow for row in ROWS.values()}
-    begun_from_references = {process.workflow for process in PROCESSES.values()}
-    assert begun_from_references - with_rows <= WITHOUT_ROWS.keys()
-    assert not with_rows & WITHOUT_ROWS.keys()
-    assert _types_of_the_worker() == with_rows | WITHOUT_ROWS.keys()
-
-
-def _types_of_the_worker() -> set[str]:
-    """Types of the workflows that worker.py registers."""
-    assert worker.__file__ is not None
-    lists = [
-        keyword.value
-        for node in ast.walk(ast.parse(Path(worker.__file__).read_text()))
-        if isinstance(node, ast.Call)
-        for keyword in node.keywords
-        if keyword.arg == "workflows"
-    ]
-    names = [
-        item.id for each in lists if isinstance(each, ast.List) for item in each.elts if isinstance(item, ast.Name)
-    ]
-    return {getattr(getattr(worker, name), "__temporal_workflow_definition").name for name in names}
-
-
-async def _broken(house: House, cell: Cell) -> None:
-    await cell.row.faults[cell.fault](
-        house.client, PROCESSES[cell.row.kind].workflow_id(house.platform.number, cell.number)
-    )
-    if cell.row.said is not None:
-        await cell.row.said(house, cell.number)
-
-
-async def _runs(house: House, cell: Cell) -> None:
-    process = PROCESSES[cell.row.kind]
-    workflow_id = process.workflow_id(house.platform.number, cell.number)
-
-    async def runs() -> bool:
-        found = await get_object(house.books.reader, house.platform.number, cell.row.kind, cell.number)
-        has_ended = found is not None and found.status in FINAL_STATUSES.get(cell.row.kind, found.status)
-        return has_ended or await runs_as(house.client, workflow_id, process.workflow, process.task_queue)
-
-    await until(runs, f"{workflow_id} ({cell.name}, {cell.fault}) runs again, or has come to its end")
-
-
-async def _what_is_wrong(house: House, cell: Cell) -> str:
-    row = await house.books.reader.row(
-        "SELECT status, body FROM business_object WHERE platform_no = $1 AND kind = $2 AND object_no = $3",
-        house.platform.number,
-        cell.row.kind,
-        cell.number,
-    )
-    if row is None:
-        return "not in the books"
-    if row["status"] != cell.row.status:
-        return str(row["status"])
-    return "" if cell.row.ends(row["body"]) else f"{row['status']}: {row['body']}"

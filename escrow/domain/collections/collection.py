@@ -20,6 +20,7 @@ from escrow.domain.collections.commands import (
     End,
     EndReturn,
     HoldReturn,
+    OperatorCame,
     PayerHasActed,
     TakenByPaid,
     pending_until,
@@ -117,6 +118,8 @@ class Collection:
                 after, decision = self._return_ended(command)
             case CallOperator():
                 after, decision = self._flagged(command, at)
+            case OperatorCame():
+                after, decision = self._attended(command)
             case _:
                 raise Refused("object_exists", f"{self.pay_in_no} exists already; use another number.")
         return self.becomes(after, decision)
@@ -283,8 +286,7 @@ class Collection:
             raise Refused("pay_in_state", f"No return {command.number} of {self.pay_in_no} is under way.")
         taken = state.payment(held.payment_no)
         assert taken is not None  # noqa: S101 - it was held of a payment
-        went_back = command.refunded_fen is not None
-        if went_back and command.refunded_fen != held.amount_fen:
+        if (went_back := command.refunded_fen is not None) and command.refunded_fen != held.amount_fen:
             raise Refused("payment_differs", f"The channel gave back another amount of {held.payment_no}.")
         if went_back:
             outcome = "credited" if taken.outcome == "credited" else "returned"
@@ -316,13 +318,15 @@ class Collection:
             if overdue_at > at:
                 raise NotDue(f"Nothing of {self.pay_in_no} is overdue.", remaining=overdue_at - at)
             held = self.state.open_return
-            reason = (
-                "the channel has not said for a day how the collection ended: ask it"
-                if held is None
-                else f"the channel has not said for a day what became of the return of {held.payment_no}: ask it"
-            )
+            what = "how the collection ended" if held is None else f"what became of the return of {held.payment_no}"
+            reason = f"the channel has not said for a day {what}: ask it"
         after = self.state.model_copy(update={"attention": reason})
         return after, self._step("pay_in.needs_attention", command)
+
+    def _attended(self, command: OperatorCame) -> "_Decided":
+        if self.state.attention is None:
+            raise Refused("pay_in_state", f"{self.pay_in_no} waits for no operator.")
+        return self.state.model_copy(update={"attention": None}), self._step("pay_in.attended", command)
 
     # ---- parts ----
 
@@ -340,12 +344,9 @@ class Collection:
             raise Refused("pay_in_state", f"The payment {payment_no} was booked before.")
 
     def _ended_asking(self, last_was: str | None) -> tuple[Asked, ...]:
-        asked = self.state.asked
-        return (
-            asked
-            if last_was is None or not asked
-            else (*asked[:-1], asked[-1].model_copy(update={"outcome": last_was}))
-        )
+        if last_was is None or not self.state.asked:
+            return self.state.asked
+        return (*self.state.asked[:-1], self.state.asked[-1].model_copy(update={"outcome": last_was}))
 
     def _payment(self, command: Any, outcome: Any, suspended_fen: int) -> TakenPayment:
         return TakenPayment(
@@ -363,8 +364,8 @@ class Collection:
         runs = not after.has_ended
         if ran == runs:
             return ()
-        due_at = after.expires_at if runs else None
-        return (DeadlineChange(object_kind="pay_in", object_no=self.pay_in_no, name="expiry", due_at=due_at),)
+        due = after.expires_at if runs else None
+        return (DeadlineChange(object_kind="pay_in", object_no=self.pay_in_no, name="expiry", due_at=due),)
 
     def _step(
         self,

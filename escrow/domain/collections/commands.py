@@ -278,6 +278,17 @@ class CallOperator(BooksCommand):
         return derived("", "attention", object_no, self.seen_version)
 
 
+class OperatorCame(BooksCommand):
+    """An operator has looked after what it was called for; `seen_version` is the object's when that was said."""
+
+    name: Literal["operator_came"] = "operator_came"
+    seen_version: int
+
+    def own_no(self, pay_in_no: str) -> str | None:
+        """Once for one state of the object."""
+        return derived(pay_in_no, "attended", self.seen_version)
+
+
 CollectionCommand = (
     Open
     | BeginAsking
@@ -291,6 +302,7 @@ CollectionCommand = (
     | HoldReturn
     | EndReturn
     | CallOperator
+    | OperatorCame
 )
 
 

@@ -19,6 +19,8 @@ from escrow.domain.requests import derived
 
 #: How long after its end a collection is still looked at for payments that come late.
 WATCHED_FOR = timedelta(days=2)
+#: A payer is given at most so long.
+LONGEST_OPEN = timedelta(days=1)
 #: What a channel has not ended after this long is an operator's.
 OPERATOR_AFTER = timedelta(hours=24)
 

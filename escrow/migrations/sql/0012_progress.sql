@@ -9,11 +9,17 @@ CREATE INDEX order_unfinished ON business_object (platform_no, object_no)
 CREATE INDEX withdrawal_unfinished ON business_object (platform_no, object_no)
     WHERE kind = 'withdrawal' AND status NOT IN ('paid', 'failed', 'refused');
 CREATE INDEX pay_in_unfinished ON business_object (platform_no, object_no)
-    WHERE kind = 'pay_in' AND status NOT IN ('paid', 'closed', 'failed');
+    WHERE kind = 'pay_in' AND (status NOT IN ('paid', 'closed', 'failed')
+        OR body @> '{"returns": [{"outcome": "held"}]}'
+        OR body @? '$.payments[*] ? (@.suspended_fen > 0 && !(@.stays == true))');
 CREATE INDEX batch_payment_unfinished ON business_object (platform_no, object_no)
     WHERE kind = 'batch_payment' AND status NOT IN ('paid', 'closed', 'refused');
 CREATE INDEX refund_unfinished ON business_object (platform_no, object_no)
     WHERE kind = 'refund' AND status NOT IN ('refunded', 'credited');
+-- A collection that has ended is looked at for payments that come late until some days after it was opened.
+CREATE INDEX pay_in_created ON business_object (platform_no, created_at) WHERE kind = 'pay_in';
+CREATE INDEX pay_in_attention ON business_object (platform_no, object_no)
+    WHERE kind = 'pay_in' AND body ->> 'attention' <> '';
 
 -- What looks after members is unfinished while a deadline of it stands: found by its kind.
 CREATE INDEX deadline_of_kind ON deadline (object_kind, platform_no, object_no);

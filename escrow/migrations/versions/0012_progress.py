@@ -26,4 +26,5 @@ def downgrade() -> None:
     members = "'account_verification', 'identity_check', 'mandate', 'member_closing'"
     op.execute(f"DELETE FROM deadline WHERE object_kind IN ({members})")  # noqa: S608 - our own words
     kinds = ("order", "withdrawal", "pay_in", "batch_payment", "refund")
-    op.execute(f"DROP INDEX deadline_due, {', '.join(f'{kind}_unfinished' for kind in kinds)}")
+    unfinished = ", ".join(f"{kind}_unfinished" for kind in kinds)
+    op.execute(f"DROP INDEX deadline_due, pay_in_created, pay_in_attention, {unfinished}")
