@@ -72,21 +72,24 @@ class VerificationActivities:
     async def send_verification(self, ref: VerificationRef, request_no: str) -> Standing:
         """Send a micro-deposit or a code, once for a request number however often this runs.
 
+        The first one follows from the verification itself; whoever wishes for another has it counted before.
+
         Raises:
-            Refused: of another sending than the first: what a rule of ours or the bank says no to. A first one that
-                is refused ends the verification instead.
+            Refused: of another sending than the first: `not_found`, or what the bank says no to. A first one that is
+                refused ends the verification instead.
             BankUnreachable: not known to be sent; run this again.
         """
         now = await books_now(self._reader, ref.platform_no)
         is_first = request_no == ref.verification_no
-        try:
-            number, bank_request_no = await self._sendings.open(
-                ref.platform_no, ref.verification_no, request_no, occurred_at=now
-            )
-        except Refused as refusal:
-            if not is_first:
-                raise
-            return await self._end(ref, VerificationStatus.REFUSED, refusal.code)
+        if is_first:
+            try:
+                await self._sendings.open(ref.platform_no, ref.verification_no, request_no, occurred_at=now)
+            except Refused as refusal:
+                return await self._end(ref, VerificationStatus.REFUSED, refusal.code)
+        due = await self._sendings.due(ref.platform_no, ref.verification_no, request_no)
+        if due is None:
+            return _standing(await self._verifications.get(ref.platform_no, ref.verification_no))
+        number, bank_request_no = due
         try:
             async with heartbeating():
                 await _repeatable(self._sent(ref, number, bank_request_no))
