@@ -4,11 +4,13 @@ What was typed, and to whom something goes, is looked up here: none of it passes
 """
 
 from collections.abc import Awaitable
+from datetime import datetime
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
 from activities.heartbeat import heartbeating
+from activities.turns import Turns
 from escrow.channels.verification import AccountVerification, CardCheckOrder, MicroDepositOrder
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
 from escrow.domain.members.account_verification import CardCheckAnswer, MicroDepositAnswer
@@ -67,6 +69,7 @@ class VerificationActivities:
         self._verifications = verifications
         self._sendings = sendings
         self._tries = tries
+        self._turns = Turns()
 
     @activity.defn
     async def send_verification(self, ref: VerificationRef, request_no: str) -> Standing:
@@ -77,7 +80,7 @@ class VerificationActivities:
         Raises:
             Refused: of another sending than the first: `not_found`, or what the bank says no to. A first one that is
                 refused ends the verification instead.
-            BankUnreachable: not known to be sent; run this again.
+            BankUnreachable, LedgerBusy: not known to be sent; run this again.
         """
         now = await books_now(self._reader, ref.platform_no)
         is_first = request_no == ref.verification_no
@@ -86,21 +89,11 @@ class VerificationActivities:
                 await self._sendings.open(ref.platform_no, ref.verification_no, request_no, occurred_at=now)
             except Refused as refusal:
                 return await self._end(ref, VerificationStatus.REFUSED, refusal.code)
-        due = await self._sendings.due(ref.platform_no, ref.verification_no, request_no)
-        if due is None:
-            return _standing(await self._verifications.get(ref.platform_no, ref.verification_no))
-        number, bank_request_no = due
-        try:
-            async with heartbeating():
-                await _repeatable(self._sent(ref, number, bank_request_no))
-        except BankDeclined as declined:
-            await self._sendings.ended(ref.platform_no, ref.verification_no, number, was_sent=False, occurred_at=now)
-            if not is_first:
-                raise Refused("verification_not_sent", "The bank did not send it.", {"reason": declined.code}) from None
-            return await self._end(ref, VerificationStatus.FAILED, declined.code)
-        return _standing(
-            await self._sendings.ended(ref.platform_no, ref.verification_no, number, was_sent=True, occurred_at=now)
-        )
+        with self._turns.taken(ref.platform_no, ref.verification_no):
+            due = await self._sendings.due(ref.platform_no, ref.verification_no, request_no)
+            if due is None:
+                return _standing(await self._verifications.get(ref.platform_no, ref.verification_no))
+            return await self._send(ref, *due, is_first=is_first, at=now)
 
     @activity.defn
     async def check_try(self, ref: VerificationRef, number: int) -> Standing:
@@ -109,17 +102,18 @@ class VerificationActivities:
         A repeat after a lost answer may cost a try at the bank, and never gives one more.
 
         Raises:
-            BankUnreachable: no answer; run this again.
+            BankUnreachable, LedgerBusy: no answer, or it is being asked; run this again.
         """
-        typed = await self._tries.typed(ref.platform_no, ref.verification_no, number)
-        outcome = typed.outcome
-        if outcome is None:
-            async with heartbeating():
-                outcome = await self._compared(typed)
-        now = await books_now(self._reader, ref.platform_no)
-        return _standing(
-            await self._tries.answered(ref.platform_no, ref.verification_no, number, outcome, occurred_at=now)
-        )
+        with self._turns.taken(ref.platform_no, ref.verification_no):
+            typed = await self._tries.typed(ref.platform_no, ref.verification_no, number)
+            outcome = typed.outcome
+            if outcome is None:
+                async with heartbeating():
+                    outcome = await self._compared(typed)
+            now = await books_now(self._reader, ref.platform_no)
+            return _standing(
+                await self._tries.answered(ref.platform_no, ref.verification_no, number, outcome, occurred_at=now)
+            )
 
     @activity.defn
     async def look_at_verification(self, ref: VerificationRef) -> Standing:
@@ -137,6 +131,21 @@ class VerificationActivities:
         """End a verification that nobody confirmed in time, or for which nothing could be sent; else leave it."""
         now = await books_now(self._reader, ref.platform_no)
         return _standing(await self._verifications.end_overdue(ref.platform_no, ref.verification_no, occurred_at=now))
+
+    async def _send(
+        self, ref: VerificationRef, number: int, bank_request_no: str, *, is_first: bool, at: datetime
+    ) -> Standing:
+        try:
+            async with heartbeating():
+                await _repeatable(self._sent(ref, number, bank_request_no))
+        except BankDeclined as declined:
+            await self._sendings.ended(ref.platform_no, ref.verification_no, number, was_sent=False, occurred_at=at)
+            if not is_first:
+                raise Refused("verification_not_sent", "The bank did not send it.", {"reason": declined.code}) from None
+            return await self._end(ref, VerificationStatus.FAILED, declined.code)
+        return _standing(
+            await self._sendings.ended(ref.platform_no, ref.verification_no, number, was_sent=True, occurred_at=at)
+        )
 
     async def _sent(self, ref: VerificationRef, number: int, bank_request_no: str) -> Answer:
         kept = await self._verifications.get(ref.platform_no, ref.verification_no)

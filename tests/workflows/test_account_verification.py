@@ -128,9 +128,9 @@ async def test_five_a_day_are_sent_to_one_account_in_all_its_verifications(story
     await story.hours_pass(0.05)
     await sent_again(story, other, "S-9", "V-2")
     await story.hours_pass(0.05)
-    for one, number in ((handle, "V-1"), (other, "V-2")):
+    for one, verification_no in ((handle, "V-1"), (other, "V-2")):
         with pytest.raises(Refused) as refused:
-            await sent_again(story, one, "S-10", number)
+            await sent_again(story, one, "S-10", verification_no)
         assert refused.value.code == "verification_day_limit"
     third = await begun(story, "O-1", "A-O1", "V-3")
     assert await story.ending_of(third) == "refused"
