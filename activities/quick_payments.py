@@ -7,6 +7,7 @@ from temporalio import activity
 
 from activities.heartbeat import heartbeating
 from activities.payers import CollectionNo
+from activities.turns import Turns
 from escrow.channels.collections import Collections
 from escrow.domain.collections.collection import Collection
 from escrow.domain.collections.commands import CodeSent
@@ -47,6 +48,7 @@ class QuickPaymentActivities:
         self._reader = reader
         self._codes = codes
         self._channel = channel
+        self._turns = Turns()
 
     @activity.defn
     async def check_payer_code(self, typed: PayersTry) -> CodeCheck:
@@ -56,15 +58,16 @@ class QuickPaymentActivities:
 
         Raises:
             Refused: `not_found`, or `code_not_awaited`.
-            BankUnreachable: no answer; run this again.
+            BankUnreachable, LedgerBusy: no answer, or it is being asked; run this again.
         """
-        stored = await self._codes.tries.typed(typed.platform_no, typed.pay_in_no, typed.number)
-        if stored.outcome is not None:
-            return stored.outcome
-        collection = await self._awaiting(typed)
-        async with heartbeating():
-            outcome = await self._compared(_at_bank(typed, collection), stored.text)
-        return await self._codes.answered(typed.platform_no, typed.pay_in_no, typed.number, outcome)
+        with self._turns.taken(typed.platform_no, typed.pay_in_no):
+            stored = await self._codes.tries.typed(typed.platform_no, typed.pay_in_no, typed.number)
+            if stored.outcome is not None:
+                return stored.outcome
+            collection = await self._awaiting(typed)
+            async with heartbeating():
+                outcome = await self._compared(_at_bank(typed, collection), stored.text)
+            return await self._codes.answered(typed.platform_no, typed.pay_in_no, typed.number, outcome)
 
     @activity.defn
     async def send_payer_code(self, wish: PayersWish) -> CollectionView:
@@ -72,25 +75,29 @@ class QuickPaymentActivities:
 
         Raises:
             Refused: `sms_code_limit`, `not_found`: nobody wished for it, or `code_not_awaited`.
-            BankUnreachable: no answer; run this again, and perhaps one more is sent.
+            BankUnreachable, LedgerBusy: no answer, or it is just being sent; run this again, and perhaps one more is.
         """
-        collection = await self._awaiting(wish)
-        if not await self._codes.is_wished(wish.platform_no, wish.pay_in_no, wish.request_no):
-            raise Refused("not_found", f"Nobody wished for another code as {wish.request_no}.")
-        if wish.request_no not in collection.state.codes_sent:
-            async with heartbeating():
-                try:
-                    answer = await self._channel.send_code_again(_at_bank(wish, collection))
-                except BankDeclined as declined:
-                    code = "sms_code_limit" if declined.code == "codes_exhausted" else "code_not_awaited"
-                    raise Refused(code, "The bank sends no other code for this payment.") from declined
-            shown = answer.interaction
-            if shown is not None and shown.code_expires_at is not None:
-                sent = CodeSent(request_no=wish.request_no, expires_at=shown.code_expires_at)
-                await self._books.take(COLLECTIONS, wish.platform_no, wish.pay_in_no, sent)
+        with self._turns.taken(wish.platform_no, wish.pay_in_no):
+            collection = await self._awaiting(wish)
+            if not await self._codes.is_wished(wish.platform_no, wish.pay_in_no, wish.request_no):
+                raise Refused("not_found", f"Nobody wished for another code as {wish.request_no}.")
+            if wish.request_no not in collection.state.codes_sent:
+                async with heartbeating():
+                    await self._send(wish, collection)
         found = await see(self._reader, COLLECTIONS, wish.platform_no, wish.pay_in_no)
         assert found.object is not None  # noqa: S101 - it waits for a code
         return CollectionView.of(found.object, version=found.version, at=found.at)
+
+    async def _send(self, wish: PayersWish, collection: Collection) -> None:
+        try:
+            answer = await self._channel.send_code_again(_at_bank(wish, collection))
+        except BankDeclined as declined:
+            code = "sms_code_limit" if declined.code == "codes_exhausted" else "code_not_awaited"
+            raise Refused(code, "The bank sends no other code for this payment.") from declined
+        shown = answer.interaction
+        if shown is not None and shown.code_expires_at is not None:
+            sent = CodeSent(request_no=wish.request_no, expires_at=shown.code_expires_at)
+            await self._books.take(COLLECTIONS, wish.platform_no, wish.pay_in_no, sent)
 
     async def _awaiting(self, ref: CollectionNo) -> Collection:
         """The quick payment that waits for its payer's code.

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio import activity
 
 from activities.heartbeat import heartbeating
+from activities.turns import Turns
 from escrow.channels.verification import AccountVerification, CardCheckOrder, MicroDepositOrder
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
 from escrow.domain.members.account_verification import CardCheckAnswer, MicroDepositAnswer
@@ -68,36 +69,31 @@ class VerificationActivities:
         self._verifications = verifications
         self._sendings = sendings
         self._tries = tries
+        self._turns = Turns()
 
     @activity.defn
     async def send_verification(self, ref: VerificationRef, request_no: str) -> Standing:
         """Send a micro-deposit or a code, once for a request number however often this runs.
 
+        The first one follows from the verification itself; whoever wishes for another has it counted before.
+
         Raises:
-            Refused: of another sending than the first: what a rule of ours or the bank says no to. A first one that
-                is refused ends the verification instead.
-            BankUnreachable: not known to be sent; run this again.
+            Refused: of another sending than the first: `not_found`, or what the bank says no to. A first one that is
+                refused ends the verification instead.
+            BankUnreachable, LedgerBusy: not known to be sent; run this again.
         """
         now = await books_now(self._reader, ref.platform_no)
         is_first = request_no == ref.verification_no
-        try:
-            number, bank_request_no = await self._sendings.open(
-                ref.platform_no, ref.verification_no, request_no, occurred_at=now
-            )
-        except Refused as refusal:
-            if not is_first:
-                raise
-            return await self._end(ref, VerificationEvent.RULE_REFUSED, refusal.code)
-        try:
-            async with heartbeating():
-                await _repeatable(self._sent(ref, number, bank_request_no))
-        except BankDeclined as declined:
-            await self._sendings.was_not_sent(ref.platform_no, ref.verification_no, number)
-            if not is_first:
-                raise Refused("verification_not_sent", "The bank did not send it.", {"reason": declined.code}) from None
-            return await self._end(ref, VerificationEvent.BANK_DECLINED, declined.code)
-        await self._sendings.was_sent(ref.platform_no, ref.verification_no, number)
-        return await self._standing(ref)
+        if is_first:
+            try:
+                await self._sendings.open(ref.platform_no, ref.verification_no, request_no, occurred_at=now)
+            except Refused as refusal:
+                return await self._end(ref, VerificationEvent.RULE_REFUSED, refusal.code)
+        with self._turns.taken(ref.platform_no, ref.verification_no):
+            due = await self._sendings.due(ref.platform_no, ref.verification_no, request_no)
+            if due is None:
+                return await self._standing(ref)
+            return await self._send(ref, *due, is_first=is_first)
 
     @activity.defn
     async def check_try(self, ref: VerificationRef, number: int) -> Standing:
@@ -106,15 +102,16 @@ class VerificationActivities:
         A repeat after a lost answer may cost a try at the bank, and never gives one more.
 
         Raises:
-            BankUnreachable: no answer; run this again.
+            BankUnreachable, LedgerBusy: no answer, or it is being asked; run this again.
         """
-        typed = await self._tries.typed(ref.platform_no, ref.verification_no, number)
-        if typed.outcome is None:
-            async with heartbeating():
-                outcome = await self._compared(typed)
-            await self._tries.answered(ref.platform_no, ref.verification_no, number, outcome)
-        await self._verifications.take(ref.platform_no, ref.verification_no, Judge())
-        return await self._standing(ref)
+        with self._turns.taken(ref.platform_no, ref.verification_no):
+            typed = await self._tries.typed(ref.platform_no, ref.verification_no, number)
+            if typed.outcome is None:
+                async with heartbeating():
+                    outcome = await self._compared(typed)
+                await self._tries.answered(ref.platform_no, ref.verification_no, number, outcome)
+            await self._verifications.take(ref.platform_no, ref.verification_no, Judge())
+            return await self._standing(ref)
 
     @activity.defn
     async def look_at_verification(self, ref: VerificationRef) -> Standing:
@@ -131,6 +128,18 @@ class VerificationActivities:
     async def end_verification(self, ref: VerificationRef) -> Standing:
         """End a verification that nobody confirmed in time, or for which nothing could be sent; else leave it."""
         await self._verifications.take(ref.platform_no, ref.verification_no, TimeIsOver())
+        return await self._standing(ref)
+
+    async def _send(self, ref: VerificationRef, number: int, bank_request_no: str, *, is_first: bool) -> Standing:
+        try:
+            async with heartbeating():
+                await _repeatable(self._sent(ref, number, bank_request_no))
+        except BankDeclined as declined:
+            await self._sendings.was_not_sent(ref.platform_no, ref.verification_no, number)
+            if not is_first:
+                raise Refused("verification_not_sent", "The bank did not send it.", {"reason": declined.code}) from None
+            return await self._end(ref, VerificationEvent.BANK_DECLINED, declined.code)
+        await self._sendings.was_sent(ref.platform_no, ref.verification_no, number)
         return await self._standing(ref)
 
     async def _sent(self, ref: VerificationRef, number: int, bank_request_no: str) -> Answer:

@@ -4,10 +4,11 @@ Nothing of ours asks who calls. What such a thief can do is compared over all bo
 """
 
 import asyncio
+import copy
 import itertools
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import Enum
 from typing import Any
@@ -16,7 +17,7 @@ import asyncpg
 from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.client import WorkflowHandle
-from temporalio.common import RetryPolicy
+from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
 from temporalio.exceptions import ActivityError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -43,11 +44,16 @@ _TABLES = (
 
 @dataclass(frozen=True)
 class Call:
-    """One activity of ours by its name, with whatever request, on the queue where our workers do it."""
+    """One activity of ours by its name, with whatever request, on the queue where our workers do it.
+
+    Args:
+        more: what an activity takes beside its request.
+    """
 
     activity: str
-    request: dict[str, Any]
+    request: Any
     task_queue: str = ORDERS_TASK_QUEUE
+    more: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ class Foreign:
         try:
             return await workflow.execute_activity(
                 call.activity,
-                call.request,
+                args=[*([] if call.request is None else [call.request]), *call.more],
                 task_queue=call.task_queue,
                 start_to_close_timeout=timedelta(seconds=60),
                 retry_policy=RetryPolicy(maximum_attempts=1),
@@ -107,7 +113,13 @@ class Thief:
         return await self._begins(Calls([]), workflow_id)
 
     async def _begins(self, todo: Calls, workflow_id: str) -> WorkflowHandle[Any, Any]:
-        return await self.story.stage.client.start_workflow(Foreign.run, todo, id=workflow_id, task_queue=_THIEVES)
+        return await self.story.stage.client.start_workflow(
+            Foreign.run,
+            todo,
+            id=workflow_id,
+            task_queue=_THIEVES,
+            id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+        )
 
 
 @asynccontextmanager
@@ -229,6 +241,25 @@ def changed(request: BaseModel, others: Mapping[str, Sequence[Any]]) -> Iterator
             place[path[-1]] = other
             assert forged != whole
             yield ".".join(path), forged
+
+
+def changed_in_pairs(request: BaseModel, others: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """The request with every two of its fields changed at once, to what stands in these fields elsewhere."""
+    whole = request.model_dump(mode="json")
+    likely = [
+        (path, other)
+        for path, value in _fields(request)
+        for other in ([value + 1] if type(value) is int else _other_values(path[-1], value, others)[:2])
+    ]
+    for (one, first), (two, second) in itertools.combinations(likely, 2):
+        if one != two:
+            forged = copy.deepcopy(whole)
+            for path, other in ((one, first), (two, second)):
+                place = forged
+                for name in path[:-1]:
+                    place = place[name]
+                place[path[-1]] = other
+            yield forged
 
 
 def _fields(request: BaseModel, within: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

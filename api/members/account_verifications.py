@@ -1,6 +1,9 @@
 """Verification of bank accounts: by a micro-deposit whose amount the holder types, or by a UnionPay check."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any
 
 from fastapi import APIRouter, Response, status
 from pydantic import Field
@@ -8,19 +11,21 @@ from pydantic import Field
 from api.catalogue import CATALOGUE
 from api.dependencies import CallerPlatform, Services, UsedServices
 from api.members.consent_given import ConsentGiven
-from api.problems import problems
+from api.problems import OrderBusy, problems
 from api.schemas import Body, PathNumber, RequestNumber, Time, View
 from api.temporal_calls import WorkflowEnded
-from escrow.domain.errors import Refused
+from escrow.domain.errors import EscrowError, Refused
 from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.members.verification_rules import VerificationMethod, VerificationStatus
 from escrow.domain.money.journal import Basis
+from escrow.ledger.books_time import books_now
 from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, keep_refusal, raise_kept_refusal, record_consent
 from escrow.registry.accounts.verification_rows import AccountVerification
 
 router = APIRouter(prefix="/members/{member_no}/bank-accounts/{account_id}/verify", tags=["bank accounts"])
 
 _LOOK_EVERY_SECONDS = 0.05
+_WAITS = (VerificationStatus.ASKED, VerificationStatus.SENT)
 _BASIS = ("basis_missing", "basis_void", "basis_expired", "basis_used", "basis_mismatch")
 _SENDING = ("account_not_bound", "insufficient_balance", "verification_too_soon", "verification_day_limit")
 _ASKING = (
@@ -179,16 +184,31 @@ async def send_again(
 
     Two minutes after the last one at the earliest, five a day for one bank account.
     """
-    verifications = services.registry.verifications
-    await verifications.of_account(platform_no, member_no, account_id, verification_no)
+    verifications, sendings = services.registry.verifications, services.registry.verification_sendings
+    known = await verifications.of_account(platform_no, member_no, account_id, verification_no)
     if body.request_no == verification_no:
         raise Refused("request_no_reused", f"{verification_no} began the verification; use a new number.")
+    if known.status not in _WAITS:
+        raise _waits_for_nothing(known)
+    now = await books_now(services.reader, platform_no)
+    await sendings.open(platform_no, verification_no, body.request_no, occurred_at=now)
+    told: Mapping[str, Any] = {}
     try:
-        await services.processes.send_verification_again(platform_no, verification_no, body.request_no)
-    except WorkflowEnded:
-        await _begin_anew(services, platform_no, verification_no)
-        await services.processes.send_verification_again(platform_no, verification_no, body.request_no)
-    return await _view(services, await verifications.get(platform_no, verification_no))
+        await _brought(
+            services,
+            platform_no,
+            verification_no,
+            lambda: services.processes.send_verification_again(platform_no, verification_no, body.request_no),
+        )
+    except Refused as refusal:
+        told = refusal.details
+    is_sent = await sendings.is_sent(platform_no, verification_no, body.request_no)
+    verification = await verifications.get(platform_no, verification_no)
+    if is_sent is False:
+        raise Refused("verification_not_sent", "The bank did not send it.", {"reason": told.get("reason", "")})
+    if is_sent is None:
+        raise _unheard(verification)
+    return await _view(services, verification)
 
 
 _CONFIRMING = problems(
@@ -281,7 +301,7 @@ async def _begin(
     except Refused as refusal:
         await keep_refusal(services.reader, platform_no, body.request_no, refusal)
         raise
-    if verification.status in (VerificationStatus.ASKED, VerificationStatus.SENT):
+    if verification.status in _WAITS:
         await services.processes.look_after_verification(platform_no, body.request_no)
         verification = await _begun(services, verification)
     if verification.status is VerificationStatus.REFUSED:
@@ -310,30 +330,40 @@ async def _compared(services: Services, platform_no: str, verification_no: str, 
     tries, verifications = services.registry.verification_tries, services.registry.verifications
     typed = await tries.typed(platform_no, verification_no, number)
     if typed.outcome is None:
-        try:
-            await services.processes.compare_try(platform_no, verification_no, number)
-        except WorkflowEnded:
-            await _begin_anew(services, platform_no, verification_no)
-            await services.processes.compare_try(platform_no, verification_no, number)
+        with suppress(Refused):  # the books say how it compared, or that nobody knows
+            await _brought(
+                services,
+                platform_no,
+                verification_no,
+                lambda: services.processes.compare_try(platform_no, verification_no, number),
+            )
         typed = await tries.typed(platform_no, verification_no, number)
     if typed.outcome is None:
-        raise _waits_for_nothing(await verifications.get(platform_no, verification_no))
+        raise _unheard(await verifications.get(platform_no, verification_no))
     return TryView(
         outcome=typed.outcome,
         verification=await _view(services, await verifications.get(platform_no, verification_no)),
     )
 
 
-async def _begin_anew(services: Services, platform_no: str, verification_no: str) -> None:
-    """Have a verification looked after again whose process was ended before its time.
+async def _brought(
+    services: Services, platform_no: str, verification_no: str, call: Callable[[], Awaitable[None]]
+) -> None:
+    """Call a verification's process; one that was ended before its time is begun again."""
+    try:
+        await call()
+    except WorkflowEnded:
+        now = await services.registry.verifications.get(platform_no, verification_no)
+        if now.status in _WAITS:
+            await services.processes.look_after_verification(platform_no, verification_no)
+            await call()
 
-    Raises:
-        Refused: `verification_state`, it has ended in the books.
-    """
-    now = await services.registry.verifications.get(platform_no, verification_no)
-    if now.status not in (VerificationStatus.ASKED, VerificationStatus.SENT):
-        raise _waits_for_nothing(now)
-    await services.processes.look_after_verification(platform_no, verification_no)
+
+def _unheard(verification: AccountVerification) -> EscrowError:
+    """What is answered where the books do not know what became of something."""
+    if verification.status not in _WAITS:
+        return _waits_for_nothing(verification)
+    return OrderBusy("order_busy", "No answer yet; repeat the same request to learn the outcome.")
 
 
 def _waits_for_nothing(verification: AccountVerification) -> Refused:

@@ -45,7 +45,7 @@ async def account_verified(story: Story) -> Recorded:
     await verifying.platform_has_own_money(story)
     handle = await verifying.begun(story, OWNER, "A-O1")
     await story.hours_pass(121 / 3600)
-    await verifying.sent_again(handle, "S-1")
+    await verifying.sent_again(story, handle, "S-1")
     for sending in (1, 2):
         await verifying.tried(story, handle, **await verifying.what_the_holder_sees(story, sending=sending))
     await story.ending_of(handle)

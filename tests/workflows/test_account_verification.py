@@ -101,11 +101,11 @@ async def test_another_is_sent_after_two_minutes_and_only_the_newest_counts(stor
     await platform_has_own_money(story)
     handle = await begun(story, "O-1", "A-O1")
     with pytest.raises(Refused) as too_soon:
-        await sent_again(handle, "S-1")
+        await sent_again(story, handle, "S-1")
     assert too_soon.value.code == "verification_too_soon"
     await story.hours_pass(121 / 3600)
-    await sent_again(handle, "S-1")
-    await sent_again(handle, "S-1")  # the same request again sends nothing more
+    await sent_again(story, handle, "S-1")
+    await sent_again(story, handle, "S-1")  # the same request again sends nothing more
     first, second = [await what_the_holder_sees(story, sending=number) for number in (1, 2)]
     assert await tried(story, handle, **first) is CodeCheck.WRONG
     assert await tried(story, handle, **second) is CodeCheck.ACCEPTED
@@ -122,21 +122,21 @@ async def test_five_a_day_are_sent_to_one_account_in_all_its_verifications(story
     handle = await begun(story, "O-1", "A-O1", "V-1")
     for number in range(2):
         await story.hours_pass(0.05)
-        await sent_again(handle, f"S-{number}")
+        await sent_again(story, handle, f"S-{number}")
     await story.hours_pass(0.05)
     other = await begun(story, "O-1", "A-O1", "V-2")
     await story.hours_pass(0.05)
-    await sent_again(other, "S-9")
+    await sent_again(story, other, "S-9", "V-2")
     await story.hours_pass(0.05)
-    for one in (handle, other):
+    for one, verification_no in ((handle, "V-1"), (other, "V-2")):
         with pytest.raises(Refused) as refused:
-            await sent_again(one, "S-10")
+            await sent_again(story, one, "S-10", verification_no)
         assert refused.value.code == "verification_day_limit"
     third = await begun(story, "O-1", "A-O1", "V-3")
     assert await story.ending_of(third) == "refused"
     assert (await standing(story, "V-3")).reason == "verification_day_limit"
     await story.hours_pass(24)
-    await sent_again(other, "S-11")
+    await sent_again(story, other, "S-11", "V-2")
 
 
 async def test_a_platform_without_own_money_sends_none(story: Story) -> None:

@@ -78,11 +78,11 @@ async def test_a_code_that_expired_is_no_try_and_a_new_one_is_sent_after_two_min
         handle = await check_begins(story, "A-1")
         old = await newest_code(story)
         with pytest.raises(Refused, match="two minutes"):
-            await sent_again(handle, "S-1")
+            await sent_again(story, handle, "S-1")
         await story.time_passes(timedelta(seconds=121))
         for _ in range(4):
             assert await tried(story, handle, code=old) is CodeCheck.EXPIRED
-        await sent_again(handle, "S-1")
+        await sent_again(story, handle, "S-1")
         assert await tried(story, handle, code=await newest_code(story)) is CodeCheck.ACCEPTED
         assert await story.ending_of(handle) == "verified"
 

@@ -71,12 +71,15 @@ async def standing(story: Story, number: str = "V-1") -> Kept:
     return await story.stage.registry.verifications.get(story.platform_no, number)
 
 
-async def sent_again(handle: WorkflowHandle[Any, Any], request_no: str) -> Standing:
+async def sent_again(story: Story, handle: WorkflowHandle[Any, Any], request_no: str, number: str = "V-1") -> Standing:
     """Have it sent again.
 
     Raises:
         Refused: a rule said no.
     """
+    await story.stage.registry.verification_sendings.open(
+        story.platform_no, number, request_no, occurred_at=await story.now()
+    )
     return await _updated(handle, "send_again", SendAgain(request_no=request_no))
 
 

@@ -32,6 +32,7 @@ SELECT coalesce((SELECT balance_fen FROM account WHERE platform_no = :platform_n
             AND b.request_no = s.bank_request_no AND b.kind = 'micro_deposit' AND b.entry_id IS NOT NULL)
     ) AS free_fen
 """
+_WAITS = (VerificationStatus.ASKED, VerificationStatus.SENT)
 
 
 class VerificationSendings:
@@ -46,10 +47,8 @@ class VerificationSendings:
         self._reader = reader
         self._verifications = verifications
 
-    async def open(
-        self, platform_no: str, verification_no: str, request_no: str, *, occurred_at: datetime
-    ) -> tuple[int, str]:
-        """Count a sending before it is made; its number and its request number at the bank. A repeat counts once.
+    async def open(self, platform_no: str, verification_no: str, request_no: str, *, occurred_at: datetime) -> None:
+        """Count a sending before it is made. A repeat counts once.
 
         Raises:
             Refused: `verification_too_soon`, `verification_day_limit`, `verification_state`, `account_not_bound`,
@@ -61,9 +60,8 @@ class VerificationSendings:
             row = await self._verifications.locked(session, platform_no, verification_no)
             sendings = await self._sendings(session, platform_no, row.account_no_index)
             own = [sending for sending in sendings if sending.verification_no == verification_no]
-            for sending in own:
-                if sending.request_no == request_no:
-                    return sending.number, sending.bank_request_no
+            if any(sending.request_no == request_no for sending in own):
+                return
             if row.status != VerificationStatus.ASKED:
                 require_waiting(VerificationStatus(row.status))
             account = await session.get(BankAccountRow, (platform_no, row.account_id))
@@ -88,7 +86,36 @@ class VerificationSendings:
                     opened_at=occurred_at,
                 )
             )
-        return number, bank_request_no
+
+    async def due(self, platform_no: str, verification_no: str, request_no: str) -> tuple[int, str] | None:
+        """What is to be sent for a request that was counted: its number and its request number at the bank.
+
+        None where nothing is: it was sent or failed, or the verification has ended.
+
+        Raises:
+            Refused: `not_found`: nobody wished for it.
+        """
+        sending = await self._sending(platform_no, verification_no, request_no)
+        if sending is None:
+            raise Refused("not_found", f"Nobody wished for another sending as {request_no}.")
+        verification = await self._verifications.get(platform_no, verification_no)
+        if sending.status != "opened" or verification.status not in _WAITS:
+            return None
+        return sending.number, sending.bank_request_no
+
+    async def is_sent(self, platform_no: str, verification_no: str, request_no: str) -> bool | None:
+        """Whether the bank has sent what was counted for a request; None while nobody knows."""
+        sending = await self._sending(platform_no, verification_no, request_no)
+        return None if sending is None or sending.status == "opened" else sending.status == "sent"
+
+    async def _sending(self, platform_no: str, verification_no: str, request_no: str) -> VerificationSendingRow | None:
+        query = select(VerificationSendingRow).where(
+            VerificationSendingRow.platform_no == platform_no,
+            VerificationSendingRow.verification_no == verification_no,
+            VerificationSendingRow.request_no == request_no,
+        )
+        async with self._reader.session() as session:
+            return (await session.exec(query)).one_or_none()
 
     async def was_sent(self, platform_no: str, verification_no: str, number: int) -> None:
         """Record that a sending was made; a second time changes nothing."""
