@@ -44,8 +44,10 @@ _CONCURRENCY: Final = 8
 _LIVES_EACH: Final = 2
 #: Orders of a slice of accepts, whose calls follow each other.
 _ORDERS: Final = 6
-#: What a slice has begun has ended so much later: it is charged with that, and the next one is not.
+#: Before accepts: what was done to prepare them has ended so much later.
 _QUIET_SECONDS: Final = 0.3
+#: A slice is charged with what goes on for so long after its last answer; longer would count idling.
+_TAIL_SECONDS: Final = 0.1
 _FUNDS_FEN: Final = 100_000_000_00
 _FUNDS_YUAN: Final = "100,000,000.00"
 #: Slices of one kind, by load, round after round.
@@ -151,7 +153,7 @@ async def _lives(load: Load) -> Slice:
 
     before = used_by(load.pids)
     await asyncio.gather(*(one_after_the_other() for _ in range(_CONCURRENCY)))
-    await asyncio.sleep(_QUIET_SECONDS)
+    await asyncio.sleep(_TAIL_SECONDS)
     return Slice(cpu_ms=_each(before, used_by(load.pids), _LIVES_EACH * _CONCURRENCY))
 
 
@@ -168,7 +170,7 @@ async def _accepts(load: Load) -> Slice:
             began = time.perf_counter()
             await life.accept(milestone)
             calls_ms.append((time.perf_counter() - began) * 1000)
-        await asyncio.sleep(_QUIET_SECONDS)
+        await asyncio.sleep(_TAIL_SECONDS)
         for name, seconds in used_by(load.pids).items():
             used[name] += seconds - before[name]
     return Slice(cpu_ms=_each({}, used, len(calls_ms)), p50_ms=median(calls_ms))
