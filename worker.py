@@ -106,7 +106,7 @@ class Activities:
         self.books = books = Books(writer, reader)
         self.orders = OrderActivities(books, reader, texts)
         lines = BankLines(reader, box)
-        bank_book = BankBook(lines, platforms, bank)
+        bank_book = BankBook(lines, reader, bank)
         self.withdrawals = WithdrawalActivities(
             writer,
             reader,
