@@ -54,6 +54,7 @@ from escrow.ledger.overview import held_and_needing_attention
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import LedgerWriter
 from escrow.logs import configure_logs
+from escrow.memory import keep_what_is_loaded
 from escrow.registry.registry import Registry
 from escrow.settings import Settings, SettingsError, load_settings
 from escrow.stack.agreement import agreed_on_sandbox, require_agreement
@@ -105,7 +106,7 @@ class Activities:
         self.books = books = Books(writer, reader)
         self.orders = OrderActivities(books, reader, texts)
         lines = BankLines(reader, box)
-        bank_book = BankBook(lines, platforms, bank)
+        bank_book = BankBook(lines, reader, bank)
         self.withdrawals = WithdrawalActivities(
             writer,
             reader,
@@ -218,6 +219,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         for year in (today.year, (today + _CALENDAR_AHEAD).year):
             if calendar_source(year) is not CalendarSource.PUBLISHED:
                 _log.warning("calendar_not_published", year=year, source=calendar_source(year))
+        keep_what_is_loaded()
         _log.info("worker_ready")
         await stop.wait()
         _log.info("worker_stopping")

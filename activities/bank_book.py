@@ -5,15 +5,16 @@ from collections.abc import Collection
 from escrow.channels.protocols import Custody
 from escrow.domain.errors import BankUnreachable, Refused
 from escrow.ledger.bank_lines import BankLines, StoredBankLine
-from escrow.registry.platforms.platforms import Platforms
+from escrow.ledger.engine import Reader
+from escrow.registry.platforms.platforms import custody_account_of
 
 
 class BankBook:
     """Copies lines from the bank into the ledger; a line once kept never changes."""
 
-    def __init__(self, lines: BankLines, platforms: Platforms, custody: Custody) -> None:
+    def __init__(self, lines: BankLines, reader: Reader, custody: Custody) -> None:
         self._lines = lines
-        self._platforms = platforms
+        self._reader = reader
         self._custody = custody
 
     async def bring_up_to_date(self, platform_no: str) -> None:
@@ -22,10 +23,10 @@ class BankBook:
         Raises:
             BankUnreachable: look again later.
         """
-        platform = await self._platforms.get(platform_no)
+        custody_account_no = await custody_account_of(self._reader, platform_no)
         while True:
             after = await self._lines.last_line_no(platform_no)
-            fresh = await self._custody.lines_after(platform.custody_account_no, after)
+            fresh = await self._custody.lines_after(custody_account_no, after)
             if not fresh:
                 return
             await self._lines.record(platform_no, fresh)

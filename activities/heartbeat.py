@@ -16,8 +16,9 @@ async def heartbeating() -> AsyncIterator[None]:
 
     async def beat() -> None:
         while True:
-            activity.heartbeat()
+            # The start of an activity counts as a first sign of life, and most have ended before a second one is due.
             await asyncio.sleep(_BEAT_EVERY_SECONDS)
+            activity.heartbeat()
 
     task = asyncio.create_task(beat())
     try:

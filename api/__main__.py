@@ -8,6 +8,7 @@ from api.leased_line import ApiServer, leased_line_listener
 from api.main import create_app
 from escrow.leave import leave
 from escrow.logs import configure_logs
+from escrow.memory import keep_what_is_loaded
 from escrow.settings import SettingsError, load_settings, variable_of
 
 #: Longer than clients keep an idle connection (httpx2: 5 s, uvicorn's own figure too; load balancers: 60 s): who uses
@@ -40,6 +41,7 @@ def main() -> int:
         ),
         leased_line,
     )
+    keep_what_is_loaded()
     server.run()
     return 0 if server.started else 1
 

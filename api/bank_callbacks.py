@@ -45,12 +45,12 @@ async def receive_notice(request: Request, services: UsedServices) -> None:
     withdrawal_no = _withdrawal_of(notice.request_no, platform_no) if notice.kind == "payout" else None
     if withdrawal_no is not None:
         await services.processes.wake_withdrawal(platform_no, withdrawal_no, signal)
+        return  # it books the payout's line; of a charge, which is a line of its own, the bank tells by itself
     if notice.kind in ("collection", "collection_refund"):
         pay_in_no = pay_in_of(notice.request_no, platform_no)
         if pay_in_no is not None:
             await services.processes.wake_pay_in(platform_no, pay_in_no, signal)
         return  # its money comes with a settlement, of which the bank tells by itself
-    # A payout's line and its charge are on the custody account too.
     await services.processes.wake_bank_watch(platform_no, signal)
 
 

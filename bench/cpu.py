@@ -1,6 +1,7 @@
 """Who uses the processors: seconds by process, for telling where the time goes."""
 
 import os
+from collections.abc import Mapping
 
 import psutil
 
@@ -19,7 +20,12 @@ def cpu_seconds(house: House) -> dict[str, float]:
         "floor worker": house.floor_worker.pid,
         "caller": os.getpid(),
     }
-    return {name: _with_children(pid) if name == "PostgreSQL" else _alone(pid) for name, pid in pids.items() if pid}
+    return used_by({name: pid for name, pid in pids.items() if pid})
+
+
+def used_by(pids: Mapping[str, int]) -> dict[str, float]:
+    """Processor seconds used so far, by the kernel's accounts of each process; PostgreSQL's with its children's."""
+    return {name: _with_children(pid) if name == "PostgreSQL" else _alone(pid) for name, pid in pids.items()}
 
 
 def _alone(pid: int) -> float:

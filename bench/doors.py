@@ -39,11 +39,18 @@ class Door(Protocol):
         """Ask for a withdrawal."""
 
 
+class Api(Protocol):
+    """Who calls the API with the platform's key."""
+
+    async def post(self, path: str, **body: Any) -> dict[str, Any]:
+        """POST what must succeed; the answer."""
+
+
 class HttpDoor:
     """Over the API, with the platform's key."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
     async def open_order(self, order_no: str, owner_no: str, contractor_no: str) -> None:
         """POST the contract."""
@@ -51,7 +58,7 @@ class HttpDoor:
             {"name": f"Stage {number}", "kind": "acceptance", "amount_fen": STAGE_FEN}
             for number in range(1, STAGES + 1)
         ]
-        await self._house.post(
+        await self._api.post(
             "/orders",
             order_no=order_no,
             owner_no=owner_no,
@@ -63,7 +70,7 @@ class HttpDoor:
     async def command(self, order_no: str, operation: str, by: str, milestone: int | None = None) -> int:
         """POST the command."""
         path = operation if milestone is None else f"milestones/{milestone}/{operation}"
-        answer = await self._house.post(
+        answer = await self._api.post(
             f"/orders/{order_no}/{path}", request_no=_request_no(order_no, operation, milestone), by=by
         )
         released_fen: int = answer["result"]["released_fen"]
@@ -71,7 +78,7 @@ class HttpDoor:
 
     async def withdraw(self, withdrawal_no: str, member_no: str, principal_fen: int) -> None:
         """POST the request."""
-        await self._house.post(
+        await self._api.post(
             "/withdrawals", withdrawal_no=withdrawal_no, member_no=member_no, principal_fen=principal_fen
         )
 

@@ -17,6 +17,15 @@ _FLOOR_WATCH_ID: Final = "floor-watch"
 class Life(Protocol):
     """One order, from the contract to the money in the contractor's bank account."""
 
+    async def begin(self) -> None:
+        """Until the work has started."""
+
+    async def complete(self, milestone: int) -> None:
+        """A stage is complete."""
+
+    async def accept(self, milestone: int) -> int:
+        """A stage is accepted; what was released, in fen."""
+
     async def live(self) -> None:
         """All of it."""
 
@@ -68,18 +77,32 @@ class FloorLife:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._number = next(_NUMBERS)
+        self._order = client.get_workflow_handle_for(floor.FloorOrder.run, f"floor-order/{self._number}")
+
+    async def begin(self) -> None:
+        """Open, pay and start."""
+        await self._client.start_workflow(
+            floor.FloorOrder.run, 2 + 2 * STAGES, id=self._order.id, task_queue=floor.TASK_QUEUE
+        )
+        await self._order.execute_update(floor.FloorOrder.move)
+        await self._order.execute_update(floor.FloorOrder.record)
+
+    async def complete(self, milestone: int) -> None:
+        """A command that moves no money."""
+        await self._order.execute_update(floor.FloorOrder.record)
+
+    async def accept(self, milestone: int) -> int:
+        """A command that moves money, which there is none of: one update with one empty activity."""
+        await self._order.execute_update(floor.FloorOrder.move)
+        return 0
 
     async def live(self) -> None:
         """All of it."""
-        order = await self._client.start_workflow(
-            floor.FloorOrder.run, 2 + 2 * STAGES, id=f"floor-order/{self._number}", task_queue=floor.TASK_QUEUE
-        )
-        await order.execute_update(floor.FloorOrder.move)
-        await order.execute_update(floor.FloorOrder.record)
-        for _ in range(STAGES):
-            await order.execute_update(floor.FloorOrder.record)
-            await order.execute_update(floor.FloorOrder.move)
-        await order.result()
+        await self.begin()
+        for milestone in range(1, STAGES + 1):
+            await self.complete(milestone)
+            await self.accept(milestone)
+        await self._order.result()
         payout = await self._client.start_workflow(
             floor.FloorPayout.run, id=f"floor-payout/{self._number}", task_queue=floor.TASK_QUEUE
         )

@@ -15,7 +15,6 @@ idle, and the figure without them is `beyond idle`: at least so many files are p
 
 import asyncio
 import json
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,7 +27,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.trails.house import House, Refused, open_house
+from bench.checkout import Refused, revision
+from bench.trails.house import House, open_house
 from bench.trails.ways import Accept, TopUp, Way, Withdraw
 from escrow.leave import leave
 from escrow.logs import configure_logs
@@ -91,11 +91,11 @@ def main(
     except (StackError, Refused, TimeoutError) as error:
         sys.stderr.write(f"{error!r}\n")
         raise typer.Exit(1) from error
-    revision = _revision(checkout)
-    Console().print(_table(trails, revision))
+    title = revision(checkout)
+    Console().print(_table(trails, title))
     if json_file is not None:
         found = {
-            "checkout": revision,
+            "checkout": title,
             "rounds": rounds,
             "ways": {name: trail.as_json() for name, trail in trails.items()},
             "idle": sorted(frozenset.union(*(trail.idle for trail in trails.values()))),
@@ -127,8 +127,8 @@ async def _follow(house: House, way: Way, rounds: int) -> list[frozenset[str]]:
     return passed
 
 
-def _table(trails: Mapping[str, Trail], revision: str) -> Table:
-    table = Table("folder", title=f"Files of ours passed, {revision}")
+def _table(trails: Mapping[str, Trail], title: str) -> Table:
+    table = Table("folder", title=f"Files of ours passed, {title}")
     for name in trails:
         table.add_column(name, justify="right")
     counts = [trail.by_folder() for trail in trails.values()]
@@ -147,11 +147,6 @@ def _table(trails: Mapping[str, Trail], revision: str) -> Table:
 def _folder(path: str) -> str:
     parts = path.split("/")[:-1]
     return "/".join(parts[:2] if parts[:1] == ["escrow"] else parts[:1]) or path
-
-
-def _revision(checkout: Path) -> str:
-    command = ["git", "describe", "--always", "--dirty"]
-    return subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _say(what: str) -> None:

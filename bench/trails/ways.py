@@ -5,7 +5,8 @@ from typing import Any, Final, Protocol
 
 import httpx2
 
-from bench.trails.house import CONTRACTOR, OWNER, House, Refused
+from bench.checkout import Refused
+from bench.trails.house import CONTRACTOR, OWNER, House
 
 _STAGE_FEN: Final = 10_000_00
 _PAYOUT_FEN: Final = 100_00

@@ -128,15 +128,17 @@ async def platform_balances(reader: Reader, platform_no: str) -> PlatformBalance
 
 async def find_account(reader: Reader, account: AccountKey) -> AccountBalance | None:
     """One account as it stands, None when it was never used."""
-    query = select(Account).where(
-        Account.platform_no == account.platform_no,
-        Account.member_no == account.member_no,
-        Account.purpose == account.purpose.value,
-        Account.ref == account.ref,
+    row = await reader.row(
+        "SELECT id, balance_fen, version FROM account"
+        " WHERE platform_no = $1 AND member_no = $2 AND purpose = $3 AND ref = $4",
+        account.platform_no,
+        account.member_no,
+        account.purpose.value,
+        account.ref,
     )
-    async with reader.session() as session:
-        row = (await session.exec(query)).one_or_none()
-    return None if row is None else balance_of(row)
+    if row is None:
+        return None
+    return AccountBalance(account_id=row["id"], account=account, balance_fen=row["balance_fen"], version=row["version"])
 
 
 async def account_balance_fen(reader: Reader, account: AccountKey) -> int:

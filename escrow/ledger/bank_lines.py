@@ -5,11 +5,11 @@ Counterparties are personal data: they are sealed in the row and opened only her
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
-from sqlalchemy import func
+import asyncpg
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
@@ -89,6 +89,11 @@ class StoredBankLine:
     entry_id: int | None
 
 
+_SEALED: Final = ("counterparty_account_no", "counterparty_name", "remark")
+#: What of a line is stored in the clear.
+_CLEAR: Final = tuple(field.name for field in fields(StoredBankLine) if field.name not in _SEALED)
+
+
 class BankLines:
     """Keeps and finds bank lines.
 
@@ -133,26 +138,21 @@ class BankLines:
 
     async def last_line_no(self, platform_no: str) -> int:
         """Highest line number kept, zero when there is none."""
-        query = select(func.max(BankLineRow.line_no)).where(BankLineRow.platform_no == platform_no)
-        async with self._reader.session() as session:
-            return (await session.exec(query)).one() or 0
+        row = await self._reader.row("SELECT max(line_no) AS last FROM bank_line WHERE platform_no = $1", platform_no)
+        return 0 if row is None else row["last"] or 0
 
     async def unposted(
         self, platform_no: str, kinds: Collection[str] | None = None, *, limit: int = 1000
     ) -> list[StoredBankLine]:
         """The first lines, of these kinds or of all, that no entry has posted yet; in the bank's order."""
-        query = (
-            select(BankLineRow)
-            .where(
-                BankLineRow.platform_no == platform_no,
-                col(BankLineRow.entry_id).is_(None),
-                kinds is None or col(BankLineRow.kind).in_(kinds),
-            )
-            .order_by(col(BankLineRow.line_no))
-            .limit(limit)
+        rows = await self._reader.rows(
+            "SELECT * FROM bank_line WHERE platform_no = $1 AND entry_id IS NULL"
+            " AND ($2::text[] IS NULL OR kind = ANY($2)) ORDER BY line_no LIMIT $3",
+            platform_no,
+            None if kinds is None else list(kinds),
+            limit,
         )
-        async with self._reader.session() as session:
-            return [self._opened(row) for row in (await session.exec(query)).all()]
+        return [self._opened(row) for row in rows]
 
     async def get(self, platform_no: str, bank_serial_no: str) -> StoredBankLine:
         """One kept line.
@@ -160,8 +160,9 @@ class BankLines:
         Raises:
             Refused: `not_found`.
         """
-        async with self._reader.session() as session:
-            row = await session.get(BankLineRow, (platform_no, bank_serial_no))
+        row = await self._reader.row(
+            "SELECT * FROM bank_line WHERE platform_no = $1 AND bank_serial_no = $2", platform_no, bank_serial_no
+        )
         if row is None:
             raise Refused("not_found", f"No bank line {bank_serial_no} is kept.")
         return self._opened(row)
@@ -183,24 +184,10 @@ class BankLines:
             ),
         }
 
-    def _opened(self, row: BankLineRow) -> StoredBankLine:
-        place = _place(row.platform_no, row.bank_serial_no)
-        account_no, name, remark = json.loads(self._box.open(row.counterparty_sealed, place=place))
-        return StoredBankLine(
-            platform_no=row.platform_no,
-            line_no=row.line_no,
-            bank_serial_no=row.bank_serial_no,
-            kind=row.kind,
-            amount_fen=row.amount_fen,
-            booked_at=row.booked_at,
-            value_date=row.value_date,
-            balance_after_fen=row.balance_after_fen,
-            request_no=row.request_no,
-            counterparty_account_no=account_no,
-            counterparty_name=name,
-            remark=remark,
-            entry_id=row.entry_id,
-        )
+    def _opened(self, row: asyncpg.Record) -> StoredBankLine:
+        place = _place(row["platform_no"], row["bank_serial_no"])
+        sealed = json.loads(self._box.open(row["counterparty_sealed"], place=place))
+        return StoredBankLine(**{name: row[name] for name in _CLEAR}, **dict(zip(_SEALED, sealed, strict=True)))
 
 
 def _place(platform_no: str, bank_serial_no: str) -> str:

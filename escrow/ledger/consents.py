@@ -287,8 +287,9 @@ async def answer_of(reader: Reader, platform_no: str, consent_no: str, *, own_no
         "SELECT c.voided_at, c.outcome, r.request_no, r.answer FROM consent c"
         " LEFT JOIN basis_use u ON u.platform_no = c.platform_no AND u.kind = 'consent' AND u.reference = c.consent_no"
         " LEFT JOIN request own ON own.platform_no = c.platform_no AND own.request_no = $3"
-        " LEFT JOIN request r ON r.platform_no = c.platform_no"
-        " AND r.request_no = coalesce(own.request_no, u.request_no)"
+        # By its whole key, whatever the planner knows of the table.
+        " LEFT JOIN LATERAL (SELECT q.request_no, q.answer FROM request q WHERE q.platform_no = c.platform_no"
+        " AND q.request_no = coalesce(own.request_no, u.request_no) LIMIT 1) r ON true"
         " WHERE c.platform_no = $1 AND c.consent_no = $2",
         platform_no,
         consent_no,

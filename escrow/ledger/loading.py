@@ -96,8 +96,8 @@ class AnsweredBefore:
     Args:
         answer: None for one of the first release, which kept none.
         by_basis: whether it is known by the basis that it used up, and not by the number that the command names.
-        changed_it: whether it changed the object that was looked at.
-        follows: what it has written to follow it, as (kind, number).
+        changed_it: whether it changed the object that was looked at, where no answer tells what it did; else False.
+        follows: what it has written to follow it, as (kind, number); nothing for who decides nothing.
     """
 
     request_no: str
@@ -144,7 +144,7 @@ async def look(
     needs = command.needs if decides else frozenset()
     basis_kind, basis = command.uses(object_no) or (None, None)
     row = await reader.row(
-        _statement(kind, needs),
+        _statement(kind, needs, decides),
         platform_no,
         kind,
         object_no,
@@ -239,18 +239,17 @@ _FACTS: Mapping[Fact, str] = {
         WHERE s.platform_no = $1 AND s.kind = 'assignment' AND s.object_no = c.terms ->> 'subject_no')""",
     **MEMBER_FACTS,
 }
+#: A request is looked up by its whole key (LATERAL, LIMIT): a plain join reads all requests of a platform until the
+#: planner has statistics. Events, which are many, are looked at for repeats only.
 #: Parameters: platform, kind, number; then consent, number of our own, and kind and reference of a basis, or null.
 _STATEMENT = """
 SELECT books_now($1) AS now, d.day, o.sequence_no, o.status, o.body,
     r.request_no, r.content_hash, r.answer, own.request_no IS NULL AS by_basis,
-    EXISTS (SELECT FROM event e WHERE e.platform_no = $1 AND e.kind = $2::text AND e.object_no = $3::text
-        AND e.request_no = r.request_no) AS changed_it,
-    CASE WHEN r.request_no IS NOT NULL THEN (
-        SELECT jsonb_agg(jsonb_build_array(f.kind, f.object_no) ORDER BY f.id)
-        FROM event e JOIN event f ON f.platform_no = e.platform_no AND f.recorded_tx = e.recorded_tx
-            AND f.request_no = e.request_no AND (f.kind, f.object_no) <> (e.kind, e.object_no)
-        WHERE e.platform_no = $1 AND e.kind = $2 AND e.object_no = $3 AND e.request_no = r.request_no
-    ) END AS follows,
+    CASE WHEN r.request_no IS NOT NULL AND r.answer IS NULL THEN EXISTS (
+        SELECT FROM event e WHERE e.platform_no = $1 AND e.kind = $2::text AND e.object_no = $3::text
+            AND e.request_no = r.request_no
+    ) END AS changed_it,
+    {follows} AS follows,
     c.expires_at, (c.asked AND c.answered_at IS NULL) AS is_asked, c.voided_at, c.outcome{consent}{facts}
 FROM (SELECT $1::text AS platform_no) p
 LEFT JOIN platform_day d ON d.platform_no = $1
@@ -258,15 +257,26 @@ LEFT JOIN business_object o ON o.platform_no = $1 AND o.kind = $2::text AND o.ob
 LEFT JOIN consent c ON c.platform_no = $1 AND c.consent_no = $4::text
 LEFT JOIN basis_use u ON u.platform_no = $1 AND u.kind = $6::text AND u.reference = $7::text
 LEFT JOIN request own ON own.platform_no = $1 AND own.request_no = $5::text
-LEFT JOIN request r ON r.platform_no = $1 AND r.request_no = coalesce(own.request_no, u.request_no)
+LEFT JOIN LATERAL (
+    SELECT q.request_no, q.content_hash, q.answer FROM request q
+    WHERE q.platform_no = $1 AND q.request_no = coalesce(own.request_no, u.request_no) LIMIT 1
+) r ON true
 """
+#: What a repeat has to wake once more.
+_FOLLOWS = """CASE WHEN r.request_no IS NOT NULL THEN (
+        SELECT jsonb_agg(jsonb_build_array(f.kind, f.object_no) ORDER BY f.id)
+        FROM event e JOIN event f ON f.platform_no = e.platform_no AND f.recorded_tx = e.recorded_tx
+            AND f.request_no = e.request_no AND (f.kind, f.object_no) <> (e.kind, e.object_no)
+        WHERE e.platform_no = $1 AND e.kind = $2 AND e.object_no = $3 AND e.request_no = r.request_no
+    ) END"""
 
 
 @cache
-def _statement(kind: str, needs: frozenset[Fact]) -> str:
+def _statement(kind: str, needs: frozenset[Fact], decides: bool) -> str:
     payer, payee = _PARTIES.get(kind, ("NULL", "NULL"))
     return (
         _STATEMENT.replace("{consent}", "".join(f", c.{name} AS c_{name}" for name in _CONSENT))
+        .replace("{follows}", _FOLLOWS if decides else "NULL::jsonb")
         .replace("{facts}", "".join(f", {_FACTS[fact]} AS {fact.value}" for fact in sorted(needs)))
         .replace("{pays}", _PAYS.get(kind, "false"))
         .replace("{besides}", _BESIDES.get(kind, ""))
@@ -285,7 +295,7 @@ def _before(row: asyncpg.Record) -> AnsweredBefore | None:
         content_hash=row["content_hash"],
         answer=row["answer"],
         by_basis=row["by_basis"],
-        changed_it=row["changed_it"],
+        changed_it=bool(row["changed_it"]),
         follows=tuple((kind, object_no) for kind, object_no in row["follows"] or ()),
     )
 

@@ -54,8 +54,12 @@ class Configurations:
         Raises:
             Refused: `not_found`.
         """
-        async with self._reader.session() as session:
-            return config_version(await current_row(session, platform_no))
+        row = await self._reader.row(
+            "SELECT max(version) AS newest FROM platform_config WHERE platform_no = $1", platform_no
+        )
+        if row is None or row["newest"] is None:
+            raise _no_platform(platform_no)
+        return await self.version(platform_no, row["newest"])
 
     async def version(self, platform_no: str, version: int) -> ConfigVersion:
         """One version, as it was and will be.
@@ -145,7 +149,7 @@ async def current_row(session: AsyncSession, platform_no: str) -> PlatformConfig
     )
     row = (await session.exec(query)).one_or_none()
     if row is None:
-        raise Refused("not_found", f"There is no platform {platform_no}.")
+        raise _no_platform(platform_no)
     return row
 
 
@@ -184,6 +188,10 @@ def config_version(row: PlatformConfigRow) -> ConfigVersion:
         recorded_by=row.recorded_by,
         request_no=row.request_no,
     )
+
+
+def _no_platform(platform_no: str) -> Refused:
+    return Refused("not_found", f"There is no platform {platform_no}.")
 
 
 def _as_read_now(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,11 +56,10 @@ async def custody_account_of(reader: Reader, platform_no: str) -> str:
     Raises:
         Refused: `not_found`.
     """
-    async with reader.session() as session:
-        query = select(PlatformRow.custody_account_no).where(PlatformRow.platform_no == platform_no)
-        found = (await session.exec(query)).one_or_none()
-    if found is None:
+    row = await reader.row("SELECT custody_account_no FROM platform WHERE platform_no = $1", platform_no)
+    if row is None:
         raise _not_found(platform_no)
+    found: str = row["custody_account_no"]
     return found
 
 
@@ -148,9 +147,10 @@ class Platforms:
 
     async def of_custody_account(self, custody_account_no: str) -> str | None:
         """Number of the platform with this custody account, None for a stranger's."""
-        async with self._reader.session() as session:
-            query = select(PlatformRow.platform_no).where(PlatformRow.custody_account_no == custody_account_no)
-            return (await session.exec(query)).one_or_none()
+        row = await self._reader.row(
+            "SELECT platform_no FROM platform WHERE custody_account_no = $1", custody_account_no
+        )
+        return None if row is None else row["platform_no"]
 
     async def issue_key(self, platform_no: str) -> IssuedKey:
         """Make a new bearer key, which works until it is revoked.
