@@ -67,7 +67,7 @@ class MandateActivities:
         async with heartbeating():
             try:
                 answer = await self._channel.sign_mandate(await self._order(mandate))
-                refused_because = answer.reason if answer.status == "refused" else ""
+                refused_because = answer.reason if answer.status == "refused" else None
             except (BankDeclined, Refused) as no:
                 refused_because = no.code
             except (BankUnreachable, OutcomeUnknown) as silent:

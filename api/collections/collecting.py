@@ -75,8 +75,8 @@ class Collecting(Body):
         return pay_in_terms(
             method=self.method.value,
             amount_fen=amount_fen,
-            account_id=self.account_id or "",
-            mandate_no=self.mandate_no or "",
+            account_id=self.account_id,
+            mandate_no=self.mandate_no,
         )
 
 
@@ -118,8 +118,8 @@ async def ask_to_collect(
     *,
     subject: str,
     pays: Consent,
-    order_no: str = "",
-    batch_no: str = "",
+    order_no: str | None = None,
+    batch_no: str | None = None,
     config_version: int,
     remote_address: str,
 ) -> Consent:

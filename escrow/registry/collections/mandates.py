@@ -127,8 +127,8 @@ class Mandates:
             row = await self.locked(session, platform_no, mandate_no)
             if row.status == MandateStatus.SIGNED:
                 row.status = MandateStatus.ACTIVE.value
-                row.bank_mandate_no, row.payer_bank = answer.mandate_no, answer.payer_bank
-                await _tell(session, row, "active", occurred_at=occurred_at, body={"payer_bank": answer.payer_bank})
+                row.bank_mandate_no, row.payer_bank = answer.mandate_no or "", answer.payer_bank or ""
+                await _tell(session, row, "active", occurred_at=occurred_at, body={"payer_bank": row.payer_bank})
         return _mandate(row)
 
     async def refused(self, platform_no: str, mandate_no: str, *, reason: str, occurred_at: datetime) -> Mandate:
