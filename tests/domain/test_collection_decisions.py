@@ -237,7 +237,7 @@ def test_a_top_up_of_the_first_release_is_credited_on_its_consent() -> None:
 
     (basis,) = decision.bases
     assert basis.reference == opening_consent_no("T-1")
-    assert len(basis.operation_hash) == 64
+    assert len(str(basis.operation_hash)) == 64
 
 
 _NOT_KEPT_THEN = frozenset(
