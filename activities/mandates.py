@@ -13,6 +13,7 @@ from activities.heartbeat import heartbeating
 from activities.payers import payer_of
 from escrow.channels.collections import Collections, MandateOrder
 from escrow.domain.collections.mandates import MandateStatus, ends_at
+from escrow.domain.documents import OptionalText
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
 from escrow.domain.requests import derived
 from escrow.domain.withdrawals.state import bank_request_no
@@ -41,7 +42,7 @@ class MandateStanding(BaseModel):
     status: MandateStatus
     ends_at: AwareDatetime
     left: timedelta
-    reason: str = ""
+    reason: OptionalText = None
 
 
 class MandateActivities:
