@@ -13,6 +13,7 @@ from activities.heartbeat import heartbeating
 from activities.payers import payer_of
 from escrow.channels.collections import Collections, MandateOrder
 from escrow.domain.collections.mandates import MandateStatus, ends_at
+from escrow.domain.documents import OptionalText
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
 from escrow.domain.members.mandate import BankKnowsTheEnd, BankRefusesIt, BankTakesIt, Command, LastDayIsOver
 from escrow.domain.requests import derived
@@ -42,7 +43,7 @@ class MandateStanding(BaseModel):
     status: MandateStatus
     ends_at: AwareDatetime
     left: timedelta
-    reason: str = ""
+    reason: OptionalText = None
 
 
 class MandateActivities:
@@ -70,7 +71,7 @@ class MandateActivities:
         async with heartbeating():
             try:
                 answer = await self._channel.sign_mandate(await self._order(mandate))
-                refused_because = answer.reason if answer.status == "refused" else ""
+                refused_because = answer.reason if answer.status == "refused" else None
             except (BankDeclined, Refused) as no:
                 refused_because = no.code
             except (BankUnreachable, OutcomeUnknown) as silent:
@@ -84,7 +85,7 @@ class MandateActivities:
             await call_if_long(self._reader, _key(ref), silence, asked_at=mandate.signed_at)
             raise BankUnreachable("mandate_open", silence)
         else:
-            heard = BankTakesIt(payer_bank=answer.payer_bank)
+            heard = BankTakesIt(payer_bank=answer.payer_bank or "")
             mandate = await self._mandates.take(
                 ref.platform_no, ref.mandate_no, heard, bank_mandate_no=answer.mandate_no
             )

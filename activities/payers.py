@@ -118,7 +118,7 @@ class Payers:
             )
         )
         order = await self._order(
-            ref, state, number, mandate_no=mandate.bank_mandate_no, debit_channel=asked.debit_channel or ""
+            ref, state, number, mandate_no=mandate.bank_mandate_no, debit_channel=asked.debit_channel
         )
         try:
             return await self._channel.create(order)
@@ -133,8 +133,8 @@ class Payers:
         number: str,
         *,
         payer: Payer | None = None,
-        mandate_no: str = "",
-        debit_channel: str = "",
+        mandate_no: str | None = None,
+        debit_channel: str | None = None,
     ) -> CollectionOrder:
         return CollectionOrder(
             request_no=bank_request_no(ref.platform_no, number),
@@ -143,7 +143,7 @@ class Payers:
             amount_fen=state.amount_fen,
             subject=state.subject or ref.pay_in_no,
             expires_at=state.expires_at,
-            return_url=state.return_url or "",
+            return_url=state.return_url,
             payer=payer,
             mandate_no=mandate_no,
             debit_channel=debit_channel,

@@ -67,7 +67,7 @@ class TakingUp:
         self._client = client
         self._known = KnownAttributes(client, answer=_ANSWER)
 
-    async def tend(self, process: Startable, *, look: bool = False, anew: bool = False, why: str = "") -> Did:
+    async def tend(self, process: Startable, *, look: bool = False, anew: bool = False, why: str | None = None) -> Did:
         """See that a process runs.
 
         Args:

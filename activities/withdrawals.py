@@ -204,7 +204,7 @@ class WithdrawalActivities:
         return Hold(said_as=consent.consent_no)
 
     async def _given_back(
-        self, ref: WithdrawalNo, withdrawal: Withdrawal, *, reason: str, route: tuple[str, ...]
+        self, ref: WithdrawalNo, withdrawal: Withdrawal, *, reason: str | None, route: tuple[str, ...]
     ) -> WithdrawalView:
         """Give the money back once the bank itself says of each payment order that it was not and will not be paid.
 
@@ -270,7 +270,7 @@ class WithdrawalActivities:
             PAYOUT_ANSWERS.labels(attempt.rail, answer.status).inc()
         number = attempt.number
         match answer.status:
-            case PayoutStatus.SUCCEEDED:
+            case PayoutStatus.SUCCEEDED if answer.bank_serial_no is not None:
                 return await self._settled(ref, answer.bank_serial_no)
             case PayoutStatus.FAILED:
                 return await self._viewed(ref, EndAttempt(number=number, outcome="failed", reason=answer.reason))

@@ -77,7 +77,9 @@ class FloorLife:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._number = next(_NUMBERS)
-        self._order = client.get_workflow_handle_for(floor.FloorOrder.run, f"floor-order/{self._number}")
+        self._order: WorkflowHandle[floor.FloorOrder, None] = client.get_workflow_handle_for(
+            floor.FloorOrder.run, f"floor-order/{self._number}"
+        )
 
     async def begin(self) -> None:
         """Open, pay and start."""

@@ -2,6 +2,7 @@
 
 from escrow.domain.collections.batch_payments import BatchStatus
 from escrow.domain.collections.view import BatchView
+from escrow.domain.documents import OptionalText
 from workflows.messages import Message, NotedMessage
 
 
@@ -19,4 +20,4 @@ class BatchPaymentOutcome(Message):
     batch_no: str
     status: BatchStatus
     frozen_fen: int
-    reason: str = ""
+    reason: OptionalText = None

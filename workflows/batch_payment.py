@@ -46,7 +46,7 @@ class BatchPayment:
         refusal = await self.take("pay it, or enter it for a channel to collect")
         if self.view is None:
             return BatchPaymentOutcome(
-                batch_no=self.number.batch_no, status=BatchStatus.REFUSED, frozen_fen=0, reason=refusal or ""
+                batch_no=self.number.batch_no, status=BatchStatus.REFUSED, frozen_fen=0, reason=refusal
             )
         if self.seen.status is BatchStatus.AWAITING_PAYMENT:
             pay_in = ("pay_in", batch_pay_in_no(self.number.batch_no))

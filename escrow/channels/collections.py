@@ -63,10 +63,10 @@ class CollectionOrder:
     amount_fen: int
     subject: str
     expires_at: datetime
-    return_url: str = ""
+    return_url: str | None = None
     payer: Payer | None = None
-    mandate_no: str = ""
-    debit_channel: str = ""
+    mandate_no: str | None = None
+    debit_channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class CollectionRefundOrder:
     request_no: str
     collection_request_no: str
     amount_fen: int
-    reason_text: str = ""
+    reason_text: str | None = None
 
 
 class Collections(Protocol):

@@ -38,7 +38,7 @@ def skip(
     run(_skip(platform, span, until, *processes))
 
 
-async def _skip(platform_no: str, span: timedelta, until: datetime | None, process: str = "") -> None:
+async def _skip(platform_no: str, span: timedelta, until: datetime | None, process: str | None = None) -> None:
     async with (
         opened_books() as books,
         platform_skip(books.settings, books.reader, await _temporal(), platform_no, tell=out.print) as skipping,

@@ -79,8 +79,8 @@ def propose(
     cnaps_code: Annotated[str, typer.Option(help="CNAPS code of that account's branch, where known.")] = "",
 ) -> None:
     """Propose to pay money in suspense out: to where it came from, or with --name-account where it belongs now."""
-    account_no = typer.prompt("Account number", hide_input=True) if name_account else ""
-    account_name = typer.prompt("Account holder's name") if name_holder else ""
+    account_no = typer.prompt("Account number", hide_input=True) if name_account else None
+    account_name = typer.prompt("Account holder's name") if name_holder else None
     run(_propose(platform_no, return_no, credit_no, yuan(amount), operator_key, (account_no, account_name), cnaps_code))
 
 
@@ -90,7 +90,7 @@ async def _propose(
     credit_no: str,
     amount_fen: int,
     operator_key: str,
-    account: tuple[str, str],
+    account: tuple[str | None, str | None],
     cnaps_code: str,
 ) -> None:
     account_no, account_name = account

@@ -76,7 +76,7 @@ class _Comparison:
                 self.found.append(f"settlement {said.settlement_no}: {item.kind} {number} was settled before")
             self._settled.add(number)
 
-    async def _came_to_nothing(self, settlement_no: str) -> bool:
+    async def _came_to_nothing(self, settlement_no: str | None) -> bool:
         """Whether a settlement of which there is no line needed none: what it took it also gave back."""
         if not settlement_no or settlement_no in self._ours.settlements:
             return False

@@ -75,7 +75,7 @@ class _Batch:
                 "content_hash": content_hash(posting.content),
                 "occurred_at": posting.occurred_at.isoformat() if posting.occurred_at else None,
                 "recipe": entry.recipe if entry else None,
-                "bank_serial_no": entry.bank_serial_no if entry else "",
+                "bank_serial_no": (entry and entry.bank_serial_no) or "",
                 "effective_date": entry.effective_date.isoformat() if entry and entry.effective_date else None,
                 "answer": None if posting.answer is None else dict(posting.answer),
                 "day": posting.accounting_day.isoformat() if posting.accounting_day else None,
@@ -117,7 +117,7 @@ class _Batch:
                     "posting": number,
                     "kind": basis.kind,
                     "reference": basis.reference,
-                    "operation_hash": basis.operation_hash,
+                    "operation_hash": basis.operation_hash or "",
                 }
             )
 

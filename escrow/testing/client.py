@@ -202,7 +202,9 @@ class Escrow(MemberCalls):
         """The payer pays an amount, late or again, whatever state the collection is in at its channel."""
         await self.bank.pay(f"{self.platform.platform_no}/{collected.top_up_no}:collect:1", amount_fen=amount_fen)
 
-    async def pay_together(self, order_nos: Sequence[str], *, by: str, method: str = "", batch_no: str = "") -> Batch:
+    async def pay_together(
+        self, order_nos: Sequence[str], *, by: str, method: str | None = None, batch_no: str | None = None
+    ) -> Batch:
         """An owner pays several orders in one go: from its balance, or through a channel when a method is named."""
         orders = [
             {"order_no": order_no, "amount_fen": (await self.order(order_no)).total_fen} for order_no in order_nos
@@ -221,7 +223,9 @@ class Escrow(MemberCalls):
 
     # ---- money out ----
 
-    async def withdraw(self, member_no: str | None, principal_fen: int, *, withdrawal_no: str = "") -> Withdrawal:
+    async def withdraw(
+        self, member_no: str | None, principal_fen: int, *, withdrawal_no: str | None = None
+    ) -> Withdrawal:
         """A member, or with None the platform itself, withdraws to its bank account."""
         asked: dict[str, Any] = {
             "withdrawal_no": withdrawal_no or f"W-{next(self._counter)}",

@@ -49,10 +49,10 @@ class Connection:
 
     Args:
         base_url: of the API, without `/v1`.
-        key: the platform's key; empty for what needs none.
+        key: the platform's key; None for what needs none.
     """
 
-    def __init__(self, base_url: str, key: str = "") -> None:
+    def __init__(self, base_url: str, key: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.http = httpx2.AsyncClient(
             base_url=base_url,

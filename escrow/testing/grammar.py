@@ -59,12 +59,12 @@ class Spoken:
     """A line that was understood.
 
     Args:
-        refused_with: the code with which it must be refused; empty when it must not.
+        refused_with: the code with which it must be refused; None when it must not.
     """
 
     sentence: Sentence
     values: Mapping[str, Any]
-    refused_with: str = ""
+    refused_with: str | None = None
 
 
 SENTENCES: list[Sentence] = []
@@ -89,7 +89,7 @@ def understood(line: str, names: Names) -> Spoken:
     text = " ".join(line.split())
     complaints: list[tuple[int, str]] = []
     refused = _REFUSED.fullmatch(text)
-    said, code = (refused["sentence"], refused["code"]) if refused else (text, "")
+    said, code = (refused["sentence"], refused["code"]) if refused else (text, None)
     for known in SENTENCES:
         match = known.pattern.fullmatch(said)
         if match is None:

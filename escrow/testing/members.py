@@ -95,7 +95,7 @@ class MemberCalls:
         member_no: str,
         *,
         kind: MemberKind = "person",
-        name: str = "",
+        name: str | None = None,
         bank: str = "ICBC",
         identity: bool = True,
         account: bool = True,

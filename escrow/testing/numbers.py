@@ -56,11 +56,11 @@ class Numbers:
         self._seed = seed
         self._places: dict[str, Iterator[int]] = {}
 
-    def citizen_id(self, *, answer: str = "") -> str:
+    def citizen_id(self, *, answer: str | None = None) -> str:
         """A citizen ID number (GB 11643).
 
         Args:
-            answer: what the register shall say, one of `escrow.testing.scenarios.PERSONS`; empty for a match.
+            answer: what the register shall say, one of `escrow.testing.scenarios.PERSONS`; None for a match.
         """
         place = self._next("citizen_id", _BIRTHS * _SEQUENCES)
         born = _FIRST_BIRTH + timedelta(days=place % _BIRTHS)
@@ -68,11 +68,11 @@ class Numbers:
         body = f"{_PERSONS_AREA}{born:%Y%m%d}{sequence}"
         return body + ric.calc_check_digit(body + "0")  # it leaves the last digit out
 
-    def credit_code(self, *, answer: str = "", sole_trader: bool = False) -> str:
+    def credit_code(self, *, answer: str | None = None, sole_trader: bool = False) -> str:
         """A unified social credit code (GB 32100).
 
         Args:
-            answer: what the register shall say, one of `escrow.testing.scenarios.COMPANIES`; empty for a match.
+            answer: what the register shall say, one of `escrow.testing.scenarios.COMPANIES`; None for a match.
             sole_trader: whether it is one of a sole trader, not of a company.
         """
         place = self._next("credit_code", len(_CODE_CHARACTERS) ** 4)
@@ -84,7 +84,7 @@ class Numbers:
         body = f"{'92' if sole_trader else '91'}{_COMPANIES_AREA}{organisation}{_organisation_check(organisation)}"
         return body + uscc.calc_check_digit(body)
 
-    def card(self, bank: str = "ICBC", *, suffers: str = "") -> str:
+    def card(self, bank: str = "ICBC", *, suffers: str | None = None) -> str:
         """A UnionPay card number of a bank, 19 digits with a Luhn digit.
 
         Args:
@@ -101,7 +101,7 @@ class Numbers:
             if number[-4:] == wanted if suffers else number[-4:] not in _MAGIC_SUFFIXES:
                 return number
 
-    def account(self, *, suffers: str = "") -> str:
+    def account(self, *, suffers: str | None = None) -> str:
         """A company's account number, 18 digits.
 
         Args:

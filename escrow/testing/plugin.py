@@ -69,7 +69,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return StoryFile.from_parent(parent, path=file_path)
 
 
-def begin_of_stories(config: pytest.Config, text: str = "") -> datetime:
+def begin_of_stories(config: pytest.Config, text: str | None = None) -> datetime:
     """The moment at which a story begins: what it says itself, else `--begin-at`, else an ordinary morning.
 
     Raises:

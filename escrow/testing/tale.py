@@ -26,10 +26,10 @@ class Unfulfilled(AssertionError):
 
     Args:
         expected, found: as people read them.
-        about: the member whose statement explains it; empty for none.
+        about: the member whose statement explains it; None for none.
     """
 
-    def __init__(self, expected: str, found: str, about: str = "") -> None:
+    def __init__(self, expected: str, found: str, about: str | None = None) -> None:
         super().__init__(f"expected {expected}, found {found}")
         self.expected = expected
         self.found = found
@@ -113,7 +113,7 @@ class Tale:
                 **contract.more,
             )
 
-    async def becomes(self, expected: Any, look: Callable[[], Awaitable[Any]], *, about: str = "") -> None:
+    async def becomes(self, expected: Any, look: Callable[[], Awaitable[Any]], *, about: str | None = None) -> None:
         """What is looked at must be as expected, now or as soon as what is under way has come to its end.
 
         Raises:
@@ -128,7 +128,9 @@ class Tale:
                 raise Unfulfilled(str(expected), str(seen), about)
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def amount_becomes(self, expected_fen: int, look: Callable[[], Awaitable[int]], *, about: str = "") -> None:
+    async def amount_becomes(
+        self, expected_fen: int, look: Callable[[], Awaitable[int]], *, about: str | None = None
+    ) -> None:
         """The same for an amount, in fen.
 
         Raises:

@@ -90,7 +90,7 @@ async def test_an_accepted_payout_can_still_fail_without_a_trace_on_the_account(
     assert (answer.status, answer.reason, answer.bank_serial_no) == (
         PayoutStatus.FAILED,
         "payee_account_refused",
-        "",
+        None,
     )
     assert await house.lines() == []
 

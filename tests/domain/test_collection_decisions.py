@@ -169,13 +169,13 @@ def test_a_return_is_held_first_and_a_channel_that_gave_back_another_amount_is_n
     held = after(collection, HoldReturn(number=1, payment_no="P-2"), suspended_fen={"P-2": 10_000})
 
     with pytest.raises(Refused, match="payment_differs"):
-        after(held, EndReturn(number=1, refunded_fen=9_999, reason=""))
+        after(held, EndReturn(number=1, refunded_fen=9_999))
     with pytest.raises(Refused):
         after(held, HoldReturn(number=2, payment_no="P-2"), suspended_fen={"P-2": 10_000})
-    ended = after(held, EndReturn(number=1, refunded_fen=10_000, reason=""))
+    ended = after(held, EndReturn(number=1, refunded_fen=10_000))
     assert [(item.outcome, item.suspended_fen) for item in ended.state.payments] == [("credited", 0), ("returned", 0)]
     with pytest.raises(Refused):
-        after(ended, EndReturn(number=1, refunded_fen=10_000, reason=""))
+        after(ended, EndReturn(number=1, refunded_fen=10_000))
 
 
 def test_what_was_assigned_meanwhile_or_is_not_given_back_stays_in_suspense() -> None:
@@ -233,7 +233,7 @@ def test_an_operator_is_called_a_day_after_a_collection_should_have_ended_or_a_r
         after(held, call, at=AT + timedelta(hours=23))
     flagged = after(held, call, at=AT + timedelta(hours=24))
     assert flagged.state.attention is not None
-    ended = after(flagged, EndReturn(number=1, refunded_fen=10_000, reason=""))
+    ended = after(flagged, EndReturn(number=1, refunded_fen=10_000))
     assert ended.state.attention is None
 
 
@@ -260,7 +260,7 @@ def test_a_top_up_of_the_first_release_is_credited_on_its_consent() -> None:
 
     (basis,) = decision.bases
     assert basis.reference == opening_consent_no("T-1")
-    assert len(basis.operation_hash) == 64
+    assert len(str(basis.operation_hash)) == 64
 
 
 _NOT_KEPT_THEN = frozenset(
@@ -292,14 +292,14 @@ def refund() -> Refund:
 def test_what_a_channel_gave_back_leaves_what_it_owes_and_what_it_kept_is_the_owners() -> None:
     begun, _ = refund().decide(BeginRefund(), at=AT, facts=facts())
 
-    _, given_back = begun.decide(EndRefund(refunded_fen=4_000, reason=""), at=AT, facts=facts())
+    _, given_back = begun.decide(EndRefund(refunded_fen=4_000), at=AT, facts=facts())
     assert moved(given_back) == {"refund:P-1": -4_000, "channel_due:qr_wechat": 4_000}
     kept, decision = begun.decide(EndRefund(refunded_fen=None, reason="too late"), at=AT, facts=facts())
     assert moved(decision) == {"refund:P-1": -4_000, "O-1/pending:2026-03-04": 4_000}
     with pytest.raises(Refused, match="payment_differs"):
-        begun.decide(EndRefund(refunded_fen=4_001, reason=""), at=AT, facts=facts())
+        begun.decide(EndRefund(refunded_fen=4_001), at=AT, facts=facts())
     with pytest.raises(Refused):
-        kept.decide(EndRefund(refunded_fen=4_000, reason=""), at=AT, facts=facts())
+        kept.decide(EndRefund(refunded_fen=4_000), at=AT, facts=facts())
     assert kept.decide(OwnerTold(), at=AT, facts=facts())[0].state.told
     with pytest.raises(Refused):
         begun.decide(OwnerTold(), at=AT, facts=facts())

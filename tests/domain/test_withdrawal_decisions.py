@@ -60,7 +60,7 @@ COMMANDS: dict[str, WithdrawalCommand] = {
     "processing": BankSaid(number=1, is_processing=True, seen_version=9),
     "no answer": BankSaid(number=1, is_processing=False, seen_version=9),
     "end 1": ENDED,
-    "end 2": EndAttempt(number=2, outcome="never_arrived", reason=""),
+    "end 2": EndAttempt(number=2, outcome="never_arrived"),
     "queue": QUEUED,
     "queue after one": QUEUED.model_copy(update={"attempts": 1}),
     "paid": PAID,
@@ -147,7 +147,7 @@ def test_a_rail_that_lost_two_payment_orders_is_not_tried_a_third_time() -> None
     withdrawal = held()
     for number in (1, 2):
         assert Rail.IBPS not in withdrawal.state.failed_rails
-        lost = EndAttempt(number=number, outcome="never_arrived", reason="")
+        lost = EndAttempt(number=number, outcome="never_arrived")
         withdrawal = after(withdrawal, begun(number), lost)
     assert withdrawal.state.failed_rails == {Rail.IBPS}
 

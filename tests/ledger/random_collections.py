@@ -303,7 +303,7 @@ class Collecting:
 
     def _on_line(self, entry: JournalEntry, amount_fen: int, kind: str, change: Change) -> Wanted:
         line = {"amount_fen": amount_fen, "kind": kind, "request_no": entry.bank_serial_no}
-        basis = Basis(kind="bank_line", reference=entry.bank_serial_no)
+        basis = Basis(kind="bank_line", reference=entry.bank_serial_no or "")
         return self._made(f":bank-line:{entry.bank_serial_no}", entry, change, basis=basis, line=line)
 
 

@@ -96,8 +96,8 @@ class PayoutState(Message):
             request_no=self.req_seq,
             status=_STATUS[self.state],
             final=self.closed,
-            bank_serial_no=self.serial_no,
-            reason=REASONS.get(self.reason_code, self.reason_code),
+            bank_serial_no=self.serial_no or None,
+            reason=reason_of(self.reason_code),
             booked_at=self.finished_at if self.state == "SUCCESS" else None,
         )
 
@@ -176,6 +176,11 @@ REASONS: Mapping[str, str] = {
     "E9001": "identity_number_invalid",
     "E9002": "service_unavailable",
 }
+
+
+def reason_of(code: str) -> str | None:
+    """A return code of the bank in our words; None for an empty one."""
+    return REASONS.get(code, code) or None
 
 
 def payout_message(order: PayoutOrder) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from escrow.channels.collections import CollectionOrder, CollectionRefundOrder, MandateOrder
-from escrow.channels.sandbox_bank.messages import REASONS, Message, WireAmount, wire_amount
+from escrow.channels.sandbox_bank.messages import Message, WireAmount, reason_of, wire_amount
 from escrow.domain.collections.methods import (
     ChannelPayment,
     CollectionAnswer,
@@ -66,7 +66,7 @@ class Payment(Message):
             fee_fen=yuan(self.fee),
             paid_at=self.paid_at,
             settles_on=self.settles_on,
-            settlement_no=self.settlement_no,
+            settlement_no=self.settlement_no or None,
         )
 
 
@@ -102,7 +102,7 @@ class CollectionState(Message):
             refunded_fen=yuan(self.refunded),
             interaction=self._interaction() if self.state == "WAITING" else None,
             expires_at=self.expires_at,
-            reason=REASONS.get(self.reason_code, self.reason_code),
+            reason=reason_of(self.reason_code),
             code_check=None if self.code_check is None else CodeCheck(self.code_check.lower()),
             tries_left=self.tries_left,
         )
@@ -138,10 +138,10 @@ class RefundState(Message):
             status=_REFUND_STATUS[self.state],
             final=self.closed,
             amount_fen=yuan(self.amt),
-            reason=REASONS.get(self.reason_code, self.reason_code),
+            reason=reason_of(self.reason_code),
             refunded_at=self.refunded_at,
             settles_on=self.settles_on,
-            settlement_no=self.settlement_no,
+            settlement_no=self.settlement_no or None,
         )
 
 
@@ -206,9 +206,9 @@ class MandateState(Message):
         return MandateAnswer(
             request_no=self.req_seq,
             status=_MANDATE_STATUS[self.state],
-            mandate_no=self.mandate_no,
-            payer_bank=self.payer_bank,
-            reason=REASONS.get(self.reason_code, self.reason_code),
+            mandate_no=self.mandate_no or None,
+            payer_bank=self.payer_bank or None,
+            reason=reason_of(self.reason_code),
         )
 
 
@@ -236,9 +236,9 @@ def collection_message(order: CollectionOrder) -> dict[str, str]:
         "amt": wire_amount(order.amount_fen),
         "subject": order.subject,
         "expiresAt": order.expires_at.isoformat(),
-        "returnUrl": order.return_url,
-        "mandateNo": order.mandate_no,
-        "debitChannel": order.debit_channel,
+        "returnUrl": order.return_url or "",
+        "mandateNo": order.mandate_no or "",
+        "debitChannel": order.debit_channel or "",
     }
     if order.payer is not None:
         content |= {
@@ -256,5 +256,5 @@ def refund_message(order: CollectionRefundOrder) -> dict[str, str]:
         "reqSeq": order.request_no,
         "originalReqSeq": order.collection_request_no,
         "amt": wire_amount(order.amount_fen),
-        "reason": order.reason_text,
+        "reason": order.reason_text or "",
     }

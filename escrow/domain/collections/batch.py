@@ -28,6 +28,7 @@ from escrow.domain.collections.direct_payments import DirectPaid
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.states import BATCH_TRANSITIONS, BatchEvent
 from escrow.domain.decisions import Decision, Facts, ObjectKind, Stored
+from escrow.domain.documents import OptionalText
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import Permission, require_may
 from escrow.domain.money.funding import direct_leg, draw
@@ -74,7 +75,7 @@ class BatchState(BaseModel):
     waits_until: AwareDatetime | None = None
     counted_on: str | None = None
     direct: DirectPaid | None = None
-    reason: str = ""
+    reason: OptionalText = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +180,7 @@ class BatchPayment:
                 ),
                 "frozen_fen": sum(share.amount_fen for share in shares),
                 "direct": payment,
-                "reason": "",
+                "reason": None,
             }
         )
         decision = self._step("paid", command, after)

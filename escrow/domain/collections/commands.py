@@ -250,7 +250,7 @@ class EndReturn(BooksCommand):
     name: Literal["end_return"] = "end_return"
     number: int
     refunded_fen: int | None
-    reason: str
+    reason: str | None = None
 
     def own_no(self, pay_in_no: str) -> str | None:
         """Each return ends once."""

@@ -44,18 +44,18 @@ class Interaction:
     """
 
     kind: Literal["redirect", "qr", "app", "sms_code", "none"]
-    url: str = ""
-    qr_content: str = ""
+    url: str | None = None
+    qr_content: str | None = None
     app_parameters: Mapping[str, str] | None = None
-    code_sent_to: str = ""
+    code_sent_to: str | None = None
     code_expires_at: datetime | None = None
 
     def document(self) -> dict[str, Any]:
-        """What the books keep of it, for the payer's page."""
+        """What the books keep of it, for the payer's page; what it does not have is empty there."""
         return {
             "kind": self.kind,
-            "url": self.url,
-            "qr_content": self.qr_content,
+            "url": self.url or "",
+            "qr_content": self.qr_content or "",
             "app_parameters": dict(self.app_parameters or {}),
             "code_expires_at": None if self.code_expires_at is None else self.code_expires_at.isoformat(),
         }
@@ -69,7 +69,7 @@ class ChannelPayment:
         payment_no: the channel's own number, unique for ever.
         fee_fen: what the channel charges for it; kept when the payment is refunded.
         settles_on: day (Asia/Shanghai) on which its money reaches the custody account.
-        settlement_no: the settlement that brought it, empty before. It is `request_no` of that custody line.
+        settlement_no: the settlement that brought it, None before. It is `request_no` of that custody line.
     """
 
     payment_no: str
@@ -77,7 +77,7 @@ class ChannelPayment:
     fee_fen: int
     paid_at: datetime
     settles_on: date
-    settlement_no: str = ""
+    settlement_no: str | None = None
 
 
 def payment_booking_no(payment_no: str) -> str:
@@ -104,7 +104,7 @@ class CollectionAnswer:
     refunded_fen: int = 0
     interaction: Interaction | None = None
     expires_at: datetime | None = None
-    reason: str = ""
+    reason: str | None = None
     code_check: CodeCheck | None = None
     tries_left: int = 0
 
@@ -136,10 +136,10 @@ class RefundAnswer:
     status: RefundStatus
     final: bool = False
     amount_fen: int = 0
-    reason: str = ""
+    reason: str | None = None
     refunded_at: datetime | None = None
     settles_on: date | None = None
-    settlement_no: str = ""
+    settlement_no: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,16 +178,16 @@ class MandateAnswer:
     """A payer's mandate for direct debits.
 
     Args:
-        mandate_no: the bank's number of it, empty when `status` is `not_found`.
-        reason: why it was refused; else empty.
+        mandate_no: the bank's number of it, None when `status` is `not_found`.
+        reason: why it was refused; else None.
         payer_bank: the bank's short name of the payer's bank (e.g. `ICBC`), by which debit channels have their caps.
     """
 
     request_no: str
     status: Literal["active", "revoked", "refused", "not_found"]
-    mandate_no: str = ""
-    payer_bank: str = ""
-    reason: str = ""
+    mandate_no: str | None = None
+    payer_bank: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,12 +46,14 @@ class PayInStatus(StrEnum):
     FAILED = "failed"
 
 
-def pay_in_terms(*, method: str, amount_fen: int, account_id: str = "", mandate_no: str = "") -> dict[str, Any]:
+def pay_in_terms(
+    *, method: str, amount_fen: int, account_id: str | None = None, mandate_no: str | None = None
+) -> dict[str, Any]:
     """A top-up consents to exactly this amount by this method.
 
     Args:
-        account_id: the bound card that a quick payment is made from; empty for other methods.
-        mandate_no: the mandate under which a direct debit is made; empty for other methods.
+        account_id: the bound card that a quick payment is made from; None for other methods.
+        mandate_no: the mandate under which a direct debit is made; None for other methods.
     """
     named = {"account_id": account_id, "mandate_no": mandate_no}
     return {"method": method, "amount_fen": amount_fen, **{name: number for name, number in named.items() if number}}
@@ -86,16 +88,16 @@ def collecting_terms(
     *,
     subject: str,
     expires_in_minutes: int,
-    return_url: str = "",
-    order_no: str = "",
-    batch_no: str = "",
-    pays_by: str = "",
+    return_url: str | None = None,
+    order_no: str | None = None,
+    batch_no: str | None = None,
+    pays_by: str | None = None,
 ) -> dict[str, Any]:
     """All that is asked for with a collection: what is collected how (`pay_in_terms`), and what the payer meets.
 
     Args:
-        order_no, batch_no: what is paid; both empty for a top-up.
-        pays_by: number of the consent to pay it; empty for a top-up.
+        order_no, batch_no: what is paid; both None for a top-up.
+        pays_by: number of the consent to pay it; None for a top-up.
     """
     named = {"return_url": return_url, "order_no": order_no, "batch_no": batch_no, "pays_by": pays_by}
     given = {name: value for name, value in named.items() if value}

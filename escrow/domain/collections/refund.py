@@ -17,6 +17,7 @@ from escrow.domain.collections.recipes import channel_refunded, refund_credited
 from escrow.domain.collections.state import OPERATOR_AFTER
 from escrow.domain.collections.states import REFUND_TRANSITIONS, RefundEvent
 from escrow.domain.decisions import Decision, Facts, NotDue, ObjectKind, Stored
+from escrow.domain.documents import OptionalText
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis, JournalEntry
 from escrow.domain.requests import derived
@@ -38,7 +39,7 @@ class EndRefund(BooksCommand):
 
     name: Literal["end_refund"] = "end_refund"
     refunded_fen: int | None
-    reason: str
+    reason: str | None = None
 
     def own_no(self, order_no: str) -> str | None:
         """Once."""
@@ -79,7 +80,7 @@ class RefundState(BaseModel):
     owner_no: str
     amount_fen: int
     direct: DirectPaid
-    reason: str = ""
+    reason: OptionalText = None
     begun_at: AwareDatetime | None = None
     told: bool = False
     attention: str | None = None

@@ -15,6 +15,7 @@ from escrow.domain.collections.pay_ins import (
     pay_in_terms,
 )
 from escrow.domain.collections.purposes import Purpose, document_of, purpose_of
+from escrow.domain.documents import OptionalText
 from escrow.domain.requests import derived
 
 #: How long after its end a collection is still looked at for payments that come late.
@@ -99,8 +100,8 @@ class CollectionState(_Happened):
     purpose: Purpose
     method: CollectionMethod
     amount_fen: int
-    account_id: str | None = None
-    mandate_no: str | None = None
+    account_id: OptionalText = None
+    mandate_no: OptionalText = None
     subject: str | None = None
     return_url: str | None = None
     expires_at: AwareDatetime
@@ -112,12 +113,12 @@ class CollectionState(_Happened):
     asked: tuple[Asked, ...] = ()
     payments: tuple[TakenPayment, ...] = ()
     returns: tuple[Return, ...] = ()
-    reason: str | None = None
-    reason_code: str | None = None
-    debit_channel: str | None = None
+    reason: OptionalText = None
+    reason_code: OptionalText = None
+    debit_channel: OptionalText = None
     debit_route: tuple[str, ...] = ()
     watched_until: AwareDatetime | None = None
-    attention: str | None = None
+    attention: OptionalText = None
 
     @classmethod
     def of_document(cls, platform_no: str, pay_in_no: str, status: str, body: Mapping[str, Any]) -> Self:
@@ -138,7 +139,7 @@ class CollectionState(_Happened):
     def document(self) -> dict[str, Any]:
         """Its form in the books; the status has a column of its own."""
         plain = self.model_dump(mode="json", exclude={"status", "purpose"})
-        return plain | {name: plain[name] or "" for name in _TEXTS} | document_of(self.purpose)
+        return plain | document_of(self.purpose)
 
     @property
     def has_ended(self) -> bool:
@@ -190,9 +191,6 @@ class CollectionState(_Happened):
         if self.open_return is not None and self.open_return.held_at is not None:
             return self.open_return.held_at + OPERATOR_AFTER
         return None if self.has_ended else self.expires_at + OPERATOR_AFTER
-
-
-_TEXTS = ("account_id", "mandate_no", "reason", "reason_code", "debit_channel", "attention")
 
 
 def collection_no(pay_in_no: str, number: int) -> str:

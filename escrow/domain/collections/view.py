@@ -14,6 +14,7 @@ from escrow.domain.collections.pay_ins import PayInStatus
 from escrow.domain.collections.purposes import BatchCollection, DirectPayment, Purpose, TopUp
 from escrow.domain.collections.refund import Refund
 from escrow.domain.collections.state import collection_no
+from escrow.domain.documents import OptionalText
 
 
 class _Seen(BaseModel):
@@ -138,7 +139,7 @@ class BatchView(_Seen):
     orders: tuple[ShareSeen, ...]
     total_fen: int
     frozen_fen: int
-    reason: str
+    reason: OptionalText
 
     @classmethod
     def of(cls, batch: BatchPayment, *, version: int, at: datetime) -> Self:

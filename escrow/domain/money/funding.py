@@ -46,9 +46,9 @@ class FundingLeg:
         return date.fromisoformat(self.source.removeprefix(_PENDING)) if self.source.startswith(_PENDING) else None
 
     @property
-    def payment_no(self) -> str:
-        """The channel's number of the payment that is this leg, empty for money drawn from a balance."""
-        return self.source.removeprefix(_DIRECT) if self.source.startswith(_DIRECT) else ""
+    def payment_no(self) -> str | None:
+        """The channel's number of the payment that is this leg, None for money drawn from a balance."""
+        return self.source.removeprefix(_DIRECT) if self.source.startswith(_DIRECT) else None
 
     @property
     def escrow_class(self) -> EscrowClass:

@@ -25,12 +25,12 @@ class Basis:
     - `bank_line`: the bank serial number of a bank line, posted at most once.
     - `release`: request number of an earlier entry that credited the very account debited now with at least
       this amount (the standing order "withdraw for the contractor after each release").
-    - `none`: housekeeping of the platform itself; only for recipes that allow it.
+    - `none`: housekeeping of the platform itself; only for recipes that allow it. Its reference is the empty one.
     """
 
     kind: BasisKind
     reference: str = ""
-    operation_hash: str = ""
+    operation_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class JournalEntry:
 
     recipe: str
     lines: tuple[JournalLine, ...]
-    bank_serial_no: str = ""
+    bank_serial_no: str | None = None
     effective_date: date | None = None
 
 

@@ -89,7 +89,7 @@ _RELEASES = frozenset({"deposit_released", "milestone_released", "retention_rele
 def balanced_entry(
     recipe: str,
     *moves: tuple[AccountKey, int],
-    bank_serial_no: str = "",
+    bank_serial_no: str | None = None,
     effective_date: date | None = None,
 ) -> JournalEntry:
     """Balanced entry with one line per account; lines of zero fen fall away.

@@ -79,11 +79,11 @@ class OrderContract(_Agreed):
         """Milestones of one kind in the order of the contract."""
         return tuple(milestone for milestone in self.milestones if milestone.kind is kind)
 
-    def terms(self, operation: OrderCommand, milestone: int | None, *, method: str = "") -> dict[str, Any]:
+    def terms(self, operation: OrderCommand, milestone: int | None, *, method: str | None = None) -> dict[str, Any]:
         """What exactly a party consents to with a command.
 
         Args:
-            method: collection method by which an order is paid; empty for the owner's balance.
+            method: collection method by which an order is paid; None for the owner's balance.
 
         Raises:
             Refused: `milestone_unknown`, the contract does not have it.
@@ -96,12 +96,14 @@ class OrderContract(_Agreed):
             raise milestone_unknown(operation, milestone, len(self.milestones))
         return milestone_terms(milestone=milestone, amount_fen=self.milestones[milestone - 1].amount_fen)
 
-    def consent_hash(self, operation: OrderCommand, *, by: str, milestone: int | None, method: str = "") -> str:
+    def consent_hash(
+        self, operation: OrderCommand, *, by: str, milestone: int | None, method: str | None = None
+    ) -> str:
         """Hash of what a party consents to with a command.
 
         Args:
             milestone: its number for commands that concern one; one that the contract has.
-            method: collection method by which an order is paid; empty for the owner's balance.
+            method: collection method by which an order is paid; None for the owner's balance.
         """
         terms = self.terms(operation, milestone, method=method)
         return order_operation_hash(

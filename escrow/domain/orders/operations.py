@@ -29,11 +29,11 @@ def released_claim(order_no: str, milestone: int) -> str:
     return f"order/{order_no}/M{milestone}/released"
 
 
-def pay_terms(*, total_fen: int, inspection_days: int, method: str = "") -> dict[str, Any]:
+def pay_terms(*, total_fen: int, inspection_days: int, method: str | None = None) -> dict[str, Any]:
     """Paying consents to the full price and to the clause that silence of so many days is acceptance.
 
     Args:
-        method: by which a channel collects the price; empty when it is drawn from the owner's balance.
+        method: by which a channel collects the price; None when it is drawn from the owner's balance.
     """
     terms = {"amount_fen": total_fen, "silence_is_acceptance_after_days": inspection_days}
     return {**terms, "method": method} if method else terms

@@ -19,20 +19,20 @@ OPERATORS = "operators"
 
 
 def suspense_return_terms(
-    *, credit_no: str, principal_fen: int, cnaps_code: str, payee_digest: str = ""
+    *, credit_no: str, principal_fen: int, cnaps_code: str, payee_digest: str | None = None
 ) -> dict[str, Any]:
     """What a return consents to.
 
     Args:
         credit_no: the bank's serial number of the line that brought the money.
         cnaps_code: of the payee's branch, empty when unknown; some rails need it.
-        payee_digest: keyed digest of the account that two operators named; empty for the one the money came from.
+        payee_digest: keyed digest of the account that two operators named; None for the one the money came from.
     """
     return {
         "credit_no": credit_no,
         "principal_fen": principal_fen,
         "cnaps_code": cnaps_code,
-        "payee_digest": payee_digest,
+        "payee_digest": payee_digest or "",
     }
 
 

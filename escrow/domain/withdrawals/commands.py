@@ -138,7 +138,7 @@ class EndAttempt(_WithdrawalCommand):
     name: Literal["end_attempt"] = "end_attempt"
     number: int
     outcome: Literal["failed", "never_arrived"]
-    reason: str
+    reason: str | None = None
 
     def own_no(self, withdrawal_no: str) -> str | None:
         """Each payment order ends once."""
@@ -200,7 +200,7 @@ class GiveBack(_WithdrawalCommand):
     """No rail carries it, and the bank says of every payment order that it was not and will not be paid."""
 
     name: Literal["give_back"] = "give_back"
-    reason: str
+    reason: str | None
     route: tuple[str, ...]
 
     def own_no(self, withdrawal_no: str) -> str | None:

@@ -25,6 +25,6 @@ class PayoutAnswer:
     request_no: str
     status: PayoutStatus
     final: bool = False
-    bank_serial_no: str = ""
-    reason: str = ""
+    bank_serial_no: str | None = None
+    reason: str | None = None
     booked_at: datetime | None = None

@@ -37,7 +37,7 @@ class RailRule:
         accepts_personal: whether it pays to accounts of persons.
         accepts_corporate: whether it pays to corporate settlement accounts.
         needs: what must be known or true of the payee's account.
-        city_code: four digits that the account's CNAPS code must carry, empty for any city.
+        city_code: four digits that the account's CNAPS code must carry, None for any city.
         arrival_seconds: estimate from submission to the payee's account.
     """
 
@@ -48,7 +48,7 @@ class RailRule:
     accepts_personal: bool = True
     accepts_corporate: bool = True
     needs: tuple[Need, ...] = ()
-    city_code: str = ""
+    city_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from escrow.domain.documents import OptionalText
 from escrow.domain.requests import derived
 from escrow.domain.withdrawals.rails import Rail
 from escrow.domain.withdrawals.sources import Source, document_of, source_of
@@ -27,8 +28,8 @@ class Attempt(BaseModel):
     request_no: str
     sent_at: AwareDatetime
     outcome: Literal["sent", "succeeded", "failed", "never_arrived"] = "sent"
-    reason: str = ""
-    bank_serial_no: str = ""
+    reason: OptionalText = None
+    bank_serial_no: OptionalText = None
 
     @property
     def is_open(self) -> bool:
@@ -78,8 +79,8 @@ class WithdrawalState(BaseModel):
     source: Source
     principal_fen: int
     fee_fen: int
-    order_no: str | None = None
-    released_as: str | None = None
+    order_no: OptionalText = None
+    released_as: OptionalText = None
     config_version: int | None = None
     attempts: tuple[Attempt, ...] = ()
     route: tuple[str, ...] = ()
@@ -88,16 +89,15 @@ class WithdrawalState(BaseModel):
     due_at: AwareDatetime | None = None
     counted_on: date | None = None
     sms: Literal["due", "sent"] | None = None
-    attention: str | None = None
+    attention: OptionalText = None
     payment: Payment | None = None
     refusal: Refusal | None = None
-    reason: str | None = None
+    reason: OptionalText = None
 
     @classmethod
     def of_document(cls, status: str, body: Mapping[str, Any]) -> Self:
-        """The state as the books have it; texts that say nothing are empty there."""
-        plain = {name: body.get(name) for name in _PLAIN}
-        found = plain | {name: body.get(name) or None for name in _TEXTS}
+        """The state as the books have it."""
+        found: dict[str, Any] = {name: body.get(name) for name in _PLAIN}
         found |= {"status": status, "source": source_of(body), "attempts": body["attempts"], "route": body["route"]}
         if "due_at" not in body and body["attempts"]:
             # The first release knew of no such moment: it counted from the payment order.
@@ -110,8 +110,8 @@ class WithdrawalState(BaseModel):
 
     def document(self) -> dict[str, Any]:
         """Its form in the books; the status has a column of its own."""
-        plain = self.model_dump(mode="json", include=set(_PLAIN) | set(_TEXTS) | {"attempts", "route"})
-        found = plain | document_of(self.source) | {name: plain[name] or "" for name in _TEXTS}
+        plain = self.model_dump(mode="json", include={*_PLAIN, "attempts", "route"})
+        found = plain | document_of(self.source)
         if self.payment is not None:
             found |= self.payment.model_dump(mode="json")
         if self.refusal is not None:
@@ -141,9 +141,9 @@ class WithdrawalState(BaseModel):
 
 
 _PLAIN = (
-    "principal_fen", "fee_fen", "config_version", "opens_at", "held_at", "due_at", "counted_on", "sms",
+    "principal_fen", "fee_fen", "config_version", "opens_at", "held_at", "due_at", "counted_on", "sms", "order_no",
+    "released_as", "attention", "reason",
 )  # fmt: skip
-_TEXTS = ("order_no", "released_as", "attention", "reason")
 #: Keys of a document that are there from the first; the others from when there is something to say.
 ALWAYS_WRITTEN = frozenset({
     "member_no", "account_id", "principal_fen", "fee_fen", "order_no", "credit_no", "attempts", "route", "opens_at",

@@ -111,11 +111,13 @@ class Mandates:
             raise taken.refusal
         return await self.get(consent.platform_no, consent.object_no)
 
-    async def take(self, platform_no: str, mandate_no: str, command: Command, *, bank_mandate_no: str = "") -> Mandate:
+    async def take(
+        self, platform_no: str, mandate_no: str, command: Command, *, bank_mandate_no: str | None = None
+    ) -> Mandate:
         """Have the books decide what was heard of a mandate; one that is past it stays as it is.
 
         Args:
-            bank_mandate_no: the bank's number, where it takes the mandate.
+            bank_mandate_no: the bank's number, where it takes the mandate and gives one.
 
         Raises:
             Refused: `not_found`; `too_early`, its last day is not over.

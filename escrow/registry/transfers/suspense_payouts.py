@@ -93,16 +93,16 @@ class SuspensePayouts:
         credit_no: str,
         amount_fen: int,
         operator_no: str,
-        account_no: str = "",
-        account_name: str = "",
+        account_no: str | None = None,
+        account_name: str | None = None,
         cnaps_code: str = "",
     ) -> Proposal:
         """Propose a payout; the same again changes nothing.
 
         Args:
-            account_no: where money goes now that a bank gave back or a channel collected; empty for the account that
+            account_no: where money goes now that a bank gave back or a channel collected; None for the account that
                 money came from.
-            account_name: whose account that is, where neither the bank nor the books know; else empty.
+            account_name: whose account that is, where neither the bank nor the books know; else None.
             cnaps_code: of the payee's branch, empty when unknown.
 
         Raises:
@@ -186,8 +186,10 @@ class SuspensePayouts:
             cnaps_code=cnaps_code,
         )
 
-    async def _payees_name(self, platform_no: str, credit_no: str, *, account_no: str, account_name: str) -> str:
-        """Whose the named account must be, where the bank's line does not say it; else empty.
+    async def _payees_name(
+        self, platform_no: str, credit_no: str, *, account_no: str | None, account_name: str | None
+    ) -> str | None:
+        """Whose the named account must be, where the bank's line does not say it; else None.
 
         Raises:
             Refused: `suspense_source_unknown` or `suspense_payee_fixed`.
@@ -202,17 +204,17 @@ class SuspensePayouts:
             if not name:
                 raise
         else:
-            name = ""
+            name = None
             if account_no and line.kind != "return":
                 raise Refused("suspense_payee_fixed", "This money goes back to the account it came from, to no other.")
-        if account_name and same_name(account_name) != same_name(name):
+        if account_name and (name is None or same_name(account_name) != same_name(name)):
             raise Refused("suspense_payee_fixed", "The bank or the books say whose money this is: name no other.")
         return name
 
     def _digest(self, platform_no: str, payee: str) -> str:
         return self._box.blind_index(payee, field=f"{platform_no}/suspense_payee").hex() if payee else ""
 
-    def _sealed(self, text: str, place: str) -> bytes:
+    def _sealed(self, text: str | None, place: str) -> bytes:
         return self._box.seal(text, place=place) if text else b""
 
     async def _locked(self, session: AsyncSession, platform_no: str, return_no: str) -> SuspensePayoutRow:
