@@ -17,7 +17,15 @@ from escrow.domain.collections.commands import CallOperator, CollectionCommand, 
 from escrow.domain.collections.direct_payments import DirectRefundStatus, direct_refund_no
 from escrow.domain.collections.methods import RefundAnswer, RefundStatus
 from escrow.domain.collections.opening import COLLECTIONS
-from escrow.domain.collections.refund import REFUNDS, BeginRefund, EndRefund, OwnerTold, Refund, RefundCommand
+from escrow.domain.collections.refund import (
+    REFUNDS,
+    BeginRefund,
+    CallOperatorToRefund,
+    EndRefund,
+    OwnerTold,
+    Refund,
+    RefundCommand,
+)
 from escrow.domain.collections.state import Return, collection_no, return_no
 from escrow.domain.collections.view import CollectionView, RefundView
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
@@ -88,7 +96,7 @@ class ReturnActivities:
                 refund, seen = await self._refund(ref)
                 overdue_at = refund.overdue_at()
                 if overdue_at is not None and overdue_at <= seen.at and refund.state.attention is None:
-                    await self._take_refund(ref, CallOperator(reason=None, seen_version=seen.version))
+                    await self._take_refund(ref, CallOperatorToRefund(reason=None, seen_version=seen.version))
                     refund, seen = await self._refund(ref)
             return RefundView.of(refund, version=seen.version, at=seen.at)
 
@@ -185,7 +193,7 @@ class ReturnActivities:
             return
         taken = await self._take_refund(ref, EndRefund(refunded_fen=refunded_fen, reason=answer.reason))
         if taken.refusal is not None and taken.refusal.code == "payment_differs":
-            await self._take_refund(ref, CallOperator(reason=taken.refusal.message, seen_version=seen.version))
+            await self._take_refund(ref, CallOperatorToRefund(reason=taken.refusal.message, seen_version=seen.version))
 
     async def _refund(self, ref: RefundNo) -> tuple[Refund, Seen[Refund]]:
         found = await see(self._reader, REFUNDS, ref.platform_no, ref.order_no)

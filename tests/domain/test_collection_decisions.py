@@ -24,7 +24,14 @@ from escrow.domain.collections.direct_payments import DirectPaid, DirectRefundSt
 from escrow.domain.collections.methods import ChannelPayment, CollectionMethod
 from escrow.domain.collections.opening import UnopenedCollection
 from escrow.domain.collections.pay_ins import TOP_UP, PayInStatus, collecting_terms, opening_consent_no, pay_in_terms
-from escrow.domain.collections.refund import BeginRefund, EndRefund, OwnerTold, Refund, RefundState
+from escrow.domain.collections.refund import (
+    BeginRefund,
+    CallOperatorToRefund,
+    EndRefund,
+    OwnerTold,
+    Refund,
+    RefundState,
+)
 from escrow.domain.collections.states import PAY_IN_TRANSITIONS
 from escrow.domain.decisions import Decision, Facts, GivenConsent, MemberFact, NotDue, Stored
 from escrow.domain.errors import Refused
@@ -307,7 +314,7 @@ def test_what_a_channel_gave_back_leaves_what_it_owes_and_what_it_kept_is_the_ow
 
 def test_an_operator_is_called_a_day_after_a_refund_was_asked_for() -> None:
     begun, _ = refund().decide(BeginRefund(), at=AT, facts=facts())
-    call = CallOperator(reason=None, seen_version=2)
+    call = CallOperatorToRefund(reason=None, seen_version=2)
     with pytest.raises(NotDue):
         begun.decide(call, at=AT + timedelta(hours=23), facts=facts())
     assert begun.decide(call, at=AT + timedelta(hours=24), facts=facts())[0].state.attention is not None

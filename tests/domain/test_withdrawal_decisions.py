@@ -214,3 +214,22 @@ def test_books_of_the_first_release_go_on(status: str) -> None:
 def test_every_status_of_the_table_is_reached() -> None:
     reached = {withdrawal.state.status for withdrawal in in_every_status().values()}
     assert reached | {S.REQUESTED, S.REFUSED} == set(S)
+
+
+def test_an_operator_is_called_once_for_what_the_first_release_sent() -> None:
+    sent = after(held(), begun())
+    later = ("due_at", "held_at", "counted_on", "sms", "config_version")
+    stored = Stored(
+        platform_no=PLATFORM,
+        object_no=NUMBER,
+        version=3,
+        status="unknown",
+        body={name: value for name, value in sent.document().items() if name not in later},
+    )
+    at = NOON + timedelta(days=1)
+    overdue, decision = restored(stored).decide(Overdue(seen_version=3), at=at, facts=facts())
+    assert [change.due_at for change in decision.deadlines] == [None]
+    again = as_restored(overdue)
+    assert again.state.due_at is None, "the moment has passed: it does not come back with the document"
+    with pytest.raises(Refused, match="overdue"):
+        again.decide(Overdue(seen_version=again.version), at=at, facts=facts())

@@ -142,13 +142,13 @@ async def require_right_end(house: House, game: WithdrawalsRound) -> None:
 
 _LARGE = ("large", "announced", "queue")
 #: An operator is called once for these, whatever is repeated.
-_ONLY_OF: Mapping[str, set[str]] = {"overdue": {"overdue"}, "survey": {"overdue"}, "differs": {"attention"}}
+_ONLY_OF: Mapping[str, set[str]] = {"overdue": {"overdue"}, "survey": {"overdue"}, "differs": {"operator"}}
 
 
 def steps_of(no: str, numbers: set[str]) -> set[str]:
     """What these request numbers of a withdrawal are about."""
     words = {number.removeprefix(f"{no}:") for number in numbers}
     return {
-        next((word for word in ("seen", "ended", "queue", "overdue", "attention") if word in text.split(":")), text)
+        next((word for word in ("seen", "ended", "queue", "overdue", "operator") if word in text.split(":")), text)
         for text in words
     }

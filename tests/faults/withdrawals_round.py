@@ -93,7 +93,7 @@ class WithdrawalsRound(Round):
         "return": _row("send_payout", "GiveBack", "return"),
         "failed": _row("ask_about_payout", "EndAttempt", "attempt:1:ended"),
         "settle": _row("ask_about_payout", "Paid", "paid"),
-        "differs": _row("ask_about_payout", "CallOperator", r"attention:\d+", "{no}:attention:"),
+        "differs": _row("ask_about_payout", "CallOperator", r"operator:\d+", "{no}:operator:"),
         "announced": _row("announce_withdrawal", "Announced", "sms"),
         "line": Posting(activity="book_bank_line", command="posts", number="bank-line:{no}", reads=None),
     }
@@ -324,7 +324,7 @@ class WithdrawalsRound(Round):
         return all([bool((await self._state(part)).trouble) for part in parts])
 
     async def _needs_attention(self, part: str) -> bool:
-        return any(":attention:" in number for number in await self.house.requests_of(self.trade, self.no(part)))
+        return any(":operator:" in number for number in await self.house.requests_of(self.trade, self.no(part)))
 
     async def _have_ended(self) -> bool:
         """Whether none waits; those that do are told to look."""

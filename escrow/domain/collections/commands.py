@@ -274,7 +274,7 @@ class CallOperator(BooksCommand):
     seen_version: int
 
     def own_no(self, object_no: str) -> str | None:
-        """Once for one state of the object; orders call operators under numbers of their own."""
+        """Once for one state of the object; orders and their refunds call operators under numbers of their own."""
         return derived("", "attention", object_no, self.seen_version)
 
 

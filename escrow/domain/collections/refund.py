@@ -60,7 +60,15 @@ class OwnerTold(BooksCommand):
         return derived(direct_refund_no(order_no), "told")
 
 
-RefundCommand = BeginRefund | EndRefund | OwnerTold | CallOperator
+class CallOperatorToRefund(CallOperator):
+    """An operator is needed for a refund."""
+
+    def own_no(self, order_no: str) -> str | None:
+        """Once for one state of the refund: a platform may have a top-up of the same number as the order."""
+        return derived(direct_refund_no(order_no), "attention", self.seen_version)
+
+
+RefundCommand = BeginRefund | EndRefund | OwnerTold | CallOperatorToRefund
 
 
 class RefundState(BaseModel):
@@ -140,7 +148,7 @@ class Refund:
                 if self.state.status is not DirectRefundStatus.CREDITED:
                     raise Refused("refund_state", f"Nothing of {self.state.order_no} was credited to its owner.")
                 after, event_type = self.state.model_copy(update={"told": True}), "refund.owner_told"
-            case CallOperator():
+            case CallOperatorToRefund():
                 after, event_type = self._flagged(command, at), "refund.needs_attention"
             case _:
                 raise Refused("refund_state", f"The refund of {self.state.order_no} takes no such command.")
@@ -186,7 +194,7 @@ class Refund:
             pending_day=settles_on if settles_on >= facts.accounting_day else None,
         )
 
-    def _flagged(self, command: CallOperator, at: datetime) -> RefundState:
+    def _flagged(self, command: CallOperatorToRefund, at: datetime) -> RefundState:
         reason, overdue_at = command.reason, self.overdue_at()
         if reason is None:
             if overdue_at is None or self.state.attention is not None:

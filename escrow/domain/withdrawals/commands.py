@@ -237,8 +237,8 @@ class CallOperator(_WithdrawalCommand):
     seen_version: int
 
     def own_no(self, withdrawal_no: str) -> str | None:
-        """Once for one state of the withdrawal."""
-        return derived(withdrawal_no, "attention", self.seen_version)
+        """Once for one state of the withdrawal. Not `X:attention`: a platform may have an order of the same number."""
+        return derived(withdrawal_no, "operator", self.seen_version)
 
     def content(self) -> Mapping[str, Any]:
         """What a repeat is known by."""

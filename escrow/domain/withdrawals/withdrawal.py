@@ -123,10 +123,12 @@ class Withdrawal:
 
     def becomes(self, after: WithdrawalState, decision: Decision) -> tuple["Withdrawal", Decision]:
         """The withdrawal in another state; the event says what of its document changed."""
+        # What a document of the first release had no key for has been known all the same, and may end.
+        said = {name for name, value in self.state.document().items() if value not in (None, "")}
         written = {
             name: value
             for name, value in after.document().items()
-            if value not in (None, "") or name in ALWAYS_WRITTEN or name in self.written
+            if value not in (None, "") or name in ALWAYS_WRITTEN or name in self.written or name in said
         }
         changed = {name: value for name, value in written.items() if self.written.get(name, _ABSENT) != value}
         clocks: tuple[DeadlineChange, ...] = ()
