@@ -47,10 +47,10 @@ from escrow.channels.bank import Bank, bank_of
 from escrow.domain.errors import LedgerUnavailable
 from escrow.domain.time.calendars import SHANGHAI, CalendarSource, calendar_source
 from escrow.leave import leave
+from escrow.ledger.attention import held_and_needing_attention
 from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.books import Books
 from escrow.ledger.engine import Reader
-from escrow.ledger.overview import held_and_needing_attention
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import LedgerWriter
 from escrow.logs import configure_logs

@@ -13,7 +13,7 @@ from escrow.commands.platform_access import tell_access
 from escrow.commands.running import out, run
 from escrow.domain.errors import LedgerUnavailable
 from escrow.domain.money.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS
-from escrow.ledger.connections import CONNECTION_LOST
+from escrow.ledger.engine import CONNECTION_LOST
 from escrow.migrations.migrate import migrate as migrate_database
 from escrow.registry.platforms.file import PlatformFile, read_platform_file
 from escrow.registry.registry import Registry

@@ -19,7 +19,7 @@ from escrow.domain.money.sub_accounts import tree_of
 from escrow.domain.transfers.bank_comparison import LineAtBank, differences
 from escrow.ledger.balances import PlatformBalances, platform_balances
 from escrow.ledger.comparisons import custody_books
-from escrow.ledger.connections import CONNECTION_LOST, connect
+from escrow.ledger.engine import CONNECTION_LOST, connect
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.progress import OVERDUE_AFTER
 from escrow.ledger.rounds_made import last_round

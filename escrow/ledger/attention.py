@@ -7,6 +7,8 @@ beside it: because they make no progress, or by a process whose object has no wo
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import text
+
 from escrow.domain.endings import FINAL_STATUSES
 from escrow.ledger.engine import Reader
 from escrow.ledger.progress import ObjectKey
@@ -153,3 +155,42 @@ async def was_called_late(reader: Reader, key: ObjectKey) -> bool:
         key.object_no,
     )
     return row is not None
+
+
+_HELD = text(
+    """
+    SELECT d.platform_no,
+        (SELECT coalesce(sum(a.balance_fen), 0) FROM account a
+         WHERE a.platform_no = d.platform_no AND a.purpose = 'escrow')::bigint AS escrow_fen
+    FROM platform_day d
+    ORDER BY d.platform_no
+    """
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformHeld:
+    """What one platform holds now: integer fen in escrow, and how many objects wait for a person."""
+
+    platform_no: str
+    escrow_fen: int
+    needing_attention: int
+
+
+async def held_and_needing_attention(reader: Reader) -> list[PlatformHeld]:
+    """Every platform with its money in escrow and how many of its objects wait for a person.
+
+    Raises:
+        LedgerUnavailable: the database cannot be reached.
+    """
+    async with reader.snapshot() as connection:
+        rows = (await connection.execute(_HELD)).all()
+    waiting = await waiting_by_platform(reader)
+    return [
+        PlatformHeld(
+            platform_no=row.platform_no,
+            escrow_fen=row.escrow_fen,
+            needing_attention=waiting.get(row.platform_no, 0),
+        )
+        for row in rows
+    ]

@@ -11,8 +11,7 @@ from sqlalchemy import ColumnElement, DateTime, func
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.ledger.engine import Reader
-from escrow.ledger.posting import as_ours
-from escrow.ledger.transactions import driver_of, run
+from escrow.ledger.posting import as_ours, driver_of, run
 
 
 async def books_now(reader: Reader, platform_no: str) -> datetime:

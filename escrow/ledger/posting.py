@@ -4,19 +4,23 @@ One writer per process holds one connection. It takes whatever waits, at most 64
 hands them to the database's `post_batch` in one round trip: accounts, lines, objects, events, deadlines and the use
 of bases commit together or not at all. A batch that holds a refusal or a repeat is sent again one by one, so that
 each posting gets its own answer.
+
+What writes rows of its own, such as personal data, posts inside its transaction: the event and the row are one commit.
 """
 
 import asyncio
 import json
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, Self
 
 import asyncpg
 import structlog
+from sqlalchemy import Row, text
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import EscrowError, LedgerUnavailable, Refused
 from escrow.domain.money.journal import Posting, Receipt
@@ -27,7 +31,7 @@ from escrow.ledger.batches import (
     objects_stood_on,
     objects_written,
 )
-from escrow.ledger.connections import CONNECTION_LOST, connect
+from escrow.ledger.engine import CONNECTION_LOST, Reader, connect
 
 _REFUSAL: Final = "ES001"
 _AMOUNT_OUT_OF_RANGE: Final = "22003"
@@ -211,3 +215,46 @@ def _settle(answer: asyncio.Future[Receipt], outcome: Receipt | Exception) -> No
         answer.set_exception(outcome)
     else:
         answer.set_result(outcome)
+
+
+@asynccontextmanager
+async def transaction(reader: Reader) -> AsyncIterator[AsyncSession]:
+    """A session in a transaction, committed at the end.
+
+    Raises:
+        LedgerUnavailable: the database cannot be reached; whether the transaction was committed is not known.
+    """
+    async with reader.transaction() as session:
+        # SQLAlchemy begins the transaction with the first statement that it executes itself, and `post_within`
+        # uses the driver's connection: without this the posting would be committed alone.
+        await run(session, "SELECT 1")
+        yield session
+
+
+async def one_at_a_time(session: AsyncSession, name: str) -> None:
+    """Let only one transaction at a time pass under this name, until it ends."""
+    await run(session, "SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))", name=name)
+
+
+async def run(session: AsyncSession, sql: str, **parameters: Any) -> Sequence[Row[Any]]:
+    """Run one statement in the session's transaction; its rows, if it has any."""
+    result = await (await session.connection()).execute(text(sql), parameters)
+    return result.all() if result.returns_rows else []
+
+
+async def post_within(session: AsyncSession, posting: Posting) -> Receipt:
+    """Post one posting in the transaction of `session`.
+
+    Raises:
+        Refused: a rule says no; the transaction is then aborted.
+    """
+    return (await post_on(await driver_of(session), [posting]))[0]
+
+
+async def driver_of(session: AsyncSession) -> asyncpg.Connection:
+    """The driver's connection of a session, in the session's transaction."""
+    raw = await (await session.connection()).get_raw_connection()
+    connection: asyncpg.Connection | None = raw.driver_connection
+    if connection is None:
+        raise RuntimeError("the session has no connection")
+    return connection

@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from escrow.domain.errors import Refused
 from escrow.domain.money.recipes import RECIPES
-from escrow.ledger.connections import APPLICATION_ROLE, sqlalchemy_url
+from escrow.ledger.engine import APPLICATION_ROLE, sqlalchemy_url
 
 _SCRIPTS = Path(__file__).parent
 #: Two processes that migrate at once wait for each other; any number that nobody else locks.

@@ -8,7 +8,7 @@ from escrow.domain.decisions import A, Command, ObjectKind
 from escrow.domain.money.journal import Posting, Receipt
 from escrow.ledger.books import Books, Taken
 from escrow.ledger.engine import Reader
-from escrow.ledger.transactions import one_at_a_time, post_within, transaction
+from escrow.ledger.posting import one_at_a_time, post_within, transaction
 
 #: Brings the rows to what was decided, in the transaction of the posting that says it.
 Beside = Callable[[AsyncSession, Posting], Awaitable[None]]

@@ -18,9 +18,8 @@ from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.domain.errors import Refused
 from escrow.domain.time.calendars import SHANGHAI, CalendarSource, CalendarUnknown, calendar_source
 from escrow.ledger.books_time import books_now, move_story
-from escrow.ledger.connections import connect
 from escrow.ledger.days import accounting_day, close_day
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Reader, connect
 from escrow.ledger.posting import LedgerWriter
 from escrow.registry.platforms.platforms import custody_account_of
 from escrow.sandbox.workflow_clock import Sight, WorkflowClock

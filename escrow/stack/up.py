@@ -15,7 +15,7 @@ from typing import Any, Self, TextIO
 
 import httpx2
 
-from escrow.ledger.connections import APPLICATION_ROLE
+from escrow.ledger.engine import APPLICATION_ROLE
 from escrow.migrations.migrate import migrate
 from escrow.stack.keys import load_or_make_keys
 from escrow.stack.postgres import PostgresServer

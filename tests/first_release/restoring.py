@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 
-from escrow.ledger.connections import APPLICATION_ROLE
+from escrow.ledger.engine import APPLICATION_ROLE
 from escrow.migrations.migrate import migrate
 from escrow.stack.postgres import BINARIES, PostgresServer
 

@@ -16,7 +16,7 @@ from activities.failures import FailureMapping, from_temporal
 from escrow.domain.errors import Refused
 from escrow.ledger.books_time import begin_story, books_now, move_story
 from escrow.ledger.engine import Reader
-from escrow.ledger.transactions import transaction
+from escrow.ledger.posting import transaction
 from escrow.stack.postgres import PostgresServer
 from escrow.stack.processes import free_port
 from escrow.stack.temporal import TemporalDevServer

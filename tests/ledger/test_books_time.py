@@ -9,8 +9,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis, Change, DeadlineChange
 from escrow.ledger.books_time import begin_story, books_now, is_sandbox, move_story
 from escrow.ledger.engine import Reader
-from escrow.ledger.posting import LedgerWriter
-from escrow.ledger.transactions import transaction
+from escrow.ledger.posting import LedgerWriter, transaction
 from escrow.migrations.migrate import migrate
 from escrow.stack.postgres import PostgresServer
 from tests.ledger.books import HOME, open_day, posting, top_up

@@ -12,9 +12,8 @@ from escrow.domain.money.accounts import Purpose
 from escrow.domain.money.journal import Basis
 from escrow.ledger.balances import member_balances, platform_balances
 from escrow.ledger.charges import cover_bank_charges
-from escrow.ledger.connections import connect
 from escrow.ledger.days import accounting_day, close_day, roll_pending, sweep_commission
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Reader, connect
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.posting import LedgerWriter
 from tests.ledger.books import DAY, HOME, booked_by_bank, fresh, open_day, posting, top_up

@@ -10,8 +10,7 @@ import pytest_asyncio
 from escrow.domain.errors import LedgerUnavailable
 from escrow.domain.money.journal import Receipt
 from escrow.ledger.balances import member_balances
-from escrow.ledger.connections import connect
-from escrow.ledger.engine import Reader, ping
+from escrow.ledger.engine import Reader, connect, ping
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.posting import LedgerWriter
 from escrow.stack.postgres import PostgresServer

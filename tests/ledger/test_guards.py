@@ -6,7 +6,7 @@ import pytest
 from escrow.domain.errors import Refused
 from escrow.domain.money.accounts import AccountKey, own, pending, withdrawable
 from escrow.domain.money.journal import Basis, JournalEntry, JournalLine
-from escrow.ledger.connections import connect
+from escrow.ledger.engine import connect
 from escrow.ledger.posting import LedgerWriter, post_on
 from tests.ledger.books import CLOSED, DAY, HOME, matured, open_day, posting, top_up
 from tests.postgres import Database

@@ -9,7 +9,7 @@ from escrow.domain.collections.batch_payments import Share, batch_frozen
 from escrow.domain.money import recipes
 from escrow.domain.money.funding import FundingLeg
 from escrow.domain.money.journal import Basis, Change, JournalEntry
-from escrow.ledger.connections import connect
+from escrow.ledger.engine import connect
 from escrow.ledger.evidence import EVIDENCE
 from escrow.ledger.invariants import INVARIANT_NAMES, check_invariants
 from escrow.ledger.posting import LedgerWriter

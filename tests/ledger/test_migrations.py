@@ -9,7 +9,7 @@ from sqlmodel import SQLModel
 
 from escrow.domain.money.recipes import RECIPES
 from escrow.ledger import tables
-from escrow.ledger.connections import sqlalchemy_url
+from escrow.ledger.engine import sqlalchemy_url
 from escrow.ledger.posting import LedgerWriter
 from escrow.migrations.migrate import downgrade, migrate
 from escrow.registry import tables as registry_tables

@@ -23,7 +23,7 @@ from escrow.domain.money.accounts import WITHOUT_MINIMUM
 from escrow.domain.money.funding import FundingLeg
 from escrow.domain.money.journal import Basis, Change, JournalEntry, Posting, Receipt
 from escrow.domain.requests import operation_hash
-from escrow.ledger.connections import connect
+from escrow.ledger.engine import connect
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.posting import LedgerWriter
 from tests.ledger.books import CLOSED, DAY, NOON, a_consent, fresh

@@ -20,7 +20,7 @@ from escrow.domain.platforms.hosted_pages import PagePurpose
 from escrow.ledger.books_time import books_now
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.transactions import transaction
+from escrow.ledger.posting import transaction
 from escrow.registry.members.members import MemberKind
 from escrow.registry.pages.page_links import PageLink
 from escrow.registry.platforms.file import PlatformFile

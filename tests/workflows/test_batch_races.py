@@ -30,9 +30,8 @@ from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.domain.requests import PLATFORM_ITSELF
 from escrow.ledger.balances import member_balances
 from escrow.ledger.books_time import books_now, move_story
-from escrow.ledger.connections import connect
 from escrow.ledger.consents import NewConsent, record_consent
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Reader, connect
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.objects import get_object
 from escrow.ledger.posting import LedgerWriter

@@ -7,7 +7,7 @@ from activities.failures import from_temporal
 from escrow.domain.errors import Refused
 from escrow.domain.orders.milestones import MilestoneKind, Stage
 from escrow.domain.orders.states import OrderCommand as Operation
-from escrow.ledger.overview import held_and_needing_attention
+from escrow.ledger.attention import held_and_needing_attention
 from tests.story import Story
 from tests.story_ground import OWNER
 from workflows.messages import OrderInput

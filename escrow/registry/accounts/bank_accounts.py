@@ -15,7 +15,7 @@ from escrow.domain.requests import derived
 from escrow.ledger.books_time import books_now, books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.transactions import one_at_a_time, post_within, run, transaction
+from escrow.ledger.posting import one_at_a_time, post_within, run, transaction
 from escrow.registry.accounts.rows import BankAccount, BankAccountDrawer, NewBankAccount, check_numbers, vouched_by
 from escrow.registry.members.members import Members, same_name
 from escrow.registry.tables import BankAccountRow

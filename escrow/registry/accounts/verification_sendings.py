@@ -17,7 +17,7 @@ from escrow.domain.members.verification_rules import (
 from escrow.domain.money.journal import Posting
 from escrow.domain.requests import derived
 from escrow.ledger.engine import Reader
-from escrow.ledger.transactions import one_at_a_time, run, transaction
+from escrow.ledger.posting import one_at_a_time, run, transaction
 from escrow.registry.accounts.verifications import AccountVerifications
 from escrow.registry.tables import BankAccountRow, VerificationSendingRow
 

@@ -9,7 +9,7 @@ from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.members.verification_rules import TRIES, VerificationMethod, VerificationStatus, require_waiting
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.transactions import transaction
+from escrow.ledger.posting import transaction
 from escrow.registry.accounts.verification_sendings import newest_sent
 from escrow.registry.accounts.verifications import AccountVerifications
 from escrow.registry.tables import AccountVerificationRow, VerificationTryRow

@@ -16,7 +16,7 @@ from escrow.ledger.books import Taken
 from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.transactions import one_at_a_time
+from escrow.ledger.posting import one_at_a_time
 from escrow.registry.accounts.bank_accounts import BankAccounts
 from escrow.registry.accounts.rows import BankAccount, BankAccountDrawer
 from escrow.registry.accounts.verification_rows import AccountVerification, verification_lock, verification_of

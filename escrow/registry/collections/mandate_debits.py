@@ -11,7 +11,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
-from escrow.ledger.transactions import run, transaction
+from escrow.ledger.posting import run, transaction
 from escrow.registry.collections.mandates import Mandates
 from escrow.registry.tables import MandateDebitRow, MandateRow
 

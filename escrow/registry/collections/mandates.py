@@ -15,7 +15,7 @@ from escrow.ledger.books import Taken
 from escrow.ledger.books_time import books_now, books_now_within
 from escrow.ledger.consents import Consent
 from escrow.ledger.engine import Reader
-from escrow.ledger.transactions import one_at_a_time
+from escrow.ledger.posting import one_at_a_time
 from escrow.registry.accounts.card_holders import CardHolder, CardHolders
 from escrow.registry.deciding import Beside, RegistryBooks
 from escrow.registry.tables import MandateRow

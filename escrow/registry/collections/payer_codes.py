@@ -10,7 +10,7 @@ from escrow.domain.members.code_checks import CodeCheck
 from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.transactions import one_at_a_time, transaction
+from escrow.ledger.posting import one_at_a_time, transaction
 from escrow.registry.tables import PayInCodeSendingRow, PayInCodeTryRow
 from escrow.registry.tries import TypedTries
 

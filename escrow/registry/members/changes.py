@@ -9,8 +9,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import MemberStatus
 from escrow.domain.money.journal import Basis, Change, Posting
+from escrow.ledger.posting import one_at_a_time, post_within
 from escrow.ledger.tables import BusinessObjectRow
-from escrow.ledger.transactions import one_at_a_time, post_within
 
 
 def member_lock(platform_no: str, member_no: str) -> str:

@@ -16,8 +16,8 @@ from escrow.domain.requests import derived
 from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
+from escrow.ledger.posting import post_within, transaction
 from escrow.ledger.tables import BusinessObjectRow
-from escrow.ledger.transactions import post_within, transaction
 from escrow.registry.tables import MemberRow
 
 #: Names the platform itself where a member number is expected, so no member may be called this.

@@ -15,7 +15,7 @@ from escrow.domain.requests import derived
 from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.transactions import run, transaction
+from escrow.ledger.posting import run, transaction
 from escrow.registry.members.changes import change_member, locked_member
 from escrow.registry.tables import PaymentPasswordRow
 

@@ -25,7 +25,7 @@ from escrow.domain.requests import content_hash, derived
 from escrow.ledger.books_time import books_now, books_time_of
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.transactions import post_within, run, transaction
+from escrow.ledger.posting import post_within, run, transaction
 from escrow.registry.members.changes import change_member, locked_member
 from escrow.registry.tables import PageLinkRow
 

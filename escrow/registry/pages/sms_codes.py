@@ -12,7 +12,7 @@ from escrow.domain.platforms.hosted_pages import CODE_TRIES, CODE_VALID_FOR, COD
 from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.transactions import one_at_a_time, run, transaction
+from escrow.ledger.posting import one_at_a_time, run, transaction
 from escrow.registry.pages.page_links import PageLink, PageLinks
 from escrow.registry.tables import SmsCodeRow
 

@@ -9,8 +9,8 @@ from escrow.domain.platforms.access import PlatformAccess, access_of
 from escrow.domain.requests import derived
 from escrow.ledger.engine import Reader
 from escrow.ledger.objects import get_object
+from escrow.ledger.posting import one_at_a_time, post_within, transaction
 from escrow.ledger.tables import BusinessObjectRow
-from escrow.ledger.transactions import one_at_a_time, post_within, transaction
 
 #: How long what was read is taken for true; so much longer a certificate that was removed may work.
 _KNOWN_SECONDS = 1.0

@@ -16,7 +16,7 @@ from escrow.domain.platforms.rules import require_allowed_to_platform
 from escrow.domain.requests import derived
 from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader
-from escrow.ledger.transactions import one_at_a_time, post_within, transaction
+from escrow.ledger.posting import one_at_a_time, post_within, transaction
 from escrow.registry.tables import PlatformConfigRow
 
 #: Versions never change, so those that running orders keep are read once; some bound must be.

@@ -9,7 +9,7 @@ from escrow.domain.money.journal import Change, Posting
 from escrow.domain.money.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS
 from escrow.domain.requests import derived
 from escrow.ledger.engine import Reader
-from escrow.ledger.transactions import post_within
+from escrow.ledger.posting import post_within
 
 _KIND = "sub_account"
 

@@ -9,7 +9,7 @@ from sqlmodel import col, select
 
 from escrow.domain.errors import Refused
 from escrow.ledger.engine import Reader
-from escrow.ledger.transactions import transaction
+from escrow.ledger.posting import transaction
 from escrow.registry.platforms.operator_tables import OperatorKeyRow
 
 _KEY_PREFIX = "op_"

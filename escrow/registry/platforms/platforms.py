@@ -17,7 +17,7 @@ from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.books_time import begin_story, books_now_within
 from escrow.ledger.engine import Reader
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.transactions import post_within, run, transaction
+from escrow.ledger.posting import post_within, run, transaction
 from escrow.registry.platforms.configurations import Configurations, add_config, config_version, current_row
 from escrow.registry.platforms.file import PlatformFile
 from escrow.registry.platforms.functional_sub_accounts import open_sub_accounts

@@ -12,17 +12,19 @@ from datetime import timedelta
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from escrow.domain.collections.methods import payment_booking_no
 from escrow.domain.errors import Refused
 from escrow.domain.members.identity_numbers import is_corporate_account_no, is_unionpay_card, require_cnaps_code
 from escrow.domain.requests import derived
+from escrow.domain.transfers.suspense import COLLECTED_FOR, CREDIT
 from escrow.domain.transfers.suspense_returns import OPERATORS, RETURN_SUSPENSE, suspense_return_terms
 from escrow.ledger.bank_lines import BankLines, StoredBankLine
 from escrow.ledger.books_time import books_now, books_now_within
 from escrow.ledger.consents import Consent, NewConsent, record_within
 from escrow.ledger.engine import Reader
+from escrow.ledger.objects import recorded_steps
 from escrow.ledger.personal_data import PersonalDataBox
-from escrow.ledger.suspense_credits import collected_for
-from escrow.ledger.transactions import transaction
+from escrow.ledger.posting import transaction
 from escrow.registry.members.members import Members, same_name
 from escrow.registry.platforms.operator_tables import SuspensePayoutRow
 
@@ -199,7 +201,7 @@ class SuspensePayouts:
         except Refused:
             if not account_no:
                 raise
-            member_no = await collected_for(self._reader, platform_no, credit_no)
+            member_no = await _collected_for(self._reader, platform_no, credit_no)
             name = (await self._members.get(platform_no, member_no)).name if member_no else account_name
             if not name:
                 raise
@@ -257,3 +259,15 @@ def _proposal(row: SuspensePayoutRow) -> Proposal:
 
 def _place(platform_no: str, return_no: str, field: str) -> str:
     return f"{platform_no}/suspense_payout/{return_no}/{field}"
+
+
+async def _collected_for(reader: Reader, platform_no: str, credit_no: str) -> str:
+    """Member that a payment in suspense was collected for, as its own booking says; empty where that says nothing.
+
+    What is said of the credit under any other number is not believed: a workflow may have said it.
+    """
+    steps = await recorded_steps(reader, platform_no, CREDIT, credit_no, facts=(COLLECTED_FOR,))
+    booked_as = payment_booking_no(credit_no)
+    return next(
+        (step.facts[COLLECTED_FOR] or "" for step in steps if step.request_no == booked_as and step.moved_money), ""
+    )
