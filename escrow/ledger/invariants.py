@@ -15,6 +15,7 @@ from escrow.domain.orders.states import OrderStatus
 from escrow.domain.requests import operation_hash
 from escrow.domain.withdrawals.states import WithdrawalStatus
 from escrow.ledger.collection_evidence import COLLECTION_EVIDENCE
+from escrow.ledger.decision_evidence import DECISION_EVIDENCE
 from escrow.ledger.evidence import EVIDENCE, Invariant
 from escrow.ledger.progress import OVERDUE_AFTER, late_rows
 
@@ -214,6 +215,7 @@ _INVARIANTS = (
     ),
     *EVIDENCE,
     *COLLECTION_EVIDENCE,
+    *DECISION_EVIDENCE,
 )
 
 _CONSENT_UNALTERED = "consent_unaltered"

@@ -63,6 +63,7 @@ async def a_consent(
     object_kind: str = "order",
     terms: Mapping[str, Any] | None = None,
     platform_no: str = HOME,
+    asked: bool = False,
 ) -> str:
     """Record a consent about an order, or another object; gives the hash of its operation."""
     digest = operation_hash(
@@ -71,14 +72,15 @@ async def a_consent(
     )  # fmt: skip
     await owner.execute(
         "INSERT INTO consent (platform_no, consent_no, content_hash, object_kind, object_no, operation, given_by,"
-        " terms, operation_hash, method, text_version, expires_at) VALUES"
-        " ($1, $2, '', $3, $4, 'any', 'O-1', $5::jsonb, $6, '', '', now() + interval '1 hour')",
+        " terms, operation_hash, method, text_version, expires_at, asked) VALUES"
+        " ($1, $2, '', $3, $4, 'any', 'O-1', $5::jsonb, $6, '', '', now() + interval '1 hour', $7)",
         platform_no,
         consent_no,
         object_kind,
         object_no,
         json.dumps(terms or {}),
         digest,
+        asked,
     )
     return digest
 

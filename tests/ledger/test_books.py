@@ -298,7 +298,9 @@ async def test_an_order_of_the_first_release_is_found_again_and_goes_on(
         },
         wish=(CONTRACTOR, wish.request_no),
     )
-    await owner.execute("UPDATE consent SET answered_at = recorded_at")
+    await owner.execute(
+        "UPDATE consent c SET answered_at = (SELECT max(e.recorded_at) FROM event e WHERE e.object_no = c.object_no)"
+    )
     for word in (pay, start, complete, wish):
         again = await order.take(word)
         assert again.is_repeat, (word, again.refusal)

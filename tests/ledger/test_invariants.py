@@ -1,5 +1,6 @@
 """Each invariant finds the row that breaks it: a fault planted past all guards is named."""
 
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -8,7 +9,7 @@ import pytest
 from escrow.domain.collections.batch_payments import Share, batch_frozen
 from escrow.domain.money import recipes
 from escrow.domain.money.funding import FundingLeg
-from escrow.domain.money.journal import Basis, Change, JournalEntry
+from escrow.domain.money.journal import Basis, Change, CounterUse, JournalEntry
 from escrow.ledger.engine import connect
 from escrow.ledger.evidence import EVIDENCE
 from escrow.ledger.invariants import INVARIANT_NAMES, check_invariants
@@ -73,6 +74,9 @@ FAULTS = {
     "micro_deposits": "DELETE FROM verification_sending",
     "closed_member": "UPDATE business_object SET status = 'closed' WHERE kind = 'member'",
     "unfinished_moves": "INSERT INTO deadline VALUES ('HOME', 'order', 'D-2', 'start', now() - interval '11 minutes')",
+    "words_answered": "UPDATE consent SET answered_at = answered_at - interval '1 second' WHERE asked",
+    "answers_kept": """UPDATE request SET answer = '{"status": "refused"}' WHERE answer ? 'status'""",
+    "limits_counted": "UPDATE counter SET amount_fen = amount_fen - 1",
     "consent_unaltered": """UPDATE consent SET terms = '{"milestone": 2}' WHERE terms = '{}'""",
 }
 
@@ -92,6 +96,7 @@ async def some_business(owner: asyncpg.Connection, writer: LedgerWriter) -> None
         await writer.post(posting(changes=(Change(kind="order", object_no="D-1", event_type="e", status=status),)))
     await an_order(owner, writer)
     await a_batch(owner, writer)
+    await a_decision(owner, writer)
     await collected_business(owner, writer)
 
 
@@ -129,6 +134,16 @@ async def an_order(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
         change = Change(kind="order", object_no="D-2", event_type="e", status="some", body=figures)
         basis = Basis(kind="consent", reference=f"consent-{number}", operation_hash=digest)
         await writer.post(posting(entry=entry, bases=(basis,), changes=(change,)))
+
+
+async def a_decision(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
+    """A withdrawal that was asked for and counts on the limit of the day, as the books decide it."""
+    await a_consent(owner, "consent-asked", object_no="W-3", object_kind="withdrawal", asked=True)
+    body = {"member_no": "O-1", "counted_on": str(DAY), "principal_fen": 70}
+    held = Change(kind="withdrawal", object_no="W-3", event_type="withdrawal.held", status="held", body=body)
+    counter = CounterUse(name=f"withdrawal/O-1/{DAY}", add_fen=70, maximum_fen=None, limit="")
+    asked = posting(changes=(held,))
+    await writer.post(replace(asked, answers=("consent-asked",), answer={"status": "held"}, counters=(counter,)))
 
 
 async def a_batch(owner: asyncpg.Connection, writer: LedgerWriter) -> None:

@@ -14,6 +14,7 @@ from escrow.domain.collections import commands as collection_commands
 from escrow.domain.collections.commands import CallOperator as CallToCollection
 from escrow.domain.collections.opening import COLLECTIONS
 from escrow.domain.collections.refund import REFUNDS, CallOperatorToRefund
+from escrow.domain.decisions import Aggregate
 from escrow.domain.money.journal import Change
 from escrow.domain.orders import commands as order_commands
 from escrow.domain.orders.commands import CallOperator as CallToOrder
@@ -65,7 +66,8 @@ def _numbers(module: ModuleType) -> Iterator[tuple[str, str]]:
             continue
         fields: dict[str, Any] = {field: _Anything() for field, it in kind.model_fields.items() if it.is_required()}
         for choice in ({"how": "closed"}, {"how": "failed"}) if "how" in fields else ({},):
-            number = kind.model_construct(**{**fields, **choice}).own_no("X")
+            command: Any = kind.model_construct(**{**fields, **choice})
+            number = command.own_no("X")
             if number is not None:
                 yield name, number
 
@@ -84,12 +86,12 @@ async def test_an_operator_is_called_for_each_of_the_objects_that_have_one_numbe
     await open_platform(owner, writer)
     order = Parties(writer, reader, "X")
     await order.done(await order.opening())
-    withdrawal, collection, back = held(), shown(), a_refund()
-    for kind, item in (("withdrawal", withdrawal), ("pay_in", collection), ("refund", back)):
+    there: tuple[tuple[str, Aggregate], ...] = (("withdrawal", held()), ("pay_in", shown()), ("refund", a_refund()))
+    for kind, item in there:
         change = Change(kind=kind, object_no="X", event_type="x", status=item.status, body=item.document())
         await writer.post(posting(changes=(change,)))
     books, reason = Books(writer, reader), "look at this"
-    taken = [
+    taken: list[Any] = [
         await books.take(ORDERS, HOME, "X", CallToOrder(reason="another one", seen_version=1)),
         await books.take(WITHDRAWALS, HOME, "X", CallToWithdrawal(reason=reason, seen_version=1)),
         await books.take(COLLECTIONS, HOME, "X", CallToCollection(reason=reason, seen_version=1)),

@@ -285,8 +285,8 @@ class OperatorCame(BooksCommand):
     seen_version: int
 
     def own_no(self, pay_in_no: str) -> str | None:
-        """Once for one state of the object."""
-        return derived(pay_in_no, "attended", self.seen_version)
+        """Once for one state of the object; an order of the same number is attended to under another one."""
+        return derived("", "attended", pay_in_no, self.seen_version)
 
 
 CollectionCommand = (
