@@ -40,7 +40,7 @@ from escrow.domain.collections.states import PAY_IN_TRANSITIONS, PayInEvent
 from escrow.domain.decisions import Decision, Facts, NotDue, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import MAY, MemberStatus, Permission
-from escrow.domain.money.journal import Basis, CounterUse, DeadlineChange, JournalEntry, StandsOn
+from escrow.domain.money.journal import Basis, Change, CounterUse, DeadlineChange, JournalEntry, StandsOn
 from escrow.domain.platforms.config import Settlement
 from escrow.domain.transfers.suspense import suspended_credit
 from escrow.domain.transitions import moved
@@ -377,15 +377,11 @@ class Collection:
         waits_fen: int = 0,
     ) -> Decision:
         """The decision of one command; `waits_fen` of its payment waits in suspense from now on."""
-        credit = (
-            suspended_credit(
-                payment_no=command.payment.payment_no,
-                amount_fen=waits_fen,
-                collected_for=self.state.purpose.member_no,
-            )
-            if waits_fen
-            else None
-        )
+        follows: tuple[Change, ...] = ()
+        if waits_fen:
+            member_no = self.state.purpose.member_no
+            number = command.payment.payment_no
+            follows = (suspended_credit(payment_no=number, amount_fen=waits_fen, collected_for=member_no),)
         return Decision(
             request_no=command.own_no(self.pay_in_no) or "",
             event_type=event_type,
@@ -393,7 +389,7 @@ class Collection:
             answer={},
             entry=entry,
             bases=bases,
-            follows=() if credit is None else (credit,),
+            follows=follows,
         )
 
 
