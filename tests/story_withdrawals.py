@@ -14,6 +14,7 @@ from escrow.ledger.objects import get_object
 from escrow.registry.accounts.rows import NewBankAccount
 from escrow.registry.members.members import MemberKind
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, REQUESTS, Ground
+from tests.waiting import until
 from workflows.messages import (
     PAYMENTS_TASK_QUEUE,
     WithdrawalOutcome,
@@ -110,10 +111,16 @@ class Withdrawing(Ground):
         return outcome
 
     async def withdrawal_state(self, withdrawal_no: str = "W-1") -> WithdrawalProcessState:
-        """What the withdrawal's process answers when asked."""
+        """What the withdrawal's process answers when asked, as soon as it knows all that the books say."""
         handle = self.withdrawal(withdrawal_no)
-        state: WithdrawalProcessState = await handle.query("state", result_type=WithdrawalProcessState)
-        return state
+
+        async def up_to_date() -> WithdrawalProcessState | None:
+            state: WithdrawalProcessState = await handle.query("state", result_type=WithdrawalProcessState)
+            booked = await get_object(self.stage.reader, self.platform_no, "withdrawal", withdrawal_no)
+            seen = 0 if state.withdrawal is None else state.withdrawal.version
+            return state if booked is None or seen >= booked.sequence_no else None
+
+        return await until(up_to_date, f"the process of {withdrawal_no} knows what is booked")
 
     async def withdrawal_is(self, status: str, withdrawal_no: str = "W-1") -> None:
         """Wait in real time until the books have a withdrawal in a status."""

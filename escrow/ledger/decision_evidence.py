@@ -4,7 +4,11 @@ None of this is money, and each of it decides about money: a word that wrongly c
 a counter that is too low lets more through than a platform allows.
 """
 
+from escrow.domain.endings import FINAL_STATUSES
 from escrow.ledger.evidence import Invariant
+
+#: Kinds of objects through which money moves, quoted.
+_MONEYS = ", ".join(f"'{kind}'" for kind in FINAL_STATUSES)
 
 DECISION_EVIDENCE = (
     Invariant(
@@ -21,22 +25,25 @@ DECISION_EVIDENCE = (
     ),
     Invariant(
         "answers_kept",
-        "What a request is answered is the status that its posting led to, and the money that it moved out of escrow.",
-        """
+        "What a request about money is answered is the status that its posting led to, and what left escrow by it.",
+        f"""
         SELECT r.platform_no, r.request_no, r.answer, m.out_fen, m.commission_fen
         FROM request r
         LEFT JOIN LATERAL (
             SELECT coalesce(-sum(l.amount_fen) FILTER (WHERE a.purpose = 'escrow' AND l.amount_fen < 0), 0) AS out_fen,
                 coalesce(sum(l.amount_fen) FILTER (WHERE a.purpose = 'fees'), 0) AS commission_fen
             FROM entry_line l JOIN account a ON a.id = l.account_id WHERE l.entry_id = r.entry_id) m ON true
+        JOIN LATERAL (
+            SELECT array_agg(v.status) AS led_to FROM event v
+            WHERE v.platform_no = r.platform_no AND v.request_no = r.request_no AND v.kind IN ({_MONEYS})) v
+            ON v.led_to IS NOT NULL
         WHERE r.answer ?| ARRAY['status', 'order_status'] AND ($1::text IS NULL OR r.platform_no = $1)
-            AND (NOT EXISTS (SELECT FROM event v WHERE v.platform_no = r.platform_no AND v.request_no = r.request_no
-                    AND v.status = coalesce(r.answer ->> 'order_status', r.answer ->> 'status'))
+            AND (coalesce(r.answer ->> 'order_status', r.answer ->> 'status') <> ALL (v.led_to)
                 OR r.answer ? 'released_fen' AND (
                     (r.answer ->> 'commission_fen')::bigint <> m.commission_fen
                     OR (r.answer ->> 'released_fen')::bigint + (r.answer ->> 'commission_fen')::bigint
                         + (r.answer ->> 'refunded_fen')::bigint <> m.out_fen))
-        """,
+        """,  # noqa: S608 - our own words
     ),
     Invariant(
         "limits_counted",

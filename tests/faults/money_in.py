@@ -237,10 +237,11 @@ class MoneyInRound(MoneyInNumbers):
         await self.house.worker.start()
         await asyncio.gather(*self.calling)
         answered = time.monotonic() - began
+        await self._ends(f"/members/O-1/bank-accounts/A-send/verify/{self.no('send')}", "sent")
+        self._call(self._insist(self._confirm_path("send"), request_no=self.no("SC"), code="111111"))
         for part in ("create", "query", "record", "open"):
             await self._is_open(part)
             await self._pay(part, rows.ASKED_FEN)
-        self._call(self._insist(self._confirm_path("send"), request_no=self.no("SC"), code="111111"))
         for part in ("create", "query", "record", "open", "book", "hold", "settle", "refund", "asked"):
             await self._ends(f"/top-ups/{self.no(part)}", "paid")
         await self._ends(f"/top-ups/{self.no('close')}", "closed")

@@ -24,12 +24,19 @@ async def database(server: PostgresServer) -> Database:
 
 
 @pytest.fixture(scope="session")
-async def shared_bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
+async def bank_of_all_stories(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
     """A bank at which each story has an account of its own, with a clock of its own."""
     options = ["--closing-grace-seconds", "0.5", "--late-seconds", "0.3"]
     options += ["--stuck-seconds", str(STUCK.total_seconds())]
     async with running_sandbox(tmp_path_factory.mktemp("bank"), *options) as running:
         yield running
+
+
+@pytest.fixture
+async def shared_bank(bank_of_all_stories: Sandbox) -> AsyncIterator[Sandbox]:
+    """The bank of all stories; whatever a story made of its services, the next one finds them well."""
+    yield bank_of_all_stories
+    await bank_of_all_stories.steer.reset()
 
 
 @pytest.fixture
