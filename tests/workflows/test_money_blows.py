@@ -205,7 +205,7 @@ async def test_a_collection_that_has_ended_is_gone_round_for_and_calls_a_person_
     await house.payer_pays("T-1")
     await until(lambda: _status_is(house, "T-1", "paid"), "it is paid")
     key = ObjectKey(platform_no=number, kind="pay_in", object_no="T-1")
-    assert await unfinished_objects(reader, PROCESSES, platform_no=number, limit=9) == [key]
+    assert await unfinished_objects(reader, {key.kind}, platform_no=number, limit=9) == [key]
     seen = await see(reader, COLLECTIONS, number, "T-1")
     call = CallOperator(reason="where is its money?", seen_version=seen.version)
     await Books(house.writer, reader).take(COLLECTIONS, number, "T-1", call)
@@ -216,7 +216,7 @@ async def test_a_collection_that_has_ended_is_gone_round_for_and_calls_a_person_
     await house.all_is_taken_up("T-1")
     assert await waiting_for_a_person(reader, number, limit=9) == []
     await house.time_passes_unseen(timedelta(days=2, hours=1))
-    assert await unfinished_objects(reader, PROCESSES, platform_no=number, limit=9) == []
+    assert await unfinished_objects(reader, {key.kind}, platform_no=number, limit=9) == []
 
 
 async def _status_is(house: House, number: str, status: str) -> bool:

@@ -34,6 +34,9 @@ from activities.verification import VerificationRef
 from activities.withdrawals import TakeWithdrawal, WithdrawalNo
 from escrow.domain.collections import batch_commands, refund
 from escrow.domain.collections import commands as collecting
+from escrow.domain.members import closings, member
+from escrow.domain.members import mandate as mandating
+from escrow.domain.members import verification as verifying
 from escrow.domain.orders import commands as ordering
 from escrow.domain.orders.contract import opening_consent_no
 from escrow.domain.transfers import commands as transferring
@@ -81,11 +84,16 @@ BY_ACTIVITY_ALONE = {
     withdrawing.Paid, withdrawing.GiveBack, withdrawing.Announced, withdrawing.Overdue, withdrawing.CallOperator,
     collecting.Open, collecting.BeginAsking, collecting.ChannelShows, collecting.PayerHasActed, collecting.CodeSent,
     collecting.BookPayment, collecting.TakenByPaid, collecting.BookedElsewhere, collecting.End, collecting.HoldReturn,
-    collecting.EndReturn, collecting.CallOperator,
+    collecting.EndReturn, collecting.CallOperator, collecting.OperatorCame,
     batch_commands.PayFromBalance, batch_commands.OpenBatch, batch_commands.PaidByChannel, batch_commands.CloseBatch,
-    refund.BeginRefund, refund.EndRefund, refund.OwnerTold,
+    refund.BeginRefund, refund.EndRefund, refund.OwnerTold, refund.CallOperatorToRefund,
     transferring.Pay, transferring.Assign, transferring.Reverse,
+    closings.CompleteClosing, member.IdentityAnswered, member.IdentityUnanswered,
+    mandating.BankTakesIt, mandating.BankRefusesIt, mandating.BankKnowsTheEnd, mandating.LastDayIsOver,
+    verifying.WasSent, verifying.WasNotSent, verifying.CameBack, verifying.Judge, verifying.TimeIsOver,
 }  # fmt: skip
+#: What the API takes to the books itself, on the consent of a member; Temporal hears of it only by its number.
+BY_CALLERS = {closings.BeginClosing, member.AskIdentity, mandating.Sign, mandating.Revoke, verifying.Ask}
 #: So many calls a foreign workflow has done before the next one, under the next id, goes on.
 _CALLS_EACH = 300
 #: Of these an honest request begins processes of ours, which then go on; and so they come last.
@@ -270,7 +278,7 @@ async def results_forged(scene: Manifold) -> None:
 
 
 def test_every_command_type_is_thought_of() -> None:
-    assert command_types() == BY_MESSAGE | BY_ACTIVITY_ALONE
+    assert command_types() == BY_MESSAGE | BY_ACTIVITY_ALONE | BY_CALLERS
     assert set(TakeOrderCommand.model_fields["command"].annotation.__args__) == BY_MESSAGE  # type: ignore[union-attr]  # it is a union
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from escrow.domain.collections.commands import BooksCommand, CallOperator
+from escrow.domain.collections.commands import BooksCommand
 from escrow.domain.collections.direct_payments import DirectPaid, DirectRefundStatus, direct_refund_no
 from escrow.domain.collections.recipes import channel_refunded, refund_credited
 from escrow.domain.collections.state import OPERATOR_AFTER
@@ -60,8 +60,12 @@ class OwnerTold(BooksCommand):
         return derived(direct_refund_no(order_no), "told")
 
 
-class CallOperatorToRefund(CallOperator):
-    """An operator is needed for a refund."""
+class CallOperatorToRefund(BooksCommand):
+    """An operator is needed for a refund; `reason` is None for what is overdue."""
+
+    name: Literal["call_operator"] = "call_operator"
+    reason: str | None
+    seen_version: int
 
     def own_no(self, order_no: str) -> str | None:
         """Once for one state of the refund: a platform may have a top-up of the same number as the order."""
