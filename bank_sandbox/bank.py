@@ -10,7 +10,7 @@ from typing import TypeVar
 import httpx2
 
 from bank_sandbox import clock, duties, notices, register, signing
-from bank_sandbox.books import Books, Desk
+from bank_sandbox.books import Books, Session
 from bank_sandbox.options import Options
 
 _T = TypeVar("_T")
@@ -31,14 +31,14 @@ class Bank:
         self._errands: list[asyncio.Task[None]] = []
         self.late_arrivals: set[asyncio.Task[None]] = set()
 
-    async def at_desk(self, work: Callable[[Desk], _T]) -> _T:
+    async def in_session(self, work: Callable[[Session], _T]) -> _T:
         """Run `work` in one transaction at the present time, after doing everything due by then."""
 
         def with_due(db: sqlite3.Connection) -> tuple[_T, bool]:
             changes = db.total_changes
-            desk = clock.desk_now(db, self.options)
-            duties.do_due(desk)
-            return work(desk), db.total_changes != changes
+            session = clock.session_now(db, self.options)
+            duties.do_due(session)
+            return work(session), db.total_changes != changes
 
         result, changed = await self._books.transact(with_due)
         if changed:
@@ -48,10 +48,10 @@ class Bank:
 
     async def open(self) -> None:
         """Open the books and begin the errands."""
-        await self.at_desk(clock.set_first)
-        await self.at_desk(register.seed)
+        await self.in_session(clock.set_first)
+        await self.in_session(register.seed)
         if self.options.notice_url:
-            await self.at_desk(lambda desk: desk.remember(_NOTICE_URL, self.options.notice_url))
+            await self.in_session(lambda session: session.remember(_NOTICE_URL, self.options.notice_url))
         self._errands = [asyncio.create_task(self._do_duties()), asyncio.create_task(self._send_notices())]
         for errand in self._errands:
             errand.add_done_callback(_report_death)
@@ -67,14 +67,14 @@ class Bank:
     async def _do_duties(self) -> None:
         while True:
             self._due_soon.clear()
-            pause_ms = await self.at_desk(_ms_to_next_duty)
+            pause_ms = await self.in_session(_ms_to_next_duty)
             await _sleep_or_wake(self._due_soon, pause_ms)
 
     async def _send_notices(self) -> None:
         async with httpx2.AsyncClient(timeout=_NOTICE_TIMEOUT_SECONDS, trust_env=False) as client:
             while True:
                 self._notify_soon.clear()
-                url, envelopes, pause_ms = await self.at_desk(_notices_to_send)
+                url, envelopes, pause_ms = await self.in_session(_notices_to_send)
                 for envelope in envelopes if url else []:
                     await self._send(client, url, envelope)
                 if not (url and envelopes):
@@ -100,7 +100,7 @@ class Bank:
             else:
                 taken = taken and answer.is_success
         outcome = notices.delivered if taken else notices.not_delivered
-        await self.at_desk(lambda desk: outcome(desk, envelope.notice_no))
+        await self.in_session(lambda session: outcome(session, envelope.notice_no))
 
 
 def _report_death(errand: asyncio.Task[None]) -> None:
@@ -109,25 +109,25 @@ def _report_death(errand: asyncio.Task[None]) -> None:
         _log.critical("an errand of the bank has died", exc_info=errand.exception())
 
 
-def notice_url(desk: Desk) -> str:
+def notice_url(session: Session) -> str:
     """Where notices go; empty while nobody wants them."""
-    return desk.setting(_NOTICE_URL)
+    return session.setting(_NOTICE_URL)
 
 
-def set_notice_url(desk: Desk, url: str) -> None:
+def set_notice_url(session: Session, url: str) -> None:
     """Send notices there from now on, those still waiting too."""
-    desk.remember(_NOTICE_URL, url)
+    session.remember(_NOTICE_URL, url)
 
 
-def _ms_to_next_duty(desk: Desk) -> int | None:
-    due_ms = duties.next_due_real_ms(desk)
-    return None if due_ms is None else max(due_ms - desk.real_ms, 0)
+def _ms_to_next_duty(session: Session) -> int | None:
+    due_ms = duties.next_due_real_ms(session)
+    return None if due_ms is None else max(due_ms - session.real_ms, 0)
 
 
-def _notices_to_send(desk: Desk) -> tuple[str, list[notices.Envelope], int | None]:
-    next_ms = notices.next_at_real_ms(desk)
-    pause_ms = None if next_ms is None else max(next_ms - desk.real_ms, 0)
-    return notice_url(desk), notices.due(desk), pause_ms
+def _notices_to_send(session: Session) -> tuple[str, list[notices.Envelope], int | None]:
+    next_ms = notices.next_at_real_ms(session)
+    pause_ms = None if next_ms is None else max(next_ms - session.real_ms, 0)
+    return notice_url(session), notices.due(session), pause_ms
 
 
 async def _sleep_or_wake(event: asyncio.Event, pause_ms: int | None) -> None:

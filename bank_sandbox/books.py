@@ -78,11 +78,11 @@ DROP INDEX micro_deposit_return;
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class Session:
     """One transaction on the books, for one custody account at one moment of its clock.
 
     Args:
-        now_ms: the account's time, milliseconds since 1970 UTC; the bank's own at a desk for no account.
+        now_ms: the account's time, milliseconds since 1970 UTC; the bank's own in a session for no account.
         real_ms: the machine's time, same unit; notices and signatures live in it.
         acct_no: the custody account; empty for what belongs to none.
     """
@@ -95,10 +95,10 @@ class Desk:
 
     @property
     def now(self) -> datetime:
-        """The desk's time in Asia/Shanghai."""
+        """The session's time in Asia/Shanghai."""
         return moment(self.now_ms)
 
-    def at(self, acct_no: str) -> "Desk":
+    def at(self, acct_no: str) -> "Session":
         """The same transaction for a custody account, at its present moment.
 
         Raises:
@@ -109,7 +109,7 @@ class Desk:
             raise Refusal(refusals.CUSTODY_ACCOUNT, "there is no such custody account")
         return replace(self, acct_no=acct_no, now_ms=self.real_ms + row["clock_ahead_ms"])
 
-    def of(self, row: sqlite3.Row) -> "Desk":
+    def of(self, row: sqlite3.Row) -> "Session":
         """The same transaction for the account of a row; the bank's own where the first release kept none.
 
         Raises:

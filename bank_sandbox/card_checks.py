@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from bank_sandbox import cards, codes, numbers, refusals, register, scenarios
-from bank_sandbox.books import Desk, moment
+from bank_sandbox.books import Session, moment
 from bank_sandbox.channels import Health
 from bank_sandbox.refusals import Refusal
 from bank_sandbox.scenarios import Scenario, Target
@@ -35,82 +35,82 @@ class CheckRequest:
     mobile: str
 
 
-def set_health(desk: Desk, health: Health) -> None:
+def set_health(session: Session, health: Health) -> None:
     """Take the checks out of service or bring them back; it stays so across restarts."""
-    desk.remember(_HEALTH, health)
+    session.remember(_HEALTH, health)
 
 
-def capabilities(desk: Desk) -> dict[str, object]:
+def capabilities(session: Session) -> dict[str, object]:
     """Which banks' cards are checked, and whether the service is up."""
     banks = [{"bank": bank, "name": name} for bank, name in cards.CHECKED_BANKS.items()]
-    return {"health": _health(desk), "banks": banks}
+    return {"health": _health(session), "banks": banks}
 
 
-def receive(desk: Desk, request: CheckRequest) -> tuple[Scenario, sqlite3.Row | None]:
+def receive(session: Session, request: CheckRequest) -> tuple[Scenario, sqlite3.Row | None]:
     """Take in a request; a known number is answered with its state and suffers nothing.
 
     Raises:
         Refusal: number known with other content, or closed for good; unknown custody account.
     """
-    desk = desk.at(request.acct_no)
-    known = _known(desk, request)
+    session = session.at(request.acct_no)
+    known = _known(session, request)
     if known is not None:
         return Scenario.NONE, known
-    scenario = scenarios.befalling_account(desk, Target.CARD_CHECK, request.card_no)
+    scenario = scenarios.befalling_account(session, Target.CARD_CHECK, request.card_no)
     if scenario in scenarios.NOT_BOOKED_NOW:
         return scenario, None
-    return scenario, _enter(desk, request, scenario)
+    return scenario, _enter(session, request, scenario)
 
 
-def receive_late(desk: Desk, request: CheckRequest) -> None:
+def receive_late(session: Session, request: CheckRequest) -> None:
     """Take in a request that was long on its way."""
-    desk = desk.at(request.acct_no)
-    if _known(desk, request) is None:
-        _enter(desk, request, Scenario.TIMEOUT_BOOKED_LATE)
+    session = session.at(request.acct_no)
+    if _known(session, request) is None:
+        _enter(session, request, Scenario.TIMEOUT_BOOKED_LATE)
 
 
-def query(desk: Desk, req_seq: str, acct_no: str) -> dict[str, object]:
+def query(session: Session, req_seq: str, acct_no: str) -> dict[str, object]:
     """Wire form of a check's state; raises as `payouts.query`."""
-    row = _find(desk, req_seq)
-    return numbers.not_found(desk.at(acct_no), req_seq) if row is None else wire(desk, row)
+    row = _find(session, req_seq)
+    return numbers.not_found(session.at(acct_no), req_seq) if row is None else wire(session, row)
 
 
-def confirm(desk: Desk, req_seq: str, digits: str) -> dict[str, object]:
+def confirm(session: Session, req_seq: str, digits: str) -> dict[str, object]:
     """Try a code: the right one verifies, the third wrong one ends the check.
 
     Raises:
         Refusal: unknown number, or no code was sent.
     """
-    row = _existing(desk, req_seq)
+    row = _existing(session, req_seq)
     if row["state"] == State.VERIFIED:
-        return wire(desk, row) | codes.Checked(check=codes.CodeCheck.ACCEPTED, tries_left=0).wire()
-    checked = codes.check(desk.of(row), owner=req_seq, digits=digits)
+        return wire(session, row) | codes.Checked(check=codes.CodeCheck.ACCEPTED, tries_left=0).wire()
+    checked = codes.check(session.of(row), owner=req_seq, digits=digits)
     if checked.check is codes.CodeCheck.ACCEPTED:
-        desk.db.execute("UPDATE card_check SET state = ? WHERE req_seq = ?", (State.VERIFIED, req_seq))
+        session.db.execute("UPDATE card_check SET state = ? WHERE req_seq = ?", (State.VERIFIED, req_seq))
     if checked.check is codes.CodeCheck.EXHAUSTED:
-        desk.db.execute(
+        session.db.execute(
             "UPDATE card_check SET state = ?, reason_code = ?, reason_text = ? WHERE req_seq = ?",
             (State.FAIL, refusals.CODE_TRIES, "too many wrong codes", req_seq),
         )
-    return wire(desk, _existing(desk, req_seq)) | checked.wire()
+    return wire(session, _existing(session, req_seq)) | checked.wire()
 
 
-def send_code_again(desk: Desk, req_seq: str) -> dict[str, object]:
+def send_code_again(session: Session, req_seq: str) -> dict[str, object]:
     """Send a new code for a check under way.
 
     Raises:
         Refusal: unknown number, ended, or five codes sent.
     """
-    row = _existing(desk, req_seq)
+    row = _existing(session, req_seq)
     if row["state"] != State.CODE_SENT:
         raise Refusal(refusals.NO_CODE, "this check waits for no code")
-    codes.send_again(desk.of(row), owner=req_seq, text=_TEXT)
-    return wire(desk, row)
+    codes.send_again(session.of(row), owner=req_seq, text=_TEXT)
+    return wire(session, row)
 
 
-def wire(desk: Desk, row: sqlite3.Row) -> dict[str, object]:
+def wire(session: Session, row: sqlite3.Row) -> dict[str, object]:
     """Wire form of a known check."""
-    expires_ms = codes.expires_ms(desk, row["req_seq"])
+    expires_ms = codes.expires_ms(session, row["req_seq"])
     return {
         "reqSeq": row["req_seq"],
         "state": row["state"],
@@ -122,36 +122,36 @@ def wire(desk: Desk, row: sqlite3.Row) -> dict[str, object]:
     }
 
 
-def _health(desk: Desk) -> Health:
-    return Health(desk.setting(_HEALTH, Health.UP))
+def _health(session: Session) -> Health:
+    return Health(session.setting(_HEALTH, Health.UP))
 
 
-def _find(desk: Desk, req_seq: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = desk.db.execute("SELECT * FROM card_check WHERE req_seq = ?", (req_seq,)).fetchone()
+def _find(session: Session, req_seq: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = session.db.execute("SELECT * FROM card_check WHERE req_seq = ?", (req_seq,)).fetchone()
     return row
 
 
-def _existing(desk: Desk, req_seq: str) -> sqlite3.Row:
-    row = _find(desk, req_seq)
+def _existing(session: Session, req_seq: str) -> sqlite3.Row:
+    row = _find(session, req_seq)
     if row is None:
         raise Refusal(refusals.VERIFICATION_UNKNOWN, "there is no such check")
     return row
 
 
-def _known(desk: Desk, request: CheckRequest) -> sqlite3.Row | None:
-    row = _find(desk, request.req_seq)
-    numbers.check(desk, request.req_seq, numbers.fingerprint(asdict(request)), row)
+def _known(session: Session, request: CheckRequest) -> sqlite3.Row | None:
+    row = _find(session, request.req_seq)
+    numbers.check(session, request.req_seq, numbers.fingerprint(asdict(request)), row)
     return row
 
 
-def _enter(desk: Desk, request: CheckRequest, scenario: Scenario) -> sqlite3.Row:
+def _enter(session: Session, request: CheckRequest, scenario: Scenario) -> sqlite3.Row:
     """Write the check down and send its code, or refuse it: a refused number stays refused."""
     bank, refusal = "", None
     try:
-        bank = _checked_bank(desk, request, scenario)
+        bank = _checked_bank(session, request, scenario)
     except Refusal as refused:
         refusal = refused
-    entered: sqlite3.Row = desk.db.execute(
+    entered: sqlite3.Row = session.db.execute(
         "INSERT INTO card_check (req_seq, acct_no, bank, fingerprint, state, reason_code, reason_text)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING *",
         (
@@ -165,32 +165,32 @@ def _enter(desk: Desk, request: CheckRequest, scenario: Scenario) -> sqlite3.Row
         ),
     ).fetchone()
     if refusal is None:
-        codes.send(desk, owner=request.req_seq, mobile=request.mobile, text=_TEXT)
+        codes.send(session, owner=request.req_seq, mobile=request.mobile, text=_TEXT)
     return entered
 
 
-def _checked_bank(desk: Desk, request: CheckRequest, scenario: Scenario) -> str:
-    if _health(desk) is Health.DOWN:
+def _checked_bank(session: Session, request: CheckRequest, scenario: Scenario) -> str:
+    if _health(session) is Health.DOWN:
         raise Refusal(refusals.SERVICE_DOWN, "the UnionPay check is out of service")
     bank = cards.bank_of(request.card_no)
     if bank not in cards.CHECKED_BANKS and request.card_no != cards.TEST_CARD:
         raise Refusal(refusals.CARD_BANK, "this bank's cards are not checked")
     holder = (request.name, request.id_no, request.mobile)
-    if scenario is Scenario.DECLINED or holder != _holder_of(desk, request):
+    if scenario is Scenario.DECLINED or holder != _holder_of(session, request):
         raise Refusal(refusals.CARD_DATA, "name, ID number, card and mobile do not belong together")
     return bank
 
 
-def _holder_of(desk: Desk, request: CheckRequest) -> tuple[str, str, str] | None:
+def _holder_of(session: Session, request: CheckRequest) -> tuple[str, str, str] | None:
     """Whom the card's bank knows; an unknown card belongs to the first person who asks and is in the register."""
     if request.card_no == cards.TEST_CARD:
         return _TEST_HOLDER
-    row = desk.db.execute("SELECT * FROM card_holder WHERE card_no = ?", (request.card_no,)).fetchone()
+    row = session.db.execute("SELECT * FROM card_holder WHERE card_no = ?", (request.card_no,)).fetchone()
     if row is not None:
         return row["name"], row["id_no"], row["mobile"]
-    if not register.is_person(desk, name=request.name, id_no=request.id_no):
+    if not register.is_person(session, name=request.name, id_no=request.id_no):
         return None
-    desk.db.execute(
+    session.db.execute(
         "INSERT INTO card_holder VALUES (?, ?, ?, ?)", (request.card_no, request.name, request.id_no, request.mobile)
     )
     return request.name, request.id_no, request.mobile

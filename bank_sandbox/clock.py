@@ -8,38 +8,39 @@ import time
 from dataclasses import replace
 from datetime import datetime
 
-from bank_sandbox.books import Desk
+from bank_sandbox.books import Session
 from bank_sandbox.options import Options
 
 _OFFSET = "clock_offset_ms"
 
 
-def desk_now(db: sqlite3.Connection, options: Options) -> Desk:
-    """A desk for no account, at the bank's present time."""
+def session_now(db: sqlite3.Connection, options: Options) -> Session:
+    """A session for no account, at the bank's present time."""
     real_ms = time.time_ns() // 1_000_000
-    desk = Desk(db=db, options=options, now_ms=real_ms, real_ms=real_ms)
-    return replace(desk, now_ms=real_ms + int(desk.setting(_OFFSET, "0")))
+    session = Session(db=db, options=options, now_ms=real_ms, real_ms=real_ms)
+    return replace(session, now_ms=real_ms + int(session.setting(_OFFSET, "0")))
 
 
-def set_first(desk: Desk) -> None:
+def set_first(session: Session) -> None:
     """Set the bank's time in new books to the wanted start; one that ran before is left alone."""
-    start_at = desk.options.start_at
-    first_ms = desk.real_ms if start_at is None else milliseconds(start_at)
-    if not desk.setting(_OFFSET):
-        desk.remember(_OFFSET, str(first_ms - desk.real_ms))
+    start_at = session.options.start_at
+    first_ms = session.real_ms if start_at is None else milliseconds(start_at)
+    if not session.setting(_OFFSET):
+        session.remember(_OFFSET, str(first_ms - session.real_ms))
 
 
-def move_to(desk: Desk, moment: datetime) -> None:
-    """Move the clock of the desk's account forward to `moment` (aware).
+def move_to(session: Session, moment: datetime) -> None:
+    """Move the clock of the session's account forward to `moment` (aware).
 
     Raises:
         ValueError: `moment` lies before the account's present time.
     """
     target_ms = milliseconds(moment)
-    if target_ms < desk.now_ms:
-        raise ValueError(f"the clock moves forward only; it shows {desk.now.isoformat(timespec='seconds')}")
-    desk.db.execute(
-        "UPDATE custody_account SET clock_ahead_ms = ? WHERE acct_no = ?", (target_ms - desk.real_ms, desk.acct_no)
+    if target_ms < session.now_ms:
+        raise ValueError(f"the clock moves forward only; it shows {session.now.isoformat(timespec='seconds')}")
+    session.db.execute(
+        "UPDATE custody_account SET clock_ahead_ms = ? WHERE acct_no = ?",
+        (target_ms - session.real_ms, session.acct_no),
     )
 
 

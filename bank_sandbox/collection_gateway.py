@@ -17,7 +17,7 @@ from bank_sandbox import (
     refusals,
     settlements,
 )
-from bank_sandbox.books import Desk
+from bank_sandbox.books import Session
 from bank_sandbox.gateway import (
     AskedFor,
     MeantFor,
@@ -101,7 +101,7 @@ class RefundMessage(WireMessage):
 @router.get("/collections/capabilities")
 async def capabilities(request: Request, acct_no: MeantFor) -> Response:
     """Methods and debit channels with caps, fees, settlement and health at the account's present moment."""
-    return await read(request, lambda desk: methods.capabilities(desk.at(acct_no)))
+    return await read(request, lambda session: methods.capabilities(session.at(acct_no)))
 
 
 @router.post("/mandates")
@@ -118,13 +118,13 @@ async def sign_mandate(request: Request, message: MandateMessage) -> Response:
 @router.get("/mandates")
 async def mandate_state(request: Request, req_seq: AskedFor, acct_no: MeantFor = "") -> Response:
     """State of a mandate."""
-    return await read(request, lambda desk: mandates.query(desk, req_seq, acct_no))
+    return await read(request, lambda session: mandates.query(session, req_seq, acct_no))
 
 
 @router.post("/mandates/revoke")
 async def revoke_mandate(request: Request, message: EndMessage) -> Response:
     """Revoke a mandate."""
-    return await read(request, lambda desk: mandates.revoke(desk, message.req_seq, message.acct_no))
+    return await read(request, lambda session: mandates.revoke(session, message.req_seq, message.acct_no))
 
 
 @router.post("/collections")
@@ -154,9 +154,9 @@ async def open_collection(request: Request, message: CollectionMessage) -> Respo
 async def collection_state(request: Request, req_seq: AskedFor, acct_no: MeantFor = "") -> Response:
     """State of a collection."""
 
-    def find(desk: Desk) -> object:
-        row = collections.find(desk, req_seq)
-        return numbers.not_found(desk.at(acct_no), req_seq) if row is None else collection_wire.wire(desk, row)
+    def find(session: Session) -> object:
+        row = collections.find(session, req_seq)
+        return numbers.not_found(session.at(acct_no), req_seq) if row is None else collection_wire.wire(session, row)
 
     return await read(request, find)
 
@@ -165,9 +165,9 @@ async def collection_state(request: Request, req_seq: AskedFor, acct_no: MeantFo
 async def confirm_collection(request: Request, message: CodeMessage) -> Response:
     """Try the code of a quick payment."""
 
-    def confirm(desk: Desk) -> object:
-        row, outcome = collections.confirm(desk, message.req_seq, message.code)
-        return collection_wire.wire(desk, row) | outcome
+    def confirm(session: Session) -> object:
+        row, outcome = collections.confirm(session, message.req_seq, message.code)
+        return collection_wire.wire(session, row) | outcome
 
     return await read(request, confirm)
 
@@ -176,7 +176,7 @@ async def confirm_collection(request: Request, message: CodeMessage) -> Response
 async def send_collection_code(request: Request, message: NumberMessage) -> Response:
     """Send a new code for a quick payment."""
     return await read(
-        request, lambda desk: collection_wire.wire(desk, collections.send_code_again(desk, message.req_seq))
+        request, lambda session: collection_wire.wire(session, collections.send_code_again(session, message.req_seq))
     )
 
 
@@ -184,11 +184,11 @@ async def send_collection_code(request: Request, message: NumberMessage) -> Resp
 async def close_collection(request: Request, message: EndMessage) -> Response:
     """Take no payment for a collection any more."""
 
-    def close(desk: Desk) -> object:
-        row = collections.close(desk, message.req_seq, message.acct_no)
+    def close(session: Session) -> object:
+        row = collections.close(session, message.req_seq, message.acct_no)
         if row is None:
-            return numbers.not_found(desk.at(message.acct_no), message.req_seq)
-        return collection_wire.wire(desk, row)
+            return numbers.not_found(session.at(message.acct_no), message.req_seq)
+        return collection_wire.wire(session, row)
 
     return await read(request, close)
 
@@ -207,17 +207,17 @@ async def refund_collection(request: Request, message: RefundMessage) -> Respons
         wanted,
         collection_refunds.receive,
         collection_refunds.receive_late,
-        lambda desk, row: collection_refunds.wire(row),
+        lambda session, row: collection_refunds.wire(row),
     )
 
 
 @router.get("/collection-refunds")
 async def refund_state(request: Request, req_seq: AskedFor, acct_no: MeantFor = "") -> Response:
     """State of a refund."""
-    return await read(request, lambda desk: collection_refunds.query(desk, req_seq, acct_no))
+    return await read(request, lambda session: collection_refunds.query(session, req_seq, acct_no))
 
 
 @router.get("/settlements/{settlement_no}")
 async def settlement(request: Request, settlement_no: str) -> Response:
     """What a settlement consists of."""
-    return await read(request, lambda desk: settlements.wire(desk, settlement_no))
+    return await read(request, lambda session: settlements.wire(session, settlement_no))

@@ -4,7 +4,7 @@ import sqlite3
 from dataclasses import asdict, dataclass
 
 from bank_sandbox import collections, methods, notices, numbers, payouts, refusals, scenarios
-from bank_sandbox.books import Desk, moment
+from bank_sandbox.books import Session, moment
 from bank_sandbox.channels import Health
 from bank_sandbox.methods import Method
 from bank_sandbox.money import yuan
@@ -29,33 +29,33 @@ class RefundRequest:
     reason: str
 
 
-def receive(desk: Desk, request: RefundRequest) -> tuple[Scenario, sqlite3.Row | None]:
+def receive(session: Session, request: RefundRequest) -> tuple[Scenario, sqlite3.Row | None]:
     """Take in a request; a known number is answered with its state and suffers nothing.
 
     Raises:
         Refusal: number known with other content, or closed for good; unknown collection.
     """
-    desk = _of_collection(desk, request)
-    known = _known(desk, request)
+    session = _of_collection(session, request)
+    known = _known(session, request)
     if known is not None:
         return Scenario.NONE, known
-    scenario = scenarios.befalling(desk, Target.REFUND, request.amount_fen)
+    scenario = scenarios.befalling(session, Target.REFUND, request.amount_fen)
     if scenario in scenarios.NOT_BOOKED_NOW:
         return scenario, None
-    return scenario, _enter(desk, request, scenario)
+    return scenario, _enter(session, request, scenario)
 
 
-def receive_late(desk: Desk, request: RefundRequest) -> None:
+def receive_late(session: Session, request: RefundRequest) -> None:
     """Take in a request that was long on its way."""
-    desk = _of_collection(desk, request)
-    if _known(desk, request) is None:
-        _enter(desk, request, Scenario.TIMEOUT_BOOKED_LATE)
+    session = _of_collection(session, request)
+    if _known(session, request) is None:
+        _enter(session, request, Scenario.TIMEOUT_BOOKED_LATE)
 
 
-def query(desk: Desk, req_seq: str, acct_no: str) -> dict[str, object]:
+def query(session: Session, req_seq: str, acct_no: str) -> dict[str, object]:
     """Wire form of a refund's state; raises as `payouts.query`."""
-    row = _find(desk, req_seq)
-    return numbers.not_found(desk.at(acct_no), req_seq) if row is None else wire(row)
+    row = _find(session, req_seq)
+    return numbers.not_found(session.at(acct_no), req_seq) if row is None else wire(row)
 
 
 def wire(row: sqlite3.Row) -> dict[str, object]:
@@ -74,31 +74,31 @@ def wire(row: sqlite3.Row) -> dict[str, object]:
     }
 
 
-def do_due(desk: Desk) -> None:
-    """End the refunds of the desk's account that are due."""
+def do_due(session: Session) -> None:
+    """End the refunds of the session's account that are due."""
     due = "SELECT * FROM collection_refund WHERE acct_no = ? AND due_ms <= ?"
-    for row in desk.db.execute(due, (desk.acct_no, desk.now_ms)).fetchall():
+    for row in session.db.execute(due, (session.acct_no, session.now_ms)).fetchall():
         if row["scenario"] == Scenario.FAILED_LATER:
             state = "FAIL"
-            desk.db.execute(
+            session.db.execute(
                 "UPDATE collection_refund SET state = ?, reason_code = ?, reason_text = ?, due_ms = NULL"
                 " WHERE req_seq = ?",
                 (state, refusals.REFUND_REFUSED, "the payer's account takes no refund", row["req_seq"]),
             )
         else:
             state = "SUCCESS"
-            desk.db.execute(
+            session.db.execute(
                 "UPDATE collection_refund SET state = ?, booked_ms = ?, settle_due_ms = ?, due_ms = NULL"
                 " WHERE req_seq = ?",
                 (
                     state,
-                    desk.now_ms,
-                    methods.settle_due_ms(desk, Method(row["method"]), desk.now_ms),
+                    session.now_ms,
+                    methods.settle_due_ms(session, Method(row["method"]), session.now_ms),
                     row["req_seq"],
                 ),
             )
         notices.write(
-            desk,
+            session,
             Scenario(row["scenario"]),
             kind="REFUND",
             acct_no=row["acct_no"],
@@ -108,30 +108,30 @@ def do_due(desk: Desk) -> None:
         )
 
 
-def _of_collection(desk: Desk, request: RefundRequest) -> Desk:
-    return desk.at(collections.existing(desk, request.original_req_seq)["acct_no"])
+def _of_collection(session: Session, request: RefundRequest) -> Session:
+    return session.at(collections.existing(session, request.original_req_seq)["acct_no"])
 
 
-def _find(desk: Desk, req_seq: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = desk.db.execute(
+def _find(session: Session, req_seq: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = session.db.execute(
         "SELECT * FROM collection_refund WHERE req_seq = ?", (req_seq,)
     ).fetchone()
     return row
 
 
-def _known(desk: Desk, request: RefundRequest) -> sqlite3.Row | None:
-    row = _find(desk, request.req_seq)
-    numbers.check(desk, request.req_seq, numbers.fingerprint(asdict(request)), row)
+def _known(session: Session, request: RefundRequest) -> sqlite3.Row | None:
+    row = _find(session, request.req_seq)
+    numbers.check(session, request.req_seq, numbers.fingerprint(asdict(request)), row)
     return row
 
 
-def _enter(desk: Desk, request: RefundRequest, scenario: Scenario) -> sqlite3.Row:
+def _enter(session: Session, request: RefundRequest, scenario: Scenario) -> sqlite3.Row:
     """Write the refund down, accepted or refused: a refused number stays refused."""
-    collection = collections.existing(desk, request.original_req_seq)
-    refusal = _refusal(desk, request, collection, scenario)
+    collection = collections.existing(session, request.original_req_seq)
+    refusal = _refusal(session, request, collection, scenario)
     stuck = scenario is Scenario.STUCK
-    seconds = desk.options.stuck_seconds if stuck else _SECONDS * desk.options.delay_factor
-    entered: sqlite3.Row = desk.db.execute(
+    seconds = session.options.stuck_seconds if stuck else _SECONDS * session.options.delay_factor
+    entered: sqlite3.Row = session.db.execute(
         "INSERT INTO collection_refund (req_seq, original_req_seq, acct_no, method, amount_fen, fingerprint, scenario,"
         " state, reason_code, reason_text, due_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *",
         (
@@ -145,46 +145,46 @@ def _enter(desk: Desk, request: RefundRequest, scenario: Scenario) -> sqlite3.Ro
             "FAIL" if refusal else "PROCESSING",
             refusal.code if refusal else "",
             refusal.text if refusal else "",
-            None if refusal else desk.now_ms + int(seconds * 1000),
+            None if refusal else session.now_ms + int(seconds * 1000),
         ),
     ).fetchone()
     return entered
 
 
-def _refusal(desk: Desk, request: RefundRequest, collection: sqlite3.Row, scenario: Scenario) -> Refusal | None:
+def _refusal(session: Session, request: RefundRequest, collection: sqlite3.Row, scenario: Scenario) -> Refusal | None:
     method, number = Method(collection["method"]), request.original_req_seq
-    paid_fen, last_paid_ms = desk.db.execute(
+    paid_fen, last_paid_ms = session.db.execute(
         "SELECT coalesce(sum(amount_fen), 0), max(booked_ms) FROM collection_payment WHERE req_seq = ?", (number,)
     ).fetchone()
-    refunded_fen = desk.db.execute(
+    refunded_fen = session.db.execute(
         "SELECT coalesce(sum(amount_fen), 0) FROM collection_refund WHERE original_req_seq = ? AND state <> 'FAIL'",
         (number,),
     ).fetchone()[0]
     try:
-        if methods.health(desk, method) is Health.DOWN:
+        if methods.health(session, method) is Health.DOWN:
             raise Refusal(refusals.CHANNEL_DOWN, f"{method} is out of service")
         if request.amount_fen > paid_fen - refunded_fen:
             raise Refusal(refusals.REFUND_ABOVE, "more would be given back than is left of what was paid")
-        if desk.now_ms > last_paid_ms + methods.terms(desk, method).refund_days * _DAY_MS:
+        if session.now_ms > last_paid_ms + methods.terms(session, method).refund_days * _DAY_MS:
             raise Refusal(refusals.REFUND_PERIOD, f"{method} does not refund payments that old")
         if scenario is Scenario.DECLINED:
             raise Refusal(refusals.REFUND_REFUSED, "the payer's account takes no refund")
-        if request.amount_fen > _covered_fen(desk, collection["acct_no"]):
+        if request.amount_fen > _covered_fen(session, collection["acct_no"]):
             raise Refusal(refusals.FUNDS, "neither unsettled payments nor the custody account hold that much")
     except Refusal as refusal:
         return refusal
     return None
 
 
-def _covered_fen(desk: Desk, acct_no: str) -> int:
+def _covered_fen(session: Session, acct_no: str) -> int:
     """What refunds can be taken from: unsettled payments less refunds, and the account. Fees may overdraw it."""
-    unsettled_fen: int = desk.db.execute(
+    unsettled_fen: int = session.db.execute(
         "SELECT coalesce(sum(amount_fen), 0) FROM collection_payment WHERE acct_no = ? AND settlement_no IS NULL",
         (acct_no,),
     ).fetchone()[0]
-    taken_fen: int = desk.db.execute(
+    taken_fen: int = session.db.execute(
         "SELECT coalesce(sum(amount_fen), 0) FROM collection_refund"
         " WHERE acct_no = ? AND settlement_no IS NULL AND state <> 'FAIL'",
         (acct_no,),
     ).fetchone()[0]
-    return unsettled_fen - taken_fen + payouts.free_fen(desk, acct_no)
+    return unsettled_fen - taken_fen + payouts.free_fen(session, acct_no)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import StringConstraints
 
 from bank_sandbox import collection_wire, collections, duties, methods, micro_deposits, register, settlements
-from bank_sandbox.books import Desk
+from bank_sandbox.books import Session
 from bank_sandbox.gateway import ReqSeq, WireMessage, Yuan, bank_of, positive
 from bank_sandbox.methods import Method, SettlementTime
 from bank_sandbox.money import fen
@@ -66,23 +66,23 @@ class DepositNumber(WireMessage):
 async def pay(request: Request, message: Paying) -> dict[str, object]:
     """Pay a collection as its payer would; without `amt` exactly as its scenario has it."""
 
-    def work(desk: Desk) -> dict[str, object]:
-        row = collections.existing(desk, message.req_seq)
-        desk = desk.at(row["acct_no"])
+    def work(session: Session) -> dict[str, object]:
+        row = collections.existing(session, message.req_seq)
+        session = session.at(row["acct_no"])
         if message.amt is None:
-            collections.payer_pays(desk, row)
+            collections.payer_pays(session, row)
         else:
-            collections.book_payment(desk, row, positive(message.amt))
-        return collection_wire.wire(desk, collections.existing(desk, message.req_seq))
+            collections.book_payment(session, row, positive(message.amt))
+        return collection_wire.wire(session, collections.existing(session, message.req_seq))
 
-    return await bank_of(request).at_desk(work)
+    return await bank_of(request).in_session(work)
 
 
 @router.post("/settlement-terms")
 async def set_settlement(request: Request, message: SettlementSetting) -> dict[str, object]:
     """Settle a method's payments with each payment or in a batch the day after, gross or less fees."""
-    await bank_of(request).at_desk(
-        lambda desk: methods.set_settlement(desk, message.method, message.settlement, message.net)
+    await bank_of(request).in_session(
+        lambda session: methods.set_settlement(session, message.method, message.settlement, message.net)
     )
     return message.model_dump(by_alias=True)
 
@@ -91,18 +91,20 @@ async def set_settlement(request: Request, message: SettlementSetting) -> dict[s
 async def settle_now(request: Request, message: SettleNow) -> dict[str, str]:
     """Settle what waits for its batch."""
 
-    def work(desk: Desk) -> None:
-        settlements.settle_now(desk, message.method)
-        duties.do_due(desk)
+    def work(session: Session) -> None:
+        settlements.settle_now(session, message.method)
+        duties.do_due(session)
 
-    await bank_of(request).at_desk(work)
+    await bank_of(request).in_session(work)
     return {"status": "ok"}
 
 
 @router.put("/register/persons")
 async def enter_person(request: Request, message: Person) -> dict[str, str]:
     """Enter or rename a person."""
-    await bank_of(request).at_desk(lambda desk: register.enter_person(desk, id_no=message.id_no, name=message.name))
+    await bank_of(request).in_session(
+        lambda session: register.enter_person(session, id_no=message.id_no, name=message.name)
+    )
     return {"idNo": message.id_no}
 
 
@@ -118,19 +120,19 @@ async def enter_company(request: Request, message: CompanyEntry) -> dict[str, st
         registered_fen=None if message.registered_capital is None else fen(message.registered_capital),
         paid_in_fen=None if message.paid_in_capital is None else fen(message.paid_in_capital),
     )
-    await bank_of(request).at_desk(lambda desk: register.enter_company(desk, company))
+    await bank_of(request).in_session(lambda session: register.enter_company(session, company))
     return {"creditCode": message.credit_code}
 
 
 @router.get("/micro-deposits")
 async def list_micro_deposits(request: Request) -> list[dict[str, object]]:
     """All micro-deposits with their amounts, as the payees see them at their banks."""
-    return await bank_of(request).at_desk(micro_deposits.listed)
+    return await bank_of(request).in_session(micro_deposits.listed)
 
 
 @router.post("/micro-deposits/return")
 async def return_micro_deposit(request: Request, message: DepositNumber) -> dict[str, str]:
     """Let the payee's bank give a micro-deposit back now."""
-    if not await bank_of(request).at_desk(lambda desk: micro_deposits.give_back(desk, message.req_seq)):
+    if not await bank_of(request).in_session(lambda session: micro_deposits.give_back(session, message.req_seq)):
         raise HTTPException(404, "there is no such micro-deposit to give back")
     return {"reqSeq": message.req_seq}

@@ -3,18 +3,18 @@
 import sqlite3
 
 from bank_sandbox import codes
-from bank_sandbox.books import Desk, moment
+from bank_sandbox.books import Session, moment
 from bank_sandbox.collections import State
 from bank_sandbox.methods import Method
 from bank_sandbox.money import yuan
 
 
-def wire(desk: Desk, row: sqlite3.Row) -> dict[str, object]:
+def wire(session: Session, row: sqlite3.Row) -> dict[str, object]:
     """Wire form of a collection, with what the payer has to do and what was paid."""
-    payments = desk.db.execute(
+    payments = session.db.execute(
         "SELECT * FROM collection_payment WHERE req_seq = ? ORDER BY booked_ms, payment_no", (row["req_seq"],)
     )
-    refunded_fen = desk.db.execute(
+    refunded_fen = session.db.execute(
         "SELECT coalesce(sum(amount_fen), 0) FROM collection_refund WHERE original_req_seq = ? AND state <> 'FAIL'",
         (row["req_seq"],),
     ).fetchone()[0]
@@ -29,7 +29,7 @@ def wire(desk: Desk, row: sqlite3.Row) -> dict[str, object]:
         "expiresAt": _iso(row["expires_ms"]),
         "payments": [_payment(payment) for payment in payments],
         "refunded": yuan(refunded_fen),
-        **_interaction(desk, row),
+        **_interaction(session, row),
     }
 
 
@@ -44,8 +44,8 @@ def _payment(row: sqlite3.Row) -> dict[str, object]:
     }
 
 
-def _interaction(desk: Desk, row: sqlite3.Row) -> dict[str, object]:
-    page = f"{desk.options.public_url}/pay/{row['token']}"
+def _interaction(session: Session, row: sqlite3.Row) -> dict[str, object]:
+    page = f"{session.options.public_url}/pay/{row['token']}"
     method = Method(row["method"])
     if method in (Method.ACQUIRING, Method.GATEWAY):
         return {"payUrl": page}
@@ -54,7 +54,7 @@ def _interaction(desk: Desk, row: sqlite3.Row) -> dict[str, object]:
     if method is Method.WECHAT_APP:
         return {"appParams": {"prepayId": f"wx{row['token']}", "package": "Sign=WXPay", "payUrl": page}}
     if method is Method.QUICK and row["state"] == State.WAITING:
-        expires_ms = codes.expires_ms(desk, row["req_seq"])
+        expires_ms = codes.expires_ms(session, row["req_seq"])
         return {
             "codeSentTo": codes.masked(row["payer_mobile"]),
             "codeExpiresAt": None if expires_ms is None else _iso(expires_ms),

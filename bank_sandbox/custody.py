@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bank_sandbox import clock, refusals
-from bank_sandbox.books import Desk, moment
+from bank_sandbox.books import Session, moment
 from bank_sandbox.money import yuan
 from bank_sandbox.refusals import Refusal
 
@@ -25,32 +25,32 @@ class LineKind(StrEnum):
     MICRO_DEPOSIT_RETURN = "MICRO_DEPOSIT_RETURN"
 
 
-def open_account(desk: Desk, *, reference: str, title: str, start_at: datetime | None = None) -> str:
+def open_account(session: Session, *, reference: str, title: str, start_at: datetime | None = None) -> str:
     """Open a custody account and answer its number; the same reference gets the same account again.
 
     Args:
         start_at: the first moment of the account's clock (aware); None for the bank's present time.
     """
-    row = desk.db.execute("SELECT acct_no FROM custody_account WHERE reference = ?", (reference,)).fetchone()
+    row = session.db.execute("SELECT acct_no FROM custody_account WHERE reference = ?", (reference,)).fetchone()
     if row:
         return str(row["acct_no"])
-    count = desk.db.execute("SELECT count(*) FROM custody_account").fetchone()[0]
+    count = session.db.execute("SELECT count(*) FROM custody_account").fetchone()[0]
     acct_no = f"1500{count + 1:010d}"
-    opened_ms = desk.now_ms if start_at is None else clock.milliseconds(start_at)
-    desk.db.execute(
+    opened_ms = session.now_ms if start_at is None else clock.milliseconds(start_at)
+    session.db.execute(
         "INSERT INTO custody_account (acct_no, reference, title, opened_ms, clock_ahead_ms) VALUES (?, ?, ?, ?, ?)",
-        (acct_no, reference, title, opened_ms, opened_ms - desk.real_ms),
+        (acct_no, reference, title, opened_ms, opened_ms - session.real_ms),
     )
     return acct_no
 
 
-def account(desk: Desk, acct_no: str) -> sqlite3.Row:
+def account(session: Session, acct_no: str) -> sqlite3.Row:
     """Row of a custody account.
 
     Raises:
         Refusal: no such account.
     """
-    row = desk.db.execute("SELECT * FROM custody_account WHERE acct_no = ?", (acct_no,)).fetchone()
+    row = session.db.execute("SELECT * FROM custody_account WHERE acct_no = ?", (acct_no,)).fetchone()
     if row is None:
         raise Refusal(refusals.CUSTODY_ACCOUNT, "there is no such custody account")
     found: sqlite3.Row = row
@@ -58,7 +58,7 @@ def account(desk: Desk, acct_no: str) -> sqlite3.Row:
 
 
 def book(
-    desk: Desk,
+    session: Session,
     acct_no: str,
     kind: LineKind,
     amount_fen: int,
@@ -73,18 +73,18 @@ def book(
     Raises:
         Refusal: no such account, or a balance that 64 bits do not hold.
     """
-    before = account(desk, acct_no)
+    before = account(session, acct_no)
     line_no = before["last_line_no"] + 1
-    booked_ms = max(desk.now_ms, before["last_booked_ms"])
+    booked_ms = max(session.now_ms, before["last_booked_ms"])
     balance_fen = before["balance_fen"] + amount_fen
     if abs(balance_fen) > _MAX_FEN:
         raise Refusal(refusals.MALFORMED, "the account cannot hold that much")
     serial_no = f"{moment(booked_ms):%Y%m%d}{acct_no[-6:]}{line_no:09d}"
-    desk.db.execute(
+    session.db.execute(
         "UPDATE custody_account SET balance_fen = ?, last_line_no = ?, last_booked_ms = ? WHERE acct_no = ?",
         (balance_fen, line_no, booked_ms, acct_no),
     )
-    row: sqlite3.Row = desk.db.execute(
+    row: sqlite3.Row = session.db.execute(
         "INSERT INTO line VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *",
         (
             acct_no,
@@ -103,22 +103,23 @@ def book(
     return row
 
 
-def lines_after(desk: Desk, line_no: int, limit: int) -> list[dict[str, object]]:
-    """Lines of the desk's account above `line_no` in wire form, ascending."""
-    rows = desk.db.execute(
-        "SELECT * FROM line WHERE acct_no = ? AND line_no > ? ORDER BY line_no LIMIT ?", (desk.acct_no, line_no, limit)
+def lines_after(session: Session, line_no: int, limit: int) -> list[dict[str, object]]:
+    """Lines of the session's account above `line_no` in wire form, ascending."""
+    rows = session.db.execute(
+        "SELECT * FROM line WHERE acct_no = ? AND line_no > ? ORDER BY line_no LIMIT ?",
+        (session.acct_no, line_no, limit),
     )
-    return [wire(desk, row) for row in rows]
+    return [wire(session, row) for row in rows]
 
 
-def original_number(desk: Desk, row: sqlite3.Row) -> str:
+def original_number(session: Session, row: sqlite3.Row) -> str:
     """Request number a line belongs to; a return carries it only from the day after it was booked."""
-    if row["kind"] == LineKind.RETURN and moment(row["booked_ms"]).date() >= desk.now.date():
+    if row["kind"] == LineKind.RETURN and moment(row["booked_ms"]).date() >= session.now.date():
         return ""
     return str(row["req_seq"])
 
 
-def wire(desk: Desk, row: sqlite3.Row) -> dict[str, object]:
+def wire(session: Session, row: sqlite3.Row) -> dict[str, object]:
     """Wire form of a line."""
     booked = moment(row["booked_ms"])
     return {
@@ -129,7 +130,7 @@ def wire(desk: Desk, row: sqlite3.Row) -> dict[str, object]:
         "bal": yuan(row["balance_fen"]),
         "bookedAt": booked.isoformat(timespec="milliseconds"),
         "valueDate": booked.date().isoformat(),
-        "reqSeq": original_number(desk, row),
+        "reqSeq": original_number(session, row),
         "partyAcct": row["party_acct"],
         "partyName": row["party_name"],
         "remark": row["remark"],

@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import replace
 
 from bank_sandbox import collection_refunds, collections, micro_deposits, payouts, settlements
-from bank_sandbox.books import Desk
+from bank_sandbox.books import Session
 
 #: At one moment of an account, in this order: a payment comes before the batch that settles it.
 _DUTIES = (payouts, collections, collection_refunds, micro_deposits, settlements)
@@ -24,26 +24,26 @@ _FIRST_DUE = f"{_DUE} ORDER BY due_real_ms LIMIT 1"
 _FIRST_DUE_OF_ACCOUNT = f"{_DUE} AND acct_no = ?"
 
 
-def next_due_real_ms(desk: Desk) -> int | None:
+def next_due_real_ms(session: Session) -> int | None:
     """The machine's time at which the next thing falls due."""
-    first = _first_due(desk)
+    first = _first_due(session)
     return None if first is None else int(first["due_real_ms"])
 
 
-def do_due(desk: Desk) -> None:
+def do_due(session: Session) -> None:
     """Do what is due by now, each at its own moment of its account's time, in the order of time."""
-    while (first := _first_due(desk)) is not None and first["due_real_ms"] <= desk.real_ms:
-        then = replace(desk, acct_no=first["acct_no"], now_ms=first["due_ms"])
+    while (first := _first_due(session)) is not None and first["due_real_ms"] <= session.real_ms:
+        then = replace(session, acct_no=first["acct_no"], now_ms=first["due_ms"])
         for module in _DUTIES:
             module.do_due(then)
 
 
-def next_due_ms(desk: Desk) -> int | None:
-    """The time of the desk's account at which its next thing falls due."""
-    first = desk.db.execute(_FIRST_DUE_OF_ACCOUNT, (desk.acct_no,)).fetchone()
+def next_due_ms(session: Session) -> int | None:
+    """The time of the session's account at which its next thing falls due."""
+    first = session.db.execute(_FIRST_DUE_OF_ACCOUNT, (session.acct_no,)).fetchone()
     return None if first is None else int(first["due_ms"])
 
 
-def _first_due(desk: Desk) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = desk.db.execute(_FIRST_DUE).fetchone()
+def _first_due(session: Session) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = session.db.execute(_FIRST_DUE).fetchone()
     return row

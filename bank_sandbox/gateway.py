@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 
 from bank_sandbox import channels, custody, payouts, refusals, scenarios, signing, statement, texting
 from bank_sandbox.bank import Bank
-from bank_sandbox.books import Desk
+from bank_sandbox.books import Session
 from bank_sandbox.channels import Channel, Health
 from bank_sandbox.money import fen, yuan
 from bank_sandbox.refusals import Refusal
@@ -119,26 +119,26 @@ def answered(data: object, *, code: str = refusals.ACCEPTED, text: str = "", sta
     return Response(content, status_code=status, media_type="application/json")
 
 
-def service_health(desk: Desk) -> Health:
+def service_health(session: Session) -> Health:
     """Health of the whole gateway as set by hand."""
-    return Health(desk.setting(_SERVICE, Health.UP))
+    return Health(session.setting(_SERVICE, Health.UP))
 
 
-def set_service_health(desk: Desk, health: Health) -> None:
+def set_service_health(session: Session, health: Health) -> None:
     """Make the whole gateway slow or down, or well again; it stays across restarts."""
-    desk.remember(_SERVICE, health)
+    session.remember(_SERVICE, health)
 
 
 @router.get("/capabilities")
 async def capabilities(request: Request, acct_no: MeantFor) -> Response:
     """Channels with caps, tariff, hours and health at the account's present moment."""
 
-    def list_channels(desk: Desk) -> dict[str, object]:
-        desk = desk.at(acct_no)
+    def list_channels(session: Session) -> dict[str, object]:
+        session = session.at(acct_no)
         return {
-            "at": desk.now.isoformat(timespec="milliseconds"),
+            "at": session.now.isoformat(timespec="milliseconds"),
             "bankCode": channels.BANK_CODE,
-            "channels": [_channel(desk, channel) for channel in Channel],
+            "channels": [_channel(session, channel) for channel in Channel],
         }
 
     return await read(request, list_channels)
@@ -147,7 +147,7 @@ async def capabilities(request: Request, acct_no: MeantFor) -> Response:
 @router.get("/custody/{acct_no}/balance")
 async def balance(request: Request, acct_no: str) -> Response:
     """Booked balance."""
-    return await read(request, lambda desk: {"bal": yuan(custody.account(desk, acct_no)["balance_fen"])})
+    return await read(request, lambda session: {"bal": yuan(custody.account(session, acct_no)["balance_fen"])})
 
 
 @router.get("/custody/{acct_no}/lines")
@@ -155,20 +155,20 @@ async def lines(
     request: Request, acct_no: str, after: Annotated[int, Query(ge=0)], limit: Annotated[int, Query(ge=1, le=1000)]
 ) -> Response:
     """Lines above a number."""
-    return await read(request, lambda desk: custody.lines_after(desk.at(acct_no), after, limit))
+    return await read(request, lambda session: custody.lines_after(session.at(acct_no), after, limit))
 
 
 @router.get("/custody/{acct_no}/statement")
 async def day_statement(request: Request, acct_no: str, day: date) -> Response:
     """The day's camt.053."""
-    content = await _looked_up(request, lambda desk: statement.camt053(desk.at(acct_no), day))
+    content = await _looked_up(request, lambda session: statement.camt053(session.at(acct_no), day))
     return Response(content, media_type="application/xml")
 
 
 @router.get("/payouts")
 async def payout_state(request: Request, req_seq: AskedFor, acct_no: MeantFor = "") -> Response:
     """State of one payout."""
-    return await read(request, lambda desk: payouts.query(desk, req_seq, acct_no))
+    return await read(request, lambda session: payouts.query(session, req_seq, acct_no))
 
 
 @router.post("/payouts")
@@ -185,26 +185,26 @@ async def submit_payout(request: Request, message: PayoutMessage) -> Response:
         payee_bank_code=message.payee_bank_code,
         summary=message.summary,
     )
-    return await take_in(request, payout, payouts.receive, payouts.receive_late, lambda desk, row: payouts.wire(row))
+    return await take_in(request, payout, payouts.receive, payouts.receive_late, lambda session, row: payouts.wire(row))
 
 
 @router.post("/sms")
 async def send_sms(request: Request, message: SmsMessage) -> Response:
     """Take in a text message."""
     bank = bank_of(request)
-    scenario = await bank.at_desk(lambda desk: scenarios.take_once(desk, Target.SMS))
+    scenario = await bank.in_session(lambda session: scenarios.take_once(session, Target.SMS))
     if scenario is Scenario.TIMEOUT_NOT_BOOKED:
         raise NoAnswer
-    await bank.at_desk(
-        lambda desk: texting.send(
-            desk.at(message.acct_no), req_seq=message.req_seq, mobile=message.mobile, text=message.text
+    await bank.in_session(
+        lambda session: texting.send(
+            session.at(message.acct_no), req_seq=message.req_seq, mobile=message.mobile, text=message.text
         )
     )
     await _play(bank, scenario)
     return answered({})
 
 
-async def read(request: Request, work: Callable[[Desk], object]) -> Response:
+async def read(request: Request, work: Callable[[Session], object]) -> Response:
     """Answer with what `work` finds; it may suffer what was ordered for a reading."""
     return answered(await _looked_up(request, work))
 
@@ -212,9 +212,9 @@ async def read(request: Request, work: Callable[[Desk], object]) -> Response:
 async def take_in(
     request: Request,
     wanted: _T,
-    receive: Callable[[Desk, _T], tuple[Scenario, sqlite3.Row | None]],
-    receive_late: Callable[[Desk, _T], None],
-    wire: Callable[[Desk, sqlite3.Row], object],
+    receive: Callable[[Session, _T], tuple[Scenario, sqlite3.Row | None]],
+    receive_late: Callable[[Session, _T], None],
+    wire: Callable[[Session, sqlite3.Row], object],
 ) -> Response:
     """Take in what a request wants, once per number, with the misfortune that befalls it.
 
@@ -225,13 +225,13 @@ async def take_in(
     """
     bank = bank_of(request)
 
-    def work(desk: Desk) -> tuple[Scenario, sqlite3.Row | None, object]:
-        scenario, row = receive(desk, wanted)
-        return scenario, row, None if row is None else wire(desk, row)
+    def work(session: Session) -> tuple[Scenario, sqlite3.Row | None, object]:
+        scenario, row = receive(session, wanted)
+        return scenario, row, None if row is None else wire(session, row)
 
-    scenario, row, data = await bank.at_desk(work)
+    scenario, row, data = await bank.in_session(work)
     if scenario is Scenario.TIMEOUT_BOOKED_LATE:
-        arrival = asyncio.create_task(_arrive_late(bank, lambda desk: receive_late(desk, wanted)))
+        arrival = asyncio.create_task(_arrive_late(bank, lambda session: receive_late(session, wanted)))
         bank.late_arrivals.add(arrival)
         arrival.add_done_callback(bank.late_arrivals.discard)
     await _play(bank, scenario)
@@ -242,9 +242,9 @@ async def take_in(
     return answered(data)
 
 
-async def _looked_up(request: Request, work: Callable[[Desk], _T]) -> _T:
+async def _looked_up(request: Request, work: Callable[[Session], _T]) -> _T:
     bank = bank_of(request)
-    scenario, found = await bank.at_desk(lambda desk: (scenarios.take_once(desk, Target.READ), work(desk)))
+    scenario, found = await bank.in_session(lambda session: (scenarios.take_once(session, Target.READ), work(session)))
     await _play(bank, scenario)
     return found
 
@@ -259,13 +259,13 @@ async def _play(bank: Bank, scenario: Scenario) -> None:
         raise NoAnswer
 
 
-async def _arrive_late(bank: Bank, take: Callable[[Desk], None]) -> None:
+async def _arrive_late(bank: Bank, take: Callable[[Session], None]) -> None:
     await asyncio.sleep(bank.options.late_seconds)
-    await bank.at_desk(take)
+    await bank.in_session(take)
 
 
 async def _serve_at_all(bank: Bank) -> None:
-    health = await bank.at_desk(service_health)
+    health = await bank.in_session(service_health)
     if health is Health.DOWN:
         raise BrokenAnswer
     if health is Health.SLOW:
@@ -306,11 +306,11 @@ def positive(amount_text: str) -> int:
     return amount_fen
 
 
-def _channel(desk: Desk, channel: Channel) -> dict[str, object]:
+def _channel(session: Session, channel: Channel) -> dict[str, object]:
     terms = channels.TERMS[channel]
-    health, note = payouts.channel_health(desk, channel), ""
+    health, note = payouts.channel_health(session, channel), ""
     try:
-        is_open = terms.is_open(desk.now)
+        is_open = terms.is_open(session.now)
     except CalendarUnknown:
         is_open, note = False, "calendar_unknown"
     return {

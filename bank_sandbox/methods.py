@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 from enum import StrEnum
 
 from bank_sandbox import cards, refusals
-from bank_sandbox.books import Desk, moment
+from bank_sandbox.books import Session, moment
 from bank_sandbox.channels import Health
 from bank_sandbox.money import yuan
 from bank_sandbox.refusals import Refusal
@@ -91,54 +91,54 @@ DEBIT_TERMS = {
 }
 
 
-def terms(desk: Desk, method: Method) -> Terms:
+def terms(session: Session, method: Method) -> Terms:
     """Terms of a method as they are now: settlement time and netting can be set by hand."""
     usual = _TERMS[method]
     return Terms(
         fee_basis_points=usual.fee_basis_points,
         cap_fen=usual.cap_fen,
         refund_days=usual.refund_days,
-        settlement=SettlementTime(desk.setting(f"settlement:{method}", usual.settlement)),
-        net=desk.setting(f"net:{method}", str(usual.net)) == str(True),
+        settlement=SettlementTime(session.setting(f"settlement:{method}", usual.settlement)),
+        net=session.setting(f"net:{method}", str(usual.net)) == str(True),
     )
 
 
-def set_settlement(desk: Desk, method: Method, settlement: SettlementTime, net: bool) -> None:
+def set_settlement(session: Session, method: Method, settlement: SettlementTime, net: bool) -> None:
     """Let payments from now on be settled so; it stays across restarts."""
-    desk.remember(f"settlement:{method}", settlement)
-    desk.remember(f"net:{method}", str(net))
+    session.remember(f"settlement:{method}", settlement)
+    session.remember(f"net:{method}", str(net))
 
 
-def health(desk: Desk, name: Method | DebitChannel) -> Health:
+def health(session: Session, name: Method | DebitChannel) -> Health:
     """Health of a method or debit channel as set by hand."""
-    return Health(desk.setting(f"health:{name}", Health.UP))
+    return Health(session.setting(f"health:{name}", Health.UP))
 
 
-def set_health(desk: Desk, name: Method | DebitChannel, state: Health) -> None:
+def set_health(session: Session, name: Method | DebitChannel, state: Health) -> None:
     """Set the health of a method or debit channel; it stays across restarts."""
-    desk.remember(f"health:{name}", state)
+    session.remember(f"health:{name}", state)
 
 
-def check(desk: Desk, method: Method, amount_fen: int) -> None:
+def check(session: Session, method: Method, amount_fen: int) -> None:
     """Refuse what the method does not take now.
 
     Raises:
         Refusal: out of service, or above its cap.
     """
-    if health(desk, method) is Health.DOWN:
+    if health(session, method) is Health.DOWN:
         raise Refusal(refusals.CHANNEL_DOWN, f"{method} is out of service")
-    cap_fen = terms(desk, method).cap_fen
+    cap_fen = terms(session, method).cap_fen
     if cap_fen is not None and amount_fen > cap_fen:
         raise Refusal(refusals.OVER_CAP, f"{method} takes at most {cap_fen} fen a payment")
 
 
-def check_debit(desk: Desk, channel: DebitChannel, bank: str, amount_fen: int) -> None:
+def check_debit(session: Session, channel: DebitChannel, bank: str, amount_fen: int) -> None:
     """Refuse what the debit channel does not take from that bank now.
 
     Raises:
         Refusal: out of service, does not reach the bank, or above its cap for it.
     """
-    if health(desk, channel) is Health.DOWN:
+    if health(session, channel) is Health.DOWN:
         raise Refusal(refusals.CHANNEL_DOWN, f"{channel} is out of service")
     caps_fen = DEBIT_TERMS[channel].caps_fen
     if bank not in caps_fen:
@@ -155,30 +155,30 @@ def fee_fen(method: Method, debit_channel: str, amount_fen: int) -> int:
     return (amount_fen * _TERMS[method].fee_basis_points + _BASIS_POINTS // 2) // _BASIS_POINTS
 
 
-def settle_due_ms(desk: Desk, method: Method, booked_ms: int) -> int:
+def settle_due_ms(session: Session, method: Method, booked_ms: int) -> int:
     """Account's time at which what was booked at `booked_ms` is settled."""
-    if terms(desk, method).settlement is SettlementTime.T_PLUS_0:
+    if terms(session, method).settlement is SettlementTime.T_PLUS_0:
         return booked_ms
     day_after = moment(booked_ms).date() + timedelta(days=1)
     return int(datetime.combine(day_after, _BATCH_TIME, SHANGHAI).timestamp() * 1000)
 
 
-def capabilities(desk: Desk) -> dict[str, object]:
+def capabilities(session: Session) -> dict[str, object]:
     """Wire form of all methods and debit channels as they are now."""
     return {
-        "at": desk.now.isoformat(timespec="milliseconds"),
+        "at": session.now.isoformat(timespec="milliseconds"),
         "transitAcct": TRANSIT_ACCOUNT,
-        "methods": [_method(desk, method) for method in Method],
-        "debitChannels": [_debit_channel(desk, channel) for channel in DebitChannel],
+        "methods": [_method(session, method) for method in Method],
+        "debitChannels": [_debit_channel(session, channel) for channel in DebitChannel],
     }
 
 
-def _method(desk: Desk, method: Method) -> dict[str, object]:
-    now = terms(desk, method)
+def _method(session: Session, method: Method) -> dict[str, object]:
+    now = terms(session, method)
     return {
         "method": method,
         "cap": None if now.cap_fen is None else yuan(now.cap_fen),
-        "health": health(desk, method),
+        "health": health(session, method),
         "feeBasisPoints": now.fee_basis_points,
         "settlement": now.settlement,
         "net": now.net,
@@ -186,7 +186,7 @@ def _method(desk: Desk, method: Method) -> dict[str, object]:
     }
 
 
-def _debit_channel(desk: Desk, channel: DebitChannel) -> dict[str, object]:
+def _debit_channel(session: Session, channel: DebitChannel) -> dict[str, object]:
     fixed = DEBIT_TERMS[channel]
     caps = {bank: None if cap_fen is None else yuan(cap_fen) for bank, cap_fen in fixed.caps_fen.items()}
-    return {"channel": channel, "health": health(desk, channel), "fee": yuan(fixed.fee_fen), "bankCaps": caps}
+    return {"channel": channel, "health": health(session, channel), "fee": yuan(fixed.fee_fen), "bankCaps": caps}

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bank_sandbox.books import Desk, moment
+from bank_sandbox.books import Session, moment
 from bank_sandbox.money import yuan
 from bank_sandbox.scenarios import Scenario
 
@@ -32,7 +32,14 @@ class Envelope:
 
 
 def write(
-    desk: Desk, scenario: Scenario, *, kind: str, acct_no: str, amount_fen: int, req_seq: str = "", state: str = ""
+    session: Session,
+    scenario: Scenario,
+    *,
+    kind: str,
+    acct_no: str,
+    amount_fen: int,
+    req_seq: str = "",
+    state: str = "",
 ) -> None:
     """Put a notice into the outbox, in the transaction of what it tells of.
 
@@ -47,78 +54,80 @@ def write(
         "reqSeq": req_seq,
         "state": state,
         "amt": yuan(told_fen),
-        "at": moment(desk.now_ms).isoformat(timespec="milliseconds"),
+        "at": moment(session.now_ms).isoformat(timespec="milliseconds"),
     }
-    delay_ms = int(desk.options.reorder_seconds * 1000) if scenario is Scenario.NOTICE_LATE else 0
-    desk.db.execute(
+    delay_ms = int(session.options.reorder_seconds * 1000) if scenario is Scenario.NOTICE_LATE else 0
+    session.db.execute(
         "INSERT INTO notice (body, state, copies, not_before_real_ms) VALUES (?, ?, ?, ?)",
         (
             json.dumps(body, ensure_ascii=False),
             NoticeState.DROPPED if scenario is Scenario.NOTICE_DROPPED else NoticeState.WAITING,
             2 if scenario is Scenario.NOTICE_TWICE else 1,
-            desk.real_ms + delay_ms,
+            session.real_ms + delay_ms,
         ),
     )
 
 
-def due(desk: Desk, limit: int = 50) -> list[Envelope]:
+def due(session: Session, limit: int = 50) -> list[Envelope]:
     """Notices to be sent now, in the order of writing."""
-    rows = desk.db.execute(
+    rows = session.db.execute(
         "SELECT * FROM notice WHERE state = 'waiting' AND not_before_real_ms <= ? ORDER BY notice_no LIMIT ?",
-        (desk.real_ms, limit),
+        (session.real_ms, limit),
     )
     return [_envelope(row["notice_no"], row["body"], row["copies"]) for row in rows]
 
 
-def next_at_real_ms(desk: Desk) -> int | None:
+def next_at_real_ms(session: Session) -> int | None:
     """Real time at which the next waiting notice is to be sent."""
-    row = desk.db.execute("SELECT min(not_before_real_ms) AS at FROM notice WHERE state = 'waiting'").fetchone()
+    row = session.db.execute("SELECT min(not_before_real_ms) AS at FROM notice WHERE state = 'waiting'").fetchone()
     at: int | None = row["at"]
     return at
 
 
-def waiting(desk: Desk) -> int:
-    """How many notices about the desk's account are still to be delivered."""
-    row = desk.db.execute(
+def waiting(session: Session) -> int:
+    """How many notices about the session's account are still to be delivered."""
+    row = session.db.execute(
         "SELECT count(*) AS n FROM notice WHERE state = 'waiting' AND json_extract(body, '$.acctNo') = ?",
-        (desk.acct_no,),
+        (session.acct_no,),
     ).fetchone()
     return int(row["n"])
 
 
-def delivered(desk: Desk, notice_no: int) -> None:
+def delivered(session: Session, notice_no: int) -> None:
     """The client took it."""
-    desk.db.execute("UPDATE notice SET state = 'delivered', attempts = attempts + 1 WHERE notice_no = ?", (notice_no,))
+    session.db.execute(
+        "UPDATE notice SET state = 'delivered', attempts = attempts + 1 WHERE notice_no = ?", (notice_no,)
+    )
 
 
-def not_delivered(desk: Desk, notice_no: int) -> None:
+def not_delivered(session: Session, notice_no: int) -> None:
     """Try again later: 0.5 s, doubled up to a minute; after a thousand attempts it is given up."""
-    attempts = desk.db.execute(
+    attempts = session.db.execute(
         "UPDATE notice SET attempts = attempts + 1 WHERE notice_no = ? RETURNING attempts", (notice_no,)
     ).fetchone()["attempts"]
     pause_ms = min(_FIRST_PAUSE_MS * 2 ** min(attempts - 1, 10), _LONGEST_PAUSE_MS)
-    desk.db.execute(
+    session.db.execute(
         "UPDATE notice SET not_before_real_ms = ?, state = ? WHERE notice_no = ? AND state = 'waiting'",
         (
-            desk.real_ms + pause_ms,
+            session.real_ms + pause_ms,
             NoticeState.GIVEN_UP if attempts >= _ATTEMPTS else NoticeState.WAITING,
             notice_no,
         ),
     )
 
 
-def set_state(desk: Desk, notice_no: int, state: NoticeState) -> bool:
+def set_state(session: Session, notice_no: int, state: NoticeState) -> bool:
     """Drop a notice, or let it be sent again; False when there is no such notice."""
-    cursor = desk.db.execute(
+    cursor = session.db.execute(
         "UPDATE notice SET state = ?, copies = 1, not_before_real_ms = ? WHERE notice_no = ?",
-        (state, desk.real_ms, notice_no),
+        (state, session.real_ms, notice_no),
     )
     return cursor.rowcount == 1
 
 
-def listed(desk: Desk) -> list[dict[str, object]]:
+def listed(session: Session) -> list[dict[str, object]]:
     """All notices with their state, in the order of writing."""
-    rows = desk.db.execute("SELECT * FROM notice ORDER BY notice_no")
+    rows = session.db.execute("SELECT * FROM notice ORDER BY notice_no")
     return [
         {
             "noticeNo": row["notice_no"],

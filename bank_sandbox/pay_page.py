@@ -5,7 +5,7 @@ from html import escape
 from fastapi import APIRouter, Request, Response
 
 from bank_sandbox import collections
-from bank_sandbox.books import Desk
+from bank_sandbox.books import Session
 from bank_sandbox.collections import State
 from bank_sandbox.gateway import bank_of
 from bank_sandbox.money import yuan
@@ -46,31 +46,31 @@ _BUTTON = '<form method="post"><button id="pay" type="submit">确认付款 · Pa
 @router.get("/{token}")
 async def show(request: Request, token: str) -> Response:
     """What is to be paid, to whom, and a button while it can be."""
-    return await bank_of(request).at_desk(lambda desk: _page(desk, token))
+    return await bank_of(request).in_session(lambda session: _page(session, token))
 
 
 @router.post("/{token}")
 async def pay(request: Request, token: str) -> Response:
     """Pay, once; pressing again only shows what became of it."""
 
-    def work(desk: Desk) -> Response:
-        row = collections.by_token(desk, token)
+    def work(session: Session) -> Response:
+        row = collections.by_token(session, token)
         if row is not None:
             try:
-                collections.payer_pays(desk.at(row["acct_no"]), row)
+                collections.payer_pays(session.at(row["acct_no"]), row)
             except Refusal:
-                return _page(desk, token, status=409)
-        return _page(desk, token)
+                return _page(session, token, status=409)
+        return _page(session, token)
 
-    return await bank_of(request).at_desk(work)
+    return await bank_of(request).in_session(work)
 
 
-def _page(desk: Desk, token: str, status: int = 200) -> Response:
-    row = collections.by_token(desk, token)
+def _page(session: Session, token: str, status: int = 200) -> Response:
+    row = collections.by_token(session, token)
     if row is None:
         return Response("没有这笔付款 · There is no such payment", status_code=404, media_type="text/plain")
     state = State(row["state"])
-    payee = desk.db.execute("SELECT title FROM custody_account WHERE acct_no = ?", (row["acct_no"],)).fetchone()
+    payee = session.db.execute("SELECT title FROM custody_account WHERE acct_no = ?", (row["acct_no"],)).fetchone()
     action = _BUTTON if state is State.WAITING else ""
     if state is not State.WAITING and row["return_url"]:
         action = f'<p><a id="return" href="{escape(row["return_url"])}">返回商户 · Back to the shop</a></p>'

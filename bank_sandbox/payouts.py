@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from bank_sandbox import channels, custody, notices, numbers, refusals, scenarios
-from bank_sandbox.books import Desk, moment
+from bank_sandbox.books import Session, moment
 from bank_sandbox.channels import Channel, Health, Payee
 from bank_sandbox.custody import LineKind
 from bank_sandbox.money import yuan
@@ -48,7 +48,7 @@ class PayoutRequest:
         return numbers.fingerprint(asdict(self))
 
 
-def receive(desk: Desk, request: PayoutRequest) -> tuple[Scenario, sqlite3.Row | None]:
+def receive(session: Session, request: PayoutRequest) -> tuple[Scenario, sqlite3.Row | None]:
     """Take in a request; a known number is answered with its state and suffers nothing.
 
     Returns:
@@ -57,31 +57,31 @@ def receive(desk: Desk, request: PayoutRequest) -> tuple[Scenario, sqlite3.Row |
     Raises:
         Refusal: number known with other content, or closed for good; unknown custody account.
     """
-    desk = desk.at(request.acct_no)
-    known = _known(desk, request)
+    session = session.at(request.acct_no)
+    known = _known(session, request)
     if known is not None:
         return Scenario.NONE, known
-    scenario = scenarios.befalling(desk, Target.PAYOUT, request.amount_fen)
+    scenario = scenarios.befalling(session, Target.PAYOUT, request.amount_fen)
     if scenario in scenarios.NOT_BOOKED_NOW:
         return scenario, None
-    return scenario, _enter(desk, request, scenario)
+    return scenario, _enter(session, request, scenario)
 
 
-def receive_late(desk: Desk, request: PayoutRequest) -> None:
+def receive_late(session: Session, request: PayoutRequest) -> None:
     """Take in a request that was long on its way."""
-    desk = desk.at(request.acct_no)
-    if _known(desk, request) is None:
-        _enter(desk, request, Scenario.TIMEOUT_BOOKED_LATE)
+    session = session.at(request.acct_no)
+    if _known(session, request) is None:
+        _enter(session, request, Scenario.TIMEOUT_BOOKED_LATE)
 
 
-def query(desk: Desk, req_seq: str, acct_no: str) -> dict[str, object]:
+def query(session: Session, req_seq: str, acct_no: str) -> dict[str, object]:
     """Wire form of a payout's state; the first query of an unknown number starts what closes it.
 
     Raises:
         Refusal: unknown number, and no such account either.
     """
-    row = desk.db.execute("SELECT * FROM payout WHERE req_seq = ?", (req_seq,)).fetchone()
-    return numbers.not_found(desk.at(acct_no), req_seq) if row is None else wire(row)
+    row = session.db.execute("SELECT * FROM payout WHERE req_seq = ?", (req_seq,)).fetchone()
+    return numbers.not_found(session.at(acct_no), req_seq) if row is None else wire(row)
 
 
 def wire(row: sqlite3.Row) -> dict[str, object]:
@@ -98,9 +98,9 @@ def wire(row: sqlite3.Row) -> dict[str, object]:
     }
 
 
-def listed(desk: Desk) -> list[dict[str, object]]:
+def listed(session: Session) -> list[dict[str, object]]:
     """All payouts in the order of their acceptance, for the steering handle."""
-    rows = desk.db.execute("SELECT * FROM payout ORDER BY rowid")
+    rows = session.db.execute("SELECT * FROM payout ORDER BY rowid")
     return [
         wire(row)
         | {
@@ -113,37 +113,39 @@ def listed(desk: Desk) -> list[dict[str, object]]:
     ]
 
 
-def do_due(desk: Desk) -> None:
-    """Return and finish what is due of the desk's account, in the order of its time."""
+def do_due(session: Session) -> None:
+    """Return and finish what is due of the session's account, in the order of its time."""
     for column, do in (("return_due_ms", _give_back), ("due_ms", _finish)):
-        rows = desk.db.execute(
+        rows = session.db.execute(
             f"SELECT * FROM payout WHERE acct_no = ? AND {column} <= ? ORDER BY {column}, rowid",  # noqa: S608 - constants
-            (desk.acct_no, desk.now_ms),
+            (session.acct_no, session.now_ms),
         ).fetchall()
         for row in rows:
-            do(desk, row)
+            do(session, row)
 
 
-def channel_health(desk: Desk, channel: Channel) -> Health:
+def channel_health(session: Session, channel: Channel) -> Health:
     """Health of a channel as set by hand."""
-    return Health(desk.setting(f"health:{channel}", Health.UP))
+    return Health(session.setting(f"health:{channel}", Health.UP))
 
 
-def set_channel_health(desk: Desk, channel: Channel, health: Health) -> None:
+def set_channel_health(session: Session, channel: Channel, health: Health) -> None:
     """Set the health of a channel; it stays across restarts."""
-    desk.remember(f"health:{channel}", health)
+    session.remember(f"health:{channel}", health)
 
 
-def _known(desk: Desk, request: PayoutRequest) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = desk.db.execute("SELECT * FROM payout WHERE req_seq = ?", (request.req_seq,)).fetchone()
-    numbers.check(desk, request.req_seq, request.fingerprint, row)
+def _known(session: Session, request: PayoutRequest) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = session.db.execute(
+        "SELECT * FROM payout WHERE req_seq = ?", (request.req_seq,)
+    ).fetchone()
+    numbers.check(session, request.req_seq, request.fingerprint, row)
     return row
 
 
-def _enter(desk: Desk, request: PayoutRequest, scenario: Scenario) -> sqlite3.Row:
+def _enter(session: Session, request: PayoutRequest, scenario: Scenario) -> sqlite3.Row:
     """Write the payout down, accepted or refused: a refused number stays refused."""
-    refusal = _refusal(desk, request, scenario)
-    row = desk.db.execute(
+    refusal = _refusal(session, request, scenario)
+    row = session.db.execute(
         "INSERT INTO payout (req_seq, acct_no, channel, amount_fen, payee_acct, payee_name, payee_is_corporate,"
         " payee_bank_code, summary, fingerprint, scenario, state, reason_code, reason_text, accepted_ms, due_ms,"
         " finished_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *",
@@ -162,76 +164,76 @@ def _enter(desk: Desk, request: PayoutRequest, scenario: Scenario) -> sqlite3.Ro
             PayoutState.FAIL if refusal else PayoutState.PROCESSING,
             refusal.code if refusal else "",
             refusal.text if refusal else "",
-            desk.now_ms,
-            None if refusal else desk.now_ms + _processing_ms(desk, request.channel, scenario),
-            desk.now_ms if refusal else None,
+            session.now_ms,
+            None if refusal else session.now_ms + _processing_ms(session, request.channel, scenario),
+            session.now_ms if refusal else None,
         ),
     ).fetchone()
     if refusal is None:
-        do_due(desk)
-        row = desk.db.execute("SELECT * FROM payout WHERE req_seq = ?", (request.req_seq,)).fetchone()
+        do_due(session)
+        row = session.db.execute("SELECT * FROM payout WHERE req_seq = ?", (request.req_seq,)).fetchone()
     entered: sqlite3.Row = row
     return entered
 
 
-def _refusal(desk: Desk, request: PayoutRequest, scenario: Scenario) -> Refusal | None:
+def _refusal(session: Session, request: PayoutRequest, scenario: Scenario) -> Refusal | None:
     payee = Payee(
         account_no=request.payee_acct,
         name=request.payee_name,
         is_corporate=request.payee_is_corporate,
         bank_code=request.payee_bank_code,
-        is_own=_is_own(desk, request.payee_acct),
+        is_own=_is_own(session, request.payee_acct),
     )
     try:
         channels.check_payee(request.channel, payee)
-        if channel_health(desk, request.channel) is Health.DOWN:
+        if channel_health(session, request.channel) is Health.DOWN:
             raise Refusal(refusals.CHANNEL_DOWN, f"{request.channel} is out of service")
-        channels.check_hours(request.channel, desk.now)
+        channels.check_hours(request.channel, session.now)
         channels.check_amount(request.channel, request.amount_fen)
         if scenario is Scenario.DECLINED:
             raise Refusal(refusals.PAYEE_ACCOUNT, "the payee's bank refuses this account")
-        if request.amount_fen > free_fen(desk, request.acct_no):
+        if request.amount_fen > free_fen(session, request.acct_no):
             raise Refusal(refusals.FUNDS, "the custody account does not hold that much")
     except Refusal as refusal:
         return refusal
     return None
 
 
-def _is_own(desk: Desk, account_no: str) -> bool:
-    row = desk.db.execute("SELECT 1 FROM custody_account WHERE acct_no = ?", (account_no,)).fetchone()
+def _is_own(session: Session, account_no: str) -> bool:
+    row = session.db.execute("SELECT 1 FROM custody_account WHERE acct_no = ?", (account_no,)).fetchone()
     return row is not None
 
 
-def free_fen(desk: Desk, acct_no: str) -> int:
+def free_fen(session: Session, acct_no: str) -> int:
     """Booked balance less payouts under way. The bank's charges do not count: they may overdraw the account."""
-    under_way_fen: int = desk.db.execute(
+    under_way_fen: int = session.db.execute(
         "SELECT coalesce(sum(amount_fen), 0) FROM payout WHERE acct_no = ? AND due_ms IS NOT NULL", (acct_no,)
     ).fetchone()[0]
-    booked_fen: int = custody.account(desk, acct_no)["balance_fen"]
+    booked_fen: int = custody.account(session, acct_no)["balance_fen"]
     return booked_fen - under_way_fen
 
 
-def _processing_ms(desk: Desk, channel: Channel, scenario: Scenario) -> int:
+def _processing_ms(session: Session, channel: Channel, scenario: Scenario) -> int:
     if scenario is Scenario.STUCK:
-        return int(desk.options.stuck_seconds * 1000)
-    seconds = channels.TERMS[channel].seconds * desk.options.delay_factor
-    if channel_health(desk, channel) is Health.SLOW:
+        return int(session.options.stuck_seconds * 1000)
+    seconds = channels.TERMS[channel].seconds * session.options.delay_factor
+    if channel_health(session, channel) is Health.SLOW:
         seconds *= _SLOW_CHANNEL_FACTOR
     return int(seconds * 1000)
 
 
-def _finish(desk: Desk, row: sqlite3.Row) -> None:
+def _finish(session: Session, row: sqlite3.Row) -> None:
     scenario = Scenario(row["scenario"])
     if scenario is Scenario.FAILED_LATER:
-        desk.db.execute(
+        session.db.execute(
             "UPDATE payout SET state = ?, reason_code = ?, reason_text = ?, finished_ms = ?, due_ms = NULL"
             " WHERE req_seq = ?",
-            (PayoutState.FAIL, refusals.PAYEE_ACCOUNT, "the payee's bank rejected it", desk.now_ms, row["req_seq"]),
+            (PayoutState.FAIL, refusals.PAYEE_ACCOUNT, "the payee's bank rejected it", session.now_ms, row["req_seq"]),
         )
-        _tell_end(desk, row, PayoutState.FAIL)
+        _tell_end(session, row, PayoutState.FAIL)
         return
     line = custody.book(
-        desk,
+        session,
         row["acct_no"],
         LineKind.PAYOUT,
         -row["amount_fen"],
@@ -242,35 +244,35 @@ def _finish(desk: Desk, row: sqlite3.Row) -> None:
     )
     return_due_ms = None
     if scenario is Scenario.RETURNED:
-        return_due_ms = desk.now_ms + int(desk.options.return_days * 86_400_000)
-    desk.db.execute(
+        return_due_ms = session.now_ms + int(session.options.return_days * 86_400_000)
+    session.db.execute(
         "UPDATE payout SET state = ?, serial_no = ?, finished_ms = ?, due_ms = NULL, return_due_ms = ?"
         " WHERE req_seq = ?",
         (PayoutState.SUCCESS, line["serial_no"], line["booked_ms"], return_due_ms, row["req_seq"]),
     )
-    _tell_end(desk, row, PayoutState.SUCCESS)
-    _charge(desk, row)
+    _tell_end(session, row, PayoutState.SUCCESS)
+    _charge(session, row)
 
 
-def _charge(desk: Desk, row: sqlite3.Row) -> None:
+def _charge(session: Session, row: sqlite3.Row) -> None:
     charge_fen = channels.charge_fen(Channel(row["channel"]), row["amount_fen"])
     if charge_fen == 0:
         return
     custody.book(
-        desk,
+        session,
         row["acct_no"],
         LineKind.CHARGE,
         -charge_fen,
         req_seq=row["req_seq"],
         remark=f"charge for {row['channel']}",
     )
-    notices.write(desk, Scenario.NONE, kind="LINE", acct_no=row["acct_no"], amount_fen=-charge_fen)
+    notices.write(session, Scenario.NONE, kind="LINE", acct_no=row["acct_no"], amount_fen=-charge_fen)
 
 
-def _give_back(desk: Desk, row: sqlite3.Row) -> None:
-    desk.db.execute("UPDATE payout SET return_due_ms = NULL WHERE req_seq = ?", (row["req_seq"],))
+def _give_back(session: Session, row: sqlite3.Row) -> None:
+    session.db.execute("UPDATE payout SET return_due_ms = NULL WHERE req_seq = ?", (row["req_seq"],))
     custody.book(
-        desk,
+        session,
         row["acct_no"],
         LineKind.RETURN,
         row["amount_fen"],
@@ -279,12 +281,12 @@ def _give_back(desk: Desk, row: sqlite3.Row) -> None:
         party_name=row["payee_name"],
         remark="returned remittance",
     )
-    notices.write(desk, Scenario.NONE, kind="LINE", acct_no=row["acct_no"], amount_fen=row["amount_fen"])
+    notices.write(session, Scenario.NONE, kind="LINE", acct_no=row["acct_no"], amount_fen=row["amount_fen"])
 
 
-def _tell_end(desk: Desk, row: sqlite3.Row, state: PayoutState) -> None:
+def _tell_end(session: Session, row: sqlite3.Row, state: PayoutState) -> None:
     notices.write(
-        desk,
+        session,
         Scenario(row["scenario"]),
         kind="PAYOUT",
         acct_no=row["acct_no"],

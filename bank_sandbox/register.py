@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bank_sandbox import cards, refusals
-from bank_sandbox.books import Desk
+from bank_sandbox.books import Session
 from bank_sandbox.channels import Health
 from bank_sandbox.money import yuan
 from bank_sandbox.refusals import Refusal
@@ -112,25 +112,25 @@ _OTHER_LEGAL_REP = "95"
 _NOTHING_PAID_IN = "96"
 
 
-def seed(desk: Desk) -> None:
+def seed(session: Session) -> None:
     """Enter the first persons and businesses; entries that are there stay as they are."""
-    desk.db.executemany("INSERT OR IGNORE INTO register_person VALUES (?, ?)", _PERSONS)
+    session.db.executemany("INSERT OR IGNORE INTO register_person VALUES (?, ?)", _PERSONS)
     for company in _COMPANIES:
-        if _company(desk, company.credit_code) is None:
-            enter_company(desk, company)
+        if _company(session, company.credit_code) is None:
+            enter_company(session, company)
 
 
-def enter_person(desk: Desk, *, id_no: str, name: str) -> None:
+def enter_person(session: Session, *, id_no: str, name: str) -> None:
     """Enter or rename a person."""
-    desk.db.execute(
+    session.db.execute(
         "INSERT INTO register_person VALUES (?, ?) ON CONFLICT (id_no) DO UPDATE SET name = excluded.name",
         (id_no, name),
     )
 
 
-def enter_company(desk: Desk, company: Company) -> None:
+def enter_company(session: Session, company: Company) -> None:
     """Enter a business, or change its entry."""
-    desk.db.execute(
+    session.db.execute(
         "INSERT OR REPLACE INTO register_company VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             company.credit_code,
@@ -144,33 +144,33 @@ def enter_company(desk: Desk, company: Company) -> None:
     )
 
 
-def set_health(desk: Desk, health: Health) -> None:
+def set_health(session: Session, health: Health) -> None:
     """Take the register out of service or bring it back; it stays so across restarts."""
-    desk.remember(_HEALTH, health)
+    session.remember(_HEALTH, health)
 
 
-def is_person(desk: Desk, *, name: str, id_no: str) -> bool:
+def is_person(session: Session, *, name: str, id_no: str) -> bool:
     """Whether the person with this number bears this name.
 
     Raises:
         Refusal: malformed number, or the register is down.
     """
-    return _person_result(desk, name=name, id_no=id_no) is Result.MATCH
+    return _person_result(session, name=name, id_no=id_no) is Result.MATCH
 
 
-def check_person(desk: Desk, *, name: str, id_no: str) -> dict[str, object]:
+def check_person(session: Session, *, name: str, id_no: str) -> dict[str, object]:
     """Wire form of the answer about a person; raises as `is_person`."""
-    result = _person_result(desk, name=name, id_no=id_no)
-    return {"result": result, "source": _PERSON_SOURCE, "asOf": desk.now.date().isoformat()}
+    result = _person_result(session, name=name, id_no=id_no)
+    return {"result": result, "source": _PERSON_SOURCE, "asOf": session.now.date().isoformat()}
 
 
-def check_company(desk: Desk, question: CompanyQuestion) -> dict[str, object]:
+def check_company(session: Session, question: CompanyQuestion) -> dict[str, object]:
     """Wire form of the answer about a business; raises as `is_person`."""
-    _check_service(desk, down=question.credit_code[14:16] == _COMPANY_DOWN)
+    _check_service(session, down=question.credit_code[14:16] == _COMPANY_DOWN)
     if not _is_credit_code(question.credit_code):
         raise Refusal(refusals.IDENTITY_NUMBER, "the credit code's check digit is wrong")
-    answer: dict[str, object] = {"source": _BUSINESS_SOURCE, "asOf": desk.now.date().isoformat(), "mismatches": []}
-    row = _company(desk, question.credit_code) or _learned(desk, question)
+    answer: dict[str, object] = {"source": _BUSINESS_SOURCE, "asOf": session.now.date().isoformat(), "mismatches": []}
+    row = _company(session, question.credit_code) or _learned(session, question)
     if row is None:
         return answer | {"result": Result.NOT_FOUND, "status": None, "registeredCapital": None, "paidInCapital": None}
     mismatches = [
@@ -182,7 +182,7 @@ def check_company(desk: Desk, question: CompanyQuestion) -> dict[str, object]:
         )
         if told != held
     ]
-    if question.agent_id_no and not is_person(desk, name=question.agent_name, id_no=question.agent_id_no):
+    if question.agent_id_no and not is_person(session, name=question.agent_name, id_no=question.agent_id_no):
         mismatches.append("AGENT")
     return answer | {
         "result": Result.MISMATCH if mismatches else Result.MATCH,
@@ -193,20 +193,20 @@ def check_company(desk: Desk, question: CompanyQuestion) -> dict[str, object]:
     }
 
 
-def _person_result(desk: Desk, *, name: str, id_no: str) -> Result:
-    _check_service(desk, down=id_no[14:17] == _PERSON_DOWN)
+def _person_result(session: Session, *, name: str, id_no: str) -> Result:
+    _check_service(session, down=id_no[14:17] == _PERSON_DOWN)
     if not _is_citizen_id(id_no):
         raise Refusal(refusals.IDENTITY_NUMBER, "the ID number's check digit is wrong")
-    row = desk.db.execute("SELECT name FROM register_person WHERE id_no = ?", (id_no,)).fetchone()
+    row = session.db.execute("SELECT name FROM register_person WHERE id_no = ?", (id_no,)).fetchone()
     if row is not None:
         return Result.MATCH if row["name"] == name else Result.MISMATCH
     by_rule = _PERSON_RULES.get(id_no[14:17])
     if by_rule is None:
-        enter_person(desk, id_no=id_no, name=name)
+        enter_person(session, id_no=id_no, name=name)
     return by_rule or Result.MATCH
 
 
-def _learned(desk: Desk, question: CompanyQuestion) -> sqlite3.Row | None:
+def _learned(session: Session, question: CompanyQuestion) -> sqlite3.Row | None:
     """Entry made by rule for a business asked for the first time; None for one that shall not be found."""
     digits = question.credit_code[14:16]
     by_rule = _COMPANY_RULES.get(digits)
@@ -214,7 +214,7 @@ def _learned(desk: Desk, question: CompanyQuestion) -> sqlite3.Row | None:
         return None
     sole_trader = question.credit_code.startswith("92")
     enter_company(
-        desk,
+        session,
         Company(
             credit_code=question.credit_code,
             name="另一家公司" if by_rule is Result.MISMATCH else question.name,
@@ -225,18 +225,18 @@ def _learned(desk: Desk, question: CompanyQuestion) -> sqlite3.Row | None:
             paid_in_fen=None if sole_trader else 0 if digits == _NOTHING_PAID_IN else _PAID_IN_FEN,
         ),
     )
-    return _company(desk, question.credit_code)
+    return _company(session, question.credit_code)
 
 
-def _company(desk: Desk, credit_code: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = desk.db.execute(
+def _company(session: Session, credit_code: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = session.db.execute(
         "SELECT * FROM register_company WHERE credit_code = ?", (credit_code,)
     ).fetchone()
     return row
 
 
-def _check_service(desk: Desk, *, down: bool) -> None:
-    if down or Health(desk.setting(_HEALTH, Health.UP)) is Health.DOWN:
+def _check_service(session: Session, *, down: bool) -> None:
+    if down or Health(session.setting(_HEALTH, Health.UP)) is Health.DOWN:
         raise Refusal(refusals.SERVICE_DOWN, "the register is out of service; ask again later")
 
 

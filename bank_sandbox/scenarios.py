@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from bank_sandbox.books import Desk
+from bank_sandbox.books import Session
 
 
 class Scenario(StrEnum):
@@ -90,26 +90,26 @@ POSSIBLE = {
 }
 
 
-def befalling(desk: Desk, target: Target, amount_fen: int) -> Scenario:
+def befalling(session: Session, target: Target, amount_fen: int) -> Scenario:
     """Scenario of this request: one ordered for the next of its kind, else the one its amount stands for."""
-    return _possible(desk, target, MAGIC_AMOUNTS.get(amount_fen % _MAGIC_MODULUS, Scenario.NONE))
+    return _possible(session, target, MAGIC_AMOUNTS.get(amount_fen % _MAGIC_MODULUS, Scenario.NONE))
 
 
-def befalling_account(desk: Desk, target: Target, account_no: str) -> Scenario:
+def befalling_account(session: Session, target: Target, account_no: str) -> Scenario:
     """Scenario of this request: one ordered, else that of the account's last four digits: 9003 as ...900.03."""
     suffix = account_no[-_MAGIC_SUFFIX_DIGITS:]
     magic = MAGIC_AMOUNTS.get(90_000 + int(suffix[1:]), Scenario.NONE) if suffix.startswith("9") else Scenario.NONE
-    return _possible(desk, target, magic)
+    return _possible(session, target, magic)
 
 
-def _possible(desk: Desk, target: Target, magic: Scenario) -> Scenario:
-    once = take_once(desk, target)
+def _possible(session: Session, target: Target, magic: Scenario) -> Scenario:
+    once = take_once(session, target)
     if once is not Scenario.NONE:
         return once
     return magic if magic in POSSIBLE[target] else Scenario.NONE
 
 
-def order_once(desk: Desk, target: Target, scenario: Scenario) -> None:
+def order_once(session: Session, target: Target, scenario: Scenario) -> None:
     """Let the next request of the kind suffer `scenario`; several wait in turn.
 
     Raises:
@@ -117,12 +117,12 @@ def order_once(desk: Desk, target: Target, scenario: Scenario) -> None:
     """
     if scenario not in POSSIBLE[target]:
         raise ValueError(f"{target} cannot suffer {scenario}; possible: {', '.join(sorted(POSSIBLE[target]))}")
-    desk.db.execute("INSERT INTO one_time (target, scenario) VALUES (?, ?)", (target, scenario))
+    session.db.execute("INSERT INTO one_time (target, scenario) VALUES (?, ?)", (target, scenario))
 
 
-def take_once(desk: Desk, target: Target) -> Scenario:
+def take_once(session: Session, target: Target) -> Scenario:
     """Take the oldest waiting one-time scenario of the kind out of the queue."""
-    row = desk.db.execute(
+    row = session.db.execute(
         "DELETE FROM one_time WHERE seq = (SELECT min(seq) FROM one_time WHERE target = ?) RETURNING scenario",
         (target,),
     ).fetchone()

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from bank_sandbox import custody, notices, refusals
-from bank_sandbox.books import Desk, moment
+from bank_sandbox.books import Session, moment
 from bank_sandbox.custody import LineKind
 from bank_sandbox.methods import TRANSIT_ACCOUNT, Method, terms
 from bank_sandbox.money import yuan
@@ -23,41 +23,41 @@ NEXT_DUE = (
 )
 
 
-def do_due(desk: Desk) -> None:
-    """Settle what is due of the desk's account: one settlement per method and day."""
+def do_due(session: Session) -> None:
+    """Settle what is due of the session's account: one settlement per method and day."""
     found = {
         (row["method"], moment(row["booked_ms"]).date().isoformat())
         for table in ("collection_payment", "collection_refund")
-        for row in _due_rows(desk, table)
+        for row in _due_rows(session, table)
     }
     for method, day in sorted(found):
-        _settle(desk, Method(method), day)
+        _settle(session, Method(method), day)
 
 
-def settle_now(desk: Desk, method: Method | None) -> None:
+def settle_now(session: Session, method: Method | None) -> None:
     """Let everything unsettled of a method, or of all, fall due now, in whatever account, instead of in its batch."""
     for table, known in (("collection_payment", "TRUE"), ("collection_refund", "settle_due_ms IS NOT NULL")):
-        desk.db.execute(
+        session.db.execute(
             f"UPDATE {table} SET settle_due_ms = :real_now + clock_ahead_ms FROM custody_account"  # noqa: S608 - constants
             f" WHERE custody_account.acct_no = {table}.acct_no AND settlement_no IS NULL AND {known}"
             " AND (:method IS NULL OR method = :method)",
-            {"real_now": desk.real_ms, "method": method},
+            {"real_now": session.real_ms, "method": method},
         )
 
 
-def wire(desk: Desk, settlement_no: str) -> dict[str, object]:
+def wire(session: Session, settlement_no: str) -> dict[str, object]:
     """Wire form of a settlement with every payment and refund in it.
 
     Raises:
         Refusal: there is none of this number.
     """
-    row = desk.db.execute("SELECT * FROM settlement WHERE settlement_no = ?", (settlement_no,)).fetchone()
+    row = session.db.execute("SELECT * FROM settlement WHERE settlement_no = ?", (settlement_no,)).fetchone()
     if row is None:
         raise Refusal(refusals.SETTLEMENT_UNKNOWN, "there is no such settlement")
-    payments = desk.db.execute(
+    payments = session.db.execute(
         "SELECT * FROM collection_payment WHERE settlement_no = ? ORDER BY payment_no", (settlement_no,)
     )
-    refunds = desk.db.execute(
+    refunds = session.db.execute(
         "SELECT * FROM collection_refund WHERE settlement_no = ? ORDER BY booked_ms, req_seq", (settlement_no,)
     )
     return {
@@ -77,38 +77,38 @@ def wire(desk: Desk, settlement_no: str) -> dict[str, object]:
     }
 
 
-def _settle(desk: Desk, method: Method, day: str) -> None:
-    payments = _of_batch(_due_rows(desk, "collection_payment"), method, day)
-    refunds = _of_batch(_due_rows(desk, "collection_refund"), method, day)
-    count = desk.db.execute("SELECT count(*) FROM settlement").fetchone()[0]
+def _settle(session: Session, method: Method, day: str) -> None:
+    payments = _of_batch(_due_rows(session, "collection_payment"), method, day)
+    refunds = _of_batch(_due_rows(session, "collection_refund"), method, day)
+    count = session.db.execute("SELECT count(*) FROM settlement").fetchone()[0]
     settlement_no = f"S{day.replace('-', '')}-{method}-{count + 1:08d}"
     paid_fen = sum(row["amount_fen"] for row in payments)
     refunded_fen = sum(row["amount_fen"] for row in refunds)
     fee_fen = sum(row["fee_fen"] for row in payments)
-    net = terms(desk, method).net
+    net = terms(session, method).net
     for row in payments:
-        desk.db.execute(
+        session.db.execute(
             "UPDATE collection_payment SET settlement_no = ? WHERE payment_no = ?", (settlement_no, row["payment_no"])
         )
     for row in refunds:
-        desk.db.execute(
+        session.db.execute(
             "UPDATE collection_refund SET settlement_no = ? WHERE req_seq = ?", (settlement_no, row["req_seq"])
         )
     remark = f"{method} {day}"
     brought_fen = paid_fen - refunded_fen - (fee_fen if net else 0)
-    serial_no = _book(desk, LineKind.SETTLEMENT, brought_fen, settlement_no, remark)
+    serial_no = _book(session, LineKind.SETTLEMENT, brought_fen, settlement_no, remark)
     if not net:
-        _book(desk, LineKind.CHARGE, -fee_fen, settlement_no, f"fees of {remark}")
-    desk.db.execute(
+        _book(session, LineKind.CHARGE, -fee_fen, settlement_no, f"fees of {remark}")
+    session.db.execute(
         "INSERT INTO settlement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (settlement_no, desk.acct_no, method, day, paid_fen, refunded_fen, fee_fen, int(net), serial_no),
+        (settlement_no, session.acct_no, method, day, paid_fen, refunded_fen, fee_fen, int(net), serial_no),
     )
 
 
-def _due_rows(desk: Desk, table: str) -> Iterable[sqlite3.Row]:
-    return desk.db.execute(
+def _due_rows(session: Session, table: str) -> Iterable[sqlite3.Row]:
+    return session.db.execute(
         f"SELECT * FROM {table} WHERE acct_no = ? AND settlement_no IS NULL AND settle_due_ms <= ?",  # noqa: S608 - constants
-        (desk.acct_no, desk.now_ms),
+        (session.acct_no, session.now_ms),
     )
 
 
@@ -116,13 +116,13 @@ def _of_batch(rows: Iterable[sqlite3.Row], method: Method, day: str) -> list[sql
     return [row for row in rows if row["method"] == method and moment(row["booked_ms"]).date().isoformat() == day]
 
 
-def _book(desk: Desk, kind: LineKind, amount_fen: int, settlement_no: str, remark: str) -> str:
+def _book(session: Session, kind: LineKind, amount_fen: int, settlement_no: str, remark: str) -> str:
     """Book a line and tell of it; nothing for a zero amount."""
     if amount_fen == 0:
         return ""
     line = custody.book(
-        desk,
-        desk.acct_no,
+        session,
+        session.acct_no,
         kind,
         amount_fen,
         req_seq=settlement_no,
@@ -130,7 +130,7 @@ def _book(desk: Desk, kind: LineKind, amount_fen: int, settlement_no: str, remar
         party_name=TRANSIT_TITLE if kind is LineKind.SETTLEMENT else "",
         remark=remark,
     )
-    notices.write(desk, Scenario.NONE, kind="LINE", acct_no=desk.acct_no, amount_fen=amount_fen)
+    notices.write(session, Scenario.NONE, kind="LINE", acct_no=session.acct_no, amount_fen=amount_fen)
     return str(line["serial_no"])
 
 

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from lxml import etree
 
 from bank_sandbox import custody, refusals
-from bank_sandbox.books import Desk, moment
+from bank_sandbox.books import Session, moment
 from bank_sandbox.custody import LineKind
 from bank_sandbox.money import yuan
 from bank_sandbox.refusals import Refusal
@@ -15,19 +15,19 @@ from bank_sandbox.workdays import SHANGHAI
 _NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
 
 
-def camt053(desk: Desk, day: date) -> bytes:
-    """Statement of one Asia/Shanghai day of the desk's account; today's shows what is booked so far.
+def camt053(session: Session, day: date) -> bytes:
+    """Statement of one Asia/Shanghai day of the session's account; today's shows what is booked so far.
 
     Raises:
         Refusal: a day that has not begun.
     """
-    acct_no = desk.acct_no
-    account = custody.account(desk, acct_no)
-    if day > desk.now.date():
+    acct_no = session.acct_no
+    account = custody.account(session, acct_no)
+    if day > session.now.date():
         raise Refusal(refusals.STATEMENT_DAY, "that day has not begun")
     from_ms, to_ms = _ms(day), _ms(day + timedelta(days=1))
-    opening_fen = _balance_before(desk, acct_no, from_ms)
-    rows = desk.db.execute(
+    opening_fen = _balance_before(session, acct_no, from_ms)
+    rows = session.db.execute(
         "SELECT * FROM line WHERE acct_no = ? AND booked_ms >= ? AND booked_ms < ? ORDER BY line_no",
         (acct_no, from_ms, to_ms),
     ).fetchall()
@@ -37,10 +37,10 @@ def camt053(desk: Desk, day: date) -> bytes:
     report = etree.SubElement(document, "BkToCstmrStmt")
     header = etree.SubElement(report, "GrpHdr")
     _put(header, "MsgId", f"{acct_no}-{day:%Y%m%d}")
-    _put(header, "CreDtTm", desk.now.isoformat(timespec="seconds"))
+    _put(header, "CreDtTm", session.now.isoformat(timespec="seconds"))
     statement = etree.SubElement(report, "Stmt")
     _put(statement, "Id", f"{acct_no}-{day:%Y%m%d}")
-    _put(statement, "CreDtTm", desk.now.isoformat(timespec="seconds"))
+    _put(statement, "CreDtTm", session.now.isoformat(timespec="seconds"))
     _put(statement, "FrToDt/FrDtTm", moment(from_ms).isoformat(timespec="seconds"))
     _put(statement, "FrToDt/ToDtTm", moment(to_ms - 1000).isoformat(timespec="seconds"))
     _put(statement, "Acct/Id/Othr/Id", acct_no)
@@ -50,7 +50,7 @@ def camt053(desk: Desk, day: date) -> bytes:
     _balance(statement, "CLBD", closing_fen, day)
     _summary(statement, rows)
     for row in rows:
-        _entry(statement, desk, row)
+        _entry(statement, session, row)
     return etree.tostring(document, xml_declaration=True, encoding="UTF-8", pretty_print=True)
 
 
@@ -58,8 +58,8 @@ def _ms(day: date) -> int:
     return int(datetime.combine(day, time(), SHANGHAI).timestamp()) * 1000
 
 
-def _balance_before(desk: Desk, acct_no: str, before_ms: int) -> int:
-    row = desk.db.execute(
+def _balance_before(session: Session, acct_no: str, before_ms: int) -> int:
+    row = session.db.execute(
         "SELECT balance_fen FROM line WHERE acct_no = ? AND booked_ms < ? ORDER BY line_no DESC LIMIT 1",
         (acct_no, before_ms),
     ).fetchone()
@@ -100,7 +100,7 @@ def _summary(statement: etree._Element, rows: list[sqlite3.Row]) -> None:
         _put(total, "Sum", yuan(sum(chosen)))
 
 
-def _entry(statement: etree._Element, desk: Desk, row: sqlite3.Row) -> None:
+def _entry(statement: etree._Element, session: Session, row: sqlite3.Row) -> None:
     booked = moment(row["booked_ms"])
     entry = etree.SubElement(statement, "Ntry")
     _put(entry, "NtryRef", str(row["line_no"]))
@@ -113,7 +113,7 @@ def _entry(statement: etree._Element, desk: Desk, row: sqlite3.Row) -> None:
     _put(entry, "AcctSvcrRef", row["serial_no"])
     _put(entry, "BkTxCd/Prtry/Cd", row["kind"])
     details = etree.SubElement(etree.SubElement(entry, "NtryDtls"), "TxDtls")
-    _put(details, "Refs/EndToEndId", custody.original_number(desk, row) or "NOTPROVIDED")
+    _put(details, "Refs/EndToEndId", custody.original_number(session, row) or "NOTPROVIDED")
     if row["party_acct"]:
         party = "Dbtr" if row["amount_fen"] > 0 else "Cdtr"
         parties = etree.SubElement(details, "RltdPties")

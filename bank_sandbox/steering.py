@@ -20,7 +20,7 @@ from bank_sandbox import (
     scenarios,
     texting,
 )
-from bank_sandbox.books import Desk, moment
+from bank_sandbox.books import Session, moment
 from bank_sandbox.channels import Channel, Health
 from bank_sandbox.custody import LineKind
 from bank_sandbox.gateway import MeantFor, WireMessage, Yuan, bank_of
@@ -100,15 +100,15 @@ class NoticeTarget(WireMessage):
 @router.get("/health")
 async def health(request: Request) -> dict[str, str]:
     """Whether the bank runs, its books answer, and when an account begins that is opened now."""
-    return {"status": "ok", "now": await bank_of(request).at_desk(_now)}
+    return {"status": "ok", "now": await bank_of(request).in_session(_now)}
 
 
 @router.post("/custody-accounts")
 async def open_custody_account(request: Request, message: Opening) -> dict[str, str]:
     """Open a custody account."""
-    acct_no = await bank_of(request).at_desk(
-        lambda desk: custody.open_account(
-            desk, reference=message.reference, title=message.title, start_at=message.start_at
+    acct_no = await bank_of(request).in_session(
+        lambda session: custody.open_account(
+            session, reference=message.reference, title=message.title, start_at=message.start_at
         )
     )
     return {"acctNo": acct_no}
@@ -118,13 +118,13 @@ async def open_custody_account(request: Request, message: Opening) -> dict[str, 
 async def transfer(request: Request, message: Transfer) -> dict[str, object]:
     """Book an inbound transfer and tell the client."""
 
-    def receive(desk: Desk) -> dict[str, object]:
-        desk = desk.at(message.acct_no)
+    def receive(session: Session) -> dict[str, object]:
+        session = session.at(message.acct_no)
         amount_fen = fen(message.amt)
         if amount_fen == 0:
             raise HTTPException(422, "nothing cannot be transferred")
         row = custody.book(
-            desk,
+            session,
             message.acct_no,
             LineKind.CREDIT,
             amount_fen,
@@ -132,50 +132,50 @@ async def transfer(request: Request, message: Transfer) -> dict[str, object]:
             party_name=message.payer_name,
             remark=message.remark,
         )
-        scenario = scenarios.take_once(desk, Target.TRANSFER)
-        notices.write(desk, scenario, kind="LINE", acct_no=message.acct_no, amount_fen=amount_fen)
-        return custody.wire(desk, row)
+        scenario = scenarios.take_once(session, Target.TRANSFER)
+        notices.write(session, scenario, kind="LINE", acct_no=message.acct_no, amount_fen=amount_fen)
+        return custody.wire(session, row)
 
-    return await bank_of(request).at_desk(receive)
+    return await bank_of(request).in_session(receive)
 
 
 @router.post("/planted-lines")
 async def plant_line(request: Request, message: Planting) -> dict[str, object]:
     """Book a line that nobody ordered, e.g. to see that a reconciliation finds it."""
 
-    def plant(desk: Desk) -> dict[str, object]:
-        desk = desk.at(message.acct_no)
+    def plant(session: Session) -> dict[str, object]:
+        session = session.at(message.acct_no)
         amount_fen = fen(message.amt)
         if amount_fen == 0:
             raise HTTPException(422, "a line moves an amount")
         return custody.wire(
-            desk,
+            session,
             custody.book(
-                desk, message.acct_no, message.kind, amount_fen, req_seq=message.req_seq, remark=message.remark
+                session, message.acct_no, message.kind, amount_fen, req_seq=message.req_seq, remark=message.remark
             ),
         )
 
-    return await bank_of(request).at_desk(plant)
+    return await bank_of(request).in_session(plant)
 
 
 @router.get("/sms")
 async def sms(request: Request) -> list[dict[str, object]]:
     """The outbox of text messages."""
-    return await bank_of(request).at_desk(texting.outbox)
+    return await bank_of(request).in_session(texting.outbox)
 
 
 @router.get("/payouts")
 async def all_payouts(request: Request) -> list[dict[str, object]]:
     """All payouts."""
-    return await bank_of(request).at_desk(payouts.listed)
+    return await bank_of(request).in_session(payouts.listed)
 
 
 @router.get("/clock")
 async def read_clock(request: Request, acct_no: MeantFor) -> dict[str, object]:
     """An account's time, when its next thing falls due by itself, and how many notices about it are on their way."""
 
-    def look(desk: Desk) -> dict[str, object]:
-        own = desk.at(acct_no)
+    def look(session: Session) -> dict[str, object]:
+        own = session.at(acct_no)
         due_ms = duties.next_due_ms(own)
         return {
             "now": _now(own),
@@ -183,35 +183,35 @@ async def read_clock(request: Request, acct_no: MeantFor) -> dict[str, object]:
             "noticesWaiting": notices.waiting(own) if running.notice_url(own) else 0,
         }
 
-    return await bank_of(request).at_desk(look)
+    return await bank_of(request).in_session(look)
 
 
 @router.post("/clock")
 async def move_clock(request: Request, message: ClockMove) -> dict[str, str]:
     """Move an account's time forward; what is due on the way is done."""
 
-    def move(desk: Desk) -> str:
+    def move(session: Session) -> str:
         try:
-            clock.move_to(desk.at(message.acct_no), message.to)
+            clock.move_to(session.at(message.acct_no), message.to)
         except ValueError as error:
             raise HTTPException(409, str(error)) from error
-        duties.do_due(desk)
-        return _now(desk.at(message.acct_no))
+        duties.do_due(session)
+        return _now(session.at(message.acct_no))
 
-    return {"now": await bank_of(request).at_desk(move)}
+    return {"now": await bank_of(request).in_session(move)}
 
 
 @router.post("/health")
 async def set_health(request: Request, message: HealthSetting) -> dict[str, str]:
     """Make a channel or the whole gateway slow, down, or well again."""
 
-    def put(desk: Desk) -> None:
+    def put(session: Session) -> None:
         if message.channel is None:
-            gateway.set_service_health(desk, message.health)
+            gateway.set_service_health(session, message.health)
         else:
-            _set_health(desk, message.channel, message.health)
+            _set_health(session, message.channel, message.health)
 
-    await bank_of(request).at_desk(put)
+    await bank_of(request).in_session(put)
     return {"health": message.health}
 
 
@@ -219,13 +219,13 @@ async def set_health(request: Request, message: HealthSetting) -> dict[str, str]
 async def order_scenario(request: Request, message: OneTime) -> dict[str, str]:
     """Order a scenario for the next request of a kind."""
 
-    def order(desk: Desk) -> None:
+    def order(session: Session) -> None:
         try:
-            scenarios.order_once(desk, message.target, message.scenario)
+            scenarios.order_once(session, message.target, message.scenario)
         except ValueError as error:
             raise HTTPException(422, str(error)) from error
 
-    await bank_of(request).at_desk(order)
+    await bank_of(request).in_session(order)
     return {"target": message.target, "scenario": message.scenario}
 
 
@@ -233,20 +233,20 @@ async def order_scenario(request: Request, message: OneTime) -> dict[str, str]:
 async def reset(request: Request) -> dict[str, str]:
     """Forget waiting scenarios and make everything well; books and clocks stay."""
 
-    def clear(desk: Desk) -> None:
-        desk.db.execute("DELETE FROM one_time")
-        gateway.set_service_health(desk, Health.UP)
+    def clear(session: Session) -> None:
+        session.db.execute("DELETE FROM one_time")
+        gateway.set_service_health(session, Health.UP)
         for name in (*Channel, *Method, *DebitChannel, *Service):
-            _set_health(desk, name, Health.UP)
+            _set_health(session, name, Health.UP)
 
-    await bank_of(request).at_desk(clear)
+    await bank_of(request).in_session(clear)
     return {"status": "ok"}
 
 
 @router.get("/notices")
 async def all_notices(request: Request) -> list[dict[str, object]]:
     """All notices with their state."""
-    return await bank_of(request).at_desk(notices.listed)
+    return await bank_of(request).in_session(notices.listed)
 
 
 @router.post("/notices/{notice_no}/replay")
@@ -264,7 +264,7 @@ async def drop_notice(request: Request, notice_no: int) -> dict[str, Any]:
 @router.put("/notice-url")
 async def set_notice_url(request: Request, message: NoticeTarget) -> dict[str, str]:
     """Send notices there from now on; an empty address keeps them waiting."""
-    await bank_of(request).at_desk(lambda desk: running.set_notice_url(desk, message.url))
+    await bank_of(request).in_session(lambda session: running.set_notice_url(session, message.url))
     return {"url": message.url}
 
 
@@ -275,20 +275,20 @@ async def refused(request: Request, refusal: Exception) -> Response:
 
 
 async def _set_notice(request: Request, notice_no: int, state: NoticeState) -> dict[str, Any]:
-    if not await bank_of(request).at_desk(lambda desk: notices.set_state(desk, notice_no, state)):
+    if not await bank_of(request).in_session(lambda session: notices.set_state(session, notice_no, state)):
         raise HTTPException(404, "there is no such notice")
     return {"noticeNo": notice_no, "state": state}
 
 
-def _set_health(desk: Desk, name: Channel | Method | DebitChannel | Service, state: Health) -> None:
+def _set_health(session: Session, name: Channel | Method | DebitChannel | Service, state: Health) -> None:
     if isinstance(name, Channel):
-        payouts.set_channel_health(desk, name, state)
+        payouts.set_channel_health(session, name, state)
     elif isinstance(name, Service):
         service = {Service.REGISTER: register, Service.CARD_CHECK: card_checks}[name]
-        service.set_health(desk, state)
+        service.set_health(session, state)
     else:
-        methods.set_health(desk, name, state)
+        methods.set_health(session, name, state)
 
 
-def _now(desk: Desk) -> str:
-    return desk.now.isoformat(timespec="milliseconds")
+def _now(session: Session) -> str:
+    return session.now.isoformat(timespec="milliseconds")

@@ -1,27 +1,27 @@
 """Text messages: an outbox that keeps each request number once."""
 
 from bank_sandbox import refusals
-from bank_sandbox.books import Desk, moment
+from bank_sandbox.books import Session, moment
 from bank_sandbox.refusals import Refusal
 
 
-def send(desk: Desk, *, req_seq: str, mobile: str, text: str) -> None:
-    """Put a message of the desk's account into the outbox; the same number with the same content sends nothing more.
+def send(session: Session, *, req_seq: str, mobile: str, text: str) -> None:
+    """Put a message of the session's account into the outbox; the same number with the same content sends nothing more.
 
     Raises:
         Refusal: number known with other content.
     """
-    row = desk.db.execute("SELECT mobile, text FROM sms WHERE req_seq = ?", (req_seq,)).fetchone()
+    row = session.db.execute("SELECT mobile, text FROM sms WHERE req_seq = ?", (req_seq,)).fetchone()
     if row is None:
-        desk.db.execute(
+        session.db.execute(
             "INSERT INTO sms (req_seq, acct_no, mobile, text, received_ms) VALUES (?, ?, ?, ?, ?)",
-            (req_seq, desk.acct_no, mobile, text, desk.now_ms),
+            (req_seq, session.acct_no, mobile, text, session.now_ms),
         )
     elif (row["mobile"], row["text"]) != (mobile, text):
         raise Refusal(refusals.NUMBER_REUSED, "this request number was used with other content")
 
 
-def outbox(desk: Desk) -> list[dict[str, object]]:
+def outbox(session: Session) -> list[dict[str, object]]:
     """All messages, oldest first."""
     return [
         {
@@ -31,5 +31,5 @@ def outbox(desk: Desk) -> list[dict[str, object]]:
             "text": row["text"],
             "at": moment(row["received_ms"]).isoformat(timespec="milliseconds"),
         }
-        for row in desk.db.execute("SELECT * FROM sms ORDER BY seq")
+        for row in session.db.execute("SELECT * FROM sms ORDER BY seq")
     ]

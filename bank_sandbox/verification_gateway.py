@@ -92,7 +92,8 @@ class CardNumberMessage(WireMessage):
 async def check_person(request: Request, message: PersonMessage) -> Response:
     """Look a person up."""
     return await read(
-        request, lambda desk: register.check_person(desk.at(message.acct_no), name=message.name, id_no=message.id_no)
+        request,
+        lambda session: register.check_person(session.at(message.acct_no), name=message.name, id_no=message.id_no),
     )
 
 
@@ -100,7 +101,7 @@ async def check_person(request: Request, message: PersonMessage) -> Response:
 async def check_company(request: Request, message: CompanyMessage) -> Response:
     """Look a business up."""
     question = register.CompanyQuestion(**message.model_dump(exclude={"acct_no"}))
-    return await read(request, lambda desk: register.check_company(desk.at(message.acct_no), question))
+    return await read(request, lambda session: register.check_company(session.at(message.acct_no), question))
 
 
 @router.post("/micro-deposits")
@@ -115,7 +116,7 @@ async def send_micro_deposit(request: Request, message: DepositMessage) -> Respo
 @router.get("/micro-deposits")
 async def micro_deposit_state(request: Request, req_seq: AskedFor, acct_no: MeantFor = "") -> Response:
     """State of a micro-deposit."""
-    return await read(request, lambda desk: micro_deposits.query(desk, req_seq, acct_no))
+    return await read(request, lambda session: micro_deposits.query(session, req_seq, acct_no))
 
 
 @router.post("/micro-deposits/confirm")
@@ -124,7 +125,9 @@ async def confirm_micro_deposit(request: Request, message: AmountMessage) -> Res
     amount_fen = positive(message.amt)
     return await read(
         request,
-        lambda desk: micro_deposits.confirm(desk, message.req_seq, amount_fen=amount_fen, reference=message.reference),
+        lambda session: micro_deposits.confirm(
+            session, message.req_seq, amount_fen=amount_fen, reference=message.reference
+        ),
     )
 
 
@@ -144,16 +147,16 @@ async def start_card_check(request: Request, message: CardMessage) -> Response:
 @router.get("/card-checks")
 async def card_check_state(request: Request, req_seq: AskedFor, acct_no: MeantFor = "") -> Response:
     """State of a UnionPay check."""
-    return await read(request, lambda desk: card_checks.query(desk, req_seq, acct_no))
+    return await read(request, lambda session: card_checks.query(session, req_seq, acct_no))
 
 
 @router.post("/card-checks/confirm")
 async def confirm_card_check(request: Request, message: CardCodeMessage) -> Response:
     """Try a code."""
-    return await read(request, lambda desk: card_checks.confirm(desk, message.req_seq, message.code))
+    return await read(request, lambda session: card_checks.confirm(session, message.req_seq, message.code))
 
 
 @router.post("/card-checks/code")
 async def send_card_code(request: Request, message: CardNumberMessage) -> Response:
     """Send a new code."""
-    return await read(request, lambda desk: card_checks.send_code_again(desk, message.req_seq))
+    return await read(request, lambda session: card_checks.send_code_again(session, message.req_seq))

@@ -39,7 +39,7 @@ _PAYMENTS = 4
 
 
 @dataclass(frozen=True)
-class Deed:
+class Action:
     """What a random caller wants: `kind` names a builder below."""
 
     kind: str
@@ -48,8 +48,8 @@ class Deed:
     amount_fen: int
 
 
-deeds = st.builds(
-    Deed,
+actions = st.builds(
+    Action,
     kind=st.sampled_from(
         ["top_up", "top_up_pending", "mature", "freeze", "release", "refund", "withdraw", "record", *WANTED]
     ),
@@ -93,9 +93,9 @@ class Business(RuleBasedStateMachine):
             [(self.platform_no, f"V-{payment}") for payment in range(_PAYMENTS)],
         )
 
-    @rule(wave=st.lists(deeds, min_size=3, max_size=30), kills=st.integers(min_value=0, max_value=3))
-    def many_at_once(self, wave: list[Deed], kills: int) -> None:
-        self.run(self._wave([self._posting(deed) for deed in wave], kills))
+    @rule(wave=st.lists(actions, min_size=3, max_size=30), kills=st.integers(min_value=0, max_value=3))
+    def many_at_once(self, wave: list[Action], kills: int) -> None:
+        self.run(self._wave([self._posting(action) for action in wave], kills))
 
     @rule(payment=st.integers(min_value=0, max_value=_PAYMENTS - 1))
     def everything_about_a_payment_in_turn(self, payment: int) -> None:
@@ -103,7 +103,7 @@ class Business(RuleBasedStateMachine):
 
     async def _in_turn(self, payment: int) -> None:
         for kind in WANTED:
-            posting = self._posting(Deed(kind=kind, member_no="M-1", order_no="D-1", amount_fen=payment))
+            posting = self._posting(Action(kind=kind, member_no="M-1", order_no="D-1", amount_fen=payment))
             await self._prepare([posting])
             await asyncio.gather(*(self._post(writer, posting) for writer in self.writers))
         await self._compare()
@@ -233,54 +233,61 @@ class Business(RuleBasedStateMachine):
         assert all(fen >= 0 for name, fen in asked.items() if not name.startswith(tuple(WITHOUT_MINIMUM)))
         assert await check_invariants(self.reader, self.platform_no) == []
 
-    def _posting(self, deed: Deed) -> Posting:
+    def _posting(self, action: Action) -> Posting:
         number = fresh("request")
-        if deed.kind in WANTED:
-            collecting = Collecting(self.platform_no, deed.amount_fen % _PAYMENTS)
-            wanted = collecting.wanted(deed.kind, self.acknowledged)
+        if action.kind in WANTED:
+            collecting = Collecting(self.platform_no, action.amount_fen % _PAYMENTS)
+            wanted = collecting.wanted(action.kind, self.acknowledged)
             if wanted is not None:
                 self.wanted[wanted.posting.request_no] = wanted
                 return wanted.posting
-            deed = replace(deed, kind="record")
-        entry, basis = self._entry(deed, number)
+            action = replace(action, kind="record")
+        entry, basis = self._entry(action, number)
         return Posting(
             platform_no=self.platform_no,
             request_no=number,
-            content={"kind": deed.kind, "amount_fen": deed.amount_fen},
+            content={"kind": action.kind, "amount_fen": action.amount_fen},
             occurred_at=NOON,
             entry=entry,
-            changes=self._changes(deed, number),
+            changes=self._changes(action, number),
             bases=(basis,),
         )
 
-    def _changes(self, deed: Deed, number: str) -> tuple[Change, ...]:
+    def _changes(self, action: Action, number: str) -> tuple[Change, ...]:
         body = {"last": number}
-        order = Change(kind="order", object_no=deed.order_no, event_type=f"order.{deed.kind}", status="some", body=body)
-        if deed.kind != "withdraw":
+        order = Change(
+            kind="order", object_no=action.order_no, event_type=f"order.{action.kind}", status="some", body=body
+        )
+        if action.kind != "withdraw":
             return (order,)
         return (order, Change(kind="withdrawal", object_no=f"W-{number}", event_type="withdrawal.held", status="held"))
 
-    def _entry(self, deed: Deed, number: str) -> tuple[JournalEntry | None, Basis]:
-        platform_no, member_no, order_no, amount_fen = self.platform_no, deed.member_no, deed.order_no, deed.amount_fen
+    def _entry(self, action: Action, number: str) -> tuple[JournalEntry | None, Basis]:
+        platform_no, member_no, order_no, amount_fen = (
+            self.platform_no,
+            action.member_no,
+            action.order_no,
+            action.amount_fen,
+        )
         consent = Basis(kind="consent", reference=f"c-{number}", operation_hash=_hash(platform_no, order_no))
         legs = (FundingLeg(source="withdrawable", amount_fen=amount_fen),)
-        if deed.kind in ("top_up", "top_up_pending"):
+        if action.kind in ("top_up", "top_up_pending"):
             entry = recipes.top_up_credited(
                 platform_no=platform_no,
                 member_no=member_no,
                 amount_fen=amount_fen,
                 bank_serial_no=f"b-{number}",
                 effective_date=DAY,
-                pending_day=CLOSED if deed.kind == "top_up_pending" else None,
+                pending_day=CLOSED if action.kind == "top_up_pending" else None,
             )
             return entry, Basis(kind="bank_line", reference=f"b-{number}")
-        if deed.kind == "mature":
+        if action.kind == "mature":
             return recipes.pending_matured(
                 platform_no=platform_no, member_no=member_no, day=CLOSED, amount_fen=amount_fen
             ), Basis(kind="none")
-        if deed.kind == "freeze":
+        if action.kind == "freeze":
             return recipes.order_frozen(platform_no=platform_no, owner_no="M-1", order_no=order_no, legs=legs), consent
-        if deed.kind == "release":
+        if action.kind == "release":
             return recipes.escrow_released(
                 recipe="milestone_released",
                 platform_no=platform_no,
@@ -290,11 +297,11 @@ class Business(RuleBasedStateMachine):
                 gross_fen=amount_fen,
                 commission_fen=amount_fen // 20,
             ), consent
-        if deed.kind == "refund":
+        if action.kind == "refund":
             return recipes.order_refunded(
                 platform_no=platform_no, owner_no="M-1", order_no=order_no, parts=legs
             ), consent
-        if deed.kind == "withdraw":
+        if action.kind == "withdraw":
             return recipes.withdrawal_requested(
                 platform_no=platform_no, member_no=member_no, withdrawal_no=f"W-{number}", amount_fen=amount_fen
             ), consent
