@@ -22,6 +22,7 @@ INSIDE = {
     "amount_invalid": "who writes a file or a line of a story",
     "amount_not_positive": "whoever made a posting, which is a defect",
     "bank_line_differs": "the process that gave the bank's line",
+    "mandate_state": "the process of the mandate",
     "not_in_transit": "the process of the withdrawal",
     "pay_in_state": "the process of the collection",
     "payment_differs": "the process that gave the channel's payment",

@@ -41,7 +41,7 @@ def test_the_first_story_is_understood(tmp_path: Path) -> None:
     path = tmp_path / "first.story.yaml"
     path.write_text(block("first story"), encoding="utf-8")
     terms = read_story_file(path)
-    assert [understood(text, terms.names).refused_with for _, text in terms.lines] == [""] * len(terms.lines)
+    assert [understood(text, terms.names).refused_with for _, text in terms.lines] == [None] * len(terms.lines)
 
 
 async def test_the_example_of_the_fixtures_runs(escrow: Escrow) -> None:
