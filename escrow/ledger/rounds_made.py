@@ -27,10 +27,19 @@ class LastRound:
 
 
 async def count_late(reader: Reader, key: ObjectKey) -> int:
-    """In how many rounds, one after another, this object was found late, this one included."""
+    """In how many rounds, one after another, this object was found late, this one included.
+
+    A round that is made twice, because its worker was killed in the middle, counts once.
+    """
     row = await reader.row(
-        "INSERT INTO late_object AS l (platform_no, object_kind, object_no, rounds) VALUES ($1, $2, $3, 1)"
-        " ON CONFLICT (platform_no, object_kind, object_no) DO UPDATE SET rounds = l.rounds + 1 RETURNING rounds",
+        """
+        INSERT INTO late_object AS l (platform_no, object_kind, object_no, rounds, after_round)
+        VALUES ($1, $2, $3, 1, (SELECT made_at FROM last_round))
+        ON CONFLICT (platform_no, object_kind, object_no) DO UPDATE SET
+            rounds = l.rounds + (l.after_round IS DISTINCT FROM excluded.after_round)::integer,
+            after_round = excluded.after_round
+        RETURNING rounds
+        """,
         key.platform_no,
         key.kind,
         key.object_no,

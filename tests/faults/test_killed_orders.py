@@ -8,7 +8,7 @@ from temporalio.client import WorkflowHistory
 
 import escrow.domain.orders.commands as commands_of_orders
 from escrow.domain.orders.states import OrderCommand
-from escrow.ledger.objects import get_object
+from escrow.ledger.objects import get_object, object_events
 from tests.api.platforms import Platform, card_number
 from tests.faults import callers
 from tests.faults.house import House
@@ -100,9 +100,11 @@ async def require_right_end(house: House, game: OrdersRound) -> None:
     for part, steps in _STEPS.items():
         no, platform = game.no(part), game.platform_of(part)
         taken = await house.answers_of(platform, no)
-        [attention] = [number for number in taken if ":attention:" in number or ":attended:" in number] or [""]
-        version = attention.rpartition(":")[2]
-        assert set(taken) == {f"{no}:{step.format(no=no, version=version)}" for step in steps}
+        attentions = [number for number in taken if ":attention:" in number or ":attended:" in number] or [""]
+        version = attentions[0].rpartition(":")[2]
+        events = await object_events(house.reader, platform.number, "order", no)
+        happened = [(event.event_type, event.body) for event in events]
+        assert set(taken) == {f"{no}:{step.format(no=no, version=version)}" for step in steps}, happened
         order = await get_object(house.reader, platform.number, "order", no)
         assert order is not None
         assert order.sequence_no == len(taken), "one posting, one event"
