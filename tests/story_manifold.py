@@ -16,6 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.quick_payments import PayersWish
 from escrow.domain.transfers.moves import TransferKind
+from escrow.ledger.charges import cover_bank_charges
 from escrow.registry.members.identity_checks import IdentitySubject
 from escrow.registry.members.members import MemberKind
 from tests.accomplice import Accomplice
@@ -234,6 +235,8 @@ async def goes_on(scene: Manifold) -> None:
 async def described(scene: Manifold) -> list[str]:
     """What the books and the bank say, without moments, serial numbers and what the bank draws by lot."""
     story, said = scene.story, Counter[str]()
+    # The watch makes charges good as it comes by, one by one or several at once.
+    assert await cover_bank_charges(story.stage.reader, story.stage.writer, story.platform_no) == 0
     connection = await asyncpg.connect(story.stage.database.superuser_dsn)
     try:
         for table, columns in _SAID.items():
@@ -242,6 +245,7 @@ async def described(scene: Manifold) -> list[str]:
                 said[f"{table}: {' '.join(map(str, row.values()))}"] += 1
     finally:
         await connection.close()
+    del said["entry: bank_charge_covered"]
     for account, balance in (await story.balances()).items():
         said[f"balance: {account} {balance if account != 'own' else ''}"] += 1
     steer = story.stage.sandbox.steer
