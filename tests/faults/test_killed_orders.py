@@ -1,10 +1,13 @@
 """SIGKILL of the worker at every point of every command to an order: nothing is lost, nothing happens twice."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
-from temporalio.client import WorkflowHistory
+from temporalio.client import Client, WorkflowHistory
+from temporalio.common import WorkflowIDConflictPolicy
 
 import escrow.domain.orders.commands as commands_of_orders
 from escrow.domain.orders.states import OrderCommand
@@ -15,7 +18,8 @@ from tests.faults.house import House
 from tests.faults.matrix import play
 from tests.faults.money_in_rows import ROWS as ROWS_OF_MONEY_IN
 from tests.faults.orders_round import CONFIG, WITHOUT_A_MOBILE, OrdersRound, open_without_a_mobile
-from workflows.messages import order_workflow_id
+from workflows.messages import ORDERS_TASK_QUEUE, order_workflow_id
+from workflows.rounds import ROUNDS, ROUNDS_WORKFLOW_ID, RoundsInput
 
 _FUNDS_FEN = 100_000_000
 _SETTLED = ("open", "freeze", "M1:release:1", "M2:complete:1", "M2:release:1")
@@ -90,9 +94,30 @@ async def test_a_worker_killed_at_any_point_of_any_command_to_an_order_loses_not
     async def right_end(game: OrdersRound) -> None:
         await require_right_end(house, game)
 
-    played = await play(OrdersRound, begin, right_end, tables)
+    async with rounds_are_rare(temporal):
+        played = await play(OrdersRound, begin, right_end, tables)
     await house.require_sound_books(trade, ahead)
     await require_right_balances(trade, ahead, rounds=played)
+
+
+@asynccontextmanager
+async def rounds_are_rare(temporal: Client) -> AsyncIterator[None]:
+    """Meanwhile nobody goes round but when asked.
+
+    What is kept at the gates makes no progress; on a slow machine rounds would end its process, begin another one and
+    call a person, and the history that is compared would be another one's.
+    """
+    rare = await temporal.start_workflow(
+        ROUNDS,
+        RoundsInput(every=timedelta(hours=12)),
+        id=ROUNDS_WORKFLOW_ID,
+        task_queue=ORDERS_TASK_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+    )
+    try:
+        yield
+    finally:
+        await rare.terminate("a worker begins those that are made every minute")
 
 
 async def require_right_end(house: House, game: OrdersRound) -> None:
