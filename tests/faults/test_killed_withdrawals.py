@@ -5,21 +5,24 @@ import json
 import pkgutil
 import typing
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from temporalio.activity import _Definition
 from temporalio.client import Client, WorkflowHistory
 
 from activities import __path__ as activity_modules
 from escrow.domain.withdrawals.commands import WithdrawalCommand
-from tests.beginning import beginning
+from escrow.sandbox.moments import begin_of_story
+from tests.api.platforms import Platform
 from tests.faults import callers, money_in_rows
 from tests.faults.house import House
 from tests.faults.matrix import play
 from tests.faults.orders_round import OrdersRound
 from tests.faults.test_killed_debits import ACTIVITIES as OF_DEBITS
 from tests.faults.withdrawals_round import AMOUNTS_FEN, GIVEN_BACK, STANDING_ORDERS, WithdrawalsRound
-from tests.stage import TUESDAY_MORNING
+from tests.waiting import until
 
 _HISTORIES = Path(__file__).parents[1] / "histories"
 #: Nothing leaves them.
@@ -77,7 +80,7 @@ async def test_a_worker_killed_at_any_point_of_a_withdrawal_loses_nothing_and_re
 ) -> None:
     temporal = await house.temporal()
     # On a morning when all rails are open: one of the withdrawals fits the large-value rail alone.
-    morning = beginning(TUESDAY_MORNING)
+    morning = begin_of_story("", datetime.now(UTC))
     trade, ahead = [await house.platforms.open(begins_at=morning) for _ in range(2)]
     for number, platform in enumerate((trade, ahead)):
         card, account = await platform.open_owner(), f"75591234567892000{number}"
@@ -115,17 +118,26 @@ async def test_a_worker_killed_at_any_point_of_a_withdrawal_loses_nothing_and_re
         assert contractor["available_fen"] == _FUNDS_FEN + len(played) * (earned_fen - withdrawn_fen)
 
 
+async def answers_with(house: House, platform: Platform, no: str, numbers: set[str]) -> dict[str, Any]:
+    """What the ledger answered about a withdrawal, once it has these numbers: a text may be on its way at the end."""
+
+    async def all_there() -> dict[str, Any] | None:
+        taken = await house.answers_of(platform, no)
+        return taken if numbers <= set(taken) else None
+
+    return await until(all_there, f"{sorted(numbers)} are recorded")
+
+
 async def require_right_end(house: House, game: WithdrawalsRound) -> None:
     """Every request number once, every payout once at the bank, every message sent once, nothing that nobody asked."""
     at_bank = {payout["reqSeq"] for payout in await house.steer.payouts()}
     for part in game.parts():
         no, platform = game.withdrawal_no(part), game.platform_of(part)
-        taken = await house.answers_of(platform, no)
-        sent = {number for number in taken if number.rpartition(":")[0] == f"{no}:attempt"}
-        assert sent
         ended = f"{no}:{'return' if part in GIVEN_BACK else 'paid'}"
         told = {f"{no}:sms"} if part in _LARGE else set()
-        assert {f"{no}:hold", ended} | told <= set(taken)
+        taken = await answers_with(house, platform, no, {f"{no}:hold", ended} | told)
+        sent = {number for number in taken if number.rpartition(":")[0] == f"{no}:attempt"}
+        assert sent
         rest = set(taken) - {f"{no}:hold", ended} - told - sent
         assert steps_of(no, rest) <= {"seen", "ended", "queue"} | _ONLY_OF.get(part, set())
         for only in _ONLY_OF.get(part, set()):
