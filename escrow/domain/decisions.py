@@ -252,6 +252,38 @@ class Command(Protocol):
         """Whether a consent says just this about just this object."""
 
 
+class Unsaid:
+    """Base of a command; unless it says otherwise it is nobody's word, on no basis, under no number of ours."""
+
+    __slots__ = ()
+
+    @property
+    def consent_no(self) -> str | None:
+        """Number of the consent that it stands on."""
+        return None
+
+    @property
+    def needs(self) -> frozenset[Fact]:
+        """Facts that deciding it takes."""
+        return frozenset()
+
+    def uses(self, object_no: str) -> tuple[BasisKind, str] | None:
+        """Kind and reference of the basis that it uses up."""
+        return None
+
+    def own_no(self, object_no: str) -> str | None:
+        """Request number of ours under which it is posted."""
+        return None
+
+    def content(self) -> Mapping[str, Any]:
+        """What a repeat is known by."""
+        return {}
+
+    def is_said_in(self, consent: GivenConsent, object_no: str) -> bool:
+        """Whether a consent says just this about just this object."""
+        return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What one command does.
@@ -313,6 +345,25 @@ class Aggregate(Protocol):
             Refused: a rule says no.
             NotDue: a deadline has not passed.
         """
+
+
+class NotInBooks:
+    """Base of an object of which nothing stands in the books."""
+
+    __slots__ = ()
+
+    @property
+    def status(self) -> str:
+        """None of those that it can have."""
+        return "none"
+
+    def document(self) -> Mapping[str, Any]:
+        """Nothing yet."""
+        return {}
+
+    def told(self, command: Any) -> Mapping[str, Any]:
+        """Nothing was done."""
+        return {}
 
 
 A = TypeVar("A", bound=Aggregate)

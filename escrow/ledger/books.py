@@ -5,9 +5,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol
 
-from escrow.domain.decisions import A, Aggregate, Command, Decision, Fact, GivenConsent, NotDue, ObjectKind, Stored
+from escrow.domain.decisions import (
+    A,
+    Aggregate,
+    Command,
+    Decision,
+    Fact,
+    GivenConsent,
+    NotDue,
+    ObjectKind,
+    Stored,
+    Unsaid,
+)
 from escrow.domain.errors import LedgerBusy, Refused
-from escrow.domain.money.journal import BasisKind, Change, Posting, Receipt, StandsOn
+from escrow.domain.money.journal import Change, Posting, Receipt, StandsOn
 from escrow.domain.requests import content_hash
 from escrow.ledger.consents import void_consent
 from escrow.ledger.engine import Reader
@@ -52,28 +63,11 @@ class Seen(Generic[A]):
     asked: tuple[GivenConsent, ...]
 
 
-class _Seeing:
+class _Seeing(Unsaid):
     """What a look needs to know that decides nothing."""
 
     name = "see"
-    consent_no: str | None = None
     needs = frozenset({Fact.ASKED})
-
-    def uses(self, object_no: str) -> tuple[BasisKind, str] | None:
-        """No basis."""
-        return None
-
-    def own_no(self, object_no: str) -> str | None:
-        """No number."""
-        return None
-
-    def content(self) -> Mapping[str, Any]:
-        """Nothing."""
-        return {}
-
-    def is_said_in(self, consent: GivenConsent, object_no: str) -> bool:
-        """Nobody says it."""
-        return False
 
 
 _SEEING = _Seeing()

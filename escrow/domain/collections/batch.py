@@ -27,7 +27,7 @@ from escrow.domain.collections.batch_payments import (
 from escrow.domain.collections.direct_payments import DirectPaid
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.states import BATCH_TRANSITIONS, BatchEvent
-from escrow.domain.decisions import Decision, Facts, ObjectKind, Stored
+from escrow.domain.decisions import Decision, Facts, NotInBooks, ObjectKind, Stored
 from escrow.domain.documents import OptionalText
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import Permission, require_may
@@ -216,24 +216,11 @@ class BatchPayment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnopenedBatch:
+class UnopenedBatch(NotInBooks):
     """A batch of which nothing stands in the books but, at most, its owner's consent."""
 
     platform_no: str
     batch_no: str
-
-    @property
-    def status(self) -> str:
-        """None of a batch's."""
-        return "unopened"
-
-    def document(self) -> Mapping[str, Any]:
-        """Nothing yet."""
-        return {}
-
-    def told(self, command: Any) -> Mapping[str, Any]:
-        """Nothing was done."""
-        return {}
 
     def decide(self, command: Any, *, at: datetime, facts: Facts) -> tuple[BatchPayment, Decision]:
         """Pay it from the balance, or enter it for a channel to collect; every other command finds no batch.

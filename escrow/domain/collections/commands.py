@@ -13,41 +13,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from escrow.domain.collections.methods import ChannelPayment, payment_booking_no
 from escrow.domain.collections.pay_ins import COLLECT, TOP_UP, opening_consent_no
 from escrow.domain.collections.state import return_no
-from escrow.domain.decisions import Fact, GivenConsent
-from escrow.domain.money.journal import BasisKind
+from escrow.domain.decisions import Fact, GivenConsent, Unsaid
 from escrow.domain.requests import derived
 
 
-class BooksCommand(BaseModel):
+class BooksCommand(Unsaid, BaseModel):
     """Base: immutable; a field that a newer version knows is carried past an older one."""
 
     model_config = ConfigDict(frozen=True)
-
-    @property
-    def consent_no(self) -> str | None:
-        """Number of the consent that it stands on."""
-        return None
-
-    @property
-    def needs(self) -> frozenset[Fact]:
-        """Facts that deciding it takes."""
-        return frozenset()
-
-    def uses(self, object_no: str) -> tuple[BasisKind, str] | None:
-        """Kind and reference of the basis that it uses up."""
-        return None
-
-    def own_no(self, object_no: str) -> str | None:
-        """Request number of ours under which it is posted."""
-        return None
-
-    def content(self) -> Mapping[str, Any]:
-        """What a repeat is known by."""
-        return {}
-
-    def is_said_in(self, consent: GivenConsent, object_no: str) -> bool:
-        """Whether a consent says just this about just this object."""
-        return False
 
 
 class Open(BooksCommand):

@@ -1,6 +1,5 @@
 """How a collection begins: from the consent that asks for it to what is entered in the books."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +11,7 @@ from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.pay_ins import TOP_UP, PayInStatus, opening_consent_no, require_payer_named
 from escrow.domain.collections.purposes import BatchCollection, DirectPayment, Purpose, TopUp
 from escrow.domain.collections.state import WATCHED_FOR, Asked, CollectionState
-from escrow.domain.decisions import Decision, Facts, GivenConsent, ObjectKind, Stored
+from escrow.domain.decisions import Decision, Facts, GivenConsent, NotInBooks, ObjectKind, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import MemberStatus, Permission, require_may
 from escrow.domain.money.journal import CounterUse, StandsOn
@@ -41,24 +40,11 @@ class _Terms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnopenedCollection:
+class UnopenedCollection(NotInBooks):
     """One of which nothing stands in the books but, at most, the consent that asks for it."""
 
     platform_no: str
     pay_in_no: str
-
-    @property
-    def status(self) -> str:
-        """None of a collection's."""
-        return "unopened"
-
-    def document(self) -> Mapping[str, Any]:
-        """Nothing yet."""
-        return {}
-
-    def told(self, command: Any) -> Mapping[str, Any]:
-        """Nothing was done."""
-        return {}
 
     def decide(self, command: Any, *, at: datetime, facts: Facts) -> tuple[Collection, Decision]:
         """Open it; every other command finds nothing.

@@ -16,7 +16,7 @@ from escrow.domain.collections.direct_payments import DirectPaid, DirectRefundSt
 from escrow.domain.collections.recipes import channel_refunded, refund_credited
 from escrow.domain.collections.state import OPERATOR_AFTER
 from escrow.domain.collections.states import REFUND_TRANSITIONS, RefundEvent
-from escrow.domain.decisions import Decision, Facts, NotDue, ObjectKind, Stored
+from escrow.domain.decisions import Decision, Facts, NotDue, NotInBooks, ObjectKind, Stored
 from escrow.domain.documents import OptionalText
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis, JournalEntry
@@ -214,23 +214,10 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoRefund:
+class NoRefund(NotInBooks):
     """Nothing that a channel collected for this order was let go."""
 
     order_no: str
-
-    @property
-    def status(self) -> str:
-        """None of a refund's."""
-        return "none"
-
-    def document(self) -> Mapping[str, Any]:
-        """Nothing."""
-        return {}
-
-    def told(self, command: Any) -> Mapping[str, Any]:
-        """Nothing was done."""
-        return {}
 
     def decide(self, command: Any, *, at: datetime, facts: Facts) -> tuple[Refund, Decision]:
         """Nothing can be done about it.

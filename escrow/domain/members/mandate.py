@@ -15,7 +15,7 @@ from escrow.domain.collections.mandates import (
     mandate_terms,
     require_last_day_to_come,
 )
-from escrow.domain.decisions import Decision, Fact, Facts, NotDue, ObjectKind, Stored
+from escrow.domain.decisions import Decision, Fact, Facts, NotDue, NotInBooks, ObjectKind, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.members.commands import Consented, Heard
 from escrow.domain.members.transitions import MANDATE_TRANSITIONS, MandateEvent
@@ -250,24 +250,11 @@ class Mandate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnsignedMandate:
+class UnsignedMandate(NotInBooks):
     """A mandate of which nothing stands in the books."""
 
     platform_no: str
     mandate_no: str
-
-    @property
-    def status(self) -> str:
-        """None of a mandate's."""
-        return "unsigned"
-
-    def document(self) -> Mapping[str, Any]:
-        """Nothing yet."""
-        return {}
-
-    def told(self, command: Any) -> Mapping[str, Any]:
-        """Nothing was done."""
-        return {}
 
     def decide(self, command: Sign | Command, *, at: datetime, facts: Facts) -> tuple[Mandate, Decision]:
         """It can be signed.

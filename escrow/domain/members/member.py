@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from escrow.domain.decisions import Decision, Fact, Facts, NotDue, ObjectKind, Stored
+from escrow.domain.decisions import Decision, Fact, Facts, NotDue, NotInBooks, ObjectKind, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.members.closings import (
     CLOSE,
@@ -226,23 +226,10 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoMember:
+class NoMember(NotInBooks):
     """A member that was never opened; members are opened without a decision."""
 
     member_no: str
-
-    @property
-    def status(self) -> str:
-        """None of a member's."""
-        return "unknown"
-
-    def document(self) -> Mapping[str, Any]:
-        """Nothing."""
-        return {}
-
-    def told(self, command: Any) -> Mapping[str, Any]:
-        """Nothing was done."""
-        return {}
 
     def decide(self, command: Command, *, at: datetime, facts: Facts) -> tuple[Member, Decision]:
         """Nothing can be done about it.

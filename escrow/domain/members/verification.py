@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-from escrow.domain.decisions import BoundAccount, Decision, Fact, Facts, NotDue, ObjectKind, Stored
+from escrow.domain.decisions import BoundAccount, Decision, Fact, Facts, NotDue, NotInBooks, ObjectKind, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.members.commands import Consented, Heard
@@ -255,23 +255,10 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnaskedVerification:
+class UnaskedVerification(NotInBooks):
     """A verification of which nothing stands in the books."""
 
     verification_no: str
-
-    @property
-    def status(self) -> str:
-        """None of a verification's."""
-        return "unasked"
-
-    def document(self) -> Mapping[str, Any]:
-        """Nothing yet."""
-        return {}
-
-    def told(self, command: Any) -> Mapping[str, Any]:
-        """Nothing was done."""
-        return {}
 
     def decide(self, command: Ask | Command, *, at: datetime, facts: Facts) -> tuple[Verification, Decision]:
         """It can be asked for.

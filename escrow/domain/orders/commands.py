@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from escrow.domain.collections.direct_payments import DirectPaid
 from escrow.domain.collections.methods import payment_booking_no
-from escrow.domain.decisions import Fact, GivenConsent
+from escrow.domain.decisions import Fact, GivenConsent, Unsaid
 from escrow.domain.money.journal import BasisKind
 from escrow.domain.orders.contract import opening_consent_no
 from escrow.domain.orders.state import OrderState
@@ -27,32 +27,14 @@ _NEEDS: Mapping[OrderCommand, frozenset[Fact]] = {
 }
 
 
-class _OrderCommand(BaseModel):
+class _OrderCommand(Unsaid, BaseModel):
     """Base: immutable; a field that a newer version knows is carried past an older one."""
 
     model_config = ConfigDict(frozen=True)
 
-    @property
-    def consent_no(self) -> str | None:
-        """Number of the consent that it stands on."""
-        return None
-
-    @property
-    def needs(self) -> frozenset[Fact]:
-        """Facts that deciding it takes."""
-        return frozenset()
-
     def uses(self, order_no: str) -> tuple[BasisKind, str] | None:
         """Kind and reference of the basis that it uses up."""
         return None if self.consent_no is None else ("consent", self.consent_no)
-
-    def own_no(self, order_no: str) -> str | None:
-        """Request number of ours under which it is posted, where the command names it."""
-        return None
-
-    def is_said_in(self, consent: GivenConsent, order_no: str) -> bool:
-        """Whether a consent says just this about just this order."""
-        return False
 
 
 class PartyCommand(_OrderCommand):

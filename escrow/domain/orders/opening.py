@@ -1,13 +1,12 @@
 """From what a platform sends to the contract of an order, under the configuration in force when it sent it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from escrow.domain.decisions import Decision, Facts, ObjectKind, Stored
+from escrow.domain.decisions import Decision, Facts, NotInBooks, ObjectKind, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import Permission
 from escrow.domain.money.journal import Basis
@@ -95,24 +94,11 @@ def contract_of(terms: OpeningTerms, *, platform_no: str, config: PlatformConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnopenedOrder:
+class UnopenedOrder(NotInBooks):
     """An order that does not stand in the books yet."""
 
     platform_no: str
     order_no: str
-
-    @property
-    def status(self) -> str:
-        """None of the order's."""
-        return "unopened"
-
-    def document(self) -> Mapping[str, Any]:
-        """Nothing yet."""
-        return {}
-
-    def told(self, command: Any) -> Mapping[str, Any]:
-        """Nothing was done."""
-        return {}
 
     def decide(self, command: Any, *, at: datetime, facts: Facts) -> tuple[Order, Decision]:
         """Open it; every other command finds no order.

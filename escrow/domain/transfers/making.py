@@ -1,12 +1,11 @@
 """What making a transfer does: every rule for payments, assignments and reversals, whoever brings the command."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from escrow.domain.decisions import Decision, Facts, GivenConsent, ObjectKind, Stored
+from escrow.domain.decisions import Decision, Facts, GivenConsent, NotInBooks, ObjectKind, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.members.parties import require_members
 from escrow.domain.members.states import Permission
@@ -26,25 +25,12 @@ _PER_DAY = "limits.payments_per_day_fen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnmadeTransfer:
+class UnmadeTransfer(NotInBooks):
     """A transfer of which nothing stands in the books but the consent that asks for it."""
 
     platform_no: str
     kind: TransferKind
     transfer_no: str
-
-    @property
-    def status(self) -> str:
-        """None of a transfer's."""
-        return "unmade"
-
-    def document(self) -> Mapping[str, Any]:
-        """Nothing yet."""
-        return {}
-
-    def told(self, command: Any) -> Mapping[str, Any]:
-        """Nothing was done."""
-        return {}
 
     def decide(
         self, command: Pay | Assign | Reverse, *, at: datetime, facts: Facts

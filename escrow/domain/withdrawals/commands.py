@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from escrow.domain.decisions import Fact, GivenConsent
+from escrow.domain.decisions import Fact, GivenConsent, Unsaid
 from escrow.domain.money.journal import BasisKind
 from escrow.domain.requests import derived
 from escrow.domain.transfers.suspense_returns import RETURN_SUSPENSE
@@ -20,36 +20,10 @@ from escrow.domain.withdrawals.rails import Rail
 WITHDRAW = "withdraw"
 
 
-class _WithdrawalCommand(BaseModel):
+class _WithdrawalCommand(Unsaid, BaseModel):
     """Base: immutable; a field that a newer version knows is carried past an older one."""
 
     model_config = ConfigDict(frozen=True)
-
-    @property
-    def consent_no(self) -> str | None:
-        """Number of the consent that it stands on."""
-        return None
-
-    @property
-    def needs(self) -> frozenset[Fact]:
-        """Facts that deciding it takes."""
-        return frozenset()
-
-    def uses(self, withdrawal_no: str) -> tuple[BasisKind, str] | None:
-        """Kind and reference of the basis that it uses up."""
-        return None
-
-    def own_no(self, withdrawal_no: str) -> str | None:
-        """Request number of ours under which it is posted."""
-        return None
-
-    def content(self) -> Mapping[str, Any]:
-        """What a repeat is known by."""
-        return {}
-
-    def is_said_in(self, consent: GivenConsent, withdrawal_no: str) -> bool:
-        """Whether a consent says just this about just this withdrawal."""
-        return False
 
 
 class Hold(_WithdrawalCommand):

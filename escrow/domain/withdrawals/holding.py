@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from escrow.domain.decisions import Decision, Facts, GivenConsent, ObjectKind, Stored
+from escrow.domain.decisions import Decision, Facts, GivenConsent, NotInBooks, ObjectKind, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis
 from escrow.domain.platforms.config import PlatformConfig
@@ -23,24 +23,11 @@ from escrow.domain.withdrawals.withdrawal import Withdrawal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnheldWithdrawal:
+class UnheldWithdrawal(NotInBooks):
     """A withdrawal of which nothing stands in the books but, at most, the consent that asks for it."""
 
     platform_no: str
     withdrawal_no: str
-
-    @property
-    def status(self) -> str:
-        """None of a withdrawal's."""
-        return "unheld"
-
-    def document(self) -> Mapping[str, Any]:
-        """Nothing yet."""
-        return {}
-
-    def told(self, command: Any) -> Mapping[str, Any]:
-        """Nothing was done."""
-        return {}
 
     def decide(self, command: Any, *, at: datetime, facts: Facts) -> tuple[Withdrawal, Decision]:
         """Hold its money; every other command finds no withdrawal.
