@@ -14,9 +14,9 @@ from bench.latency import measure_accept
 from bench.lives import FloorLife, start_floor_watch
 from bench.orders import measure_orders
 from bench.postings import measure_postings
+from bench.program import run, say
 from bench.report import RESULTS_MD, write_report
 from bench.results import RESULTS_JSON, outcome, store_results
-from escrow.leave import leave
 from escrow.logs import configure_logs
 
 #: Least number of rounds of which a median is taken.
@@ -46,7 +46,7 @@ async def _measure(rounds: int, seconds: float, ten_million: bool) -> str:
 
 
 async def _postings(rounds: int, seconds: float) -> dict[str, Any]:
-    _say("postings against TPC-B")
+    say("bench", "postings against TPC-B")
     rates = await measure_postings(rounds=rounds, seconds=seconds)
     per_second = {
         "tpcb": rates.tpcb,
@@ -59,15 +59,15 @@ async def _postings(rounds: int, seconds: float) -> dict[str, Any]:
 
 
 async def _orders(rounds: int, seconds: float) -> dict[str, Any]:
-    _say("the whole stack: starting it")
+    say("bench", "the whole stack: starting it")
     async with open_house() as house:
         await start_floor_watch(house.client)
         await FloorLife(house.client).live()
-        _say("history lengths")
+        say("bench", "history lengths")
         lengths = await count_history_events(house)
-        _say("latency of accept")
+        say("bench", "latency of accept")
         latencies = await measure_accept(house, rounds=rounds)
-        _say("orders against the floor")
+        say("bench", "orders against the floor")
         rates = await measure_orders(house, rounds=rounds, seconds=seconds)
     accept_ms = [median(calls) for calls in latencies.accept]
     floor_ms = [median(calls) for calls in latencies.floor]
@@ -92,7 +92,7 @@ async def _orders(rounds: int, seconds: float) -> dict[str, Any]:
 
 
 async def _sizes(rounds: int, seconds: float) -> dict[str, Any]:
-    _say("ten million lines: filling the book takes some minutes")
+    say("bench", "ten million lines: filling the book takes some minutes")
     small, large = await measure_sizes(rounds=rounds, seconds=seconds)
     lines = {"small": small.lines, "large": large.lines, "load_seconds": round(large.load_seconds)}
     return {
@@ -118,14 +118,5 @@ def _ratios(ours: list[float], theirs: list[float]) -> list[float]:
     return [one / other for one, other in zip(ours, theirs, strict=True)]
 
 
-def _say(what: str) -> None:
-    sys.stderr.write(f"bench: {what} …\n")
-
-
 if __name__ == "__main__":
-    code = 0
-    try:
-        typer.run(main)
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 1
-    leave(code)
+    run(main)

@@ -32,7 +32,7 @@ from bench.cpu import used_by
 from bench.doors import STAGES, HttpDoor
 from bench.house import PAIRS
 from bench.lives import FloorLife, Life, OrderLife, start_floor_watch
-from escrow.leave import leave
+from bench.program import run, say
 from escrow.logs import configure_logs
 from escrow.stack.payloads import data_converter
 from escrow.stack.processes import Command, Member, StackError
@@ -126,13 +126,13 @@ async def _measure(other: Path, minutes: float) -> tuple[_Rounds, _Rounds]:
             await opened.enter_async_context(_orders("this", this_one)),
             await opened.enter_async_context(_orders("other", other_one)),
         ]
-        _say("warming up")
+        say("turns", "warming up")
         for load in loads:
             await _lives(load)
             await _accepts(load)
         until = time.monotonic() + minutes * 60
         while not lives or time.monotonic() < until:
-            _say(f"round {len(lives) + 1}")
+            say("turns", f"round {len(lives) + 1}")
             lives.append(await _in_turns(loads, _lives))
             accepts.append(await _in_turns(loads, _accepts))
     return lives, accepts
@@ -186,7 +186,7 @@ def _each(before: Mapping[str, float], after: Mapping[str, float], times: int) -
 @asynccontextmanager
 async def _stack(root: Path) -> AsyncIterator[Checkout]:
     """A checkout with owners that have money, and contractors."""
-    _say(f"starting the stack of {root}, {revision(root)}")
+    say("turns", f"starting the stack of {root}, {revision(root)}")
     async with AsyncExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="turns-")))
         checkout = await opened.enter_async_context(open_checkout(root, folder))
@@ -287,14 +287,5 @@ def _spread(values: Sequence[float], form: str) -> str:
     return f"{median(values):{form}} ({low:{form}} to {high:{form}})"
 
 
-def _say(what: str) -> None:
-    sys.stderr.write(f"turns: {what} …\n")
-
-
 if __name__ == "__main__":
-    code = 0
-    try:
-        typer.run(main)
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 1
-    leave(code)
+    run(main)

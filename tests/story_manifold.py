@@ -28,7 +28,7 @@ from tests.story_collections import Cashier
 from tests.story_debits import MANDATE, MOBILE, Debtors, card
 from tests.story_ground import CONTRACTOR, OWNER
 from tests.story_transfers import asked_for, transferred
-from tests.terminating import terminated
+from tests.terminating import terminated_at_rest
 from tests.thieves import Kept, three_orders
 from tests.workflows.test_member_closing import begins_to_close
 from tests.workflows.test_suspense_return import STRANGERS_CARD, consents
@@ -136,7 +136,7 @@ async def _money_in(story: Story) -> None:
             await cashier.payer_pays(number=f"{order_no}:pay:1")
             await cashier.stands(f"{order_no}:pay:1", "paid")
             await story.cancels(OWNER)
-    await terminated(cashier.handle(f"{PAID}:pay:1"), "a thief")
+    await terminated_at_rest(cashier.handle(f"{PAID}:pay:1"), "a thief")
     await story.stage.sandbox.steer.pay(f"{story.platform_no}/{PAID}:pay:1:collect:1")
 
 
@@ -180,7 +180,7 @@ async def ids(story: Story) -> list[str]:
 async def _everything_is_ended(story: Story) -> None:
     for workflow_id in await ids(story):
         try:
-            await terminated(story.stage.client.get_workflow_handle(workflow_id), "a thief")
+            await terminated_at_rest(story.stage.client.get_workflow_handle(workflow_id), "a thief")
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise

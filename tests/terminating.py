@@ -15,7 +15,7 @@ _TASK_ENDS = (
 _TASK_BEGINS = (EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
 
 
-async def terminated(handle: WorkflowHandle[Any, Any], reason: str) -> None:
+async def terminated_at_rest(handle: WorkflowHandle[Any, Any], reason: str) -> None:
     """Terminate a process that is at rest: after one that is not, the time-skipping server never skips again."""
     await until(lambda: _is_at_rest(handle), f"{handle.id} is at rest")
     await handle.terminate(reason)

@@ -30,7 +30,7 @@ from escrow.registry.members.members import MemberKind
 from tests.story import Story
 from tests.story_collections import QR, Cashier
 from tests.story_ground import CONTRACTOR, OWNER
-from tests.terminating import terminated
+from tests.terminating import terminated_at_rest
 from workflows.messages import ORDERS_TASK_QUEUE, PartyMessage
 
 #: The thief's own queue, which none of our workers asks.
@@ -204,7 +204,7 @@ async def collected_order(story: Story, thief: Thief) -> DirectPaid:
     cashier = Cashier(story)
     consent_no = await cashier.collects_for_order(story, number="D-4:pay:1")
     for process in (story.order, cashier.handle("D-4:pay:1")):
-        await terminated(process, "a thief")
+        await terminated_at_rest(process, "a thief")
         await thief.sits_at(process.id)
     await story.stage.sandbox.steer.pay(cashier.at_bank("D-4:pay:1"))
     [payment] = (await cashier.channel_says("D-4:pay:1")).payments

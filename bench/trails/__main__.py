@@ -28,9 +28,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.checkout import Refused, revision
+from bench.program import run, say
 from bench.trails.house import House, open_house
 from bench.trails.ways import Accept, TopUp, Way, Withdraw
-from escrow.leave import leave
 from escrow.logs import configure_logs
 from escrow.stack.processes import StackError
 
@@ -104,15 +104,15 @@ def main(
 
 
 async def _follow_all(checkout: Path, rounds: int, idle_seconds: float) -> dict[str, Trail]:
-    _say(f"starting the stack of {checkout}")
+    say("trails", f"starting the stack of {checkout}")
     async with open_house(checkout) as house:
         ways: list[Way] = [Accept(house, times=rounds + 1), Withdraw(house), TopUp(house)]
-        _say("warming up")
+        say("trails", "warming up")
         for way in ways:
             await way.prepare()
             await way.go()
         await asyncio.sleep(_QUIET_SECONDS)
-        _say(f"asking nothing for {idle_seconds:g} s")
+        say("trails", f"asking nothing for {idle_seconds:g} s")
         idle = await house.recorder.passed_during(partial(asyncio.sleep, idle_seconds))
         return {way.name: Trail(await _follow(house, way, rounds), idle) for way in ways}
 
@@ -120,7 +120,7 @@ async def _follow_all(checkout: Path, rounds: int, idle_seconds: float) -> dict[
 async def _follow(house: House, way: Way, rounds: int) -> list[frozenset[str]]:
     passed = []
     for number in range(1, rounds + 1):
-        _say(f"{way.name} {number} of {rounds}")
+        say("trails", f"{way.name} {number} of {rounds}")
         await way.prepare()
         await asyncio.sleep(_QUIET_SECONDS)
         passed.append(await house.recorder.passed_during(way.go))
@@ -149,14 +149,5 @@ def _folder(path: str) -> str:
     return "/".join(parts[:2] if parts[:1] == ["escrow"] else parts[:1]) or path
 
 
-def _say(what: str) -> None:
-    sys.stderr.write(f"trails: {what} …\n")
-
-
 if __name__ == "__main__":
-    code = 0
-    try:
-        typer.run(main)
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 1
-    leave(code)
+    run(main)

@@ -8,9 +8,11 @@ import pytest
 
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.stack.postgres import PostgresServer
+from escrow.stack.up import Stack
 from tests.beginning import beginning
 from tests.postgres import Database, new_database
 from tests.sandbox import Sandbox, running_sandbox
+from tests.servers import running_stack
 from tests.story import Story, told
 
 #: So long is stuck what the bank is made to be stuck with: longer than any story of the kind lasts.
@@ -61,3 +63,10 @@ StoryAt = Callable[[str], AbstractAsyncContextManager[Story]]
 def story_at(database: Database, shared_bank: Sandbox) -> StoryAt:
     """Begins a story at a moment of its own."""
     return lambda moment: told(database, shared_bank, begins_at=beginning(moment))
+
+
+@pytest.fixture(scope="module")
+async def broken_stack() -> AsyncIterator[Stack]:
+    """A stack of its own, since what looks after all processes is broken on it."""
+    async with running_stack() as stack:
+        yield stack

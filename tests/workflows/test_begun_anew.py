@@ -11,7 +11,7 @@ from escrow.domain.members.code_checks import CodeCheck
 from tests.story import Story
 from tests.story_debits import MANDATE
 from tests.story_ground import OWNER
-from tests.terminating import terminated
+from tests.terminating import terminated_at_rest
 from tests.workflows.test_direct_debit import debtors
 from tests.workflows.test_member_closing import begins_to_close, waits_to_close
 from tests.workflows.verifying import begun, platform_has_own_money, standing, what_the_holder_sees
@@ -28,7 +28,7 @@ from workflows.messages import (
 
 
 async def is_ended(handle: WorkflowHandle[Any, Any]) -> None:
-    await terminated(handle, "an accident")
+    await terminated_at_rest(handle, "an accident")
 
 
 async def test_a_mandate_that_was_revoked_while_nobody_looked_after_it_is_told_to_the_bank(story: Story) -> None:

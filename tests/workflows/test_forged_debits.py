@@ -14,7 +14,7 @@ from tests.identities import asked, subject_of
 from tests.story import Story
 from tests.story_debits import DEBIT, MANDATE, MOBILE, QUICK, Debtors, card
 from tests.story_ground import OWNER
-from tests.terminating import terminated
+from tests.terminating import terminated_at_rest
 from tests.thieves import Thief, thief_in
 from tests.workflows.test_pay_in import members_money
 from tests.workflows.test_thief_collections import looking_after
@@ -107,7 +107,7 @@ async def test_a_consent_alone_does_not_make_what_was_not_signed(
 
 async def test_a_revoked_mandate_is_not_debited_though_the_bank_was_not_told(story: Story) -> None:
     members = await two_debtors(story)
-    await terminated(members.mandate_process(), "a thief")
+    await terminated_at_rest(members.mandate_process(), "a thief")
     await members.revokes()
     at_bank = await story.stage.sandbox.bank.collections.query_mandate(f"{story.platform_no}/{MANDATE}:mandate")
     assert at_bank.status == "active"

@@ -9,7 +9,7 @@ from activities.withdrawals import WithdrawalNo
 from escrow.domain.errors import Refused
 from tests.accomplice import Accomplice
 from tests.story import Story
-from tests.terminating import terminated
+from tests.terminating import terminated_at_rest
 from tests.thieves import Call, thief_in
 from workflows.messages import ORDERS_TASK_QUEUE
 
@@ -33,7 +33,7 @@ async def test_an_owner_is_reminded_of_the_signed_stage_only(story: Story) -> No
     await story.paid_order()
     await story.starts()
     await story.completes(2)
-    await terminated(story.order, "a thief")
+    await terminated_at_rest(story.order, "a thief")
     forged = story.signed.model_dump(mode="json")
     forged["milestones"][1]["name"] = LURE
 

@@ -22,7 +22,7 @@ from tests.accomplice import Accomplice
 from tests.identities import CITIZEN_ID, asked
 from tests.story import Story
 from tests.story_ground import CONTRACTORS_ACCOUNT
-from tests.terminating import terminated
+from tests.terminating import terminated_at_rest
 from workflows.identity_check import IdentityCheck
 from workflows.messages import PAYMENTS_TASK_QUEUE, IdentityCheckInput, identity_check_workflow_id
 
@@ -265,7 +265,7 @@ async def test_a_person_is_called_to_a_register_that_is_silent_for_an_hour_and_n
     await handle.cancel()
     await story.hours_pass(0.5)
     assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
-    await terminated(handle, "an accident")
+    await terminated_at_rest(handle, "an accident")
     again = await _start(story, "IC-A")
     await story.hours_pass(0.1)
     await again.cancel()
@@ -279,7 +279,7 @@ async def test_a_check_whose_process_was_ended_is_unanswered_a_day_after_it_was_
     await story.stage.sandbox.steer.set_service_health("REGISTER", "DOWN")
     handle = await begin_check(story, "O-9", IdentitySubject(id_no=CITIZEN_ID), "IC-A")
     await story.hours_pass(23)
-    await terminated(handle, "an accident")
+    await terminated_at_rest(handle, "an accident")
     began_at = await story.now()
 
     assert await story.ending_of(await _start(story, "IC-A"), step=timedelta(hours=1)) == "unanswered"

@@ -20,7 +20,6 @@ from escrow.stack.up import Stack
 from tests.api.payers import NAME, card_of, mandate_body, open_payer
 from tests.api.platforms import card_number, created
 from tests.identities import CITIZEN_ID, verify
-from tests.servers import running_stack
 from tests.waiting import until
 from tests.workflows.breaking import BREAKS, runs_as
 from tests.workflows.house_of_rounds import House, opened_house
@@ -149,13 +148,6 @@ class Cell:
     row: Row
     fault: str
     number: str
-
-
-@pytest.fixture(scope="module")
-async def broken_stack() -> AsyncIterator[Stack]:
-    """A stack of its own, since what looks after all processes is broken on it."""
-    async with running_stack() as stack:
-        yield stack
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from tests.api.payers import open_payer, sign_mandate
 from tests.api.test_suspense_returns import stranger_transfers
 from tests.beginning import beginning
 from tests.faults.callers import insist
-from tests.servers import making_platforms, running_stack
+from tests.servers import making_platforms
 from tests.waiting import until
 from tests.workflows.blows import Cell, cells_of, printed, types_of_the_worker
 from tests.workflows.breaking import BREAKS
@@ -56,13 +56,6 @@ CONFIG = PlatformConfig.model_validate(
         "large_withdrawal_sms_threshold_fen": _LARGE_FEN,
     }
 )
-
-
-@pytest.fixture(scope="module")
-async def broken_stack() -> AsyncIterator[Stack]:
-    """A stack of its own, since what looks after all processes is broken on it."""
-    async with running_stack() as stack:
-        yield stack
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from escrow.domain.orders.states import OrderCommand as Operation
 from escrow.ledger.attention import held_and_needing_attention
 from tests.story import Story
 from tests.story_ground import OWNER
-from tests.terminating import terminated
+from tests.terminating import terminated_at_rest
 from workflows.messages import OrderInput
 
 THREE_STAGES = [
@@ -148,7 +148,7 @@ async def test_an_order_whose_process_was_terminated_goes_on_from_the_books(stor
     await story.completes(2)
     await story.days_pass(days)
 
-    await terminated(story.order, "an intruder")
+    await terminated_at_rest(story.order, "an intruder")
     await story.start_order(OrderInput(platform_no=story.platform_no, order_no="D-1001"))
     await story.days_pass(6.9 - days)
     assert (await story.balances())["O-1/escrow:D-1001"] == "130,200.00"
@@ -162,7 +162,7 @@ async def test_what_was_said_while_no_process_ran_is_taken_up_by_the_next_one(st
     await story.paid_order()
     await story.starts()
     await story.completes(2)
-    await terminated(story.order, "an intruder")
+    await terminated_at_rest(story.order, "an intruder")
     await story.consents(Operation.RECTIFY, OWNER, milestone=2, asked=True)
     await story.days_pass(30)
 

@@ -17,7 +17,6 @@ from escrow.domain.orders.states import OrderCommand
 from escrow.ledger.attention import waiting_for_a_person
 from escrow.stack.up import Stack
 from tests.api.platforms import order_body
-from tests.servers import running_stack
 from tests.waiting import until
 from tests.workflows.blows import Cell, Prepare, Row, cells_of, nothing, printed
 from tests.workflows.breaking import BREAKS, stranger_comes, terminated
@@ -145,13 +144,6 @@ WITHOUT_ROWS = {
     "Mandate": "test_members_taken_up.py has its rows",
     "MemberClosing": "test_members_taken_up.py has its rows",
 }
-
-
-@pytest.fixture(scope="module")
-async def broken_stack() -> AsyncIterator[Stack]:
-    """A stack of its own, since what looks after all processes is broken on it."""
-    async with running_stack() as stack:
-        yield stack
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.registry.accounts.rows import NewBankAccount
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, OWNER
-from tests.terminating import terminated
+from tests.terminating import terminated_at_rest
 from tests.workflows.conftest import StoryUnder
 from workflows.messages import (
     ORDERS_TASK_QUEUE,
@@ -52,7 +52,7 @@ INVENTED: dict[str, Any] = {
 
 async def begun_again(story: Story, **invented: Any) -> None:
     """The order's process is ended and begins again with what was never agreed."""
-    await terminated(story.order, "a thief")
+    await terminated_at_rest(story.order, "a thief")
     await story.stage.client.start_workflow(
         "DecorationOrder",
         (invented or INVENTED) | {"platform_no": story.platform_no, "order_no": story.signed.order_no},

@@ -24,7 +24,7 @@ from tests.story import Story
 from tests.story_batches import BATCH, Batches
 from tests.story_collections import QR, Cashier
 from tests.story_ground import CONTRACTOR, OWNER
-from tests.terminating import terminated
+from tests.terminating import terminated_at_rest
 from tests.thieves import Call, Thief, changed, differences, everything, thief_in
 from tests.workflows.conftest import StoryUnder
 from tests.workflows.test_direct_payment import NUMBER, paid_order
@@ -88,7 +88,7 @@ async def waiting_top_up(story: Story, amount: str = "900.00") -> Cashier:
     cashier = Cashier(story)
     await cashier.opens(amount)
     await cashier.awaits_payer()
-    await terminated(cashier.handle(), "a thief")
+    await terminated_at_rest(cashier.handle(), "a thief")
     return cashier
 
 
@@ -114,7 +114,7 @@ def test_a_request_names_an_object_and_no_money_no_member_and_no_state() -> None
 
 async def test_nothing_is_opened_collected_or_given_back_that_nobody_asked_for(story: Story, thief: Thief) -> None:
     await paid_order(story)
-    await terminated(Cashier(story).handle(NUMBER), "a thief")
+    await terminated_at_rest(Cashier(story).handle(NUMBER), "a thief")
     before = await everything(story)
 
     for number in ("T-404", "D-1001", "D-1001:pay:2", "B-1:batch-pay", OWNER, ""):
@@ -139,7 +139,7 @@ async def test_no_request_with_a_changed_field_changes_anything(story: Story, th
     await cashier.collects_for_order(story, number=NUMBER)
     await cashier.payer_pays(number=NUMBER)
     await cashier.stands(NUMBER, "paid")
-    await terminated(cashier.handle(NUMBER), "a thief")
+    await terminated_at_rest(cashier.handle(NUMBER), "a thief")
     others = {
         "platform_no": ["HOME-404"],
         "pay_in_no": ["T-1", "T-2", NUMBER, "T-1:collect:1", "D-1001"],
@@ -244,12 +244,12 @@ async def test_an_order_is_paid_in_the_books_whoever_sits_where_its_process_was(
     await story.order_opens()
     cashier = Cashier(story)
     await cashier.collects_for_order(story, number=NUMBER)
-    await terminated(story.order, "a thief")
+    await terminated_at_rest(story.order, "a thief")
     idler = await thief.sits_at(story.order.id)
 
     await cashier.payer_pays(number=NUMBER)
     await cashier.stands(NUMBER, "paid")
-    await terminated(idler, "an operator")
+    await terminated_at_rest(idler, "an operator")
 
     assert (await story.in_the_books("order", "D-1001")).status == "awaiting_start"
     assert (await story.balances())["O-1/escrow:D-1001"] == "186,000.00"
@@ -291,7 +291,7 @@ async def test_a_refund_goes_back_once_and_no_other_order_has_it(story: Story, t
         return (await story.in_the_books("refund", "D-1001")).status == "refunded"
 
     await story.until(is_refunded, "the channel gives it back")
-    await terminated(idler, "an operator")
+    await terminated_at_rest(idler, "an operator")
 
     assert not await story.is_entered("refund", "D-2")
     channel_says = await story.stage.sandbox.bank.collections.query(cashier.at_bank(NUMBER))
@@ -305,8 +305,8 @@ async def test_a_batch_is_paid_once_by_what_its_channel_took_for_it(story: Story
     await batches.orders_open()
     cashier = await batches.collects(method=QR)
     number = f"{BATCH}:batch-pay"
-    await terminated(cashier.handle(number), "a thief")
-    await terminated(batches.workflow, "a thief")
+    await terminated_at_rest(cashier.handle(number), "a thief")
+    await terminated_at_rest(batches.workflow, "a thief")
     await story.stage.sandbox.steer.pay(cashier.at_bank(number))
     batch = BatchNo(platform_no=story.platform_no, batch_no=BATCH)
     calls = [looking_after(story, number, **INVENTED), asking("take_batch", batch, **INVENTED)] * 4

@@ -16,7 +16,7 @@ from escrow.domain.orders.contract import opening_consent_no
 from escrow.domain.orders.states import OrderCommand as Operation
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, OWNER
-from tests.terminating import terminated
+from tests.terminating import terminated_at_rest
 from tests.thieves import (
     Call,
     Thief,
@@ -102,7 +102,7 @@ async def test_no_request_with_a_changed_field_changes_anything(story: Story, th
         for _, forged in changed(OrderRef(platform_no=story.platform_no, order_no=number), others)
     ]
     if under == "the order's own":
-        await terminated(story.order, "a thief")
+        await terminated_at_rest(story.order, "a thief")
         under = story.order.id
     before = await everything(story)
 

@@ -13,7 +13,7 @@ from tests.story import Story
 from tests.story_collections import Cashier
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER, OWNERS_CARD
 from tests.story_transfers import refusal_of_transfer, transferred
-from tests.terminating import terminated
+from tests.terminating import terminated_at_rest
 from tests.workflows.conftest import StoryUnder
 from tests.workflows.test_direct_payment import NUMBER, paid_order
 from tests.workflows.test_suspense_return import STRANGERS_CARD, sends_back, stranger_sends
@@ -54,7 +54,7 @@ async def _what_only_a_settlement_brought(story: Story) -> None:
     cashier = Cashier(story)
     await cashier.opens(KEPT)
     await cashier.awaits_payer()
-    await terminated(cashier.handle(), "a thief")
+    await terminated_at_rest(cashier.handle(), "a thief")
     await story.days_pass(30)
     await story.stage.sandbox.steer.pay(f"{story.platform_no}/T-1:collect:1", amount_fen=90_012)
     await cashier.channel_settles()

@@ -15,7 +15,7 @@ from escrow.domain.orders.commands import DeadlinePassed
 from tests.accomplice import Accomplice
 from tests.story import Story
 from tests.story_ground import OWNER
-from tests.terminating import terminated
+from tests.terminating import terminated_at_rest
 from tests.thieves import Call, Thief, differences, everything, take, taking, thief_in
 from tests.workflows.test_direct_debit import debtors
 from tests.workflows.test_member_closing import begins_to_close
@@ -85,7 +85,7 @@ async def test_a_signed_time_that_has_passed_is_silence_once_the_owner_was_remin
     await story.paid_order()
     await story.starts()
     await story.completes(2)
-    await terminated(story.order, "a thief")  # who from now on does all that its process would do
+    await terminated_at_rest(story.order, "a thief")  # who from now on does all that its process would do
     reminder = RemindOwner(platform_no=story.platform_no, order_no="D-1001", milestone=2, round=1)
     remind = Call("remind_owner", reminder.model_dump(mode="json"))
     await story.days_pass(5.9)

@@ -24,7 +24,7 @@ from tests.accomplice import Accomplice
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO, TUESDAY_MORNING
 from tests.story import Story
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER
-from tests.terminating import terminated
+from tests.terminating import terminated_at_rest
 from tests.workflows.conftest import STUCK, StoryAt, StoryUnder
 from tests.workflows.test_suspense_return import paid_to
 
@@ -193,7 +193,7 @@ async def with_a_payout_under_way(story: Story) -> None:
     await story.stage.sandbox.steer.next_suffers("stuck")
     await story.withdraws("20,000.00")
     await story.withdrawal_is("submitted")
-    await terminated(story.withdrawal(), "a thief")
+    await terminated_at_rest(story.withdrawal(), "a thief")
 
 
 async def test_a_payout_under_way_is_never_followed_by_another_and_not_given_back(story: Story) -> None:
@@ -232,7 +232,7 @@ async def test_one_payment_order_leaves_however_many_send_it_at_once(story: Stor
     await story.stage.sandbox.steer.set_bank_health("DOWN")
     await story.withdraws("20,000.00")
     await story.withdrawal_is("held")
-    await terminated(story.withdrawal(), "a thief")
+    await terminated_at_rest(story.withdrawal(), "a thief")
     await story.stage.sandbox.steer.set_bank_health("UP")
     thief, number = thief_at(story, "W-1")
 
