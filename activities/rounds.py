@@ -155,7 +155,9 @@ class RoundActivities:
         if process is None:
             await call_person(self._reader, late.key, f"no progress: {late.why}; nothing looks after it", is_late=True)
             return Did.NOTHING
-        if await count_late(self._reader, late.key) <= _ROUNDS_BEFORE_ANEW:
+        # What is tried again is the same round.
+        begun_at = activity.info().scheduled_time
+        if await count_late(self._reader, late.key, round_begun_at=begun_at) <= _ROUNDS_BEFORE_ANEW:
             did = await self._taking_up.tend(process, look=True)
             if did is Did.STRANGER:
                 await self._call(late.key, did)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from escrow.domain.endings import DUE_BY_OURSELVES, ENDED_BY_DEADLINES
 from escrow.ledger.engine import Reader
@@ -26,23 +27,26 @@ class LastRound:
     unfinished: bool
 
 
-async def count_late(reader: Reader, key: ObjectKey) -> int:
+async def count_late(reader: Reader, key: ObjectKey, *, round_begun_at: datetime) -> int:
     """In how many rounds, one after another, this object was found late, this one included.
 
-    A round that is made twice, because its worker was killed in the middle, counts once.
+    Args:
+        round_begun_at: tells rounds apart, timezone-aware: one that is made twice, because its worker was killed in the
+            middle, counts once. Whether it comes to its end does not matter.
     """
     row = await reader.row(
         """
-        INSERT INTO late_object AS l (platform_no, object_kind, object_no, rounds, after_round)
-        VALUES ($1, $2, $3, 1, (SELECT made_at FROM last_round))
+        INSERT INTO late_object AS l (platform_no, object_kind, object_no, rounds, round_begun_at)
+        VALUES ($1, $2, $3, 1, $4)
         ON CONFLICT (platform_no, object_kind, object_no) DO UPDATE SET
-            rounds = l.rounds + (l.after_round IS DISTINCT FROM excluded.after_round)::integer,
-            after_round = excluded.after_round
+            rounds = l.rounds + (l.round_begun_at <> excluded.round_begun_at)::integer,
+            round_begun_at = excluded.round_begun_at
         RETURNING rounds
         """,
         key.platform_no,
         key.kind,
         key.object_no,
+        round_begun_at,
     )
     assert row is not None  # noqa: S101 - it was inserted or updated
     rounds: int = row["rounds"]

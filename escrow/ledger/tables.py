@@ -353,7 +353,7 @@ class AttentionRow(SQLModel, table=True):
 
 
 class LateObjectRow(SQLModel, table=True):
-    """In how many rounds, one after another, an object was found late; `after_round`: when the one before was made."""
+    """In how many rounds, one after another, an object was found late, and when the last of these was begun."""
 
     __tablename__ = "late_object"
 
@@ -361,7 +361,7 @@ class LateObjectRow(SQLModel, table=True):
     object_kind: str = _text(primary_key=True)
     object_no: str = _text(primary_key=True)
     rounds: int
-    after_round: datetime | None = _time(nullable=True)
+    round_begun_at: datetime = _time()
 
 
 class LastRound(SQLModel, table=True):

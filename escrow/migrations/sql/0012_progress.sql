@@ -59,14 +59,14 @@ CREATE TABLE attention (
     PRIMARY KEY (platform_no, object_kind, object_no)
 );
 
--- In how many rounds an object was found late, one after another; `after_round` is when the round before the last of
--- these was made, so that a round that is made twice, because its worker was killed, counts once.
+-- In how many rounds an object was found late, one after another; `round_begun_at` is when the last of these was begun,
+-- so that a round that is made twice, because its worker was killed, counts once.
 CREATE TABLE late_object (
     platform_no text NOT NULL,
     object_kind text NOT NULL,
     object_no text NOT NULL,
     rounds integer NOT NULL,
-    after_round timestamptz,
+    round_begun_at timestamptz NOT NULL,
     PRIMARY KEY (platform_no, object_kind, object_no)
 );
 
