@@ -50,8 +50,8 @@ async def ask_to_collect(
     *,
     subject: str,
     pays: Consent,
-    order_no: str = "",
-    batch_no: str = "",
+    order_no: str | None = None,
+    batch_no: str | None = None,
     config_version: int,
     remote_address: str,
 ) -> Consent:

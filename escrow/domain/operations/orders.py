@@ -44,10 +44,7 @@ class PayingBy(Value):
     def terms(self, amount_fen: int) -> dict[str, Any]:
         """What the payer consents to."""
         return pay_in_terms(
-            method=self.method.value,
-            amount_fen=amount_fen,
-            account_id=self.account_id or "",
-            mandate_no=self.mandate_no or "",
+            method=self.method.value, amount_fen=amount_fen, account_id=self.account_id, mandate_no=self.mandate_no
         )
 
 
