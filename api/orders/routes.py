@@ -239,7 +239,8 @@ async def record_consent(
 ) -> ConsentView:
     """Record that a party consents to a command, for those who then send the order a signal with this `request_no`.
 
-    Nothing happens to the order by this alone. A signal without a recorded consent moves nothing.
+    Nothing happens to the order by this alone. A signal without a recorded consent moves nothing, and one that is
+    lost, because the process was terminated or reset, is to be sent again: only a command is kept until it is answered.
     """
     order = await known(services.reader, ORDERS, platform_no, order_no)
     said = _command_of(order_no, body.operation, body, body.milestone)

@@ -14,7 +14,7 @@ from escrow.domain.platforms.config import RoutingObjective
 from escrow.domain.time.calendars import SHANGHAI, WorkingCalendar
 from escrow.domain.withdrawals.rails import Need, Rail, RailRule, rail_rules_on
 from escrow.domain.withdrawals.routing import (
-    BALANCED_PATIENCE_SECONDS,
+    BALANCED_DELAY_SECONDS,
     PayoutAccount,
     RouteDecision,
     RouteReason,
@@ -277,7 +277,7 @@ def test_no_rail_is_taken_that_may_not_be_and_the_best_of_the_rest_is(
     if objective is FASTEST:
         assert winner.arrives_at == min(arrivals)
     if objective is BALANCED:
-        limit = min(arrivals) + timedelta(seconds=BALANCED_PATIENCE_SECONDS)
+        limit = min(arrivals) + timedelta(seconds=BALANCED_DELAY_SECONDS)
         assert winner.arrives_at <= limit
         assert winner.fee_fen == min(item.fee_fen for item in eligible if item.arrives_at and item.arrives_at <= limit)
 

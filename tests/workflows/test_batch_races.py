@@ -92,10 +92,10 @@ class Race:
         self.rooms = [Activities(configured, writer, self.reader, self.sandbox.bank) for writer in writers]
         try:
             await self._prepare(rush.money_fen)
-            deeds = [self._batch(number, order_nos) for number, order_nos in enumerate(rush.batches)]
-            deeds += [self._single(number, order_no) for number, order_no in enumerate(rush.singles)]
-            deeds += [self._close(order_no) for order_no in set(rush.closings)]
-            await asyncio.gather(*deeds, self._cut_off(rush.kills))
+            calls = [self._batch(number, order_nos) for number, order_nos in enumerate(rush.batches)]
+            calls += [self._single(number, order_no) for number, order_no in enumerate(rush.singles)]
+            calls += [self._close(order_no) for order_no in set(rush.closings)]
+            await asyncio.gather(*calls, self._cut_off(rush.kills))
             await self._compare(rush)
         finally:
             for writer in writers:

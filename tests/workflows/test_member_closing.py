@@ -244,14 +244,14 @@ async def test_a_closed_member_refuses_everything(story: Story) -> None:
     await story.members_open()
     registry = story.stage.registry
     await story.ending_of(await waits_to_close(story, await begins_to_close(story, CONTRACTOR)))
-    for deed in (
+    for operation in (
         registry.bank_accounts.bind(story.platform_no, CONTRACTOR, replace(CONTRACTORS_ACCOUNT, account_id="A-2")),
         registry.bank_accounts.unbind(story.platform_no, CONTRACTOR, CONTRACTORS_ACCOUNT.account_id),
         verify(registry, story.platform_no, CONTRACTOR),
         begins_to_close(story, CONTRACTOR, "CL-9"),
     ):
         with pytest.raises(Refused, match="member_state"):
-            await deed
+            await operation
     await story.withdraws("1.00")
     assert (await story.withdrawal_ends()).status == "refused"
     await story.owner_transfers("186,000.00")

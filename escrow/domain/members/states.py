@@ -126,5 +126,5 @@ def require_may(
         "member_state",
         f"Member {member_no} is {status}, so {permission} is not possible;"
         f" possible now: {', '.join(possible) or 'nothing'}.",
-        {"member_no": member_no, "status": status.value, "deed": permission.value},
+        {"member_no": member_no, "status": status.value, "permission": permission.value},
     )

@@ -24,7 +24,7 @@ from escrow.domain.withdrawals.rails import IBPS_BANK_CODES, Need, Rail, RailRul
 from escrow.domain.withdrawals.tariff import Tariff
 
 #: `balanced` ignores differences in arrival up to this.
-BALANCED_PATIENCE_SECONDS = 1_800
+BALANCED_DELAY_SECONDS = 1_800
 #: When to look again at a rail that the bank itself says is closed or unwell.
 LOOK_AGAIN_SECONDS = 300
 
@@ -306,12 +306,12 @@ def _candidate(rule: RailRule, obstacle: _Obstacle | None, fee_fen: int, now: da
 
 def _order(objective: RoutingObjective, considered: Sequence[Candidate]) -> Callable[[Candidate], tuple[Any, ...]]:
     arrivals = [item.arrives_at for item in considered if item.eligible and item.arrives_at]
-    patience = timedelta(seconds=BALANCED_PATIENCE_SECONDS)
+    delay = timedelta(seconds=BALANCED_DELAY_SECONDS)
 
     def key(item: Candidate) -> tuple[Any, ...]:
         if objective is RoutingObjective.FASTEST:
             return (item.arrives_at, item.fee_fen, _RANK[item.rail])
-        late = item.arrives_at is None or item.arrives_at > min(arrivals) + patience
+        late = item.arrives_at is None or item.arrives_at > min(arrivals) + delay
         return (objective is RoutingObjective.BALANCED and late, item.fee_fen, item.arrives_at, _RANK[item.rail])
 
     return key
