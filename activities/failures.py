@@ -6,7 +6,6 @@
 | `BankDeclined` | never retried | the business decides, under a new request number |
 | `OutcomeUnknown` | never retried | the workflow asks the bank by request number first |
 | `Refused`, due within a minute | retried then | a timer fired a little before the books' moment |
-| `BankUnreachable`, a payout is under way | retried every minute | the bank's answer may take hours; nothing is sent |
 | `BankUnreachable`, `LedgerUnavailable` | retried | nothing was sent, or a repeat is answered from the stored receipt |
 | `LedgerBusy` | retried | others were faster every time, and nothing was done |
 
@@ -42,13 +41,11 @@ _USUAL = (Refused, BankDeclined)
 _NOT_YET = frozenset({"basis_not_due", "too_early"})
 #: A timer may fire a little before the moment that the books wait for: two machines' clocks are not one.
 _CLOCKS_APART_AT_MOST = timedelta(minutes=1)
-#: What lasts as long as the bank takes to end a payout: asking every few seconds would only fill its line and our log.
-_WHILE_A_PAYOUT_IS_OPEN = timedelta(minutes=1)
 
 
 def to_temporal(error: EscrowError) -> ApplicationError:
     """The error as Temporal carries it: type is the class name, details are code, message and facts."""
-    due_in = _WHILE_A_PAYOUT_IS_OPEN if error.code == "earlier_payout_open" else _due_in(error)
+    due_in = _due_in(error)
     return ApplicationError(
         error.message,
         {"code": error.code, "message": error.message, "details": error.details},

@@ -130,7 +130,7 @@ class OrderActivities:
             # It stays refused: its process waits for the operator, and does not ask again at once.
             taken = replace(taken, object=flagged.object, version=flagged.version, at=flagged.at)
         if taken.answer is not None and taken.answer.get("released_fen") and not taken.is_repeat:
-            RELEASES.labels(request.platform_no, "released").inc()
+            RELEASES.labels(request.platform_no).inc()
         return _told(taken)
 
     @activity.defn

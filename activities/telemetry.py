@@ -10,7 +10,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from escrow.domain.errors import EscrowError
 
-RELEASES = Counter("escrow_releases_total", "Milestones released to payees", ["platform", "recipe"])
+RELEASES = Counter("escrow_releases_total", "Commands and deadlines that released money to payees", ["platform"])
 PAYOUT_ANSWERS = Counter(
     "escrow_payout_answers_total", "Definite answers of the bank about payment orders", ["rail", "outcome"]
 )

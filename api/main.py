@@ -41,9 +41,12 @@ stage by stage as the work is accepted, and withdrawn to a bank account.
 is answered like one that does not exist. A key works over the lines that the operator opened for its platform: the
 public internet, or a leased line with a client certificate registered for it.
 
-**Numbers and repeats.** You name every object and every command by numbers of your own. The same call with the same
-content is answered as the first time and done once, however often it is sent; the same number with other content is
-refused with `request_no_reused`. After a time-out or a 503, repeat the same call.
+**Numbers and repeats.** You name every object and every command by numbers of your own. What succeeded is done
+once, and the same call with the same content is answered as the first time, however often it is sent; with other
+content it is refused with `request_no_reused`. A refusal of opening or commanding an order, of a withdrawal, a
+payment, a top-up, or of what is done with money in suspense leaves the number free, and the same call is judged
+anew; any other refusal, and of what a member authorised, stays: ask under a new number. After a time-out or a 503,
+repeat the same call.
 
 **Authorisations.** What your configuration lets members authorise themselves is answered with 202 and the address of a
 page: send the member there, or embed it. Repeat the same call for the outcome: 202 while it waits, 200 when it is done.

@@ -40,8 +40,8 @@ RequestNumber = Annotated[
     str,
     Field(
         pattern=PLATFORM_NUMBER_PATTERN,
-        description="The caller's number of this command, unique per platform for ever. The same number with the "
-        "same content is answered as the first time; with other content it is refused.",
+        description="The caller's number of this command, unique per platform for ever. Once it has succeeded, "
+        "the same number with the same content is answered as the first time; with other content it is refused.",
         examples=["R-20260301-0001"],
     ),
 ]

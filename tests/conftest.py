@@ -27,7 +27,8 @@ _RUNNING = pytest.StashKey[set[str]]()
 _LEFT = pytest.StashKey[list[str]]()
 #: What takes longest, as its names begin; most of it has servers of its own.
 _FIRST = (
-    "faults/test_killed_worker",
+    "faults/test_killed_orders",
+    "faults/test_killed_withdrawals",
     "faults/test_bank_faults",
     "api/",
     "pages/",
@@ -48,7 +49,7 @@ _FIRST = (
 )
 #: Names of groups, and how the files of each begin: a house or a stack takes long to start, and costs while it stands.
 _TOGETHER = {
-    "one house": [f"tests/faults/test_killed_{what}.py" for what in ("worker", "servers", "batches")],
+    "one house": [f"tests/faults/test_killed_{what}.py" for what in ("servers", "batches")],
     "another house": [
         f"tests/faults/test_{what}.py" for what in ("bank_faults", "killed_money_in", "killed_debits", "killed_api")
     ],

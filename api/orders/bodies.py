@@ -97,7 +97,7 @@ class MilestoneView(View):
     status: MilestoneStatus
     round: int = Field(description="How often it was reported complete.")
     inspection_due_at: Time | None = Field(description="Silence is acceptance at this moment.")
-    accepted_by: str = Field(description="Member who accepted, `silence`, or empty.")
+    accepted_by: str = Field(description="Member who accepted, `silence`, `end of warranty`, or empty.")
     commission_fen: BalanceFen
 
 

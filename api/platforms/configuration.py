@@ -111,7 +111,8 @@ async def put_configuration(
 
     Your key may switch functions, set terms for what begins from now on, and require authorisations. What members'
     money is behind only an operator may open: the business model, dropping an authorisation, letting codes pass
-    through you, origins that may embed pages, and withdrawals without a verified identity.
+    through you, origins that may embed pages, where members are sent back to from them, withdrawals without a verified
+    identity or to unverified accounts, and returning money in suspense yourself.
     """
     consent, _ = await record_consent(
         services.reader,

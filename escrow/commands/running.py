@@ -16,7 +16,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Answer = TypeVar("Answer")
 
-#: Exit codes: a rule said no or a check failed; the command cannot work here as things are.
+#: Exit codes: a rule said no, a check failed, ledger or bank did not answer; settings or servers of ours are missing.
 EXIT_FAILED = 1
 EXIT_UNUSABLE = 2
 

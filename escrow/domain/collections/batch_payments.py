@@ -28,7 +28,7 @@ PaidBy = Literal["balance"] | CollectionMethod
 
 
 class BatchStatus(StrEnum):
-    """Where a batch stands; from the balance it is `paid` or `refused` at once."""
+    """Where a batch stands; from the balance it is `paid` at once. Only the first release left any `refused`."""
 
     AWAITING_PAYMENT = "awaiting_payment"
     PAID = "paid"
@@ -42,7 +42,7 @@ class ShareOutcome(StrEnum):
     - `waiting`: the channel still collects.
     - `frozen`: it is in the order's escrow.
     - `returned`: the order waited for no payment any more when the channel had the money; this much goes back.
-    - `not_paid`: the batch was refused, or nobody paid it.
+    - `not_paid`: nobody paid the batch, or the first release refused it.
     """
 
     WAITING = "waiting"

@@ -10,13 +10,13 @@ from escrow.domain.errors import Refused
 class WithdrawalStatus(StrEnum):
     """Where a withdrawal stands.
 
-    - `requested`: accepted by the API, no money moved yet.
+    - `requested`: it follows a release, and no money has moved yet.
     - `held`: principal and fee are in transit and nothing is under way at the bank.
     - `queued`: held until a rail opens.
     - `submitted`: the bank has the payment order.
     - `unknown`: sent, no answer; to be queried, never resent.
     - `paid`: the bank booked it.
-    - `failed`: no rail could carry it or it was cancelled in time; the money is back on the sub-account.
+    - `failed`: no rail could carry it; the money is back on the sub-account.
     - `refused`: a rule said no before any money moved.
     - `needs_attention`: the money is in transit and an operator has to act.
     """
