@@ -50,7 +50,7 @@ from escrow.leave import leave
 from escrow.ledger.attention import held_and_needing_attention
 from escrow.ledger.bank_lines import BankLines
 from escrow.ledger.books import Books
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import LedgerWriter
 from escrow.logs import configure_logs
@@ -91,52 +91,52 @@ _log = structlog.get_logger("worker")
 
 
 class Activities:
-    """All activities of this process over one ledger writer, one reader and one bank channel."""
+    """All activities of this process over one ledger writer, one recorder and one bank channel."""
 
-    def __init__(self, settings: Settings, writer: LedgerWriter, reader: Reader, bank: Bank) -> None:
+    def __init__(self, settings: Settings, writer: LedgerWriter, recorder: Recorder, bank: Bank) -> None:
         box = PersonalDataBox.from_hex(
             data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
         )
-        self.registry = Registry(reader, box)
+        self.registry = Registry(recorder, box)
         platforms, accounts = self.registry.platforms, self.registry.bank_accounts
         members = self.registry.members
-        self.books_time = BooksTimeActivities(reader)
+        self.books_time = BooksTimeActivities(recorder)
         texts = Texts(bank, members, platforms)
-        self.reader = reader
-        self.books = books = Books(writer, reader)
-        self.orders = OrderActivities(books, reader, texts)
-        lines = BankLines(reader, box)
-        bank_book = BankBook(lines, reader, bank)
+        self.recorder = recorder
+        self.books = books = Books(writer, recorder)
+        self.orders = OrderActivities(books, recorder, texts)
+        lines = BankLines(recorder, box)
+        bank_book = BankBook(lines, recorder, bank)
         self.withdrawals = WithdrawalActivities(
             writer,
-            reader,
-            routes=PayoutRoutes(reader, self.registry, bank, settings.working_days),
+            recorder,
+            routes=PayoutRoutes(recorder, self.registry, bank, settings.working_days),
             bank_book=bank_book,
             payouts=bank,
             texts=texts,
         )
         self.bank_lines = BankLineActivities(
             writer,
-            reader,
+            recorder,
             bank_book,
             accounts,
             members,
             platforms,
-            Settlements(writer, reader, bank.collections, platforms),
+            Settlements(writer, recorder, bank.collections, platforms),
             self.registry.verification_sendings,
         )
-        self.batches = BatchPaymentActivities(books, reader)
-        self.transfers = TransferActivities(books, reader, members, lines)
+        self.batches = BatchPaymentActivities(books, recorder)
+        self.transfers = TransferActivities(books, recorder, members, lines)
         registry, channel = self.registry, bank.collections
-        payers = Payers(reader, registry.card_holders, registry.mandates, registry.mandate_debits, channel)
-        self.collections = CollectionActivities(books, reader, payers, channel)
-        self.returns = ReturnActivities(books, reader, texts, channel)
-        self.mandates = MandateActivities(reader, registry.mandates, platforms, channel)
-        self.quick_payments = QuickPaymentActivities(books, reader, registry.pay_in_codes, channel)
-        self.identities = IdentityActivities(reader, bank.registry, platforms, self.registry.identity_checks)
+        payers = Payers(recorder, registry.card_holders, registry.mandates, registry.mandate_debits, channel)
+        self.collections = CollectionActivities(books, recorder, payers, channel)
+        self.returns = ReturnActivities(books, recorder, texts, channel)
+        self.mandates = MandateActivities(recorder, registry.mandates, platforms, channel)
+        self.quick_payments = QuickPaymentActivities(books, recorder, registry.pay_in_codes, channel)
+        self.identities = IdentityActivities(recorder, bank.registry, platforms, self.registry.identity_checks)
         self.closings = MemberClosingActivities(self.registry.closings)
         self.verifications = VerificationActivities(
-            reader,
+            recorder,
             bank.verification,
             platforms,
             self.registry.verifications,
@@ -151,7 +151,7 @@ class Activities:
 
     def of_rounds(self, client: Client) -> Sequence[Callable[..., Any]]:
         """Activities of the rounds, which look after all objects by way of `client`."""
-        rounds = RoundActivities(self.books, self.reader, TakingUp(client), process_of, PROCESSES)
+        rounds = RoundActivities(self.books, self.recorder, TakingUp(client), process_of, PROCESSES)
         return [rounds.make_round, rounds.take_up]
 
     def on_payments_queue(self) -> Sequence[Callable[..., Any]]:
@@ -200,20 +200,20 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             answer_seconds=settings.ledger_answer_seconds,
         )
         opened.push_async_callback(writer.close)
-        reader = Reader(settings.database_url, answer_seconds=settings.ledger_answer_seconds)
-        opened.push_async_callback(reader.close)
-        if not await agreed_on_sandbox(settings, reader, stop):
+        recorder = Recorder(settings.database_url, answer_seconds=settings.ledger_answer_seconds)
+        opened.push_async_callback(recorder.close)
+        if not await agreed_on_sandbox(settings, recorder, stop):
             return
         bank = bank_of(settings)
         opened.push_async_callback(bank.aclose)
-        activities = Activities(settings, writer, reader, bank)
+        activities = Activities(settings, writer, recorder, bank)
         client = await connect_temporal(runtime=_runtime(settings))
         grace = timedelta(seconds=settings.shutdown_grace_seconds)
         for worker in workers(client, activities, grace=grace, deployment=_deployment(settings)):
             await opened.enter_async_context(worker)
         if settings.metrics_port is not None:
             start_http_server(settings.metrics_port, settings.metrics_host)
-        rounds = asyncio.create_task(_make_rounds(client, reader, activities.registry, settings))
+        rounds = asyncio.create_task(_make_rounds(client, recorder, activities.registry, settings))
         rounds.add_done_callback(lambda _: stop.set())  # it ends only when the books do not agree any more
         today = datetime.now(SHANGHAI)
         for year in (today.year, (today + _CALENDAR_AHEAD).year):
@@ -286,7 +286,7 @@ def _runtime(settings: Settings) -> Runtime | None:
     return Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=address)))
 
 
-async def _make_rounds(client: Client, reader: Reader, registry: Registry, settings: Settings) -> None:
+async def _make_rounds(client: Client, recorder: Recorder, registry: Registry, settings: Settings) -> None:
     """See that what is late is looked after, and every platform's custody account watched; keep the gauges true.
 
     Raises:
@@ -296,7 +296,7 @@ async def _make_rounds(client: Client, reader: Reader, registry: Registry, setti
     looked_after_in: dict[str, int] = {}
     for round_no in itertools.count():
         try:
-            await require_agreement(settings, reader)
+            await require_agreement(settings, recorder)
             if round_no % _ROUNDS_BETWEEN_LOOKS == 0:
                 await taking_up.tend(the_rounds())
             for platform_no in await registry.platforms.numbers():
@@ -304,7 +304,7 @@ async def _make_rounds(client: Client, reader: Reader, registry: Registry, setti
                     continue
                 await taking_up.tend(watch_of(platform_no))
                 looked_after_in[platform_no] = round_no
-            for held in await held_and_needing_attention(reader):
+            for held in await held_and_needing_attention(recorder):
                 HELD_FEN.labels(held.platform_no).set(held.escrow_fen)
                 NEEDING_ATTENTION.labels(held.platform_no).set(held.needing_attention)
         except (LedgerUnavailable, RPCError) as error:

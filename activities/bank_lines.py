@@ -22,7 +22,7 @@ from escrow.ledger.attention import BANK_LINE, call_person, person_came
 from escrow.ledger.bank_lines import StoredBankLine
 from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.days import accounting_day
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.progress import ObjectKey
 from escrow.registry.accounts.bank_accounts import BankAccounts
@@ -52,7 +52,7 @@ class BankLineActivities:
     def __init__(
         self,
         writer: LedgerWriter,
-        reader: Reader,
+        recorder: Recorder,
         book: BankBook,
         accounts: BankAccounts,
         members: Members,
@@ -61,7 +61,7 @@ class BankLineActivities:
         sendings: VerificationSendings,
     ) -> None:
         self._writer = writer
-        self._reader = reader
+        self._recorder = recorder
         self._bank_book = book
         self._accounts = accounts
         self._members = members
@@ -100,9 +100,9 @@ class BankLineActivities:
         try:
             booked = await self._booked(ref)
         except (BankDeclined, Refused) as no:
-            await call_person(self._reader, key, f"the {ref.kind} line cannot be booked: {no.message}")
+            await call_person(self._recorder, key, f"the {ref.kind} line cannot be booked: {no.message}")
             raise
-        await person_came(self._reader, key)
+        await person_came(self._recorder, key)
         return booked
 
     async def _booked(self, ref: LineRef) -> bool:
@@ -126,7 +126,7 @@ class BankLineActivities:
         return booked
 
     async def _cover_charges(self, platform_no: str) -> None:
-        owed_fen = await cover_bank_charges(self._reader, self._writer, platform_no)
+        owed_fen = await cover_bank_charges(self._recorder, self._writer, platform_no)
         if owed_fen:
             _log.warning("bank_charges_owed", platform_no=platform_no, owed_fen=owed_fen)
 
@@ -211,7 +211,7 @@ class BankLineActivities:
             amount_fen=line.amount_fen,
             bank_serial_no=line.bank_serial_no,
             effective_date=line.value_date,
-            pending_day=await accounting_day(self._reader, line.platform_no) if next_day else None,
+            pending_day=await accounting_day(self._recorder, line.platform_no) if next_day else None,
         )
         return entry, holder.member_no
 

@@ -16,7 +16,7 @@ from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown
 from escrow.domain.members.identity_checks import CompanyCheck, PersonCheck
 from escrow.domain.members.states import MemberEvent, event_of
 from escrow.ledger.attention import person_came
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.progress import ObjectKey
 from escrow.registry.members.identity_checks import IdentityChecks, IdentitySubject
 from escrow.registry.members.members import Member, MemberKind
@@ -37,12 +37,12 @@ class IdentityActivities:
 
     def __init__(
         self,
-        reader: Reader,
+        recorder: Recorder,
         registry: IdentityRegistry,
         platforms: Platforms,
         checks: IdentityChecks,
     ) -> None:
-        self._reader = reader
+        self._recorder = recorder
         self._registry = registry
         self._platforms = platforms
         self._checks = checks
@@ -77,9 +77,9 @@ class IdentityActivities:
         try:
             check = await self._checks.answered(ref.platform_no, ref.check_no, event=event, outcome=outcome)
         except NotDue:
-            await call_if_long(self._reader, _key(ref), silence.message, asked_at=check.asked_at)
+            await call_if_long(self._recorder, _key(ref), silence.message, asked_at=check.asked_at)
             raise silence from None
-        await person_came(self._reader, _key(ref))
+        await person_came(self._recorder, _key(ref))
         return check.status
 
     async def _ask(self, member: Member, subject: IdentitySubject) -> PersonCheck | CompanyCheck:

@@ -20,7 +20,7 @@ from escrow.domain.requests import derived
 from escrow.domain.withdrawals.state import bank_request_no
 from escrow.ledger.attention import person_came
 from escrow.ledger.books_time import books_now
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.progress import ObjectKey
 from escrow.registry.collections.mandates import Mandate, Mandates
 from escrow.registry.platforms.platforms import Platforms
@@ -49,8 +49,8 @@ class MandateStanding(BaseModel):
 class MandateActivities:
     """Bank and ledger activities of mandates."""
 
-    def __init__(self, reader: Reader, mandates: Mandates, platforms: Platforms, channel: Collections) -> None:
-        self._reader = reader
+    def __init__(self, recorder: Recorder, mandates: Mandates, platforms: Platforms, channel: Collections) -> None:
+        self._recorder = recorder
         self._mandates = mandates
         self._platforms = platforms
         self._channel = channel
@@ -66,7 +66,7 @@ class MandateActivities:
         mandate = await self._mandates.get(ref.platform_no, ref.mandate_no)
         if mandate.status is not MandateStatus.SIGNED:
             return await self._standing(mandate)
-        if await books_now(self._reader, ref.platform_no) >= ends_at(mandate.last_day):
+        if await books_now(self._recorder, ref.platform_no) >= ends_at(mandate.last_day):
             return await self.expire_mandate(ref)
         async with heartbeating():
             try:
@@ -75,21 +75,21 @@ class MandateActivities:
             except (BankDeclined, Refused) as no:
                 refused_because = no.code
             except (BankUnreachable, OutcomeUnknown) as silent:
-                await call_if_long(self._reader, _key(ref), silent.message, asked_at=mandate.signed_at)
+                await call_if_long(self._recorder, _key(ref), silent.message, asked_at=mandate.signed_at)
                 raise
         if refused_because:
             heard: Command = BankRefusesIt(reason=refused_because)
             mandate = await self._mandates.take(ref.platform_no, ref.mandate_no, heard)
         elif answer.status != "active":
             silence = f"The bank does not say yet whether it takes {ref.mandate_no}."
-            await call_if_long(self._reader, _key(ref), silence, asked_at=mandate.signed_at)
+            await call_if_long(self._recorder, _key(ref), silence, asked_at=mandate.signed_at)
             raise BankUnreachable("mandate_open", silence)
         else:
             heard = BankTakesIt(payer_bank=answer.payer_bank or "")
             mandate = await self._mandates.take(
                 ref.platform_no, ref.mandate_no, heard, bank_mandate_no=answer.mandate_no
             )
-        await person_came(self._reader, _key(ref))
+        await person_came(self._recorder, _key(ref))
         return await self._standing(mandate)
 
     @activity.defn
@@ -123,15 +123,15 @@ class MandateActivities:
                 await self._channel.revoke_mandate(_bank_no(mandate), custody_account_no=platform.custody_account_no)
             except (BankUnreachable, OutcomeUnknown) as silent:
                 asked_at = mandate.ended_at or mandate.signed_at
-                await call_if_long(self._reader, _key(ref), silent.message, asked_at=asked_at)
+                await call_if_long(self._recorder, _key(ref), silent.message, asked_at=asked_at)
                 raise
         mandate = await self._mandates.take(ref.platform_no, ref.mandate_no, BankKnowsTheEnd())
-        await person_came(self._reader, _key(ref))
+        await person_came(self._recorder, _key(ref))
         return await self._standing(mandate)
 
     async def _standing(self, mandate: Mandate) -> MandateStanding:
         until = ends_at(mandate.last_day)
-        left = until - await books_now(self._reader, mandate.platform_no)
+        left = until - await books_now(self._recorder, mandate.platform_no)
         return MandateStanding(status=mandate.status, ends_at=until, left=left, reason=mandate.reason)
 
     async def _order(self, mandate: Mandate) -> MandateOrder:

@@ -20,7 +20,7 @@ from escrow.domain.orders.commands import CallOperator, OperatorCame
 from escrow.domain.orders.opening import ORDERS
 from escrow.ledger.attention import call_person, person_came, was_called_late
 from escrow.ledger.books import Books, see
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.objects import get_object
 from escrow.ledger.progress import (
     Late,
@@ -87,10 +87,10 @@ class RoundActivities:
     """
 
     def __init__(
-        self, books: Books, reader: Reader, taking_up: TakingUp, process_of: ProcessOf, kinds: Collection[str]
+        self, books: Books, recorder: Recorder, taking_up: TakingUp, process_of: ProcessOf, kinds: Collection[str]
     ) -> None:
         self._books = books
-        self._reader = reader
+        self._recorder = recorder
         self._taking_up = taking_up
         self._process_of = process_of
         self._kinds = kinds
@@ -103,20 +103,20 @@ class RoundActivities:
             LedgerUnavailable, RPCError: the books or Temporal do not answer; a repeat does no harm.
         """
         async with heartbeating():
-            await forget_what_goes_on(self._reader)
-            late = await late_objects(self._reader, limit=_LATE_AT_MOST)
+            await forget_what_goes_on(self._recorder)
+            late = await late_objects(self._recorder, limit=_LATE_AT_MOST)
             tally = _Tally()
             for item in late:
                 with tally:
                     tally.count(await self._hurry(item))
-            swept = await swept_to(self._reader)
-            page = await unfinished_objects(self._reader, self._kinds, after=swept, limit=_SWEPT_AT_MOST)
+            swept = await swept_to(self._recorder)
+            page = await unfinished_objects(self._recorder, self._kinds, after=swept, limit=_SWEPT_AT_MOST)
             taken = {item.key for item in late}
             for key in page:
                 if key not in taken:
                     with tally:
                         tally.count(await self._see_to(key))
-            await round_was_made(self._reader, page[-1] if len(page) == _SWEPT_AT_MOST else None)
+            await round_was_made(self._recorder, page[-1] if len(page) == _SWEPT_AT_MOST else None)
         return RoundMade(
             late=len(late),
             told=tally.of(Did.TOLD),
@@ -135,15 +135,15 @@ class RoundActivities:
         """
         async with heartbeating():
             if request.object_no is not None:
-                found = await objects_numbered(self._reader, request.object_no, request.platform_no)
+                found = await objects_numbered(self._recorder, request.object_no, request.platform_no)
                 return TakenUp(said=tuple([await self._resume_named(item) for item in found]))
             after = request.after and ObjectKey(
                 kind=request.after[0], platform_no=request.after[1], object_no=request.after[2]
             )
             page = await unfinished_objects(
-                self._reader, self._kinds, platform_no=request.platform_no, after=after, limit=_SWEPT_AT_MOST
+                self._recorder, self._kinds, platform_no=request.platform_no, after=after, limit=_SWEPT_AT_MOST
             )
-            late = [] if after else await late_objects(self._reader, request.platform_no, limit=_LATE_AT_MOST)
+            late = [] if after else await late_objects(self._recorder, request.platform_no, limit=_LATE_AT_MOST)
             keys = dict.fromkeys([*(item.key for item in late), *page])
             said = tuple([await self._resume(key) for key in keys])
         last = page[-1] if len(page) == _SWEPT_AT_MOST else None
@@ -153,11 +153,13 @@ class RoundActivities:
         """Tell an object that is late to look; one that was told again and again gets another run."""
         process = await self._process(late.key)
         if process is None:
-            await call_person(self._reader, late.key, f"no progress: {late.why}; nothing looks after it", is_late=True)
+            await call_person(
+                self._recorder, late.key, f"no progress: {late.why}; nothing looks after it", is_late=True
+            )
             return Did.NOTHING
         # What is tried again is the same round.
         begun_at = activity.info().scheduled_time
-        if await count_late(self._reader, late.key, round_begun_at=begun_at) <= _ROUNDS_BEFORE_ANEW:
+        if await count_late(self._recorder, late.key, round_begun_at=begun_at) <= _ROUNDS_BEFORE_ANEW:
             did = await self._taking_up.tend(process, look=True)
             if did is Did.STRANGER:
                 await self._call(late.key, did)
@@ -167,7 +169,7 @@ class RoundActivities:
         # On the list last, for then it is left alone; by a word of its own only while the new run has done nothing yet.
         reason = f"no progress: {late.why}; its process was ended and begun anew"
         await self._call_by_object(late.key, reason, seen_version=version)
-        await call_person(self._reader, late.key, reason, is_late=True)
+        await call_person(self._recorder, late.key, reason, is_late=True)
         _log.warning("begun_anew", kind=late.key.kind, platform_no=late.key.platform_no, object_no=late.key.object_no)
         return did
 
@@ -184,10 +186,10 @@ class RoundActivities:
     async def _call(self, key: ObjectKey, did: Did) -> None:
         _log.warning("stranger_ended", kind=key.kind, platform_no=key.platform_no, object_no=key.object_no)
         await self._call_by_object(key, did.value, seen_version=await self._version(key))
-        await call_person(self._reader, key, did.value)
+        await call_person(self._recorder, key, did.value)
 
     async def _version(self, key: ObjectKey) -> int | None:
-        found = await get_object(self._reader, key.platform_no, key.kind, key.object_no)
+        found = await get_object(self._recorder, key.platform_no, key.kind, key.object_no)
         return None if found is None else found.sequence_no
 
     async def _call_by_object(self, key: ObjectKey, reason: str, *, seen_version: int | None) -> None:
@@ -199,7 +201,7 @@ class RoundActivities:
     async def _resume_named(self, named: Named) -> str:
         if named.has_ended and not named.is_asked:
             await self._attended(named.key)
-            await person_came(self._reader, named.key)
+            await person_came(self._recorder, named.key)
             return f"{named.key}: has ended, {named.status}"
         return await self._resume(named.key)
 
@@ -209,20 +211,20 @@ class RoundActivities:
         if process is None:
             return f"{key}: nothing looks after it, left as it is"
         await self._attended(key)
-        anew = await was_called_late(self._reader, key)
+        anew = await was_called_late(self._recorder, key)
         did = await self._taking_up.tend(process, look=True, anew=anew, why="an operator has it begun anew")
-        await person_came(self._reader, key)
+        await person_came(self._recorder, key)
         return f"{key}: {did}"
 
     async def _attended(self, key: ObjectKey) -> None:
         """What an object says itself of a person is over, where it does not go by the next step alone."""
         if key.kind == ORDERS.name:
-            order = await see(self._reader, ORDERS, key.platform_no, key.object_no)
+            order = await see(self._recorder, ORDERS, key.platform_no, key.object_no)
             if order.object is not None and order.object.state.attention is not None:
                 command = OperatorCame(seen_version=order.version)
                 await self._books.take(ORDERS, key.platform_no, key.object_no, command)
         elif key.kind == COLLECTIONS.name:
-            collection = await see(self._reader, COLLECTIONS, key.platform_no, key.object_no)
+            collection = await see(self._recorder, COLLECTIONS, key.platform_no, key.object_no)
             state = None if collection.object is None else collection.object.state
             # While something of it can be overdue, what it says goes when that has ended.
             if state is not None and state.attention is not None and state.overdue_at() is None:
@@ -230,7 +232,7 @@ class RoundActivities:
                 await self._books.take(COLLECTIONS, key.platform_no, key.object_no, attended)
 
     async def _process(self, key: ObjectKey) -> Startable | None:
-        found = await get_object(self._reader, key.platform_no, key.kind, key.object_no)
+        found = await get_object(self._recorder, key.platform_no, key.kind, key.object_no)
         body = {} if found is None else found.body
         return self._process_of(key.kind, key.platform_no, key.object_no, body=body)
 

@@ -43,7 +43,7 @@ from escrow.domain.withdrawals.withdrawal import Withdrawal
 from escrow.ledger.books import Books, Taken, see
 from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.consents import asked_for
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.posting import LedgerWriter
 from escrow.registry.platforms.platforms import custody_account_of
 
@@ -86,7 +86,7 @@ class WithdrawalActivities:
     def __init__(
         self,
         writer: LedgerWriter,
-        reader: Reader,
+        recorder: Recorder,
         *,
         routes: PayoutRoutes,
         bank_book: BankBook,
@@ -94,8 +94,8 @@ class WithdrawalActivities:
         texts: Texts,
     ) -> None:
         self._writer = writer
-        self._reader = reader
-        self._books = Books(writer, reader)
+        self._recorder = recorder
+        self._books = Books(writer, recorder)
         self._routes = routes
         self._bank_book = bank_book
         self._payouts = payouts
@@ -193,14 +193,14 @@ class WithdrawalActivities:
 
     async def _hold(self, ref: WithdrawalNo) -> Hold:
         """What is asked for, as the books have it."""
-        consent = await asked_for(self._reader, ref.platform_no, "withdrawal", ref.withdrawal_no)
+        consent = await asked_for(self._recorder, ref.platform_no, "withdrawal", ref.withdrawal_no)
         if consent is None:
             return Hold()
         if consent.operation != WITHDRAW:
             return Hold(said_as=consent.consent_no, payee_is_known=await self._routes.knows_payee(consent))
         if consent.given_by == PLATFORM_ITSELF:
             # The platform's own money pays the bank's charges before it leaves.
-            await cover_bank_charges(self._reader, self._writer, ref.platform_no)
+            await cover_bank_charges(self._recorder, self._writer, ref.platform_no)
         return Hold(said_as=consent.consent_no)
 
     async def _given_back(
@@ -236,7 +236,7 @@ class WithdrawalActivities:
         [*_, attempt] = seen.object.state.attempts
         order = PayoutOrder(
             request_no=bank_request_no(ref.platform_no, attempt.request_no),
-            custody_account_no=await custody_account_of(self._reader, ref.platform_no),
+            custody_account_no=await custody_account_of(self._recorder, ref.platform_no),
             rail=attempt.rail,
             amount_fen=seen.object.state.principal_fen,
             account_no=payee.account_no,
@@ -261,7 +261,7 @@ class WithdrawalActivities:
     async def _answer_about(self, ref: WithdrawalNo, attempt: Attempt) -> PayoutAnswer:
         return await self._payouts.query(
             bank_request_no(ref.platform_no, attempt.request_no),
-            custody_account_no=await custody_account_of(self._reader, ref.platform_no),
+            custody_account_no=await custody_account_of(self._recorder, ref.platform_no),
         )
 
     async def _heard(self, ref: WithdrawalNo, seen: "_Seen", attempt: Attempt, answer: PayoutAnswer) -> WithdrawalView:
@@ -318,7 +318,7 @@ class WithdrawalActivities:
         Raises:
             Refused: `not_found`, no money was held for it.
         """
-        found = await see(self._reader, WITHDRAWALS, ref.platform_no, ref.withdrawal_no)
+        found = await see(self._recorder, WITHDRAWALS, ref.platform_no, ref.withdrawal_no)
         if found.object is None:
             raise Refused("not_found", f"No money is held for a withdrawal {ref.withdrawal_no}.")
         return _Seen(Taken(object=found.object, version=found.version, at=found.at))

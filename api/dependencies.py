@@ -12,7 +12,7 @@ from api.leased_line import require_line_open_to
 from api.problems import Unauthorized
 from api.processes import Processes
 from escrow.channels.bank import Bank
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Reader, Recorder
 from escrow.registry.registry import Registry
 from escrow.settings import Settings
 
@@ -25,6 +25,7 @@ class Services:
 
     settings: Settings
     reader: Reader
+    recorder: Recorder
     registry: Registry
     processes: Processes
     bank: Bank

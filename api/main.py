@@ -27,7 +27,7 @@ from api.transfers import payments, suspense, suspense_returns
 from api.withdrawals import routes as withdrawals
 from escrow.channels.bank import Bank, bank_of
 from escrow.domain.errors import EscrowError
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.registry.registry import Registry
 from escrow.settings import Settings
@@ -107,14 +107,15 @@ _OF_PLATFORMS = (
 
 
 def _services(settings: Settings, bank: Bank, client: Client) -> Services:
-    reader = Reader(settings.database_url, answer_seconds=settings.ledger_answer_seconds, pool_size=10)
+    recorder = Recorder(settings.database_url, answer_seconds=settings.ledger_answer_seconds, pool_size=10)
     box = PersonalDataBox.from_hex(
         data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
     )
     return Services(
         settings=settings,
-        reader=reader,
-        registry=Registry(reader, box),
+        reader=recorder,
+        recorder=recorder,
+        registry=Registry(recorder, box),
         processes=Processes(client, answer_seconds=settings.command_answer_seconds),
         bank=bank,
         background=Background(),

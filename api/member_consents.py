@@ -105,7 +105,7 @@ async def consent_of(
     """
     method = config.authorisation.method_of(operation)
     if method is AuthorisationMethod.NONE:
-        return await record_consent(services.reader, new)
+        return await record_consent(services.recorder, new)
     by_contact = operation is AuthorisedOperation.PLATFORM_WITHDRAW
     if carry_out is None or (new.given_by == PLATFORM_ITSELF and not by_contact):
         require_vouched(config, operation)

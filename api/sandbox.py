@@ -143,7 +143,7 @@ async def skip_time(body: Skipping, platform_no: CallerPlatform, services: UsedS
     is answered when what fell due has happened; repeated, it lets no more time pass.
     """
     asked, _ = await record_consent(
-        services.reader,
+        services.recorder,
         NewConsent(
             platform_no=platform_no,
             consent_no=body.request_no,
@@ -155,7 +155,7 @@ async def skip_time(body: Skipping, platform_no: CallerPlatform, services: UsedS
             valid_for=CONSENT_VALIDITY,
         ),
     )
-    async with platform_skip(services.settings, services.reader, services.processes.client, platform_no) as skipping:
+    async with platform_skip(services.settings, services.recorder, services.processes.client, platform_no) as skipping:
         target = await _target(services, asked, body, skipping)
         return ClockView(now=await skipping.until(target))
 
@@ -199,7 +199,7 @@ async def open_platform(body: PlatformOpening, response: Response, services: Use
     if is_open and await get_consent(services.reader, file.platform_no, opening_no) is None:
         raise Refused("object_exists", f"There is a platform {file.platform_no}; choose another number.")
     await record_consent(
-        services.reader,
+        services.recorder,
         NewConsent(
             platform_no=file.platform_no,
             consent_no=opening_no,
@@ -233,7 +233,7 @@ async def _target(services: Services, asked: Consent, body: Skipping, skipping: 
     if asked.outcome is None:
         workflow_id = body.workflow_id(asked.platform_no)
         target = await skipping.now() + body.span if workflow_id is None else await skipping.when_due(workflow_id)
-        await store_outcome(services.reader, asked.platform_no, asked.consent_no, {"until": target.isoformat()})
+        await store_outcome(services.recorder, asked.platform_no, asked.consent_no, {"until": target.isoformat()})
         stored = await get_consent(services.reader, asked.platform_no, asked.consent_no)
         asked = stored or asked
     return datetime.fromisoformat((asked.outcome or {})["until"])

@@ -12,7 +12,7 @@ from escrow.domain.orders.operations import milestone_terms, pay_terms
 from escrow.domain.requests import PLATFORM_ITSELF, derived
 from escrow.domain.withdrawals.operations import withdrawal_terms
 from escrow.ledger.consents import NewConsent, record_consent
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.objects import get_object
 from workflows.messages import PartyMessage
 
@@ -86,9 +86,9 @@ class HttpDoor:
 class WorkflowDoor:
     """Past HTTP: a recorded consent and a message to the workflow, for each command."""
 
-    def __init__(self, house: House, reader: Reader) -> None:
+    def __init__(self, house: House, recorder: Recorder) -> None:
         self._processes = Processes(house.client, answer_seconds=_ANSWER_SECONDS)
-        self._reader = reader
+        self._recorder = recorder
 
     async def open_order(self, order_no: str, owner_no: str, contractor_no: str) -> None:
         """Record the contract, start the order's workflow and wait until the books have the order, as the API does."""
@@ -108,7 +108,7 @@ class WorkflowDoor:
             PLATFORM_NO, order_no, owner_no=owner_no, contractor_no=contractor_no, total_fen=STAGE_FEN * STAGES
         )
         while True:
-            if await get_object(self._reader, PLATFORM_NO, "order", order_no) is not None:
+            if await get_object(self._recorder, PLATFORM_NO, "order", order_no) is not None:
                 return
             await asyncio.sleep(_LOOKS_EVERY_SECONDS)
 
@@ -143,7 +143,7 @@ class WorkflowDoor:
         self, consent_no: str, object_kind: str, object_no: str, operation: str, by: str, terms: dict[str, Any]
     ) -> None:
         await record_consent(
-            self._reader,
+            self._recorder,
             NewConsent(
                 platform_no=PLATFORM_NO,
                 consent_no=consent_no,

@@ -14,7 +14,7 @@ from temporalio.client import Client
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.domain.platforms.config import PlatformConfig
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.registry.platforms.file import PlatformFile
 from escrow.registry.registry import Registry
@@ -39,7 +39,7 @@ class House:
     stack: Stack
     http: httpx2.AsyncClient
     client: Client
-    reader: Reader
+    recorder: Recorder
     floor_worker: Member
     repeated_calls: list[str] = field(default_factory=list)
 
@@ -77,9 +77,9 @@ async def open_house() -> AsyncIterator[House]:
         floor_worker = _floor_worker(stack)
         await floor_worker.start()
         opened.push_async_callback(floor_worker.stop)
-        reader = Reader(stack.postgres.dsn, pool_size=20)
-        opened.push_async_callback(reader.close)
-        house = House(stack=stack, http=http, client=client, reader=reader, floor_worker=floor_worker)
+        recorder = Recorder(stack.postgres.dsn, pool_size=20)
+        opened.push_async_callback(recorder.close)
+        house = House(stack=stack, http=http, client=client, recorder=recorder, floor_worker=floor_worker)
         for pair in range(PAIRS):
             await _open_pair(house, bank, custody_account_no, pair)
         yield house
@@ -103,9 +103,9 @@ def _floor_worker(stack: Stack) -> Member:
 async def _open_platform(stack: Stack, bank: SandboxSteering) -> tuple[str, str]:
     """Number of its custody account, and its key."""
     custody_account_no = await bank.open_custody_account(reference=PLATFORM_NO, title="Home")
-    reader = Reader(stack.postgres.dsn)
+    recorder = Recorder(stack.postgres.dsn)
     registry = Registry(
-        reader,
+        recorder,
         PersonalDataBox.from_hex(
             data_key=stack.environment["ESCROW_DATA_KEY"], index_key=stack.environment["ESCROW_INDEX_KEY"]
         ),
@@ -115,7 +115,7 @@ async def _open_platform(stack: Stack, bank: SandboxSteering) -> tuple[str, str]
     file = PlatformFile(platform_no=PLATFORM_NO, name="Home", config=config)
     await registry.open_platform(file, custody_account_no=custody_account_no)
     key = (await registry.platforms.issue_key(PLATFORM_NO)).key
-    await reader.close()
+    await recorder.close()
     return custody_account_no, key
 
 

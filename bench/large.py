@@ -16,7 +16,7 @@ import asyncpg
 from bench.books import PLATFORM_NO, Book, freezes
 from bench.postings import PREPARED_PER_SECOND, ledger_server, postings_per_second
 from escrow.domain.time.calendars import SHANGHAI
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.history import member_history
 from escrow.ledger.posting import LedgerWriter
 from escrow.migrations.migrate import migrate
@@ -63,7 +63,7 @@ async def measure_sizes(*, rounds: int, seconds: float) -> tuple[Sizes, Sizes]:
 class _Books:
     book: Book
     writer: LedgerWriter
-    reader: Reader
+    recorder: Recorder
     members: int
     last_day: date
 
@@ -78,7 +78,7 @@ class _Books:
         first_day = self.last_day - timedelta(days=_STATEMENT_DAYS - 1)
         began = time.perf_counter()
         statement = await member_history(
-            self.reader, PLATFORM_NO, member_no, first_day=first_day, last_day=self.last_day
+            self.recorder, PLATFORM_NO, member_no, first_day=first_day, last_day=self.last_day
         )
         elapsed_ms = (time.perf_counter() - began) * 1000
         if len(statement.lines) != 2 * _STATEMENT_DAYS or statement.opening_fen != _FUNDS_FEN:
@@ -95,12 +95,12 @@ async def _books(server: PostgresServer, lines: int, sizes: Sizes) -> AsyncItera
     last_day = await _fill(owner, members)
     sizes.load_seconds = time.perf_counter() - began
     sizes.lines = await owner.fetchval("SELECT count(*) FROM entry_line")
-    writer, reader = await LedgerWriter.start(dsn), Reader(dsn)
+    writer, recorder = await LedgerWriter.start(dsn), Recorder(dsn)
     pairs = range(1, _PAIRS_MEASURED + 1)
     book = Book(owner, tuple(f"M-{number}" for number in pairs), tuple(f"D-{number}" for number in pairs))
-    yield _Books(book=book, writer=writer, reader=reader, members=members, last_day=last_day)
+    yield _Books(book=book, writer=writer, recorder=recorder, members=members, last_day=last_day)
     await writer.close()
-    await reader.close()
+    await recorder.close()
     await owner.close()
 
 

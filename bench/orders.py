@@ -39,7 +39,7 @@ class OrderRates:
 
 async def measure_orders(house: House, *, rounds: int, seconds: float) -> OrderRates:
     """Interleaved rounds of the three kinds, each of `seconds` and what was begun in it."""
-    straight, http = WorkflowDoor(house, house.reader), HttpDoor(house)
+    straight, http = WorkflowDoor(house, house.recorder), HttpDoor(house)
     rates = OrderRates()
     for _ in range(rounds):
         await _round(house, rates.floor, lambda: FloorLife(house.client), seconds)

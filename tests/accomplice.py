@@ -15,7 +15,7 @@ class Accomplice:
 
     def __init__(self, stage: Stage, workflow_id: str) -> None:
         self.activities = Activities(
-            settings_for(stage.database, stage.sandbox), stage.writer, stage.reader, stage.sandbox.bank
+            settings_for(stage.database, stage.sandbox), stage.writer, stage.recorder, stage.sandbox.bank
         )
         self.environment = ActivityEnvironment()
         self.environment.info = replace(self.environment.info, workflow_id=workflow_id)

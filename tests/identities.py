@@ -38,7 +38,7 @@ async def asked(
         terms={"subject": registry.identity_checks.fingerprint(platform_no, subject)},
         valid_for=timedelta(days=1),
     )
-    await record_consent(registry.reader, consent)
+    await record_consent(registry.recorder, consent)
     await registry.identity_checks.ask(
         platform_no,
         member_no,

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from escrow.domain.platforms.config import PlatformConfig
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.posting import LedgerWriter
 from escrow.registry.platforms.file import OwnBankAccount, PlatformFile
 from escrow.registry.registry import Registry
@@ -37,7 +37,7 @@ class Stage:
     database: Database
     env: WorkflowEnvironment
     clock: StoryClock
-    reader: Reader
+    recorder: Recorder
     writer: LedgerWriter
     registry: Registry
     sandbox: Sandbox
@@ -87,7 +87,7 @@ async def staged(
             database=database,
             env=told.env,
             clock=told.clock,
-            reader=told.reader,
+            recorder=told.recorder,
             writer=told.writer,
             registry=told.registry,
             sandbox=sandbox,

@@ -81,7 +81,7 @@ class Story(Withdrawing):
             **config,
         )
         await self.until(lambda: self.is_entered("order", order_no), "the order is entered in the books")
-        self.contract = (await known(self.stage.reader, ORDERS, self.platform_no, order_no)).contract
+        self.contract = (await known(self.stage.recorder, ORDERS, self.platform_no, order_no)).contract
         return self.contract
 
     async def order_is_asked_for(
@@ -145,7 +145,7 @@ class Story(Withdrawing):
     ) -> None:
         """The platform has said by which contract an order is to be opened."""
         await record_consent(
-            self.stage.reader,
+            self.stage.recorder,
             NewConsent(
                 platform_no=self.platform_no,
                 consent_no=opening_consent_no(order_no),
@@ -245,7 +245,7 @@ class Story(Withdrawing):
             validity += contract.periods.cancel_proposal_validity  # it is used when the other side agrees
         number = request_no or f"R-{next(REQUESTS)}"
         await record_consent(
-            self.stage.reader,
+            self.stage.recorder,
             NewConsent(
                 platform_no=self.platform_no,
                 consent_no=number,

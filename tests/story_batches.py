@@ -81,7 +81,7 @@ class Batches:
             for contract in contracts
         ]
         await record_consent(
-            self.story.stage.reader,
+            self.story.stage.recorder,
             NewConsent(
                 platform_no=self.story.platform_no,
                 consent_no=batch_consent_no(batch_no),
@@ -127,14 +127,14 @@ class Batches:
         """The batch is posted from the balance by a worker that then dies: nobody is told."""
         stage = self.story.stage
         activities = Activities(
-            settings_for(stage.database, stage.sandbox), stage.writer, stage.reader, stage.sandbox.bank
+            settings_for(stage.database, stage.sandbox), stage.writer, stage.recorder, stage.sandbox.bank
         )
         batch = BatchNo(platform_no=self.story.platform_no, batch_no=BATCH)
         await ActivityEnvironment().run(activities.batches.take_batch, batch)
 
     async def refusal(self, batch_no: str = BATCH) -> Refused:
         """How the books refused a batch; its consent is void, and nothing is entered."""
-        consent = await get_consent(self.story.stage.reader, self.story.platform_no, batch_consent_no(batch_no))
+        consent = await get_consent(self.story.stage.recorder, self.story.platform_no, batch_consent_no(batch_no))
         assert consent is not None, f"nobody consented to {batch_no}"
         assert consent.voided_at is not None, f"{batch_no} was not refused"
         assert not await self.story.is_entered(BATCH_PAYMENT, batch_no)
@@ -164,7 +164,7 @@ class Batches:
 
     async def funding(self, order_no: str) -> tuple[FundingLeg, ...]:
         """What paid an order, by the books."""
-        return (await known(self.story.stage.reader, ORDERS, self.story.platform_no, order_no)).state.funding
+        return (await known(self.story.stage.recorder, ORDERS, self.story.platform_no, order_no)).state.funding
 
     async def statuses(self) -> dict[str, str]:
         """Where each order stands in the books."""

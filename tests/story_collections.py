@@ -56,7 +56,7 @@ class Cashier:
         """
         consent_no = opening_consent_no(number) if operation == TOP_UP else collect_consent_no(number)
         await record_consent(
-            self.ground.stage.reader,
+            self.ground.stage.recorder,
             NewConsent(
                 platform_no=self.ground.platform_no,
                 consent_no=consent_no,
@@ -156,7 +156,7 @@ class Cashier:
     async def refusal_of(self, number: str = "T-1") -> str:
         """Code by which the books refused what was asked for; its consent is void, and nothing is entered."""
         stage = self.ground.stage
-        consent = await asked_for(stage.reader, self.ground.platform_no, "pay_in", number)
+        consent = await asked_for(stage.recorder, self.ground.platform_no, "pay_in", number)
         assert consent is not None, f"nobody asked for {number}"
         assert consent.voided_at is not None, f"{number} was not refused"
         assert not await self.ground.is_entered("pay_in", number)

@@ -167,7 +167,7 @@ class Debtors(Cashier):
         self, consent_no: str, kind: str, object_no: str, operation: str, by: str, terms: dict[str, Any]
     ) -> Consent:
         consent, _ = await record_consent(
-            self.story.stage.reader,
+            self.story.stage.recorder,
             NewConsent(
                 platform_no=self.story.platform_no,
                 consent_no=consent_no,

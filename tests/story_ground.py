@@ -147,7 +147,7 @@ class Ground:
     async def now(self) -> datetime:
         """What time it is in the story: by the books, on the server and at the bank."""
         await self.stage.clock.follow()
-        return await books_now(self.stage.reader, self.platform_no)
+        return await books_now(self.stage.recorder, self.platform_no)
 
     async def last_day(self, days: int) -> date:
         """The day in Shanghai so many days from now, as the last one of something."""
@@ -155,15 +155,15 @@ class Ground:
 
     async def day_is_closed(self) -> None:
         """The accounting day is closed, its pending money matures."""
-        reader, writer = self.stage.reader, self.stage.writer
-        day = await accounting_day(reader, self.platform_no)
-        await close_day(reader, writer, self.platform_no, day)
+        recorder, writer = self.stage.recorder, self.stage.writer
+        day = await accounting_day(recorder, self.platform_no)
+        await close_day(recorder, writer, self.platform_no, day)
 
     async def ended_days_are_closed(self) -> None:
         """Every accounting day before today is closed, as when the closing of days was late."""
         now = await self.now()
         yesterday = now.astimezone(SHANGHAI).date() - timedelta(days=1)
-        await close_day(self.stage.reader, self.stage.writer, self.platform_no, yesterday)
+        await close_day(self.stage.recorder, self.stage.writer, self.platform_no, yesterday)
 
     async def ending_of(self, handle: WorkflowHandle[Any, Any], *, step: timedelta = timedelta(seconds=0.2)) -> Any:
         """Time passes in growing steps until a workflow has closed; answers its result.
@@ -198,7 +198,7 @@ class Ground:
 
     async def balances(self) -> dict[str, str]:
         """Every sub-account that holds money, in yuan; the custody account is compared with the bank at the end."""
-        accounts = await list_accounts(self.stage.reader, self.platform_no, limit=1000)
+        accounts = await list_accounts(self.stage.recorder, self.platform_no, limit=1000)
         return {
             str(item.account): format_fen(item.balance_fen)
             for item in accounts
@@ -215,13 +215,13 @@ class Ground:
 
     async def in_the_books(self, kind: str, object_no: str) -> BusinessObject:
         """An order or withdrawal as the ledger has it."""
-        found = await get_object(self.stage.reader, self.platform_no, kind, object_no)
+        found = await get_object(self.stage.recorder, self.platform_no, kind, object_no)
         assert found is not None, f"no {kind} {object_no}"
         return found
 
     async def events(self, kind: str, object_no: str) -> list[Event]:
         """Events of one object."""
-        return await object_events(self.stage.reader, self.platform_no, kind, object_no)
+        return await object_events(self.stage.recorder, self.platform_no, kind, object_no)
 
     async def texts(self) -> list[str]:
         """Text messages that the bank sent for this platform, oldest first."""
@@ -238,7 +238,7 @@ class Ground:
             at_bank_fen = await balance_fen()
             await self.bank_lines_are_booked()
             unposted = await self.unposted_lines()
-            ours = await platform_balances(self.stage.reader, self.platform_no)
+            ours = await platform_balances(self.stage.recorder, self.platform_no)
             # What the bank settles between these questions would look like a difference.
             return (at_bank_fen, ours.custody_at_bank_fen, unposted) if await balance_fen() == at_bank_fen else None
 
@@ -260,10 +260,10 @@ class Ground:
         return await self._bank_lines().unposted(self.platform_no)
 
     def _bank_lines(self) -> BankLines:
-        return BankLines(self.stage.reader, PersonalDataBox.from_hex(data_key=DATA_KEY, index_key=INDEX_KEY))
+        return BankLines(self.stage.recorder, PersonalDataBox.from_hex(data_key=DATA_KEY, index_key=INDEX_KEY))
 
     async def is_entered(self, kind: str, object_no: str) -> bool:
-        return await get_object(self.stage.reader, self.platform_no, kind, object_no) is not None
+        return await get_object(self.stage.recorder, self.platform_no, kind, object_no) is not None
 
 
 async def _runs_or_ran(handle: WorkflowHandle[Any, Any]) -> bool:

@@ -237,7 +237,7 @@ async def described(scene: Manifold) -> list[str]:
     """What the books and the bank say, without moments, serial numbers and what the bank draws by lot."""
     story, said = scene.story, Counter[str]()
     # The watch makes charges good as it comes by, one by one or several at once.
-    assert await cover_bank_charges(story.stage.reader, story.stage.writer, story.platform_no) == 0
+    assert await cover_bank_charges(story.stage.recorder, story.stage.writer, story.platform_no) == 0
     connection = await asyncpg.connect(story.stage.database.superuser_dsn)
     try:
         for table, columns in _SAID.items():

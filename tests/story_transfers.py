@@ -29,7 +29,7 @@ async def asked_for(
         amount_fen=yuan(amount),
         config_version=current.version,
     )
-    await record_consent(story.stage.reader, consent)
+    await record_consent(story.stage.recorder, consent)
 
 
 async def start_transfer(
@@ -67,6 +67,6 @@ async def ending_of_transfer(story: Story, handle: WorkflowHandle[Any, Any]) -> 
 
 async def refusal_of_transfer(story: Story, kind: TransferKind, number: str) -> Refused:
     """Why the books said no to it."""
-    answered = await answer_of(story.stage.reader, story.platform_no, transfer_consent_no(kind, number))
+    answered = await answer_of(story.stage.recorder, story.platform_no, transfer_consent_no(kind, number))
     assert answered.refusal is not None, f"{kind} {number} was not refused"
     return answered.refusal

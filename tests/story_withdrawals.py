@@ -80,7 +80,7 @@ class Withdrawing(Ground):
             config_version=config_version,
             method=method or ("platform_key" if member_no else "sms_code"),
         )
-        await record_consent(self.stage.reader, consent)
+        await record_consent(self.stage.recorder, consent)
         return Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash)
 
     async def start_withdrawal(
@@ -116,7 +116,7 @@ class Withdrawing(Ground):
 
         async def up_to_date() -> WithdrawalProcessState | None:
             state: WithdrawalProcessState = await handle.query("state", result_type=WithdrawalProcessState)
-            booked = await get_object(self.stage.reader, self.platform_no, "withdrawal", withdrawal_no)
+            booked = await get_object(self.stage.recorder, self.platform_no, "withdrawal", withdrawal_no)
             seen = 0 if state.withdrawal is None else state.withdrawal.version
             return state if booked is None or seen >= booked.sequence_no else None
 
@@ -126,14 +126,14 @@ class Withdrawing(Ground):
         """Wait in real time until the books have a withdrawal in a status."""
 
         async def reached() -> bool:
-            found = await get_object(self.stage.reader, self.platform_no, "withdrawal", withdrawal_no)
+            found = await get_object(self.stage.recorder, self.platform_no, "withdrawal", withdrawal_no)
             return found is not None and found.status == status
 
         await self.until(reached, f"{withdrawal_no} is {status}")
 
     async def refusal_of_withdrawal(self, withdrawal_no: str = "W-1") -> str:
         """Code by which the books refused what was asked for; its consent is void, and nothing is entered."""
-        consent = await asked_for(self.stage.reader, self.platform_no, "withdrawal", withdrawal_no)
+        consent = await asked_for(self.stage.recorder, self.platform_no, "withdrawal", withdrawal_no)
         assert consent is not None, f"nobody asked for {withdrawal_no}"
         assert consent.voided_at is not None, f"{withdrawal_no} was not refused"
         assert not await self.is_entered("withdrawal", withdrawal_no)

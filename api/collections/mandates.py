@@ -152,7 +152,7 @@ async def revoke_mandate(
     """
     await _of_member(services, platform_no, member_no, mandate_no)
     consent, _ = await record_consent(
-        services.reader,
+        services.recorder,
         NewConsent(
             platform_no=platform_no,
             consent_no=body.request_no,

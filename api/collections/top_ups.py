@@ -78,7 +78,7 @@ async def open_top_up(
         require_function(current.config, Function(body.method.value))
         await require_payer(services, platform_no, body.member_no, body.top_up_no, body.amount_fen, how)
     consent, is_new = await record_consent(
-        services.reader,
+        services.recorder,
         NewConsent(
             platform_no=platform_no,
             consent_no=number,

@@ -273,7 +273,7 @@ async def _begin(
     await services.registry.bank_accounts.get(platform_no, member_no, account_id)
     verifications = services.registry.verifications
     consent, _ = await record_consent(
-        services.reader,
+        services.recorder,
         NewConsent(
             platform_no=platform_no,
             consent_no=body.request_no,
@@ -299,7 +299,7 @@ async def _begin(
             platform_no, member_no, account_id, body.request_no, method, mobile=mobile, consent=basis
         )
     except Refused as refusal:
-        await keep_refusal(services.reader, platform_no, body.request_no, refusal)
+        await keep_refusal(services.recorder, platform_no, body.request_no, refusal)
         raise
     if verification.status in _WAITS:
         await services.processes.look_after_verification(platform_no, body.request_no)

@@ -152,7 +152,7 @@ async def check_identity(
             consent=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
         )
     except Refused as refusal:
-        await keep_refusal(services.reader, platform_no, body.request_no, refusal)
+        await keep_refusal(services.recorder, platform_no, body.request_no, refusal)
         raise
     if check.status == "asked":
         await services.processes.look_after_check(platform_no, check.check_no, member_no=member_no)
@@ -178,7 +178,7 @@ async def _consent(
 ) -> Consent:
     """The evidence: who agreed to be asked about, when, from which address, by which text."""
     consent, _ = await record_consent(
-        services.reader,
+        services.recorder,
         NewConsent(
             platform_no=platform_no,
             consent_no=body.request_no,

@@ -56,7 +56,7 @@ async def bind(
     try:
         return await accounts.bind(platform_no, member_no, account, consent=basis)
     except Refused as refusal:
-        await keep_refusal(services.reader, platform_no, consent_no, refusal)
+        await keep_refusal(services.recorder, platform_no, consent_no, refusal)
         raise
 
 
@@ -74,7 +74,7 @@ async def unbind(services: Services, platform_no: str, operation: UnbindAccount,
     try:
         return await accounts.unbind(platform_no, member_no, account_id, consent=basis)
     except Refused as refusal:
-        await keep_refusal(services.reader, platform_no, consent_no, refusal)
+        await keep_refusal(services.recorder, platform_no, consent_no, refusal)
         raise
 
 

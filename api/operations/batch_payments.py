@@ -73,7 +73,7 @@ async def pay_together(
                 services, platform_no, operation, consent, config_version=version, remote_address=remote_address
             )
         except Refused as refusal:
-            await keep_refusal(services.reader, platform_no, consent.consent_no, refusal)
+            await keep_refusal(services.recorder, platform_no, consent.consent_no, refusal)
             raise
     if batch.status == BatchStatus.AWAITING_PAYMENT:
         await wait_until_recorded(services, platform_no, "pay_in", batch_pay_in_no(operation.batch_no))

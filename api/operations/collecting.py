@@ -68,7 +68,7 @@ async def ask_to_collect(
     if left <= timedelta(0):
         raise Refused("basis_expired", f"The consent {pays.consent_no} has expired; consent again under a new number.")
     consent, _ = await record_consent(
-        services.reader,
+        services.recorder,
         NewConsent(
             platform_no=platform_no,
             consent_no=collect_consent_no(pay_in_no),

@@ -74,7 +74,7 @@ async def collect(
             method=how.method,
         )
     except Refused as refusal:
-        await keep_refusal(services.reader, platform_no, consent.consent_no, refusal)
+        await keep_refusal(services.recorder, platform_no, consent.consent_no, refusal)
         raise
     return pay_in, is_new
 

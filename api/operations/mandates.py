@@ -49,7 +49,7 @@ async def sign(
             require_function(config, Function.DIRECT_DEBIT)  # the page signs too, and perhaps later
         mandate, is_new = await services.registry.mandates.sign(consent)
     except Refused as refusal:
-        await keep_refusal(services.reader, platform_no, consent.consent_no, refusal)
+        await keep_refusal(services.recorder, platform_no, consent.consent_no, refusal)
         raise
     if mandate.status is MandateStatus.SIGNED:
         await services.processes.look_after_mandate(platform_no, mandate.mandate_no)

@@ -49,7 +49,7 @@ async def close(services: Services, platform_no: str, operation: CloseMember, *,
             calendar=WorkingCalendar(overrides=services.settings.working_days),
         )
     except Refused as refusal:
-        await keep_refusal(services.reader, platform_no, request_no, refusal)
+        await keep_refusal(services.recorder, platform_no, request_no, refusal)
         raise
     if closing.status is MemberStatus.CLOSING:
         await services.processes.look_after_closing(platform_no, member_no, closing.request_no)

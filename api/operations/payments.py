@@ -97,15 +97,15 @@ async def made(services: Services, consent: Consent) -> BusinessObject:
         Refused: a rule says no.
         OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
     """
-    reader, platform_no = services.reader, consent.platform_no
+    recorder, platform_no = services.recorder, consent.platform_no
     kind, transfer_no = TransferKind(consent.object_kind), consent.object_no
 
     async def look() -> BusinessObject | Refused | None:
-        found = await get_object(reader, platform_no, kind, transfer_no)
+        found = await get_object(recorder, platform_no, kind, transfer_no)
         if found is not None and found.status == TransferStatus.REFUSED:  # as the first release entered it
             told = found.body["refusal"]
             return Refused(told["code"], told["message"], told["details"])
-        return found or (await answer_of(reader, platform_no, consent.consent_no)).refusal
+        return found or (await answer_of(recorder, platform_no, consent.consent_no)).refusal
 
     found = await look()
     if found is None:
@@ -117,6 +117,6 @@ async def made(services: Services, consent: Consent) -> BusinessObject:
     if found is None:
         raise OrderBusy("order_busy", "It is started but not entered in the books yet; repeat the call.")
     if isinstance(found, Refused):
-        await keep_refusal(reader, platform_no, consent.consent_no, found)
+        await keep_refusal(recorder, platform_no, consent.consent_no, found)
         raise found
     return found

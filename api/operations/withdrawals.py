@@ -98,11 +98,11 @@ async def held(
         OrderBusy: not within the time that a command may take.
         TemporalUnavailable: nobody answers.
     """
-    reader, platform_no = services.reader, consent.platform_no
+    recorder, platform_no = services.recorder, consent.platform_no
 
     async def look() -> BusinessObject | Refused | None:
-        found = await get_object(reader, platform_no, "withdrawal", withdrawal_no)
-        answered = await answer_of(reader, platform_no, consent.consent_no)
+        found = await get_object(recorder, platform_no, "withdrawal", withdrawal_no)
+        answered = await answer_of(recorder, platform_no, consent.consent_no)
         if found is not None and answered.answer is None and answered.refusal is None:
             return Refused("object_exists", f"{withdrawal_no} is the number of another withdrawal; use a new one.")
         return answered.refusal or found
@@ -116,7 +116,7 @@ async def held(
     if found is None:
         raise OrderBusy("order_busy", "It is started but not entered in the books yet; repeat the call.")
     if isinstance(found, Refused):
-        await keep_refusal(reader, platform_no, consent.consent_no, found)
+        await keep_refusal(recorder, platform_no, consent.consent_no, found)
         raise found
     if found.status == WithdrawalStatus.REFUSED:  # as the first release entered what it refused
         raise Refused(found.body["refusal"], " ".join(found.body["route"]))

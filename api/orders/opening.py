@@ -34,7 +34,7 @@ async def open_order(
             config_version=current.version,
         )
     _, is_new = await record_consent(
-        services.reader,
+        services.recorder,
         NewConsent(
             platform_no=platform_no,
             consent_no=opening_consent_no(order_no),

@@ -115,7 +115,7 @@ async def put_configuration(
     identity or to unverified accounts, and returning money in suspense yourself.
     """
     consent, _ = await record_consent(
-        services.reader,
+        services.recorder,
         NewConsent(
             platform_no=platform_no,
             consent_no=body.request_no,
@@ -138,7 +138,7 @@ async def put_configuration(
             consent=Basis(kind="consent", reference=consent.consent_no, operation_hash=consent.operation_hash),
         )
     except Refused as refusal:
-        await keep_refusal(services.reader, platform_no, body.request_no, refusal)
+        await keep_refusal(services.recorder, platform_no, body.request_no, refusal)
         raise
     if not is_new:
         response.status_code = status.HTTP_200_OK

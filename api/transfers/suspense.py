@@ -189,7 +189,7 @@ async def _instructed(
         config_version=current.version,
         remote_address=request.client.host if request.client else "",
     )
-    consent, is_new = await record_consent(services.reader, instructed)
+    consent, is_new = await record_consent(services.recorder, instructed)
     if not is_new:
         response.status_code = status.HTTP_200_OK
     return await made(services, consent)

@@ -66,7 +66,7 @@ async def send_back(
     current = await services.registry.platforms.configurations.current(platform_no)
     address = request.client.host if request.client else ""
     asked = _consent(platform_no, credit_no, body, address, config_version=current.version)
-    consent, is_new = await record_consent(services.reader, asked)
+    consent, is_new = await record_consent(services.recorder, asked)
     returned = await held(services, consent, body.return_no, member_no=None, principal_fen=body.amount_fen)
     if not is_new:
         response.status_code = status.HTTP_200_OK

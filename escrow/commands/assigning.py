@@ -51,7 +51,7 @@ async def _assign(
             method=f"operator/{operator_no}",
             asked=True,
         )
-        await record_consent(books.reader, consent)
+        await record_consent(books.recorder, consent)
         assignment = await _made(books, consent)
     out.print(f"{operator_no} assigned {format_fen(amount_fen)} of {credit_no} to {member_no}: {assignment.status}")
 
@@ -65,4 +65,4 @@ async def _made(books: Books, consent: NewConsent) -> BusinessObject:
         workflow_id=f"{_KIND}/{platform_no}/{assignment_no}",
         summary=f"{_KIND} of {format_fen(consent.terms['amount_fen'])} yuan, by an operator",
     )
-    return await entered(books.reader, platform_no, _KIND, assignment_no, consent_no=consent.consent_no)
+    return await entered(books.recorder, platform_no, _KIND, assignment_no, consent_no=consent.consent_no)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.registry.registry import Registry
 from escrow.settings import Settings, load_settings
@@ -15,7 +15,7 @@ class Books:
     """Everything that a command needs to read and write the books."""
 
     settings: Settings
-    reader: Reader
+    recorder: Recorder
     registry: Registry
 
 
@@ -30,8 +30,8 @@ async def opened_books() -> AsyncIterator[Books]:
     box = PersonalDataBox.from_hex(
         data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
     )
-    reader = Reader(settings.database_url, answer_seconds=settings.ledger_answer_seconds)
+    recorder = Recorder(settings.database_url, answer_seconds=settings.ledger_answer_seconds)
     try:
-        yield Books(settings=settings, reader=reader, registry=Registry(reader, box))
+        yield Books(settings=settings, recorder=recorder, registry=Registry(recorder, box))
     finally:
-        await reader.close()
+        await recorder.close()

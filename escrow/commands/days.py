@@ -14,20 +14,20 @@ from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.books_time import books_now
 from escrow.ledger.days import close_day as close_accounting_day
 from escrow.ledger.days import roll_pending, sweep_commission
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.posting import LedgerWriter
 
 PlatformNo = Annotated[str, typer.Argument(help="The platform's number.")]
 
 
 @asynccontextmanager
-async def _ledger() -> AsyncIterator[tuple[Reader, LedgerWriter]]:
+async def _ledger() -> AsyncIterator[tuple[Recorder, LedgerWriter]]:
     async with opened_books() as books:
         writer = await LedgerWriter.start(
             books.settings.database_url, answer_seconds=books.settings.ledger_answer_seconds
         )
         try:
-            yield books.reader, writer
+            yield books.recorder, writer
         finally:
             await writer.close()
 
@@ -44,10 +44,10 @@ def close_day(
 
 
 async def _close_day(platform_no: str, day: datetime | None) -> None:
-    async with _ledger() as (reader, writer):
-        now = (await books_now(reader, platform_no)).astimezone(SHANGHAI)
+    async with _ledger() as (recorder, writer):
+        now = (await books_now(recorder, platform_no)).astimezone(SHANGHAI)
         last = day.date() if day else now.date()
-        closed = await close_accounting_day(reader, writer, platform_no, last)
+        closed = await close_accounting_day(recorder, writer, platform_no, last)
     out.print(f"the open day is {closed.open_day}; {format_fen(closed.matured_fen)} became withdrawable")
 
 
@@ -57,8 +57,8 @@ def roll(platform_no: PlatformNo) -> None:
 
 
 async def _roll(platform_no: str) -> None:
-    async with _ledger() as (reader, writer):
-        moved_fen = await roll_pending(reader, writer, platform_no)
+    async with _ledger() as (recorder, writer):
+        moved_fen = await roll_pending(recorder, writer, platform_no)
     out.print(f"{format_fen(moved_fen)} became withdrawable")
 
 
@@ -68,6 +68,6 @@ def sweep(platform_no: PlatformNo) -> None:
 
 
 async def _sweep(platform_no: str) -> None:
-    async with _ledger() as (reader, writer):
-        moved_fen = await sweep_commission(reader, writer, platform_no)
+    async with _ledger() as (recorder, writer):
+        moved_fen = await sweep_commission(recorder, writer, platform_no)
     out.print(f"{format_fen(moved_fen)} went to the platform's own sub-account")

@@ -78,7 +78,7 @@ async def _attention(platform_no: str | None) -> None:
     async with opened_books() as books:
         while True:
             page = await waiting_for_a_person(
-                books.reader, platform_no, after=found[-1].key if found else None, limit=_PAGE
+                books.recorder, platform_no, after=found[-1].key if found else None, limit=_PAGE
             )
             found += page
             if len(page) < _PAGE:

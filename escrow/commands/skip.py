@@ -41,7 +41,7 @@ def skip(
 async def _skip(platform_no: str, span: timedelta, until: datetime | None, process: str | None = None) -> None:
     async with (
         opened_books() as books,
-        platform_skip(books.settings, books.reader, await _temporal(), platform_no, tell=out.print) as skipping,
+        platform_skip(books.settings, books.recorder, await _temporal(), platform_no, tell=out.print) as skipping,
     ):
         if process:
             now = await skipping.until(await skipping.when_due(process))

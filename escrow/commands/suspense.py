@@ -38,7 +38,7 @@ async def _list(platform_no: str) -> None:
         after = 0
         while True:
             found = await list_accounts(
-                books.reader, platform_no, purpose=Purpose.SUSPENSE, after_account_id=after, limit=_PAGE
+                books.recorder, platform_no, purpose=Purpose.SUSPENSE, after_account_id=after, limit=_PAGE
             )
             for item in found:
                 if item.balance_fen:
@@ -127,5 +127,5 @@ async def _confirm(platform_no: str, return_no: str, operator_key: str) -> None:
             workflow_id=f"withdrawal/{platform_no}/{return_no}",
             summary=f"{format_fen(proposal.amount_fen)} yuan of suspense, by two operators",
         )
-        withdrawal = await entered(books.reader, platform_no, "withdrawal", return_no, consent_no=consent.consent_no)
+        withdrawal = await entered(books.recorder, platform_no, "withdrawal", return_no, consent_no=consent.consent_no)
     out.print(f"{proposal.proposed_by} and {proposal.decided_by} decided {return_no}: {withdrawal.status}")

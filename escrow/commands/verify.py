@@ -78,7 +78,7 @@ async def broken_invariants(books: Books, platform_no: str | None) -> list[str]:
 
 async def _rounds_not_made(books: Books) -> list[str]:
     """One sentence when something is unfinished and nobody has gone round for it lately."""
-    last = await last_round(books.reader, (*FINAL_STATUSES, *ENDED_BY_DEADLINES))
+    last = await last_round(books.recorder, (*FINAL_STATUSES, *ENDED_BY_DEADLINES))
     if not last.unfinished or (last.seconds_ago is not None and last.seconds_ago < OVERDUE_AFTER.total_seconds()):
         return []
     ago = "never" if last.seconds_ago is None else f"{last.seconds_ago / 60:.0f} minutes ago"
@@ -94,10 +94,10 @@ async def _compared(books: Books, bank: Bank, platform_no: str, wait_seconds: fl
         out.print(f"{platform_no}: the bank answers {format_fen(balance_fen)}, which is what the books expect")
     await _tell_tree(books, platform_no)
     of_channels = await _remaining(
-        lambda: channel_differences(books.reader, bank.collections, platform_no), wait_seconds=wait_seconds
+        lambda: channel_differences(books.recorder, bank.collections, platform_no), wait_seconds=wait_seconds
     )
     if not of_channels:
-        out.print(f"{platform_no}: {_equation(await platform_balances(books.reader, platform_no))}")
+        out.print(f"{platform_no}: {_equation(await platform_balances(books.recorder, platform_no))}")
     return [f"{platform_no}: {sentence}" for sentence in (*found, *of_channels)]
 
 
@@ -112,7 +112,7 @@ def _equation(balances: PlatformBalances) -> str:
 
 
 async def _tell_tree(books: Books, platform_no: str) -> None:
-    tree = tree_of((await platform_balances(books.reader, platform_no)).fen_by_purpose)
+    tree = tree_of((await platform_balances(books.recorder, platform_no)).fen_by_purpose)
     balances_fen = {"members": tree.members_fen, **tree.functional_fen, "bank charges": tree.bank_charges_fen}
     said = ", ".join(f"{name} {format_fen(fen)}" for name, fen in balances_fen.items())
     out.print(f"{platform_no}: under custody {format_fen(tree.custody_fen)}: {said}")
@@ -126,7 +126,7 @@ async def settled_differences(
     async def now() -> list[str]:
         lines = await all_lines(bank, custody_account_no)
         balance_fen = await bank.balance_fen(custody_account_no)
-        ours = await custody_books(books.reader, platform_no)
+        ours = await custody_books(books.recorder, platform_no)
         return differences(
             at_bank=[_as_compared(line) for line in lines],
             kept=ours.kept,

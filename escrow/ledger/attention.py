@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from escrow.domain.endings import FINAL_STATUSES
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Reader, Recorder
 from escrow.ledger.progress import ObjectKey
 from escrow.ledger.tables import is_unfinished
 
@@ -105,7 +105,7 @@ async def waiting_by_platform(reader: Reader) -> dict[str, int]:
     return {row["platform_no"]: row["waiting"] for row in rows}
 
 
-async def call_person(reader: Reader, key: ObjectKey, reason: str, *, is_late: bool = False) -> None:
+async def call_person(recorder: Recorder, key: ObjectKey, reason: str, *, is_late: bool = False) -> None:
     """Put an object on the list; the first call's moment stays, the last one's reason is shown.
 
     Args:
@@ -114,7 +114,7 @@ async def call_person(reader: Reader, key: ObjectKey, reason: str, *, is_late: b
     Raises:
         LedgerUnavailable: no answer.
     """
-    await reader.row(
+    await recorder.write(
         "INSERT INTO attention AS a (platform_no, object_kind, object_no, reason, since, is_late)"
         " VALUES ($1, $2, $3, $4, books_now($1), $5)"
         " ON CONFLICT (platform_no, object_kind, object_no)"
@@ -127,13 +127,13 @@ async def call_person(reader: Reader, key: ObjectKey, reason: str, *, is_late: b
     )
 
 
-async def person_came(reader: Reader, key: ObjectKey) -> None:
+async def person_came(recorder: Recorder, key: ObjectKey) -> None:
     """Take an object off the list, and forget in how many rounds it was late; what it says itself stays.
 
     Raises:
         LedgerUnavailable: no answer.
     """
-    await reader.row(
+    await recorder.write(
         "WITH called AS (DELETE FROM attention WHERE platform_no = $1 AND object_kind = $2 AND object_no = $3)"
         " DELETE FROM late_object WHERE platform_no = $1 AND object_kind = $2 AND object_no = $3",
         key.platform_no,

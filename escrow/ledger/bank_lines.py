@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
 from escrow.domain.errors import Refused
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.tables import BankLineRow
 
@@ -98,12 +98,12 @@ class BankLines:
     """Keeps and finds bank lines.
 
     Args:
-        reader: access to the books.
+        recorder: access to the books.
         box: seals and opens the counterparties.
     """
 
-    def __init__(self, reader: Reader, box: PersonalDataBox) -> None:
-        self._reader = reader
+    def __init__(self, recorder: Recorder, box: PersonalDataBox) -> None:
+        self._recorder = recorder
         self._box = box
 
     async def record(self, platform_no: str, lines: Sequence[BookedLine]) -> int:
@@ -115,7 +115,7 @@ class BankLines:
         if not lines:
             return 0
         rows = [self._row(platform_no, line) for line in lines]
-        async with self._reader.transaction() as session:
+        async with self._recorder.transaction() as session:
             inserted = await session.exec(
                 insert(BankLineRow).values(rows).on_conflict_do_nothing().returning(col(BankLineRow.bank_serial_no))
             )
@@ -138,14 +138,14 @@ class BankLines:
 
     async def last_line_no(self, platform_no: str) -> int:
         """Highest line number kept, zero when there is none."""
-        row = await self._reader.row("SELECT max(line_no) AS last FROM bank_line WHERE platform_no = $1", platform_no)
+        row = await self._recorder.row("SELECT max(line_no) AS last FROM bank_line WHERE platform_no = $1", platform_no)
         return 0 if row is None else row["last"] or 0
 
     async def unposted(
         self, platform_no: str, kinds: Collection[str] | None = None, *, limit: int = 1000
     ) -> list[StoredBankLine]:
         """The first lines, of these kinds or of all, that no entry has posted yet; in the bank's order."""
-        rows = await self._reader.rows(
+        rows = await self._recorder.rows(
             "SELECT * FROM bank_line WHERE platform_no = $1 AND entry_id IS NULL"
             " AND ($2::text[] IS NULL OR kind = ANY($2)) ORDER BY line_no LIMIT $3",
             platform_no,
@@ -160,7 +160,7 @@ class BankLines:
         Raises:
             Refused: `not_found`.
         """
-        row = await self._reader.row(
+        row = await self._recorder.row(
             "SELECT * FROM bank_line WHERE platform_no = $1 AND bank_serial_no = $2", platform_no, bank_serial_no
         )
         if row is None:

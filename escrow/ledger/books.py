@@ -21,7 +21,7 @@ from escrow.domain.errors import LedgerBusy, Refused
 from escrow.domain.money.journal import Change, Posting, Receipt, StandsOn
 from escrow.domain.requests import content_hash
 from escrow.ledger.consents import void_consent
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Reader, Recorder
 from escrow.ledger.loading import Look, look
 
 #: How often one attempt reads anew when what it stands on moves under it.
@@ -160,12 +160,12 @@ class Books:
 
     Args:
         writer: posts.
-        reader: reads.
+        recorder: reads, and voids the consents of what is refused.
     """
 
-    def __init__(self, writer: Posts, reader: Reader) -> None:
+    def __init__(self, writer: Posts, recorder: Recorder) -> None:
         self._writer = writer
-        self._reader = reader
+        self._recorder = recorder
 
     async def take(self, kind: ObjectKind[A], platform_no: str, object_no: str, command: Command) -> Taken[A]:
         """Carry one command out, or find what became of it before.
@@ -176,7 +176,7 @@ class Books:
         """
         used_since: datetime | None = None
         for _ in range(_ATTEMPTS):
-            found = await look(self._reader, kind.name, platform_no, object_no, command)
+            found = await look(self._recorder, kind.name, platform_no, object_no, command)
             before = kind.restored(found.stored)
             now = before if isinstance(before, kind.of) else None
             seen = Taken(object=now, version=found.stored.version, at=found.at)
@@ -224,7 +224,7 @@ class Books:
         told = {"code": refusal.code, "message": refusal.message, "details": refusal.details}
         platform_no = found.stored.platform_no
         return await void_consent(
-            self._reader, platform_no, consent.consent_no, outcome={"refused": told}, recorded_at=consent.recorded_at
+            self._recorder, platform_no, consent.consent_no, outcome={"refused": told}, recorded_at=consent.recorded_at
         )
 
 

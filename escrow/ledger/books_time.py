@@ -3,14 +3,14 @@
 Where money is real no story has a clock, and the books' time is the database's.
 """
 
+from collections.abc import Awaitable
 from datetime import datetime
-from typing import Any
 
 import asyncpg
 from sqlalchemy import ColumnElement, DateTime, func
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Reader, Recorder
 from escrow.ledger.posting import as_ours, driver_of, run
 
 
@@ -20,7 +20,7 @@ async def books_now(reader: Reader, platform_no: str) -> datetime:
     Raises:
         LedgerUnavailable: the database cannot be reached.
     """
-    moment: datetime = (await _told(reader, "SELECT books_now($1) AS moment", platform_no))["moment"]
+    moment: datetime = (await _told(reader.row("SELECT books_now($1) AS moment", platform_no)))["moment"]
     return moment
 
 
@@ -52,19 +52,20 @@ async def begin_story(session: AsyncSession, platform_no: str, first_moment: dat
         raise as_ours(error) from error
 
 
-async def move_story(reader: Reader, platform_no: str, to_moment: datetime) -> datetime:
+async def move_story(recorder: Recorder, platform_no: str, to_moment: datetime) -> datetime:
     """Move a platform's clock forward to a moment, timezone-aware; one that is past is none. Answers what it shows.
 
     Raises:
         Refused: `no_sandbox`.
     """
-    moment: datetime = (await _told(reader, "SELECT move_story($1, $2) AS moment", platform_no, to_moment))["moment"]
+    moved = recorder.write("SELECT move_story($1, $2) AS moment", platform_no, to_moment)
+    moment: datetime = (await _told(moved))["moment"]
     return moment
 
 
-async def _told(reader: Reader, statement: str, *values: Any) -> asyncpg.Record:
+async def _told(asked: Awaitable[asyncpg.Record | None]) -> asyncpg.Record:
     try:
-        row = await reader.row(statement, *values)
+        row = await asked
     except asyncpg.PostgresError as error:
         raise as_ours(error) from error
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row

@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from escrow.domain.errors import Refused
 from escrow.domain.requests import content_hash, operation_hash
 from escrow.ledger.books_time import books_now_within
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Reader, Recorder
 from escrow.ledger.tables import BasisUse, ConsentRow
 
 #: A consent that nothing stood on until then is void; a caller repeats within minutes.
@@ -98,7 +98,7 @@ class Consent:
 _STORED_FIELDS = tuple(item.name for item in fields(Consent) if item.name != "used_by")
 
 
-async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, bool]:
+async def record_consent(recorder: Recorder, consent: NewConsent) -> tuple[Consent, bool]:
     """Record a consent; the flag says whether it is new. The same content again gives the row already there.
 
     A refusal leaves the number free: a command that the platform vouched for and that was refused may be said anew,
@@ -107,7 +107,7 @@ async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, 
     Raises:
         Refused: `request_no_reused`, the number was used for another consent.
     """
-    new = await reader.row(
+    new = await recorder.write(
         "INSERT INTO consent AS known (platform_no, consent_no, content_hash, object_kind, object_no, operation,"
         " given_by, terms, operation_hash, method, text_version, remote_address, asked, config_version, note,"
         " recorded_at, expires_at)"
@@ -126,7 +126,7 @@ async def record_consent(reader: Reader, consent: NewConsent) -> tuple[Consent, 
     )
     if new is not None:
         return Consent(**{name: new[name] for name in _STORED_FIELDS}, used_by=None), True
-    async with reader.session() as session:
+    async with recorder.session() as session:
         return await _recorded_before(session, consent), False
 
 
@@ -207,7 +207,7 @@ async def asked_for(reader: Reader, platform_no: str, object_kind: str, object_n
 
 
 async def void_consent(
-    reader: Reader,
+    recorder: Recorder,
     platform_no: str,
     consent_no: str,
     *,
@@ -223,7 +223,7 @@ async def void_consent(
     Raises:
         Refused: `not_found`.
     """
-    async with reader.transaction() as session:
+    async with recorder.transaction() as session:
         locked = await session.exec(
             select(ConsentRow)
             .where(ConsentRow.platform_no == platform_no, ConsentRow.consent_no == consent_no)
@@ -246,10 +246,10 @@ async def void_consent(
         return True
 
 
-async def keep_refusal(reader: Reader, platform_no: str, consent_no: str, refusal: Refused) -> bool:
+async def keep_refusal(recorder: Recorder, platform_no: str, consent_no: str, refusal: Refused) -> bool:
     """Void the consent of a refused request and keep the refusal as its answer; False when the consent was used."""
     outcome = {"refused": {"code": refusal.code, "message": refusal.message, "details": refusal.details}}
-    return await void_consent(reader, platform_no, consent_no, outcome=outcome)
+    return await void_consent(recorder, platform_no, consent_no, outcome=outcome)
 
 
 def raise_kept_refusal(outcome: Mapping[str, Any]) -> None:
@@ -306,9 +306,9 @@ async def answer_of(reader: Reader, platform_no: str, consent_no: str, *, own_no
     return Answered(answer=None, refusal=None)
 
 
-async def store_outcome(reader: Reader, platform_no: str, consent_no: str, outcome: Mapping[str, Any]) -> None:
+async def store_outcome(recorder: Recorder, platform_no: str, consent_no: str, outcome: Mapping[str, Any]) -> None:
     """Keep what came of a consent, to be answered when the same request comes again; the first one stays."""
-    await reader.row(
+    await recorder.write(
         "UPDATE consent SET outcome = $3 WHERE platform_no = $1 AND consent_no = $2 AND outcome IS NULL",
         platform_no,
         consent_no,

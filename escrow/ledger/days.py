@@ -17,7 +17,7 @@ from escrow.domain.requests import derived
 from escrow.ledger.balances import AccountBalance, balance_of, find_account
 from escrow.ledger.books_time import books_now_within
 from escrow.ledger.charges import cover_bank_charges
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Reader, Recorder
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.tables import Account, PlatformDay
 
@@ -45,13 +45,13 @@ async def accounting_day(reader: Reader, platform_no: str) -> date:
     return row.day
 
 
-async def close_day(reader: Reader, writer: LedgerWriter, platform_no: str, day: date) -> DayClosed:
+async def close_day(recorder: Recorder, writer: LedgerWriter, platform_no: str, day: date) -> DayClosed:
     """Close all days of a platform up to `day`, then make their pending money withdrawable; repeatable.
 
     Raises:
         Refused: `platform_unknown`.
     """
-    async with reader.transaction() as session:
+    async with recorder.transaction() as session:
         locked = await session.exec(
             select(PlatformDay)
             .where(PlatformDay.platform_no == platform_no)
@@ -65,7 +65,7 @@ async def close_day(reader: Reader, writer: LedgerWriter, platform_no: str, day:
             row.day = day + timedelta(days=1)
             row.opened_at = await books_now_within(session, platform_no)
         open_day = row.day
-    matured_fen = await roll_pending(reader, writer, platform_no)
+    matured_fen = await roll_pending(recorder, writer, platform_no)
     return DayClosed(open_day=open_day, matured_fen=matured_fen)
 
 

@@ -1,9 +1,9 @@
-"""Connections to the books, and reading them: always as the application's role, never as the owner of the tables."""
+"""Connections to the books: always as the application's role, never as the owner of the tables."""
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -63,7 +63,7 @@ def sqlalchemy_url(dsn: str) -> str:
 
 
 class Reader:
-    """Pooled read access; connects when first used, so the database may still be away when it is made.
+    """Pooled read access, whose connections write nothing; connects when first used, so the database may still be away.
 
     Args:
         dsn: database URL; every connection acts as the application's role.
@@ -72,22 +72,9 @@ class Reader:
     """
 
     def __init__(self, dsn: str, *, answer_seconds: float = 10.0, pool_size: int = 5) -> None:
-        self._engine = create_async_engine(
-            sqlalchemy_url(dsn),
-            pool_size=pool_size,
-            connect_args={
-                "timeout": answer_seconds,
-                "command_timeout": answer_seconds,
-                "server_settings": {"role": APPLICATION_ROLE, "timezone": "UTC"},
-            },
-        )
-        _watch_idle_connections(self._engine)
-        self._dsn, self._answer_seconds, self._pool_size = dsn, answer_seconds, pool_size
-        self._direct: asyncpg.Pool | None = None
-        self._making_direct = asyncio.Lock()
-        reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._pools = _Pools(dsn, answer_seconds, pool_size, {"default_transaction_read_only": "on"})
+        reading = self._pools.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._reading: Sessions = async_sessionmaker(reading, class_=AsyncSession, expire_on_commit=False)
-        self._writing: Sessions = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -100,6 +87,48 @@ class Reader:
             yield session
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A connection whose statements all see the books at one moment.
+
+        Raises:
+            LedgerUnavailable: as for `session`.
+        """
+        async with _ledger_errors(), self._pools.engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            yield connection
+
+    async def row(self, statement: str, *values: Any) -> asyncpg.Record | None:
+        """The first row of one statement, None when there is none; jsonb comes and goes as Python.
+
+        Straight to the driver, for what every command does: it takes a twentieth of the processor time of a session.
+
+        Raises:
+            LedgerUnavailable: as for `session`.
+        """
+        return next(iter(await self.rows(statement, *values)), None)
+
+    async def rows(self, statement: str, *values: Any) -> list[asyncpg.Record]:
+        """All rows of one statement; else as `row`."""
+        async with _ledger_errors():
+            return await self._pools.fetch(statement, *values)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._pools.close()
+
+
+class Recorder(Reader):
+    """A reader that also writes rows beside the books: consents, bank lines, the registry's, the lists of the rounds.
+
+    Money and objects move by postings alone, which the database sees to.
+    """
+
+    def __init__(self, dsn: str, *, answer_seconds: float = 10.0, pool_size: int = 5) -> None:
+        super().__init__(dsn, answer_seconds=answer_seconds, pool_size=pool_size)
+        self._written = _Pools(dsn, answer_seconds, pool_size, {})
+        self._writing: Sessions = async_sessionmaker(self._written.engine, class_=AsyncSession, expire_on_commit=False)
+
+    @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session in one transaction, committed at the end of the block.
 
@@ -109,30 +138,42 @@ class Reader:
         async with _ledger_errors(), self._writing() as session, session.begin():
             yield session
 
-    @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
-        """A read-only connection whose statements all see the books at one moment.
+    async def write(self, statement: str, *values: Any) -> asyncpg.Record | None:
+        """The first row that one statement returns, committed by itself; else as `row`.
 
         Raises:
-            LedgerUnavailable: as for `session`.
+            LedgerUnavailable: as for `session`; whether it was committed is then not known.
         """
-        async with _ledger_errors(), self._engine.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            yield connection
+        async with _ledger_errors():
+            return next(iter(await self._written.fetch(statement, *values)), None)
 
-    async def row(self, statement: str, *values: Any) -> asyncpg.Record | None:
-        """The first row of one statement, None when there is none, committed by itself; jsonb comes and goes as Python.
+    async def close(self) -> None:
+        """Close all connections."""
+        await super().close()
+        await self._written.close()
 
-        Straight to the driver, for what every command does: it takes a twentieth of the processor time of a session.
 
-        Raises:
-            LedgerUnavailable: as for `session`; whether a statement that writes was committed is then not known.
-        """
-        return next(iter(await self.rows(statement, *values)), None)
+class _Pools:
+    """SQLAlchemy's connections and the driver's own, as the application's role and with `settings`."""
 
-    async def rows(self, statement: str, *values: Any) -> list[asyncpg.Record]:
-        """All rows of one statement; else as `row`."""
-        async with _ledger_errors(), (await self._pool()).acquire(timeout=self._answer_seconds) as connection:
+    def __init__(self, dsn: str, answer_seconds: float, pool_size: int, settings: Mapping[str, str]) -> None:
+        self._settings = {"role": APPLICATION_ROLE, "timezone": "UTC", **settings}
+        self.engine = create_async_engine(
+            sqlalchemy_url(dsn),
+            pool_size=pool_size,
+            connect_args={
+                "timeout": answer_seconds,
+                "command_timeout": answer_seconds,
+                "server_settings": self._settings,
+            },
+        )
+        _watch_idle_connections(self.engine)
+        self._dsn, self._answer_seconds, self._pool_size = dsn, answer_seconds, pool_size
+        self._direct: asyncpg.Pool | None = None
+        self._making_direct = asyncio.Lock()
+
+    async def fetch(self, statement: str, *values: Any) -> list[asyncpg.Record]:
+        async with (await self._pool()).acquire(timeout=self._answer_seconds) as connection:
             return await connection.fetch(statement, *values)
 
     async def _pool(self) -> asyncpg.Pool:
@@ -144,15 +185,14 @@ class Reader:
                     max_size=self._pool_size,
                     timeout=self._answer_seconds,
                     command_timeout=self._answer_seconds,
-                    server_settings={"role": APPLICATION_ROLE, "timezone": "UTC"},
+                    server_settings=self._settings,
                     init=_speak_json,
                     reset=_nothing_to_reset,
                 )
             return self._direct
 
     async def close(self) -> None:
-        """Close all connections."""
-        await self._engine.dispose()
+        await self.engine.dispose()
         if self._direct is not None:
             await self._direct.close()
 

@@ -31,7 +31,7 @@ from escrow.ledger.batches import (
     objects_stood_on,
     objects_written,
 )
-from escrow.ledger.engine import CONNECTION_LOST, Reader, connect
+from escrow.ledger.engine import CONNECTION_LOST, Recorder, connect
 
 _REFUSAL: Final = "ES001"
 _AMOUNT_OUT_OF_RANGE: Final = "22003"
@@ -218,13 +218,13 @@ def _settle(answer: asyncio.Future[Receipt], outcome: Receipt | Exception) -> No
 
 
 @asynccontextmanager
-async def transaction(reader: Reader) -> AsyncIterator[AsyncSession]:
+async def transaction(recorder: Recorder) -> AsyncIterator[AsyncSession]:
     """A session in a transaction, committed at the end.
 
     Raises:
         LedgerUnavailable: the database cannot be reached; whether the transaction was committed is not known.
     """
-    async with reader.transaction() as session:
+    async with recorder.transaction() as session:
         # SQLAlchemy begins the transaction with the first statement that it executes itself, and `post_within`
         # uses the driver's connection: without this the posting would be committed alone.
         await run(session, "SELECT 1")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from escrow.domain.endings import DUE_BY_OURSELVES, ENDED_BY_DEADLINES
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Reader, Recorder
 from escrow.ledger.progress import (
     BY_DEADLINES_IN_SQL,
     KINDS_IN_SQL,
@@ -27,14 +27,14 @@ class LastRound:
     unfinished: bool
 
 
-async def count_late(reader: Reader, key: ObjectKey, *, round_begun_at: datetime) -> int:
+async def count_late(recorder: Recorder, key: ObjectKey, *, round_begun_at: datetime) -> int:
     """In how many rounds, one after another, this object was found late, this one included.
 
     Args:
         round_begun_at: tells rounds apart, timezone-aware: one that is made twice, because its worker was killed in the
             middle, counts once. Whether it comes to its end does not matter.
     """
-    row = await reader.row(
+    row = await recorder.write(
         """
         INSERT INTO late_object AS l (platform_no, object_kind, object_no, rounds, round_begun_at)
         VALUES ($1, $2, $3, 1, $4)
@@ -70,14 +70,14 @@ _HAS_ENDED = f"""
 """  # noqa: S608 - our own words
 
 
-async def forget_what_goes_on(reader: Reader) -> None:
+async def forget_what_goes_on(recorder: Recorder) -> None:
     """Whatever was late and is not any more needs neither counting nor, for that, a person; nor does what has ended.
 
     Raises:
         LedgerUnavailable: no answer.
     """
-    await reader.row(f"DELETE FROM late_object l WHERE {_GOES_ON}", LATE_AFTER)  # noqa: S608 - our own words
-    await reader.row(
+    await recorder.write(f"DELETE FROM late_object l WHERE {_GOES_ON}", LATE_AFTER)  # noqa: S608 - our own words
+    await recorder.write(
         f"DELETE FROM attention l WHERE {_GOES_ON} AND (l.is_late OR {_HAS_ENDED})",  # noqa: S608 - our own words
         LATE_AFTER,
     )
@@ -92,13 +92,13 @@ async def swept_to(reader: Reader) -> ObjectKey | None:
     return ObjectKey(platform_no=platform_no, kind=kind, object_no=object_no)
 
 
-async def round_was_made(reader: Reader, swept: ObjectKey | None) -> None:
+async def round_was_made(recorder: Recorder, swept: ObjectKey | None) -> None:
     """Write down that a round was made now, and as far as which object it has looked, None for all of them.
 
     Raises:
         LedgerUnavailable: no answer.
     """
-    await reader.row(
+    await recorder.write(
         "INSERT INTO last_round (made_at, swept_to) VALUES (now(), $1)"
         " ON CONFLICT (is_last) DO UPDATE SET made_at = excluded.made_at, swept_to = excluded.swept_to",
         [] if swept is None else [swept.kind, swept.platform_no, swept.object_no],

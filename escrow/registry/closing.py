@@ -14,7 +14,7 @@ from escrow.domain.members.states import MemberStatus
 from escrow.domain.money.journal import Basis, Posting
 from escrow.domain.time.calendars import WorkingCalendar
 from escrow.ledger.books import Taken, known
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.objects import get_object
 from escrow.registry.accounts.bank_accounts import BankAccounts
 from escrow.registry.deciding import RegistryBooks
@@ -36,13 +36,13 @@ class MemberClosings:
     """Closes members.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
         accounts: bank accounts, which are unbound when their member closes.
     """
 
-    def __init__(self, reader: Reader, accounts: BankAccounts) -> None:
-        self._reader = reader
-        self._books = RegistryBooks(reader)
+    def __init__(self, recorder: Recorder, accounts: BankAccounts) -> None:
+        self._recorder = recorder
+        self._books = RegistryBooks(recorder)
         self._accounts = accounts
 
     async def begin(
@@ -61,14 +61,14 @@ class MemberClosings:
         taken = await self._taken(platform_no, member_no, begin)
         if taken.refusal is not None and (taken.object is None or taken.object.state is not MemberStatus.CLOSING):
             raise taken.refusal
-        member = await known(self._reader, MEMBERS, platform_no, member_no)
+        member = await known(self._recorder, MEMBERS, platform_no, member_no)
         # This request may have begun a closing that was broken off long ago: then it does nothing more.
         is_new = taken.answer is not None and not taken.is_repeat
         return _closing(member_no, member.state, member.facts["closing"]), is_new
 
     async def find(self, platform_no: str, member_no: str, request_no: str) -> Closing | None:
         """The closing that a request began, with what the member is now; None for another one, or none."""
-        member = await get_object(self._reader, platform_no, "member", member_no)
+        member = await get_object(self._recorder, platform_no, "member", member_no)
         facts = {} if member is None else member.body.get("closing", {})
         if member is None or facts.get("request_no") != request_no:
             return None

@@ -7,7 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from escrow.domain.decisions import A, Command, ObjectKind
 from escrow.domain.money.journal import Posting, Receipt
 from escrow.ledger.books import Books, Taken
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.posting import one_at_a_time, post_within, transaction
 
 #: Brings the rows to what was decided, in the transaction of the posting that says it.
@@ -18,11 +18,11 @@ class RegistryBooks:
     """The books, for those who keep rows beside an object.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
     """
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
 
     async def take(
         self,
@@ -46,9 +46,9 @@ class RegistryBooks:
             LedgerBusy: others change the same object too fast; nothing was done, repeat.
             LedgerUnavailable: no answer; whether it was done is not known, repeat.
         """
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             await one_at_a_time(session, lock)
-            books = Books(_Within(session, before=before, beside=beside), self._reader)
+            books = Books(_Within(session, before=before, beside=beside), self._recorder)
             return await books.take(kind, platform_no, object_no, command)
 
 

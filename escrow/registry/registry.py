@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from escrow.ledger.bank_lines import BankLines
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.registry.accounts.bank_accounts import BankAccounts
 from escrow.registry.accounts.card_holders import CardHolders
@@ -35,31 +35,31 @@ class Registry:
     """Platforms, members, their identity checks, bank accounts with verifications and mandates, passwords, pages.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
         box: seals and opens personal data.
     """
 
-    def __init__(self, reader: Reader, box: PersonalDataBox) -> None:
-        self.reader = reader
-        self.platforms = Platforms(reader, box)
-        self.accesses = PlatformAccesses(reader)
-        self.members = Members(reader, box)
-        self.bank_accounts = BankAccounts(reader, box, self.members)
-        self.identity_checks = IdentityChecks(reader, box, self.members)
-        self.verifications = AccountVerifications(reader, box, self.members, self.bank_accounts, self.identity_checks)
-        self.verification_sendings = VerificationSendings(reader, self.verifications)
-        self.verification_tries = VerificationTries(reader, box, self.verifications)
+    def __init__(self, recorder: Recorder, box: PersonalDataBox) -> None:
+        self.recorder = recorder
+        self.platforms = Platforms(recorder, box)
+        self.accesses = PlatformAccesses(recorder)
+        self.members = Members(recorder, box)
+        self.bank_accounts = BankAccounts(recorder, box, self.members)
+        self.identity_checks = IdentityChecks(recorder, box, self.members)
+        self.verifications = AccountVerifications(recorder, box, self.members, self.bank_accounts, self.identity_checks)
+        self.verification_sendings = VerificationSendings(recorder, self.verifications)
+        self.verification_tries = VerificationTries(recorder, box, self.verifications)
         self.card_holders = CardHolders(self.members, self.bank_accounts, self.identity_checks)
-        self.mandates = Mandates(reader, self.card_holders)
-        self.mandate_debits = MandateDebits(reader, self.mandates)
-        self.pay_in_codes = PayInCodes(reader, box)
-        self.page_links = PageLinks(reader, box)
+        self.mandates = Mandates(recorder, self.card_holders)
+        self.mandate_debits = MandateDebits(recorder, self.mandates)
+        self.pay_in_codes = PayInCodes(recorder, box)
+        self.page_links = PageLinks(recorder, box)
         self.cashier_links = CashierLinks(box)
-        self.payment_passwords = PaymentPasswords(reader, box)
-        self.sms_codes = SmsCodes(reader, box, self.page_links)
-        self.closings = MemberClosings(reader, self.bank_accounts)
-        self.operators = Operators(reader)
-        self.suspense_payouts = SuspensePayouts(reader, box, BankLines(reader, box), self.members)
+        self.payment_passwords = PaymentPasswords(recorder, box)
+        self.sms_codes = SmsCodes(recorder, box, self.page_links)
+        self.closings = MemberClosings(recorder, self.bank_accounts)
+        self.operators = Operators(recorder)
+        self.suspense_payouts = SuspensePayouts(recorder, box, BankLines(recorder, box), self.members)
 
     async def open_platform(
         self, file: PlatformFile, *, custody_account_no: str, begin_at: datetime | None = None

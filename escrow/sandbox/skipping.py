@@ -19,7 +19,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.time.calendars import SHANGHAI, CalendarSource, CalendarUnknown, calendar_source
 from escrow.ledger.books_time import books_now, move_story
 from escrow.ledger.days import accounting_day, close_day
-from escrow.ledger.engine import Reader, connect
+from escrow.ledger.engine import Recorder, connect
 from escrow.ledger.posting import LedgerWriter
 from escrow.registry.platforms.platforms import custody_account_of
 from escrow.sandbox.workflow_clock import Sight, WorkflowClock
@@ -58,7 +58,7 @@ _POLL_SECONDS = 0.02
 @asynccontextmanager
 async def platform_skip(
     settings: Settings,
-    reader: Reader,
+    recorder: Recorder,
     temporal: Client,
     platform_no: str,
     *,
@@ -69,7 +69,7 @@ async def platform_skip(
     Raises:
         Refused: `not_found`, the platform is not open; `skip_under_way`.
     """
-    custody_account_no = await custody_account_of(reader, platform_no)
+    custody_account_no = await custody_account_of(recorder, platform_no)
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(_alone(settings.database_url, platform_no))
         sandbox = SandboxSteering(settings.bank_url, timeout_seconds=settings.bank_answer_seconds)
@@ -78,7 +78,7 @@ async def platform_skip(
         opened.push_async_callback(writer.close)
         yield PlatformSkip(
             temporal=temporal,
-            reader=reader,
+            recorder=recorder,
             writer=writer,
             sandbox=sandbox,
             platform_no=platform_no,
@@ -104,7 +104,7 @@ class PlatformSkip:
 
     Args:
         temporal: client of a dev server that allows time skipping.
-        reader, writer: the books, which must be a sandbox's.
+        recorder, writer: the books, which must be a sandbox's.
         sandbox: the bank.
         custody_account_no: the platform's at the bank, whose clock moves along.
         tell: told what happens on the way, one line each.
@@ -114,7 +114,7 @@ class PlatformSkip:
         self,
         *,
         temporal: Client,
-        reader: Reader,
+        recorder: Recorder,
         writer: LedgerWriter,
         sandbox: SandboxSteering,
         platform_no: str,
@@ -122,7 +122,7 @@ class PlatformSkip:
         tell: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._temporal = temporal
-        self._reader = reader
+        self._recorder = recorder
         self._writer = writer
         self._sandbox = sandbox
         self._platform_no = platform_no
@@ -131,7 +131,7 @@ class PlatformSkip:
 
     async def now(self) -> datetime:
         """The platform's time by its books, in Shanghai."""
-        return (await books_now(self._reader, self._platform_no)).astimezone(SHANGHAI)
+        return (await books_now(self._recorder, self._platform_no)).astimezone(SHANGHAI)
 
     async def by(self, span: timedelta) -> datetime:
         """Let `span` pass; raises and answers as `until`."""
@@ -192,7 +192,7 @@ class PlatformSkip:
         """A sandbox of the first release let days pass at the bank alone; its books are there from now on too."""
         at_bank = await self._sandbox.clock(self._custody_account_no)
         if at_bank - await self.now() > _AS_ONE:
-            await move_story(self._reader, self._platform_no, at_bank)
+            await move_story(self._recorder, self._platform_no, at_bank)
 
     async def _due_at(self, now: datetime, lefts: Iterable[timedelta | None]) -> datetime | None:
         """When the next thing falls due, by the books: after the shortest of these times, or at the bank."""
@@ -202,14 +202,14 @@ class PlatformSkip:
 
     async def _books_and_bank_to(self, moment: datetime) -> None:
         """Books and bank show `moment`; the accounting days that end before it are closed at their midnights."""
-        while (day := await accounting_day(self._reader, self._platform_no)) < moment.astimezone(SHANGHAI).date():
+        while (day := await accounting_day(self._recorder, self._platform_no)) < moment.astimezone(SHANGHAI).date():
             midnight = datetime.combine(day + timedelta(days=1), time(), SHANGHAI)
             await self._clocks_to(midnight)
-            await close_day(self._reader, self._writer, self._platform_no, day)
+            await close_day(self._recorder, self._writer, self._platform_no, day)
         await self._clocks_to(moment)
 
     async def _clocks_to(self, moment: datetime) -> None:
-        await move_story(self._reader, self._platform_no, moment)
+        await move_story(self._recorder, self._platform_no, moment)
         await self._sandbox.move_clock_up_to(self._custody_account_no, moment)
 
     async def _notices_delivered(self) -> None:

@@ -28,7 +28,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.ledger.books_time import books_now, move_story
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.posting import LedgerWriter
 from escrow.migrations.migrate import migrate
 from escrow.registry.platforms.file import OwnBankAccount, PlatformFile
@@ -66,12 +66,14 @@ class StoryClock(ClientInterceptor, Interceptor):
     """Has one platform's books and bank follow the Temporal server, which alone skips time: before each activity.
 
     Args:
-        reader: the books.
+        recorder: the books.
         steering: the bank.
     """
 
-    def __init__(self, reader: Reader, steering: SandboxSteering, *, platform_no: str, custody_account_no: str) -> None:
-        self._reader = reader
+    def __init__(
+        self, recorder: Recorder, steering: SandboxSteering, *, platform_no: str, custody_account_no: str
+    ) -> None:
+        self._recorder = recorder
         self._steering = steering
         self._platform_no = platform_no
         self._custody_account_no = custody_account_no
@@ -82,7 +84,7 @@ class StoryClock(ClientInterceptor, Interceptor):
     async def begin(self, env: WorkflowEnvironment) -> None:
         """From now on as much time passes in the story as on this server."""
         self._env = env
-        self._story_is_ahead = await books_now(self._reader, self._platform_no) - await env.get_current_time()
+        self._story_is_ahead = await books_now(self._recorder, self._platform_no) - await env.get_current_time()
         self._began_at = (await env.get_current_time(), time.monotonic())
 
     async def follow(self) -> None:
@@ -135,7 +137,7 @@ class StoryClock(ClientInterceptor, Interceptor):
             await asyncio.sleep(_LOOKS_EVERY_SECONDS)
 
     async def _move(self, moment: datetime) -> None:
-        await move_story(self._reader, self._platform_no, moment)
+        await move_story(self._recorder, self._platform_no, moment)
         await self._steering.move_clock_up_to(self._custody_account_no, moment)  # a test may have moved it ahead
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
@@ -176,7 +178,7 @@ class StoryEnvironment:
         begins_at: what its clocks showed at first.
         env: the server that skips time.
         clock: keeps books and bank with it, and lets time pass: `await clock.skip(timedelta(days=7))`.
-        reader, writer, registry: the books.
+        recorder, writer, registry: the books.
     """
 
     platform_no: str
@@ -185,7 +187,7 @@ class StoryEnvironment:
     servers: StoryServers
     env: WorkflowEnvironment
     clock: StoryClock
-    reader: Reader
+    recorder: Recorder
     writer: LedgerWriter
     registry: Registry
 
@@ -255,15 +257,15 @@ async def story_environment(
         file = file.model_copy(update={"platform_no": f"{file.platform_no[:40]}-{uuid4().hex[:12]}"})
         writer = await LedgerWriter.start(settings.database_url, retry_seconds=_WRITER_RETRY_SECONDS)
         opened.push_async_callback(writer.close)
-        reader = Reader(settings.database_url)
-        opened.push_async_callback(reader.close)
-        activities = rooms.Activities(settings, writer, reader, servers.bank)
+        recorder = Recorder(settings.database_url)
+        opened.push_async_callback(recorder.close)
+        activities = rooms.Activities(settings, writer, recorder, servers.bank)
         custody_account_no = await servers.steering.open_custody_account(
             reference=file.platform_no, title=file.name, start_at=begins_at
         )
         await activities.registry.open_platform(file, custody_account_no=custody_account_no, begin_at=begins_at)
         clock = StoryClock(
-            reader, servers.steering, platform_no=file.platform_no, custody_account_no=custody_account_no
+            recorder, servers.steering, platform_no=file.platform_no, custody_account_no=custody_account_no
         )
         env = await opened.enter_async_context(
             await WorkflowEnvironment.start_time_skipping(
@@ -282,7 +284,7 @@ async def story_environment(
             servers=servers,
             env=env,
             clock=clock,
-            reader=reader,
+            recorder=recorder,
             writer=writer,
             registry=activities.registry,
         )

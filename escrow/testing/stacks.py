@@ -18,7 +18,7 @@ from escrow.commands.books import Books
 from escrow.commands.verify import broken_invariants, settled_differences
 from escrow.commands.verify_channels import channel_differences
 from escrow.domain.platforms.config import PlatformConfig
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.registry.platforms.file import OwnBankAccount, PlatformFile
 from escrow.registry.registry import Registry
@@ -183,7 +183,7 @@ class OwnStack(StackUnderTest):
                 platform.custody_account_no,
                 wait_seconds=_SETTLES_WITHIN_SECONDS,
             ),
-            *await channel_differences(self._books.reader, self._bank.collections, number),
+            *await channel_differences(self._books.recorder, self._bank.collections, number),
         ]
 
     async def kill_worker(self) -> None:
@@ -232,13 +232,13 @@ async def own_stack(background: Background) -> AsyncIterator[OwnStack]:
             box = PersonalDataBox.from_hex(
                 data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
             )
-            reader = Reader(settings.database_url)
+            recorder = Recorder(settings.database_url)
             bank = SandboxBank(settings.bank_url, settings.bank_key.get_secret_value(), read_timeout_seconds=30)
-            books = Books(settings=settings, reader=reader, registry=Registry(reader, box))
+            books = Books(settings=settings, recorder=recorder, registry=Registry(recorder, box))
             try:
                 yield OwnStack(background, stack, books, bank)
             finally:
                 await bank.aclose()
-                await reader.close()
+                await recorder.close()
     finally:
         await asyncio.to_thread(shutil.rmtree, folder)

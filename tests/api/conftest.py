@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.registry.registry import Registry
 from escrow.stack.postgres import PostgresServer
@@ -27,12 +27,12 @@ async def database(server: PostgresServer) -> AsyncIterator[Database]:
 
 
 @pytest_asyncio.fixture
-async def reader(database: Database) -> AsyncIterator[Reader]:
-    reader = Reader(database.dsn)
-    yield reader
-    await reader.close()
+async def recorder(database: Database) -> AsyncIterator[Recorder]:
+    recorder = Recorder(database.dsn)
+    yield recorder
+    await recorder.close()
 
 
 @pytest_asyncio.fixture
-async def registry(reader: Reader) -> Registry:
-    return Registry(reader, PersonalDataBox.from_hex(data_key=DATA_KEY, index_key=INDEX_KEY))
+async def registry(recorder: Recorder) -> Registry:
+    return Registry(recorder, PersonalDataBox.from_hex(data_key=DATA_KEY, index_key=INDEX_KEY))

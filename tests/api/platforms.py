@@ -10,7 +10,7 @@ import httpx2
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.domain.platforms.config import PlatformConfig, Settlement
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.registry.platforms.file import OwnBankAccount, PlatformFile
 from escrow.registry.registry import Registry
@@ -186,11 +186,11 @@ class PlatformMaker:
     def __init__(self, stack: Stack, begins_at: datetime) -> None:
         self._api_url = stack.api_url
         self._begins_at = begins_at
-        self._reader = Reader(stack.postgres.dsn)
+        self._recorder = Recorder(stack.postgres.dsn)
         box = PersonalDataBox.from_hex(
             data_key=stack.environment["ESCROW_DATA_KEY"], index_key=stack.environment["ESCROW_INDEX_KEY"]
         )
-        self._registry = Registry(self._reader, box)
+        self._registry = Registry(self._recorder, box)
         self._bank = SandboxSteering(stack.bank_url)
         self._clients: list[httpx2.AsyncClient] = []
 
@@ -238,4 +238,4 @@ class PlatformMaker:
         for client in self._clients:
             await client.aclose()
         await self._bank.aclose()
-        await self._reader.close()
+        await self._recorder.close()

@@ -40,7 +40,7 @@ async def own_money(platform: Platform) -> None:
     )
 
     async def arrived() -> bool:
-        return await account_balance_fen(platform.registry.reader, accounts.own(platform.number)) == 500
+        return await account_balance_fen(platform.registry.recorder, accounts.own(platform.number)) == 500
 
     await until(arrived, "the money arrives")
 

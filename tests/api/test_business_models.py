@@ -5,7 +5,7 @@ import asyncpg
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.bank_lines import BankLines
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.stack.up import Stack
@@ -39,11 +39,11 @@ async def unposted_settlements(stack: Stack, platform: Platform) -> list[str]:
     box = PersonalDataBox.from_hex(
         data_key=stack.environment["ESCROW_DATA_KEY"], index_key=stack.environment["ESCROW_INDEX_KEY"]
     )
-    reader = Reader(stack.postgres.dsn)
+    recorder = Recorder(stack.postgres.dsn)
     try:
-        lines = await BankLines(reader, box).unposted(platform.number, ["settlement"])
+        lines = await BankLines(recorder, box).unposted(platform.number, ["settlement"])
     finally:
-        await reader.close()
+        await recorder.close()
     return [line.bank_serial_no for line in lines]
 
 

@@ -64,7 +64,7 @@ async def test_a_check_is_asked_for_once_and_its_consent_is_kept_with_text_and_a
     assert (other.status_code, other.json()["code"]) == (409, "request_no_reused")
     listed = (await platform.get("/members/O-1/identity-checks")).json()["identity_checks"]
     assert listed == [first]
-    async with platform.registry.reader.session() as session:
+    async with platform.registry.recorder.session() as session:
         evidence = await session.get_one(ConsentRow, (platform.number, "IC-1"))
     assert (evidence.given_by, evidence.operation) == ("O-1", "check_identity")
     assert (evidence.text_version, evidence.remote_address) == ("2026-03", "203.0.113.7")

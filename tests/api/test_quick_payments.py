@@ -139,7 +139,7 @@ async def test_nobody_is_debited_on_a_repeat_that_comes_when_the_consent_to_pay_
     await platform.open_order()
     # As far as a first call came whose process died between the two consents that a debit takes.
     await record_consent(
-        platform.registry.reader,
+        platform.registry.recorder,
         NewConsent(
             platform_no=platform.number,
             consent_no="PAY-1",

@@ -10,7 +10,7 @@ import pytest
 
 from api.main import create_app
 from escrow.ledger.days import accounting_day
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.migrations.migrate import migrate
 from escrow.registry.platforms.file import PlatformFile
@@ -50,7 +50,7 @@ async def test_time_passes_for_one_platform_its_day_and_its_bank_account_and_for
     assert timedelta(days=7, hours=1) <= after - before < timedelta(days=7, hours=1) + _MOMENT
     assert await time_of(platform) - after < _MOMENT
     assert abs(await platform.bank.clock(platform.custody_account_no) - after) < _MOMENT
-    assert await accounting_day(platform.registry.reader, platform.number) == after.date()
+    assert await accounting_day(platform.registry.recorder, platform.number) == after.date()
     assert await time_of(other) - before_of_other < _MOMENT
     assert abs(await other.bank.clock(other.custody_account_no) - await time_of(other)) < _MOMENT
 
@@ -121,11 +121,11 @@ async def real_money(server: PostgresServer) -> AsyncIterator[tuple[httpx2.Async
             "index_key": INDEX_KEY,
         }
     )
-    reader = Reader(database.dsn)
-    registry = Registry(reader, PersonalDataBox.from_hex(data_key=DATA_KEY, index_key=INDEX_KEY))
+    recorder = Recorder(database.dsn)
+    registry = Registry(recorder, PersonalDataBox.from_hex(data_key=DATA_KEY, index_key=INDEX_KEY))
     await registry.open_platform(PlatformFile(platform_no="HOME", name="好家"), custody_account_no="1")
     issued = await registry.platforms.issue_key("HOME")
-    await reader.close()
+    await recorder.close()
     app = create_app(settings)
     async with (
         app.router.lifespan_context(app),

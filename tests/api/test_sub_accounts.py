@@ -3,7 +3,7 @@
 import asyncpg
 
 from escrow.domain.money.sub_accounts import FUNCTIONAL_SUB_ACCOUNTS
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.registry.platforms.functional_sub_accounts import opened_sub_accounts
 from escrow.registry.registry import Registry
 from tests.api.platforms import PRICE_FEN, Platform
@@ -55,7 +55,7 @@ async def test_the_tree_shows_where_the_money_is(platform: Platform) -> None:
 
 
 async def test_a_platform_opened_before_gets_what_it_lacks_when_it_is_opened_again(
-    registry: Registry, reader: Reader, database: Database
+    registry: Registry, recorder: Recorder, database: Database
 ) -> None:
     await open_platform(registry)
     connection = await asyncpg.connect(database.superuser_dsn)
@@ -65,10 +65,10 @@ async def test_a_platform_opened_before_gets_what_it_lacks_when_it_is_opened_aga
     await connection.execute(
         "DELETE FROM request WHERE request_no LIKE ':platform:sub_account:%' AND request_no NOT LIKE '%escrow'"
     )
-    before = await opened_sub_accounts(reader, "HOME")
+    before = await opened_sub_accounts(recorder, "HOME")
     assert list(before) == ["escrow"]
     await open_platform(registry)
-    opened = await opened_sub_accounts(reader, "HOME")
+    opened = await opened_sub_accounts(recorder, "HOME")
     await open_platform(registry)
     assert set(opened) == {item.number for item in FUNCTIONAL_SUB_ACCOUNTS}
     assert opened["escrow"] == before["escrow"]

@@ -20,7 +20,7 @@ from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.commands.books import Books
 from escrow.commands.verify import settled_differences
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.registry.registry import Registry
@@ -77,11 +77,11 @@ class House:
             {"DATABASE_URL": postgres.dsn}
             | {name: environment[variable_of(name)] for name in ("bank_url", "bank_key", "data_key", "index_key")}
         )
-        self.reader = Reader(postgres.dsn)
+        self.recorder = Recorder(postgres.dsn)
         box = PersonalDataBox.from_hex(
             data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
         )
-        self.books = Books(settings=settings, reader=self.reader, registry=Registry(self.reader, box))
+        self.books = Books(settings=settings, recorder=self.recorder, registry=Registry(self.recorder, box))
         self.at_bank = SandboxBank(settings.bank_url, settings.bank_key.get_secret_value())
         self.steer = SandboxSteering(settings.bank_url)
         self.platforms = PlatformMaker(self.stack, beginning())
@@ -197,7 +197,7 @@ class House:
         await self.platforms.close()
         await self.steer.aclose()
         await self.at_bank.aclose()
-        await self.reader.close()
+        await self.recorder.close()
 
 
 @asynccontextmanager

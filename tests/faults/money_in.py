@@ -80,7 +80,7 @@ class MoneyInRound(MoneyInNumbers):
         ):
             binding = {"account_id": f"A-{part}", "account_no": card_of("622202", number), "account_name": NAME}
             await callers.insist(where, "/members/O-1/bank-accounts", **binding, is_corporate=False)
-        soon = (await books_now(self.house.reader, self.ahead.number)).astimezone(SHANGHAI).date() + _SOON
+        soon = (await books_now(self.house.recorder, self.ahead.number)).astimezone(SHANGHAI).date() + _SOON
         mandate = mandate_body(self.no("mandate"), last_day=soon.isoformat())
         await callers.insist(self.ahead, "/members/O-1/mandates", **mandate)
         await self._verify(platform, "try")
@@ -315,7 +315,7 @@ class MoneyInRound(MoneyInNumbers):
 
     async def _asked(self, pay_in: str) -> int:
         """How many orders to collect a channel was asked for, by the books."""
-        found = await known_object(self.house.reader, self.platform.number, "pay_in", self.no(pay_in))
+        found = await known_object(self.house.recorder, self.platform.number, "pay_in", self.no(pay_in))
         return len(found.body["asked"])
 
     async def _wake(self, pay_in: str) -> None:
@@ -354,7 +354,9 @@ class MoneyInRound(MoneyInNumbers):
         await self._collecting("close").signal("look")
 
     async def _story_moves(self, platform: Platform, by: timedelta) -> None:
-        await move_story(self.house.reader, platform.number, await books_now(self.house.reader, platform.number) + by)
+        await move_story(
+            self.house.recorder, platform.number, await books_now(self.house.recorder, platform.number) + by
+        )
 
     async def _days_pass_ahead(self) -> None:
         """The mandate's last day passes, the member's closing falls due, and nobody has typed the code in time."""

@@ -187,8 +187,8 @@ class OrdersRound(Round):
             await callers.command(platform, number, operation, by=owner_no if operation in ("pay", "accept") else "")
 
     async def _time_passes(self) -> None:
-        reader, platform_no = self.house.reader, self.ahead.number
-        await move_story(reader, platform_no, await books_now(reader, platform_no) + _PASSING)
+        recorder, platform_no = self.house.recorder, self.ahead.number
+        await move_story(recorder, platform_no, await books_now(recorder, platform_no) + _PASSING)
 
     async def _look(self, part: str) -> None:
         """Its process is told that time has passed."""

@@ -96,7 +96,7 @@ async def test_a_call_killed_before_or_after_its_consent_was_recorded_is_repeate
     await gate.cut()
     with pytest.raises(httpx2.TransportError):
         await calling
-    assert (await get_consent(house.reader, platform.number, "D-1-pay") is not None) == recorded
+    assert (await get_consent(house.recorder, platform.number, "D-1-pay") is not None) == recorded
     assert await house.requests_of(platform, "D-1") == {"D-1:open"}
     await house.api.start()
 

@@ -127,10 +127,10 @@ async def require_right_end(house: House, game: OrdersRound) -> None:
         taken = await house.answers_of(platform, no)
         attentions = [number for number in taken if ":attention:" in number or ":attended:" in number] or [""]
         version = attentions[0].rpartition(":")[2]
-        events = await object_events(house.reader, platform.number, "order", no)
+        events = await object_events(house.recorder, platform.number, "order", no)
         happened = [(event.event_type, event.body) for event in events]
         assert set(taken) == {f"{no}:{step.format(no=no, version=version)}" for step in steps}, happened
-        order = await get_object(house.reader, platform.number, "order", no)
+        order = await get_object(house.recorder, platform.number, "order", no)
         assert order is not None
         assert order.sequence_no == len(taken), "one posting, one event"
         handle = game.temporal.get_workflow_handle(order_workflow_id(platform.number, no))

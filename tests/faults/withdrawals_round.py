@@ -255,8 +255,8 @@ class WithdrawalsRound(Round):
         return line.bank_serial_no
 
     async def _time_passes(self, platform: Platform, span: timedelta) -> None:
-        reader = self.house.reader
-        await move_story(reader, platform.number, await books_now(reader, platform.number) + span)
+        recorder = self.house.recorder
+        await move_story(recorder, platform.number, await books_now(recorder, platform.number) + span)
 
     async def _line_differs(self, said: str) -> None:
         """Our copy of the line that pays a withdrawal names another payment order, or again its own."""

@@ -103,8 +103,8 @@ async def withdrawal_while_the_bank_is_away(story: Story) -> Recorded:
     await steer.set_bank_health("DOWN")
     await story.withdrawal().signal("bank_notice", {"notice_id": "1", "kind": "payout"})
     await story.until(lambda: _is_in_trouble(story), "the bank cannot be asked")
-    reader = story.stage.reader
-    await move_story(reader, story.platform_no, await books_now(reader, story.platform_no) + _MORE_THAN_A_DAY)
+    recorder = story.stage.recorder
+    await move_story(recorder, story.platform_no, await books_now(recorder, story.platform_no) + _MORE_THAN_A_DAY)
     await story.withdrawal().signal("look")
     await story.withdrawal_is("needs_attention")
     await story.hours_pass(0.2)

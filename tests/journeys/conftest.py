@@ -15,7 +15,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.commands.books import Books
 from escrow.commands.verify import settled_differences
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import LedgerWriter
@@ -44,7 +44,7 @@ class Journey:
         """Days pass for the platform, as `escrow skip` lets them."""
         skipping = PlatformSkip(
             temporal=self.client,
-            reader=self.books.reader,
+            recorder=self.books.recorder,
             writer=self.writer,
             sandbox=self.platform.bank,
             platform_no=self.platform.number,
@@ -101,7 +101,7 @@ async def journey(stack: Stack, platforms: PlatformMaker) -> AsyncIterator[Journ
     settings = Settings.model_validate(
         {"DATABASE_URL": stack.postgres.dsn} | {name: stack.environment[variable_of(name)] for name in names}
     )
-    reader, writer = Reader(stack.postgres.dsn), await LedgerWriter.start(stack.postgres.dsn)
+    recorder, writer = Recorder(stack.postgres.dsn), await LedgerWriter.start(stack.postgres.dsn)
     box = PersonalDataBox.from_hex(
         data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
     )
@@ -110,7 +110,7 @@ async def journey(stack: Stack, platforms: PlatformMaker) -> AsyncIterator[Journ
         platform=await platforms.open(),
         stack=stack,
         client=await Client.connect(stack.temporal.address, data_converter=pydantic_data_converter),
-        books=Books(settings=settings, reader=reader, registry=Registry(reader, box)),
+        books=Books(settings=settings, recorder=recorder, registry=Registry(recorder, box)),
         writer=writer,
         at_bank=at_bank,
     )
@@ -120,7 +120,7 @@ async def journey(stack: Stack, platforms: PlatformMaker) -> AsyncIterator[Journ
     finally:
         await at_bank.aclose()
         await writer.close()
-        await reader.close()
+        await recorder.close()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from activities.books_time import BooksTimeActivities
 from activities.failures import FailureMapping, from_temporal
 from escrow.domain.errors import Refused
 from escrow.ledger.books_time import begin_story, books_now, move_story
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.posting import transaction
 from escrow.stack.postgres import PostgresServer
 from escrow.stack.processes import free_port
@@ -118,15 +118,15 @@ class MuchTooEarly:
 
 
 @pytest.fixture(scope="module")
-async def reader(server: PostgresServer) -> AsyncIterator[Reader]:
+async def recorder(server: PostgresServer) -> AsyncIterator[Recorder]:
     """Books of a sandbox."""
-    opened = Reader((await new_database(server)).dsn)
+    opened = Recorder((await new_database(server)).dsn)
     yield opened
     await opened.close()
 
 
 @pytest.fixture(scope="module")
-async def client(tmp_path_factory: pytest.TempPathFactory, reader: Reader) -> AsyncIterator[Client]:
+async def client(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> AsyncIterator[Client]:
     """A dev server, and a worker for the workflows above."""
     temporal = TemporalDevServer(tmp_path_factory.mktemp("temporal"), port=free_port(), ui_port=free_port())
     await temporal.start()
@@ -137,7 +137,7 @@ async def client(tmp_path_factory: pytest.TempPathFactory, reader: Reader) -> As
             task_queue=_QUEUE,
             workflows=[Waiting, Trying, Early, MuchTooEarly],
             activities=[
-                BooksTimeActivities(reader).books_time,
+                BooksTimeActivities(recorder).books_time,
                 take_silence_for_an_answer,
                 take_silence_too_early,
             ],
@@ -150,10 +150,10 @@ async def client(tmp_path_factory: pytest.TempPathFactory, reader: Reader) -> As
 
 
 @pytest.fixture
-async def platform_no(reader: Reader) -> str:
+async def platform_no(recorder: Recorder) -> str:
     """A platform whose story begins."""
     number = f"HOME-{uuid4().hex[:8]}"
-    async with transaction(reader) as session:
+    async with transaction(recorder) as session:
         await begin_story(session, number, beginning())
     return number
 
@@ -178,46 +178,46 @@ async def waits(handle: WorkflowHandle[Any, Any], *, times: int = 1) -> None:
 
 
 async def test_seven_days_are_over_at_once_when_the_books_are_moved_and_looked_at(
-    client: Client, reader: Reader, platform_no: str
+    client: Client, recorder: Recorder, platform_no: str
 ) -> None:
-    moment = await books_now(reader, platform_no) + _WEEK
+    moment = await books_now(recorder, platform_no) + _WEEK
     handle = await begun(client, "Waiting", platform_no, moment)
-    await move_story(reader, platform_no, moment - timedelta(days=1))
+    await move_story(recorder, platform_no, moment - timedelta(days=1))
     await handle.signal("look")
     await waits(handle, times=2)  # for the day that is left
-    await move_story(reader, platform_no, moment)
+    await move_story(recorder, platform_no, moment)
     await handle.signal("look")
     ended_at, _ = await within_reason(handle.result(), "the wait is over")
     assert datetime.fromisoformat(ended_at) >= moment
 
 
 async def test_one_that_begins_after_a_skip_waits_for_what_is_left_by_the_books(
-    client: Client, reader: Reader, platform_no: str
+    client: Client, recorder: Recorder, platform_no: str
 ) -> None:
-    moment = await books_now(reader, platform_no) + _WEEK
-    await move_story(reader, platform_no, moment - timedelta(seconds=2))
+    moment = await books_now(recorder, platform_no) + _WEEK
+    await move_story(recorder, platform_no, moment - timedelta(seconds=2))
     handle = await client.start_workflow("Waiting", args=[platform_no, moment], id=platform_no, task_queue=_QUEUE)
     ended_at, _ = await within_reason(handle.result(), "two seconds pass")
     assert datetime.fromisoformat(ended_at) >= moment
-    assert await books_now(reader, platform_no) >= moment
+    assert await books_now(recorder, platform_no) >= moment
 
 
-async def test_a_pause_ends_at_a_look(client: Client, reader: Reader, platform_no: str) -> None:
+async def test_a_pause_ends_at_a_look(client: Client, recorder: Recorder, platform_no: str) -> None:
     handle = await begun(client, "Trying", platform_no)
-    later = await move_story(reader, platform_no, await books_now(reader, platform_no) + timedelta(hours=1))
+    later = await move_story(recorder, platform_no, await books_now(recorder, platform_no) + timedelta(hours=1))
     await handle.signal("look")
     assert datetime.fromisoformat(await within_reason(handle.result(), "it is tried again")) >= later
 
 
 async def test_a_wait_outlives_a_cancellation_and_a_look_before_it_began_is_none(
-    client: Client, reader: Reader, platform_no: str
+    client: Client, recorder: Recorder, platform_no: str
 ) -> None:
-    moment = await books_now(reader, platform_no) + _WEEK
+    moment = await books_now(recorder, platform_no) + _WEEK
     handle = await client.start_workflow(
         "Waiting", args=[platform_no, moment], id=platform_no, task_queue=_QUEUE, start_signal="look"
     )
     await handle.cancel()
-    await move_story(reader, platform_no, moment)
+    await move_story(recorder, platform_no, moment)
     await handle.signal("look")
     _, cancels = await within_reason(handle.result(), "the wait is over")
     assert cancels == 1

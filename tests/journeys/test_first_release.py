@@ -27,7 +27,7 @@ from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.commands.books import Books
 from escrow.commands.verify import settled_differences
 from escrow.commands.verify_channels import channel_differences
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.registry.registry import Registry
@@ -199,10 +199,10 @@ class Upgrade:
         number, account_no = self.platform.number, self.platform.custody_account_no
         found = await settled_differences(self.books, self.at_bank, number, account_no, wait_seconds=PATIENCE_SECONDS)
         assert found == []
-        assert await channel_differences(self.books.reader, self.at_bank.collections, number) == []
+        assert await channel_differences(self.books.recorder, self.at_bank.collections, number) == []
 
     async def _rows(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
-        return list(await self.books.reader.rows(query, *arguments))
+        return list(await self.books.recorder.rows(query, *arguments))
 
 
 @pytest.fixture
@@ -216,12 +216,12 @@ async def upgrade() -> AsyncIterator[Upgrade]:
         settings = Settings.model_validate(
             {"DATABASE_URL": stack.postgres.dsn} | {name: stack.environment[variable_of(name)] for name in names}
         )
-        reader = Reader(stack.postgres.dsn)
-        opened.push_async_callback(reader.close)
+        recorder = Recorder(stack.postgres.dsn)
+        opened.push_async_callback(recorder.close)
         box = PersonalDataBox.from_hex(
             data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
         )
-        registry = Registry(reader, box)
+        registry = Registry(recorder, box)
         steering = SandboxSteering(stack.bank_url)
         opened.push_async_callback(steering.aclose)
         at_bank = SandboxBank(settings.bank_url, settings.bank_key.get_secret_value())
@@ -238,7 +238,7 @@ async def upgrade() -> AsyncIterator[Upgrade]:
             last["platform_no"], last["custody_account_no"], http, registry, steering, last["own_account_no"]
         )
         client = await Client.connect(stack.temporal.address, data_converter=pydantic_data_converter)
-        books = Books(settings=settings, reader=reader, registry=registry)
+        books = Books(settings=settings, recorder=recorder, registry=registry)
         yield Upgrade(stack, platform, client, books, at_bank, before=before, after=after)
 
 

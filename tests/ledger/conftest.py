@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest_asyncio
 
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.posting import LedgerWriter
 from escrow.stack.postgres import PostgresServer
 from tests.postgres import Database, fresh_database
@@ -33,7 +33,7 @@ async def writer(database: Database) -> AsyncIterator[LedgerWriter]:
 
 
 @pytest_asyncio.fixture
-async def reader(database: Database) -> AsyncIterator[Reader]:
-    reader = Reader(database.dsn)
-    yield reader
-    await reader.close()
+async def recorder(database: Database) -> AsyncIterator[Recorder]:
+    recorder = Recorder(database.dsn)
+    yield recorder
+    await recorder.close()

@@ -9,7 +9,7 @@ from escrow.domain.money.journal import Basis, Change, DeadlineChange, JournalEn
 from escrow.domain.orders.contract import MilestoneTerms, OrderContract
 from escrow.domain.requests import derived
 from escrow.ledger.books_time import books_now
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.posting import LedgerWriter
 from tests.ledger.books import HOME, posting
 from tests.ledger.orders import CONTRACTOR, LINES, OWNER, PRICE_FEN
@@ -21,8 +21,8 @@ _FIRST = LINES[0][1]
 class FirstRelease:
     """Writes the steps of one order."""
 
-    def __init__(self, writer: LedgerWriter, reader: Reader, order_no: str) -> None:
-        self._writer, self._reader = writer, reader
+    def __init__(self, writer: LedgerWriter, recorder: Recorder, order_no: str) -> None:
+        self._writer, self._recorder = writer, recorder
         self._order_no = order_no
         self.contract = OrderContract(
             platform_no=HOME,
@@ -68,7 +68,7 @@ class FirstRelease:
             pay, start, complete: what the parties consented to.
             wish: who wishes to cancel, and the number of the consent.
         """
-        now = await books_now(self._reader, HOME)
+        now = await books_now(self._recorder, HOME)
         contract = self.contract.model_dump(mode="json")
         await self._step("open", "order.opened", "awaiting_payment", contract=contract)
         frozen = recipes.order_frozen(

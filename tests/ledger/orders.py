@@ -31,7 +31,7 @@ from escrow.domain.platforms.config import PlatformConfig
 from escrow.ledger.books import Books, Taken
 from escrow.ledger.books_time import move_story
 from escrow.ledger.consents import NewConsent, record_consent
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.posting import LedgerWriter
 from tests.ledger.books import DAY, HOME, open_day, posting, top_up
 
@@ -73,17 +73,21 @@ class Parties:
     """
 
     def __init__(
-        self, writer: LedgerWriter, reader: Reader, order_no: str, lines: Sequence[tuple[MilestoneKind, int]] = LINES
+        self,
+        writer: LedgerWriter,
+        recorder: Recorder,
+        order_no: str,
+        lines: Sequence[tuple[MilestoneKind, int]] = LINES,
     ) -> None:
-        self.writer, self.reader = writer, reader
-        self.books = Books(writer, reader)
+        self.writer, self.recorder = writer, recorder
+        self.books = Books(writer, recorder)
         self.order_no = order_no
         self.lines = lines
 
     async def close(self) -> None:
         """End its connections, where they are its own."""
         await self.writer.close()
-        await self.reader.close()
+        await self.recorder.close()
 
     async def take(self, command: Command) -> Taken[Order]:
         """What becomes of a command."""
@@ -126,7 +130,7 @@ class Parties:
 
     async def _record(self, consent_no: str, operation: str, by: str, terms: dict[str, Any]) -> None:
         await record_consent(
-            self.reader,
+            self.recorder,
             NewConsent(
                 platform_no=HOME,
                 consent_no=consent_no,
@@ -176,7 +180,7 @@ class Parties:
 
     async def passes(self, deadline: str) -> DeadlinePassed:
         """The story goes on until just after a deadline that runs."""
-        due_at = await self.reader.row(
+        due_at = await self.recorder.row(
             "SELECT due_at FROM deadline WHERE platform_no = $1 AND object_kind = 'order' AND object_no = $2"
             " AND name = $3",
             HOME,
@@ -184,7 +188,7 @@ class Parties:
             deadline,
         )
         assert due_at is not None, f"{deadline} does not run"
-        await move_story(self.reader, HOME, due_at["due_at"] + _STORY)
+        await move_story(self.recorder, HOME, due_at["due_at"] + _STORY)
         return DeadlinePassed(deadline=deadline)
 
     async def silence(self, milestone: int, round_no: int = 1) -> DeadlinePassed:
@@ -241,15 +245,15 @@ async def done_there(process: asyncio.subprocess.Process, wanted: Wanted) -> lis
 
 
 async def _other_process(dsn: str, lines: Iterable[str]) -> None:
-    writer, reader = await LedgerWriter.start(dsn), Reader(dsn)
+    writer, recorder = await LedgerWriter.start(dsn), Recorder(dsn)
     try:
-        await reader.row("SELECT 1")
+        await recorder.row("SELECT 1")
         print("ready", flush=True)
         for line in lines:
-            print(json.dumps(await all_at_once(Books(writer, reader), Wanted.model_validate_json(line))), flush=True)
+            print(json.dumps(await all_at_once(Books(writer, recorder), Wanted.model_validate_json(line))), flush=True)
     finally:
         await writer.close()
-        await reader.close()
+        await recorder.close()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from escrow.domain.money.funding import FundingLeg
 from escrow.domain.money.journal import Basis, DeadlineChange, JournalEntry, Posting, Receipt
 from escrow.ledger.books_time import books_now, move_story
 from escrow.ledger.consents import NewConsent, get_consent, record_consent, store_outcome, void_consent
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.posting import LedgerWriter
 from tests.ledger.books import DAY, HOME, NOON, booked_by_bank, fresh, matured, open_day, posting, top_up
 
@@ -61,42 +61,42 @@ async def refusal_code(posting: Awaitable[object]) -> str:
     return refusal.value.code
 
 
-async def test_a_consent_moves_money_once(owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader) -> None:
+async def test_a_consent_moves_money_once(owner: asyncpg.Connection, writer: LedgerWriter, recorder: Recorder) -> None:
     await open_day(owner)
     await top_up(owner, writer, "O-1", 5000)
     given = consent("D-1")
-    _, is_new = await record_consent(reader, given)
+    _, is_new = await record_consent(recorder, given)
     assert is_new
     receipt = await writer.post(on_consent(given, "D-1"))
     assert receipt.entry_id is not None
     assert await refusal_code(writer.post(on_consent(given, "D-1"))) == "basis_used"
-    stored = await get_consent(reader, HOME, given.consent_no)
+    stored = await get_consent(recorder, HOME, given.consent_no)
     assert stored is not None
     assert stored.used_by == receipt.request_no
 
 
-Spoil = Callable[[Reader, NewConsent], Awaitable[NewConsent]]
+Spoil = Callable[[Recorder, NewConsent], Awaitable[NewConsent]]
 
 
-async def _nothing_recorded(reader: Reader, given: NewConsent) -> NewConsent:
+async def _nothing_recorded(recorder: Recorder, given: NewConsent) -> NewConsent:
     return given
 
 
-async def _voided(reader: Reader, given: NewConsent) -> NewConsent:
-    await record_consent(reader, given)
-    assert await void_consent(reader, HOME, given.consent_no, outcome={"refused": "order_state"})
+async def _voided(recorder: Recorder, given: NewConsent) -> NewConsent:
+    await record_consent(recorder, given)
+    assert await void_consent(recorder, HOME, given.consent_no, outcome={"refused": "order_state"})
     return given
 
 
-async def _expired(reader: Reader, given: NewConsent) -> NewConsent:
+async def _expired(recorder: Recorder, given: NewConsent) -> NewConsent:
     old = consent(given.object_no, valid_for=-timedelta(seconds=1))
-    await record_consent(reader, old)
+    await record_consent(recorder, old)
     return old
 
 
-async def _for_another_amount(reader: Reader, given: NewConsent) -> NewConsent:
+async def _for_another_amount(recorder: Recorder, given: NewConsent) -> NewConsent:
     other = consent(given.object_no, consent_no=given.consent_no, terms={"amount_fen": 999})
-    await record_consent(reader, other)
+    await record_consent(recorder, other)
     return given
 
 
@@ -110,41 +110,43 @@ async def _for_another_amount(reader: Reader, given: NewConsent) -> NewConsent:
     ],
 )
 async def test_a_consent_that_does_not_hold_moves_nothing(
-    owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader, spoil: Spoil, code: str
+    owner: asyncpg.Connection, writer: LedgerWriter, recorder: Recorder, spoil: Spoil, code: str
 ) -> None:
     await open_day(owner)
     await top_up(owner, writer, "O-1", 5000)
-    given = await spoil(reader, consent("D-1"))
+    given = await spoil(recorder, consent("D-1"))
     assert await refusal_code(writer.post(on_consent(given, "D-1"))) == code
     assert await owner.fetchval("SELECT count(*) FROM account WHERE purpose = 'escrow'") == 0
 
 
 async def test_a_consent_is_recorded_once_and_its_number_never_reused(
-    owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader
+    owner: asyncpg.Connection, writer: LedgerWriter, recorder: Recorder
 ) -> None:
     await open_day(owner)
     given = consent("D-1")
-    first, _ = await record_consent(reader, given)
-    again, is_new = await record_consent(reader, given)
+    first, _ = await record_consent(recorder, given)
+    again, is_new = await record_consent(recorder, given)
     assert (again, is_new) == (first, False)
     assert (
-        await refusal_code(record_consent(reader, consent("D-2", consent_no=given.consent_no))) == "request_no_reused"
+        await refusal_code(record_consent(recorder, consent("D-2", consent_no=given.consent_no))) == "request_no_reused"
     )
-    await store_outcome(reader, HOME, given.consent_no, {"status": "paid"})
-    await store_outcome(reader, HOME, given.consent_no, {"status": "later"})
-    stored = await get_consent(reader, HOME, given.consent_no)
+    await store_outcome(recorder, HOME, given.consent_no, {"status": "paid"})
+    await store_outcome(recorder, HOME, given.consent_no, {"status": "later"})
+    stored = await get_consent(recorder, HOME, given.consent_no)
     assert stored is not None
     assert stored.outcome == {"status": "paid"}
 
 
-async def test_a_used_consent_cannot_be_voided(owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader) -> None:
+async def test_a_used_consent_cannot_be_voided(
+    owner: asyncpg.Connection, writer: LedgerWriter, recorder: Recorder
+) -> None:
     await open_day(owner)
     await top_up(owner, writer, "O-1", 5000)
     given = consent("D-1")
-    await record_consent(reader, given)
+    await record_consent(recorder, given)
     await writer.post(on_consent(given, "D-1"))
-    assert not await void_consent(reader, HOME, given.consent_no)
-    assert await refusal_code(void_consent(reader, HOME, "none")) == "not_found"
+    assert not await void_consent(recorder, HOME, given.consent_no)
+    assert await refusal_code(void_consent(recorder, HOME, "none")) == "not_found"
 
 
 async def test_an_entry_without_a_basis_is_refused(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
@@ -163,22 +165,22 @@ async def test_a_recipe_stands_only_on_the_kinds_of_basis_it_allows(
 
 
 async def test_silence_releases_only_past_its_deadline_and_once(
-    owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader
+    owner: asyncpg.Connection, writer: LedgerWriter, recorder: Recorder
 ) -> None:
     await open_day(owner)
     await top_up(owner, writer, "O-1", 5000)
     given = consent("D-1")
-    await record_consent(reader, given)
+    await record_consent(recorder, given)
     await writer.post(on_consent(given, "D-1"))
     silence = Basis(kind="deadline", reference="order/D-1/M2:inspection:1")
     assert await refusal_code(writer.post(posting(entry=release("D-1", 100), bases=(silence,)))) == "basis_missing"
-    due = await books_now(reader, HOME) + timedelta(days=7)
+    due = await books_now(recorder, HOME) + timedelta(days=7)
     armed = DeadlineChange(object_kind="order", object_no="D-1", name="M2:inspection:1", due_at=due)
     await writer.post(posting(deadlines=(armed,)))
-    await move_story(reader, HOME, due - timedelta(minutes=1))
+    await move_story(recorder, HOME, due - timedelta(minutes=1))
     early = posting(entry=release("D-1", 100), bases=(silence,), occurred_at=due)
     assert await refusal_code(writer.post(early)) == "basis_not_due"
-    await move_story(reader, HOME, due)
+    await move_story(recorder, HOME, due)
     disarmed = DeadlineChange(object_kind="order", object_no="D-1", name="M2:inspection:1", due_at=None)
     await writer.post(posting(entry=release("D-1", 100), bases=(silence,), deadlines=(disarmed,)))
     again = posting(entry=release("D-1", 100), bases=(silence,))
@@ -246,14 +248,14 @@ def withdrawal(amount_fen: int, released_by: str, member_no: str = "C-1") -> Pos
 
 
 async def test_a_release_lets_its_payee_withdraw_up_to_it_once(
-    owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader
+    owner: asyncpg.Connection, writer: LedgerWriter, recorder: Recorder
 ) -> None:
     await open_day(owner)
     await top_up(owner, writer, "O-1", 5000)
     await top_up(owner, writer, "C-1", 5000)
     given, accepted = consent("D-1"), consent("D-1", operation="accept")
-    await record_consent(reader, given)
-    await record_consent(reader, accepted)
+    await record_consent(recorder, given)
+    await record_consent(recorder, accepted)
     await writer.post(on_consent(given, "D-1"))
     basis = Basis(kind="consent", reference=accepted.consent_no, operation_hash=accepted.operation_hash)
     released = (await writer.post(posting(entry=release("D-1", 1000), bases=(basis,)))).request_no
@@ -265,11 +267,11 @@ async def test_a_release_lets_its_payee_withdraw_up_to_it_once(
 
 
 async def test_a_refused_posting_leaves_its_basis_and_its_number_unused(
-    owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader
+    owner: asyncpg.Connection, writer: LedgerWriter, recorder: Recorder
 ) -> None:
     await open_day(owner)
     given = consent("D-1")
-    await record_consent(reader, given)
+    await record_consent(recorder, given)
     asked = on_consent(given, "D-1")
     assert await refusal_code(writer.post(asked)) == "insufficient_balance"
     await top_up(owner, writer, "O-1", 1000)

@@ -16,7 +16,7 @@ from escrow.domain.orders.milestones import MilestoneKind
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand, OrderStatus
 from escrow.ledger.consents import get_consent
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.objects import object_events
 from escrow.ledger.posting import LedgerWriter
@@ -40,14 +40,14 @@ ACCEPT, RECTIFY, CANCEL = OrderCommand.ACCEPT, OrderCommand.RECTIFY, OrderComman
 
 
 @pytest_asyncio.fixture
-async def order(owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader) -> Parties:
+async def order(owner: asyncpg.Connection, writer: LedgerWriter, recorder: Recorder) -> Parties:
     """An order of a platform that is open; nothing of it is recorded yet."""
     await open_platform(owner, writer)
-    return Parties(writer, reader, "D-1")
+    return Parties(writer, recorder, "D-1")
 
 
-async def balance(reader: Reader, member_no: str, purpose: str) -> int:
-    row = await reader.row(
+async def balance(recorder: Recorder, member_no: str, purpose: str) -> int:
+    row = await recorder.row(
         "SELECT coalesce(sum(balance_fen), 0)::bigint AS fen FROM account WHERE member_no = $1 AND purpose = $2",
         member_no,
         purpose,
@@ -57,10 +57,10 @@ async def balance(reader: Reader, member_no: str, purpose: str) -> int:
 
 
 async def test_an_order_goes_from_its_contract_to_its_settlement(
-    order: Parties, reader: Reader, owner: asyncpg.Connection
+    order: Parties, recorder: Recorder, owner: asyncpg.Connection
 ) -> None:
     await order.in_inspection(2)
-    assert await balance(reader, OWNER, "escrow") == PRICE_FEN - 300
+    assert await balance(recorder, OWNER, "escrow") == PRICE_FEN - 300
     accepted = await order.done(await order.says(ACCEPT, OWNER, 2))
     assert accepted.answer is not None
     assert (accepted.answer["released_fen"], accepted.answer["commission_fen"]) == (401 - 20, 20)
@@ -71,9 +71,9 @@ async def test_an_order_goes_from_its_contract_to_its_settlement(
     over = await order.done(await order.passes("warranty"))
     assert over.object is not None
     assert (over.object.state.status, over.object.state.held_fen) == (OrderStatus.SETTLED, 0)
-    assert await balance(reader, OWNER, "escrow") == 0
-    assert await balance(reader, CONTRACTOR, "withdrawable") == 950
-    assert await balance(reader, "", "fees") == 50
+    assert await balance(recorder, OWNER, "escrow") == 0
+    assert await balance(recorder, CONTRACTOR, "withdrawable") == 950
+    assert await balance(recorder, "", "fees") == 50
     assert await owner.fetchval("SELECT count(*) FROM deadline") == 0
     assert await owner.fetchval("SELECT count(*) FROM consent WHERE asked AND answered_at IS NULL") == 0
     assert await check_invariants(owner) == []
@@ -124,9 +124,9 @@ async def test_whoever_lost_an_answer_is_told_it_again_whatever_was_asked(
         await direct.close()
 
 
-async def others(database: Database) -> tuple[LedgerWriter, Reader]:
+async def others(database: Database) -> tuple[LedgerWriter, Recorder]:
     """Connections as another process has them."""
-    return await LedgerWriter.start(database.dsn), Reader(database.dsn)
+    return await LedgerWriter.start(database.dsn), Recorder(database.dsn)
 
 
 async def reminder(order: Parties, milestone: int) -> OwnerReminded:
@@ -148,7 +148,7 @@ def every_kind() -> set[type]:
     return {kind for kind in found if not kind.__name__.startswith("_")}
 
 
-async def test_what_was_refused_is_told_again_until_it_is_said_anew(order: Parties, reader: Reader) -> None:
+async def test_what_was_refused_is_told_again_until_it_is_said_anew(order: Parties, recorder: Recorder) -> None:
     await order.in_work()
     early = await order.says(ACCEPT, OWNER, 2)
     for _ in range(2):
@@ -157,7 +157,7 @@ async def test_what_was_refused_is_told_again_until_it_is_said_anew(order: Parti
         assert refused.refusal.code == "order_state"
         assert refused.object is not None
         assert refused.object.status == "in_progress"
-    void = await get_consent(reader, HOME, early.request_no)
+    void = await get_consent(recorder, HOME, early.request_no)
     assert void is not None
     assert void.voided_at is not None
     await order.done(await order.says(COMPLETE, CONTRACTOR, 2))
@@ -167,7 +167,7 @@ async def test_what_was_refused_is_told_again_until_it_is_said_anew(order: Parti
     await order.done(await order.says(ACCEPT, OWNER, 2))
 
 
-async def test_who_misquotes_a_word_does_not_take_it_away(order: Parties, reader: Reader) -> None:
+async def test_who_misquotes_a_word_does_not_take_it_away(order: Parties, recorder: Recorder) -> None:
     await order.in_inspection(2)
     word = await order.says(ACCEPT, OWNER, 2)
     for wrong in (
@@ -180,7 +180,7 @@ async def test_who_misquotes_a_word_does_not_take_it_away(order: Parties, reader
         assert misquoted.refusal.code == "basis_mismatch"
     elsewhere = await order.books.take(ORDERS, HOME, "D-404", word)
     assert elsewhere.refusal is not None
-    kept = await get_consent(reader, HOME, word.request_no)
+    kept = await get_consent(recorder, HOME, word.request_no)
     assert kept is not None
     assert kept.voided_at is None
     await order.done(word)
@@ -241,10 +241,10 @@ async def test_silence_does_not_count_without_a_reminder(order: Parties) -> None
 
 
 async def test_of_forty_who_contradict_each_other_one_is_obeyed(
-    order: Parties, owner: asyncpg.Connection, reader: Reader, database: Database
+    order: Parties, owner: asyncpg.Connection, recorder: Recorder, database: Database
 ) -> None:
     """Twenty here and twenty in another process accept, have rectified, or let time pass."""
-    alone = Parties(order.writer, reader, "D-3", [(MilestoneKind.ACCEPTANCE, 500)])
+    alone = Parties(order.writer, recorder, "D-3", [(MilestoneKind.ACCEPTANCE, 500)])
     await alone.in_inspection(1)
     await alone.silence(1)
     words = [await alone.says((ACCEPT, RECTIFY)[number % 2], OWNER, 1, f"w-{number}") for number in range(36)]
@@ -252,11 +252,11 @@ async def test_of_forty_who_contradict_each_other_one_is_obeyed(
     there = Wanted(order_no="D-3", words=words[1::2], deadlines=["M1:inspection:1"] * 2)
     async with books_of_another_process(database.dsn) as process:
         told = await asyncio.gather(all_at_once(order.books, here), done_there(process, there))
-    await told_alike(Counter([*told[0], *told[1]]), owner, reader, "D-3", before=5)
+    await told_alike(Counter([*told[0], *told[1]]), owner, recorder, "D-3", before=5)
 
 
 async def test_of_forty_who_pay_one_is_obeyed(
-    order: Parties, owner: asyncpg.Connection, reader: Reader, database: Database
+    order: Parties, owner: asyncpg.Connection, recorder: Recorder, database: Database
 ) -> None:
     """The money would do for five of them."""
     await order.opened()
@@ -266,25 +266,25 @@ async def test_of_forty_who_pay_one_is_obeyed(
             all_at_once(order.books, Wanted(order_no="D-1", words=pays[::2])),
             done_there(process, Wanted(order_no="D-1", words=pays[1::2])),
         )
-    await told_alike(Counter([*told[0], *told[1]]), owner, reader, "D-1", before=1)
-    assert await balance(reader, OWNER, "escrow") == PRICE_FEN
+    await told_alike(Counter([*told[0], *told[1]]), owner, recorder, "D-1", before=1)
+    assert await balance(recorder, OWNER, "escrow") == PRICE_FEN
 
 
 async def told_alike(
-    told: Counter[str], owner: asyncpg.Connection, reader: Reader, order_no: str, *, before: int
+    told: Counter[str], owner: asyncpg.Connection, recorder: Recorder, order_no: str, *, before: int
 ) -> None:
     """One was carried out, all others found the order in another state, and the books are sound."""
     assert set(told) <= {"done", "order_state", "not_due"}, told
     assert told["done"] == 1, told
-    assert len(await object_events(reader, HOME, "order", order_no)) == before + 1
+    assert len(await object_events(recorder, HOME, "order", order_no)) == before + 1
     assert await check_invariants(owner) == []
 
 
 async def test_an_order_of_the_first_release_is_found_again_and_goes_on(
-    order: Parties, owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader
+    order: Parties, owner: asyncpg.Connection, writer: LedgerWriter, recorder: Recorder
 ) -> None:
     """What was done then is told when it is asked again; then both sides go on, and silence counts as ever."""
-    first = FirstRelease(writer, reader, "D-1")
+    first = FirstRelease(writer, recorder, "D-1")
     pay, start = await order.says(PAY, OWNER), await order.says(START, CONTRACTOR)
     complete, wish = await order.says(COMPLETE, CONTRACTOR, 2), await order.says(CANCEL, CONTRACTOR)
     await first.until_inspection(
@@ -316,7 +316,7 @@ async def test_an_order_of_the_first_release_is_found_again_and_goes_on(
     over = await order.done(await order.passes("warranty"))
     assert over.object is not None
     assert over.object.state.status is OrderStatus.SETTLED
-    assert await balance(reader, CONTRACTOR, "withdrawable") == 950
+    assert await balance(recorder, CONTRACTOR, "withdrawable") == 950
     assert await check_invariants(owner) == []
 
 

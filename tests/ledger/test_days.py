@@ -13,7 +13,7 @@ from escrow.domain.money.journal import Basis
 from escrow.ledger.balances import member_balances, platform_balances
 from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.days import accounting_day, close_day, roll_pending, sweep_commission
-from escrow.ledger.engine import Reader, connect
+from escrow.ledger.engine import Recorder, connect
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.posting import LedgerWriter
 from tests.ledger.books import DAY, HOME, booked_by_bank, fresh, open_day, posting, top_up
@@ -23,46 +23,46 @@ _NEXT = DAY + timedelta(days=1)
 
 
 async def test_closing_a_day_makes_its_pending_money_withdrawable(
-    owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader
+    owner: asyncpg.Connection, writer: LedgerWriter, recorder: Recorder
 ) -> None:
     await open_day(owner)
     await top_up(owner, writer, "O-1", 300, pending_day=DAY)
     await top_up(owner, writer, "O-1", 50, pending_day=_NEXT)
-    closed = await close_day(reader, writer, HOME, DAY)
+    closed = await close_day(recorder, writer, HOME, DAY)
     assert (closed.open_day, closed.matured_fen) == (_NEXT, 300)
-    balances = await member_balances(reader, HOME, "O-1")
+    balances = await member_balances(recorder, HOME, "O-1")
     assert (balances.withdrawable_fen, balances.pending_fen_by_day) == (300, {_NEXT: 50})
-    again = await close_day(reader, writer, HOME, DAY)
+    again = await close_day(recorder, writer, HOME, DAY)
     assert (again.open_day, again.matured_fen) == (_NEXT, 0)
 
 
 async def test_money_that_returns_to_a_closed_day_matures_at_the_next_closing(
-    owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader
+    owner: asyncpg.Connection, writer: LedgerWriter, recorder: Recorder
 ) -> None:
     await open_day(owner)
     await top_up(owner, writer, "O-1", 300, pending_day=DAY)
-    await close_day(reader, writer, HOME, DAY)
+    await close_day(recorder, writer, HOME, DAY)
     await top_up(owner, writer, "O-1", 20, pending_day=DAY)
-    assert await roll_pending(reader, writer, HOME) == 20
-    assert (await member_balances(reader, HOME, "O-1")).withdrawable_fen == 320
+    assert await roll_pending(recorder, writer, HOME) == 20
+    assert (await member_balances(recorder, HOME, "O-1")).withdrawable_fen == 320
 
 
 async def test_two_closings_at_once_move_the_money_once(
-    database: Database, owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader
+    database: Database, owner: asyncpg.Connection, writer: LedgerWriter, recorder: Recorder
 ) -> None:
     await open_day(owner)
     for member in range(5):
         await top_up(owner, writer, f"O-{member}", 100, pending_day=DAY)
     other = await LedgerWriter.start(database.dsn)
-    closings = await asyncio.gather(close_day(reader, writer, HOME, DAY), close_day(reader, other, HOME, DAY))
+    closings = await asyncio.gather(close_day(recorder, writer, HOME, DAY), close_day(recorder, other, HOME, DAY))
     await other.close()
     assert sum(closing.matured_fen for closing in closings) == 500
     assert {closing.open_day for closing in closings} == {_NEXT}
-    assert (await platform_balances(reader, HOME)).fen_by_purpose[Purpose.WITHDRAWABLE] == 500
+    assert (await platform_balances(recorder, HOME)).fen_by_purpose[Purpose.WITHDRAWABLE] == 500
 
 
 async def test_a_closed_day_gets_no_entry_from_those_who_were_posting(
-    database: Database, owner: asyncpg.Connection, reader: Reader
+    database: Database, owner: asyncpg.Connection, recorder: Recorder
 ) -> None:
     await open_day(owner)
     writers = [await LedgerWriter.start(database.dsn) for _ in range(3)]
@@ -83,7 +83,7 @@ async def test_a_closed_day_gets_no_entry_from_those_who_were_posting(
         entries: dict[date, int] = {}
         for day in (DAY + timedelta(days=number) for number in range(days)):
             await asyncio.sleep(0.01)
-            await close_day(reader, writers[0], HOME, day)
+            await close_day(recorder, writers[0], HOME, day)
             entries[day] = await owner.fetchval("SELECT count(*) FROM entry WHERE accounting_day = $1", day)
         return entries
 
@@ -101,7 +101,7 @@ async def test_a_closed_day_gets_no_entry_from_those_who_were_posting(
 
 
 async def test_commission_is_swept_to_the_platform_once(
-    owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader
+    owner: asyncpg.Connection, writer: LedgerWriter, recorder: Recorder
 ) -> None:
     await open_day(owner)
     await top_up(owner, writer, "C-1", 1000)
@@ -115,14 +115,14 @@ async def test_commission_is_swept_to_the_platform_once(
         bank_serial_no=serial_no,
     )
     await writer.post(posting(entry=paid, bases=(Basis(kind="bank_line", reference=serial_no),)))
-    swept = await asyncio.gather(*(sweep_commission(reader, writer, HOME) for _ in range(3)))
+    swept = await asyncio.gather(*(sweep_commission(recorder, writer, HOME) for _ in range(3)))
     assert sum(swept) == 100
-    balances = (await platform_balances(reader, HOME)).fen_by_purpose
+    balances = (await platform_balances(recorder, HOME)).fen_by_purpose
     assert (balances[Purpose.FEES], balances[Purpose.OWN], balances[Purpose.CUSTODY]) == (0, 100, -100)
 
 
 async def test_commission_makes_good_what_the_bank_charged_before_it_is_swept(
-    owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader
+    owner: asyncpg.Connection, writer: LedgerWriter, recorder: Recorder
 ) -> None:
     await open_day(owner)
     for charge_fen in (-30, -100):
@@ -131,12 +131,12 @@ async def test_commission_makes_good_what_the_bank_charged_before_it_is_swept(
             platform_no=HOME, amount_fen=-charge_fen, bank_serial_no=serial_no, effective_date=DAY
         )
         await writer.post(posting(entry=charge, bases=(Basis(kind="bank_line", reference=serial_no),)))
-    assert await cover_bank_charges(reader, writer, HOME) == 130
+    assert await cover_bank_charges(recorder, writer, HOME) == 130
     for amount_fen, swept_fen, owed_fen in ((50, 0, 80), (100, 20, 0)):
         await _fee_earned(owner, writer, amount_fen)
-        assert await sweep_commission(reader, writer, HOME) == swept_fen
-        assert await cover_bank_charges(reader, writer, HOME) == owed_fen
-    balances = (await platform_balances(reader, HOME)).fen_by_purpose
+        assert await sweep_commission(recorder, writer, HOME) == swept_fen
+        assert await cover_bank_charges(recorder, writer, HOME) == owed_fen
+    balances = (await platform_balances(recorder, HOME)).fen_by_purpose
     assert (balances[Purpose.OWN], balances[Purpose.BANK_CHARGES]) == (20, 0)
 
 
@@ -165,8 +165,8 @@ async def _held_withdrawal(owner: asyncpg.Connection, writer: LedgerWriter, amou
     return "W-1"
 
 
-async def test_days_of_an_unknown_platform_are_refused(reader: Reader, writer: LedgerWriter) -> None:
-    for call in (accounting_day(reader, "NONE"), close_day(reader, writer, "NONE", DAY)):
+async def test_days_of_an_unknown_platform_are_refused(recorder: Recorder, writer: LedgerWriter) -> None:
+    for call in (accounting_day(recorder, "NONE"), close_day(recorder, writer, "NONE", DAY)):
         with pytest.raises(Refused) as refusal:
             await call
         assert refusal.value.code == "platform_unknown"

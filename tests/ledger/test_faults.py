@@ -10,7 +10,7 @@ import pytest_asyncio
 from escrow.domain.errors import LedgerUnavailable
 from escrow.domain.money.journal import Receipt
 from escrow.ledger.balances import member_balances
-from escrow.ledger.engine import Reader, connect, ping
+from escrow.ledger.engine import Recorder, connect, ping
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.posting import LedgerWriter
 from escrow.stack.postgres import PostgresServer
@@ -70,9 +70,9 @@ async def test_a_database_killed_and_restarted_under_load_loses_and_repeats_noth
         await writer.close()
     assert sorted(receipt.request_no for receipt in receipts) == sorted(numbers)
     assert sorted(await applied_requests(own_database)) == sorted(numbers)
-    reader = Reader(own_database.dsn)
-    assert (await member_balances(reader, HOME, "O-1")).withdrawable_fen == len(numbers)
-    await reader.close()
+    recorder = Recorder(own_database.dsn)
+    assert (await member_balances(recorder, HOME, "O-1")).withdrawable_fen == len(numbers)
+    await recorder.close()
     connection = await connect(own_database.dsn)
     assert await check_invariants(connection) == []
     await connection.close()
@@ -83,21 +83,21 @@ async def test_while_the_database_is_away_callers_are_told_and_may_repeat(
 ) -> None:
     await fund(own_database, 100)
     writer = await LedgerWriter.start(own_database.dsn, retry_seconds=0.2)
-    reader = Reader(own_database.dsn)
+    recorder = Recorder(own_database.dsn)
     await writer.post(matured("O-1", 1, request_no="before"))
-    await ping(reader)
+    await ping(recorder)
     await own_server.kill()
     with pytest.raises(LedgerUnavailable) as unavailable:
         await writer.post(matured("O-1", 1, request_no="meanwhile"))
     assert unavailable.value.code == "ledger_unavailable"
     with pytest.raises(LedgerUnavailable):
-        await ping(reader)
+        await ping(recorder)
     await own_server.start()
     assert not (await writer.post(matured("O-1", 1, request_no="meanwhile"))).repeated
     assert (await writer.post(matured("O-1", 1, request_no="before"))).repeated
-    await ping(reader)
+    await ping(recorder)
     await writer.close()
-    await reader.close()
+    await recorder.close()
 
 
 async def test_a_writer_starts_before_its_database_does(own_server: PostgresServer, own_database: Database) -> None:

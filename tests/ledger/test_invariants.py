@@ -178,12 +178,12 @@ async def a_batch(owner: asyncpg.Connection, writer: LedgerWriter) -> None:
 
 async def test_sound_books_break_nothing(database: Database, owner: asyncpg.Connection, writer: LedgerWriter) -> None:
     await some_business(owner, writer)
-    reader = await connect(database.dsn)
+    recorder = await connect(database.dsn)
     try:
-        assert await check_invariants(reader) == []
-        assert await check_invariants(reader, HOME) == []
+        assert await check_invariants(recorder) == []
+        assert await check_invariants(recorder, HOME) == []
     finally:
-        await reader.close()
+        await recorder.close()
 
 
 @pytest.mark.parametrize("invariant", FAULTS)

@@ -23,7 +23,7 @@ from escrow.domain.withdrawals import commands as withdrawal_commands
 from escrow.domain.withdrawals.commands import CallOperator as CallToWithdrawal
 from escrow.domain.withdrawals.holding import WITHDRAWALS
 from escrow.ledger.books import Books
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.posting import LedgerWriter
 from tests.domain.test_collection_decisions import refund as a_refund
 from tests.domain.test_collection_decisions import shown
@@ -81,16 +81,16 @@ def test_no_two_subjects_post_under_one_number() -> None:
 
 
 async def test_an_operator_is_called_for_each_of_the_objects_that_have_one_number(
-    owner: asyncpg.Connection, writer: LedgerWriter, reader: Reader
+    owner: asyncpg.Connection, writer: LedgerWriter, recorder: Recorder
 ) -> None:
     await open_platform(owner, writer)
-    order = Parties(writer, reader, "X")
+    order = Parties(writer, recorder, "X")
     await order.done(await order.opening())
     there: tuple[tuple[str, Aggregate], ...] = (("withdrawal", held()), ("pay_in", shown()), ("refund", a_refund()))
     for kind, item in there:
         change = Change(kind=kind, object_no="X", event_type="x", status=item.status, body=item.document())
         await writer.post(posting(changes=(change,)))
-    books, reason = Books(writer, reader), "look at this"
+    books, reason = Books(writer, recorder), "look at this"
     taken: list[Any] = [
         await books.take(ORDERS, HOME, "X", CallToOrder(reason="another one", seen_version=1)),
         await books.take(WITHDRAWALS, HOME, "X", CallToWithdrawal(reason=reason, seen_version=1)),

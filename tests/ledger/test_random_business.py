@@ -81,7 +81,7 @@ class Business(RuleBasedStateMachine):
         # No retries: a connection that is cut off must surface as an unknown outcome.
         self.writers = [await LedgerWriter.start(self.database.dsn, retry_seconds=0) for _ in range(_WRITERS)]
         self.owner = await asyncpg.connect(self.database.superuser_dsn)
-        self.reader = await connect(self.database.dsn)
+        self.recorder = await connect(self.database.dsn)
         await self.owner.execute("INSERT INTO platform_day (platform_no, day) VALUES ($1, $2)", self.platform_no, DAY)
         await self.owner.execute(
             "INSERT INTO platform (platform_no, name, custody_account_no, opened_at) VALUES ($1, '', $1, now())",
@@ -132,7 +132,7 @@ class Business(RuleBasedStateMachine):
         for writer in self.writers:
             await writer.close()
         await self.owner.close()
-        await self.reader.close()
+        await self.recorder.close()
 
     async def _reuse(self, number: str) -> None:
         posting = self.sent[number]
@@ -211,7 +211,7 @@ class Business(RuleBasedStateMachine):
 
     async def _look(self, business: asyncio.Future[Any]) -> None:
         while not business.done():
-            assert await check_invariants(self.reader, self.platform_no) == []
+            assert await check_invariants(self.recorder, self.platform_no) == []
 
     async def _compare(self) -> None:
         rows = await self.owner.fetch("SELECT request_no FROM request WHERE platform_no = $1", self.platform_no)
@@ -231,7 +231,7 @@ class Business(RuleBasedStateMachine):
             name: fen for name, fen in asked.items() if fen
         }
         assert all(fen >= 0 for name, fen in asked.items() if not name.startswith(tuple(WITHOUT_MINIMUM)))
-        assert await check_invariants(self.reader, self.platform_no) == []
+        assert await check_invariants(self.recorder, self.platform_no) == []
 
     def _posting(self, action: Action) -> Posting:
         number = fresh("request")

@@ -10,7 +10,7 @@ import pytest
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Change, CounterUse, Posting, StandsOn
 from escrow.ledger.days import close_day
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.objects import get_object, object_events
 from escrow.ledger.posting import LedgerWriter, post_on
 from tests.ledger.books import DAY, HOME, fresh, open_day, posting
@@ -33,12 +33,12 @@ async def day(owner: asyncpg.Connection) -> None:
     await open_day(owner)
 
 
-async def test_what_has_changed_since_it_was_read_is_not_posted_on(writer: LedgerWriter, reader: Reader) -> None:
+async def test_what_has_changed_since_it_was_read_is_not_posted_on(writer: LedgerWriter, recorder: Recorder) -> None:
     await writer.post(changed("D-1", version=0, step=1))
     assert await code_of(writer.post(changed("D-1", version=0, step=2))) == "moved"
     await writer.post(changed("D-1", version=1, step=3))
     assert await code_of(writer.post(changed("D-1", version=1, step=4))) == "moved"
-    stored = await get_object(reader, HOME, "order", "D-1")
+    stored = await get_object(recorder, HOME, "order", "D-1")
     assert stored is not None
     assert (stored.sequence_no, stored.body) == (2, {"step": 3})
 
@@ -53,7 +53,7 @@ async def test_an_object_that_was_only_read_must_not_have_changed_either(writer:
     assert await code_of(writer.post(replace(second, stands_on=(*second.stands_on, on_member)))) == "moved"
 
 
-async def test_of_many_that_stand_on_one_version_one_is_posted(writer: LedgerWriter, reader: Reader) -> None:
+async def test_of_many_that_stand_on_one_version_one_is_posted(writer: LedgerWriter, recorder: Recorder) -> None:
     await writer.post(changed("D-3", version=0))
     outcomes = await asyncio.gather(
         *(writer.post(changed("D-3", version=1, by=number)) for number in range(40)), return_exceptions=True
@@ -61,19 +61,19 @@ async def test_of_many_that_stand_on_one_version_one_is_posted(writer: LedgerWri
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
     assert len(refused) == 39
     assert {refusal.code for refusal in refused} == {"moved"}
-    assert len(await object_events(reader, HOME, "order", "D-3")) == 2
+    assert len(await object_events(recorder, HOME, "order", "D-3")) == 2
 
 
-async def test_a_document_is_replaced_and_its_event_says_what_changed(writer: LedgerWriter, reader: Reader) -> None:
+async def test_a_document_is_replaced_and_its_event_says_what_changed(writer: LedgerWriter, recorder: Recorder) -> None:
     await writer.post(changed("D-4", version=0, kept=1, gone=2))
     change = Change(
         kind="order", object_no="D-4", event_type="e", status="y", body={"kept": 3}, replaces=True, event={"kept": 3}
     )
     await writer.post(posting(changes=(change,)))
-    stored = await get_object(reader, HOME, "order", "D-4")
+    stored = await get_object(recorder, HOME, "order", "D-4")
     assert stored is not None
     assert stored.body == {"kept": 3}
-    assert [event.body for event in await object_events(reader, HOME, "order", "D-4")] == [
+    assert [event.body for event in await object_events(recorder, HOME, "order", "D-4")] == [
         {"kept": 1, "gone": 2},
         {"kept": 3},
     ]
@@ -88,11 +88,11 @@ async def test_a_repeat_is_told_what_was_told_the_first_time(writer: LedgerWrite
 
 
 async def test_a_day_that_was_closed_since_it_was_read_is_noticed(
-    writer: LedgerWriter, reader: Reader, owner: asyncpg.Connection
+    writer: LedgerWriter, recorder: Recorder, owner: asyncpg.Connection
 ) -> None:
     read_before = replace(changed("D-6", version=0), accounting_day=DAY)
     await writer.post(replace(changed("D-7", version=0), accounting_day=DAY))
-    await close_day(reader, writer, HOME, DAY)
+    await close_day(recorder, writer, HOME, DAY)
     assert await code_of(writer.post(read_before)) == "moved"
     assert await owner.fetchval("SELECT day FROM platform_day") == date(2026, 3, 2) + timedelta(days=1)
 

@@ -18,7 +18,7 @@ from escrow.domain.members.verification_rules import VerificationMethod
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.hosted_pages import PagePurpose
 from escrow.ledger.books_time import books_now
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import transaction
 from escrow.registry.members.members import MemberKind
@@ -59,7 +59,7 @@ class Password(Guessed):
 
     async def is_set_up(self, registry: Registry) -> None:
         hashed = await registry.payment_passwords.hashed(HOME, "O-1", PASSWORD)
-        async with transaction(registry.reader) as session:
+        async with transaction(registry.recorder) as session:
             await registry.payment_passwords.store(session, HOME, "O-1", hashed)
 
     async def guess(self, registry: Registry, number: int) -> str:
@@ -121,11 +121,11 @@ class Verification(Asked):
     told = ("counted", "verification_tries_spent")
 
     async def is_set_up(self, registry: Registry) -> None:
-        now = await books_now(registry.reader, HOME)
+        now = await books_now(registry.recorder, HOME)
         named = {"platform_no": HOME, "verification_no": "V-1", "account_no_index": b"1"}
         waits = {"member_no": "O-1", "account_id": "A-1", "method": VerificationMethod.UNIONPAY, "mobile_sealed": b""}
         sending = {"number": 1, "request_no": "V-1", "bank_request_no": "HOME/V-1:unionpay:1", "status": "sent"}
-        async with transaction(registry.reader) as session:
+        async with transaction(registry.recorder) as session:
             session.add(
                 AccountVerificationRow.model_validate(
                     named | waits | {"status": "sent", "reason": "", "asked_at": now, "expires_at": now}
@@ -176,9 +176,9 @@ class PayersCode(Asked):
 @asynccontextmanager
 async def another(database: Database) -> AsyncIterator[Registry]:
     """A registry over connections of its own, as another process has one."""
-    reader = Reader(database.dsn)
-    yield Registry(reader, PersonalDataBox.from_hex(data_key=DATA_KEY, index_key=INDEX_KEY))
-    await reader.close()
+    recorder = Recorder(database.dsn)
+    yield Registry(recorder, PersonalDataBox.from_hex(data_key=DATA_KEY, index_key=INDEX_KEY))
+    await recorder.close()
 
 
 @pytest_asyncio.fixture
@@ -335,7 +335,7 @@ async def test_a_lock_is_told_once_and_ends_after_its_time(
     [event] = await owner.fetch(body)
     until = await owner.fetchval("SELECT locked_until FROM payment_password")
     assert until.isoformat() in event["body"]
-    assert timedelta(hours=23) < until - await books_now(first.reader, HOME) <= timedelta(hours=24)
+    assert timedelta(hours=23) < until - await books_now(first.recorder, HOME) <= timedelta(hours=24)
 
     await owner.execute("UPDATE payment_password SET locked_until = books_now($1)", HOME)
     with pytest.raises(Refused) as wrong:

@@ -17,7 +17,7 @@ from escrow.domain.collections.methods import CollectionMethod, payment_booking_
 from escrow.domain.money import recipes
 from escrow.domain.money.journal import Basis, Change, Posting
 from escrow.ledger.bank_lines import BankLines
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import LedgerWriter
 from escrow.stack.keys import load_or_make_keys
@@ -59,10 +59,10 @@ class House:
             account_no="6216261000000000018",
             account_name="全渠道",
         )
-        reader, writer = Reader(self.dsn), await LedgerWriter.start(self.dsn)
+        recorder, writer = Recorder(self.dsn), await LedgerWriter.start(self.dsn)
         keys = self.environment
         box = PersonalDataBox.from_hex(data_key=keys["ESCROW_DATA_KEY"], index_key=keys["ESCROW_INDEX_KEY"])
-        await BankLines(reader, box).record("HOME", [line])
+        await BankLines(recorder, box).record("HOME", [line])
         entry = recipes.top_up_credited(
             platform_no="HOME",
             member_no="O-1",
@@ -82,7 +82,7 @@ class House:
             )
         )
         await writer.close()
-        await reader.close()
+        await recorder.close()
 
     async def collects(self, amount_fen: int, *, booked_fen: int) -> str:
         """A channel takes a payment, and our books have it in suspense; answers the channel's number of it."""

@@ -70,7 +70,7 @@ async def test_an_order_that_nobody_pays_closes_after_a_day_of_all_clocks() -> N
         ):
             await members.open(story.platform_no, member_no=number, kind=kind, name=name, mobile=None)
         await record_consent(
-            story.reader,
+            story.recorder,
             NewConsent(
                 platform_no=story.platform_no,
                 consent_no=opening_consent_no("D-1"),
@@ -92,9 +92,9 @@ async def test_an_order_that_nobody_pays_closes_after_a_day_of_all_clocks() -> N
         )
         await story.clock.skip(timedelta(hours=25))
 
-        order = await get_object(story.reader, story.platform_no, "order", "D-1")
+        order = await get_object(story.recorder, story.platform_no, "order", "D-1")
         assert order is not None
         assert order.status == "closed_unpaid"
-        assert timedelta(hours=24) <= await books_now(story.reader, story.platform_no) - story.begins_at
+        assert timedelta(hours=24) <= await books_now(story.recorder, story.platform_no) - story.begins_at
         at_bank = await story.servers.steering.clock(story.custody_account_no)
         assert timedelta(hours=24) <= at_bank - story.begins_at < timedelta(hours=26)

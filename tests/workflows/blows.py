@@ -95,7 +95,7 @@ class Cell:
 
     async def found(self, house: House) -> BusinessObject | None:
         """Its object in the books."""
-        return await get_object(house.books.reader, house.platform.number, self.row.kind, self.object_no)
+        return await get_object(house.books.recorder, house.platform.number, self.row.kind, self.object_no)
 
     async def _waits(self, house: House) -> bool:
         found = await self.found(house)

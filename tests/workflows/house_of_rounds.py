@@ -32,7 +32,7 @@ from escrow.domain.withdrawals.operations import withdrawal_terms
 from escrow.domain.withdrawals.state import bank_request_no
 from escrow.ledger.books import known
 from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, record_consent
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import LedgerWriter
@@ -70,14 +70,14 @@ class House:
     async def rounds_are_made(self, *, every: timedelta = timedelta(seconds=1)) -> None:
         """Rounds are made from now on, one after another; the first one is over when this returns."""
         await self.nobody_goes_round()
-        began = await self.books.reader.row("SELECT now() AS at")
+        began = await self.books.recorder.row("SELECT now() AS at")
         assert began is not None
         await self.client.start_workflow(
             ROUNDS, RoundsInput(every=every), id=ROUNDS_WORKFLOW_ID, task_queue=ORDERS_TASK_QUEUE
         )
 
         async def one_is_made() -> bool:
-            made = await self.books.reader.row("SELECT made_at FROM last_round")
+            made = await self.books.recorder.row("SELECT made_at FROM last_round")
             return made is not None and made["made_at"] > began["at"]
 
         await until(one_is_made, "a round is made")
@@ -95,7 +95,7 @@ class House:
 
     async def word_is_asked(self, order_no: str, operation: OrderCommand, by: str, milestone: int) -> None:
         """A party has said something, and nothing has heard it."""
-        order = await known(self.books.reader, ORDERS, self.platform.number, order_no)
+        order = await known(self.books.recorder, ORDERS, self.platform.number, order_no)
         terms = order.contract.terms(operation, milestone)
         await self._is_asked(f"{order_no}-asked", order_no, operation.value, by, terms)
 
@@ -132,7 +132,7 @@ class House:
     ) -> None:
         configurations = self.books.registry.platforms.configurations
         await record_consent(
-            self.books.reader,
+            self.books.recorder,
             NewConsent(
                 platform_no=self.platform.number,
                 consent_no=number,
@@ -156,7 +156,7 @@ class House:
         """So much time passes in the books and at the bank."""
         skipping = PlatformSkip(
             temporal=self.client,
-            reader=self.books.reader,
+            recorder=self.books.recorder,
             writer=self.writer,
             sandbox=self.platform.bank,
             platform_no=self.platform.number,
@@ -178,16 +178,16 @@ class House:
         """Rounds have taken up whatever was late."""
 
         async def all_go_on() -> bool:
-            return not await late_objects(self.books.reader, self.platform.number, limit=1)
+            return not await late_objects(self.books.recorder, self.platform.number, limit=1)
 
         async def still_late() -> list[Any]:
-            return await late_objects(self.books.reader, self.platform.number, limit=5)
+            return await late_objects(self.books.recorder, self.platform.number, limit=5)
 
         await until(all_go_on, "rounds take up what is late", seen=still_late)
 
     async def deadlines(self) -> set[tuple[str, str, str]]:
         """Every deadline that runs: number of its object, name, moment."""
-        rows = await self.books.reader.rows(
+        rows = await self.books.recorder.rows(
             "SELECT object_no, name, due_at FROM deadline WHERE platform_no = $1", self.platform.number
         )
         return {(row["object_no"], row["name"], str(row["due_at"])) for row in rows}
@@ -237,8 +237,8 @@ async def opened_house(
         settings = Settings.model_validate(
             {"DATABASE_URL": stack.postgres.dsn} | {name: stack.environment[variable_of(name)] for name in names}
         )
-        reader, writer = Reader(stack.postgres.dsn), await LedgerWriter.start(stack.postgres.dsn)
-        opened.push_async_callback(reader.close)
+        recorder, writer = Recorder(stack.postgres.dsn), await LedgerWriter.start(stack.postgres.dsn)
+        opened.push_async_callback(recorder.close)
         opened.push_async_callback(writer.close)
         box = PersonalDataBox.from_hex(
             data_key=settings.data_key.get_secret_value(), index_key=settings.index_key.get_secret_value()
@@ -249,7 +249,7 @@ async def opened_house(
             stack=stack,
             client=await Client.connect(stack.temporal.address, data_converter=pydantic_data_converter),
             platform=await platforms.open(config, begins_at=begins_at),
-            books=Books(settings=settings, reader=reader, registry=Registry(reader, box)),
+            books=Books(settings=settings, recorder=recorder, registry=Registry(recorder, box)),
             writer=writer,
             at_bank=at_bank,
         )

@@ -73,7 +73,7 @@ async def _top_up_paid_short(house: House, number: str) -> None:
 
 async def _return_is(house: House, number: str, outcome: str) -> None:
     async def is_so() -> bool:
-        found = await get_object(house.books.reader, house.platform.number, "pay_in", number)
+        found = await get_object(house.books.recorder, house.platform.number, "pay_in", number)
         return found is not None and [item["outcome"] for item in found.body["returns"]] == [outcome]
 
     await until(is_so, f"the return of {number} is {outcome}")
@@ -140,7 +140,7 @@ async def _refund_under_way(house: House, number: str) -> None:
     await _refunded_order(house, number)
 
     async def is_begun() -> bool:
-        found = await get_object(house.books.reader, house.platform.number, "refund", number)
+        found = await get_object(house.books.recorder, house.platform.number, "refund", number)
         return found is not None and bool(found.body.get("begun_at"))
 
     await until(is_begun, f"the refund of {number} is begun")
@@ -186,15 +186,15 @@ async def _withdrawal_that_needs_attention(house: House, number: str) -> None:
     """An operator is called as by whoever asks the bank and finds something wrong."""
     await _withdraw(house, number, _STUCK_FEN)
     await until(lambda: _withdrawal_is(house, number, "submitted"), f"{number} is submitted")
-    reader, platform_no = house.books.reader, house.platform.number
+    recorder, platform_no = house.books.recorder, house.platform.number
     call = CallOperator(
-        reason="ask the bank", seen_version=(await see(reader, WITHDRAWALS, platform_no, number)).version
+        reason="ask the bank", seen_version=(await see(recorder, WITHDRAWALS, platform_no, number)).version
     )
-    await Books(house.writer, reader).take(WITHDRAWALS, platform_no, number, call)
+    await Books(house.writer, recorder).take(WITHDRAWALS, platform_no, number, call)
 
 
 async def _withdrawal_is(house: House, number: str, status: str) -> bool:
-    found = await get_object(house.books.reader, house.platform.number, "withdrawal", number)
+    found = await get_object(house.books.recorder, house.platform.number, "withdrawal", number)
     return found is not None and found.status == status
 
 
@@ -211,7 +211,7 @@ async def _withdrawal_for_large_value(house: House, number: str) -> None:
     await insist(house.platform, "/withdrawals", **body)
 
     async def waits() -> bool:
-        found = await get_object(house.books.reader, house.platform.number, "withdrawal", number)
+        found = await get_object(house.books.recorder, house.platform.number, "withdrawal", number)
         return found is not None and bool(found.body.get("attention"))
 
     await until(waits, f"{number} waits for an operator")

@@ -77,7 +77,7 @@ async def test_a_batch_that_is_asked_again_pays_nothing_a_second_time(story: Sto
     activities = Activities(
         settings_for(story.stage.database, story.stage.sandbox),
         story.stage.writer,
-        story.stage.reader,
+        story.stage.recorder,
         story.stage.sandbox.bank,
     )
     again = await ActivityEnvironment().run(activities.batches.take_batch, batch)
@@ -89,7 +89,9 @@ async def test_a_batch_that_is_asked_again_pays_nothing_a_second_time(story: Sto
 async def _asked_again(story: Story, handle: WorkflowHandle[Any, Any]) -> set[str]:
     """Run every activity that the history shows done once more; each must answer what it answered then."""
     stage = story.stage
-    activities = Activities(settings_for(stage.database, stage.sandbox), stage.writer, stage.reader, stage.sandbox.bank)
+    activities = Activities(
+        settings_for(stage.database, stage.sandbox), stage.writer, stage.recorder, stage.sandbox.bank
+    )
     known: dict[str, Callable[..., Any]] = {
         activity.__name__: activity for activity in (*activities.on_orders_queue(), *activities.on_payments_queue())
     }

@@ -31,7 +31,7 @@ from escrow.domain.requests import PLATFORM_ITSELF
 from escrow.ledger.balances import member_balances
 from escrow.ledger.books_time import books_now, move_story
 from escrow.ledger.consents import NewConsent, record_consent
-from escrow.ledger.engine import Reader, connect
+from escrow.ledger.engine import Recorder, connect
 from escrow.ledger.invariants import check_invariants
 from escrow.ledger.objects import get_object
 from escrow.ledger.posting import LedgerWriter
@@ -86,10 +86,10 @@ class Race:
     async def run(self, rush: Rush) -> None:
         """Let everything happen at once, then look at what the books say."""
         self.owner = await asyncpg.connect(self.database.superuser_dsn)
-        self.reader = Reader(self.database.dsn)
+        self.recorder = Recorder(self.database.dsn)
         writers = [await LedgerWriter.start(self.database.dsn, retry_seconds=0) for _ in range(_WRITERS)]
         configured = settings_for(self.database, self.sandbox)
-        self.rooms = [Activities(configured, writer, self.reader, self.sandbox.bank) for writer in writers]
+        self.rooms = [Activities(configured, writer, self.recorder, self.sandbox.bank) for writer in writers]
         try:
             await self._prepare(rush.money_fen)
             calls = [self._batch(number, order_nos) for number, order_nos in enumerate(rush.batches)]
@@ -100,7 +100,7 @@ class Race:
         finally:
             for writer in writers:
                 await writer.close()
-            await self.reader.close()
+            await self.recorder.close()
             await self.owner.close()
 
     # ---- what happens ----
@@ -173,7 +173,7 @@ class Race:
             ref = OrderRef(platform_no=self.platform_no, order_no=order_no)
             entered = await ActivityEnvironment().run(self.rooms[0].orders.enter_order, ref)
             assert entered.refusal is None
-        await move_story(self.reader, self.platform_no, await self._now() + _A_DAY_LATER)
+        await move_story(self.recorder, self.platform_no, await self._now() + _A_DAY_LATER)
 
     async def _top_up(self, money_fen: int) -> None:
         serial_no = await booked_by_bank(self.owner, money_fen, platform_no=self.platform_no)
@@ -200,13 +200,13 @@ class Race:
         }
 
     async def _now(self) -> datetime:
-        return await books_now(self.reader, self.platform_no)
+        return await books_now(self.recorder, self.platform_no)
 
     async def _consent(
         self, number: str, kind: str, object_no: str, operation: str, terms: dict[str, Any], *, by: str = "O-1"
     ) -> None:
         await record_consent(
-            self.reader,
+            self.recorder,
             NewConsent(
                 platform_no=self.platform_no,
                 consent_no=number,
@@ -224,7 +224,7 @@ class Race:
 
     async def _compare(self, rush: Rush) -> None:
         assert len(self.frozen) == len(set(self.frozen)), "an order was paid twice"
-        balances = await member_balances(self.reader, self.platform_no, "O-1")
+        balances = await member_balances(self.recorder, self.platform_no, "O-1")
         assert balances.in_escrow_fen_by_order == {number: _PRICES_FEN[number] for number in self.frozen}
         assert balances.available_fen == rush.money_fen - sum(_PRICES_FEN[number] for number in self.frozen)
         names = {f"order/{order_no}/unpaid": order_no for order_no in _PRICES_FEN}
@@ -234,7 +234,7 @@ class Race:
             paid = {order_no for order_no in order_nos if ended_by.get(order_no) == f":batch_payment:B-{number}:pay"}
             assert paid in (set(), order_nos), "a batch was paid partly"
         for order_no in _PRICES_FEN:
-            order = await get_object(self.reader, self.platform_no, "order", order_no)
+            order = await get_object(self.recorder, self.platform_no, "order", order_no)
             assert order is not None
             expected = "awaiting_start" if order_no in self.frozen else "closed_unpaid"
             assert order.status == (expected if order_no in ended_by else "awaiting_payment")

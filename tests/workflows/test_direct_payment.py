@@ -132,7 +132,7 @@ async def test_an_owner_is_told_once_although_the_first_text_had_no_answer(story
 async def test_nobody_is_told_of_a_refund_that_the_books_do_not_have(story: Story) -> None:
     await paid_order(story)
     settings = settings_for(story.stage.database, story.stage.sandbox)
-    activities = Activities(settings, story.stage.writer, story.stage.reader, story.stage.sandbox.bank)
+    activities = Activities(settings, story.stage.writer, story.stage.recorder, story.stage.sandbox.bank)
     refund = RefundNo(platform_no=story.platform_no, order_no="D-1001")
 
     with pytest.raises(Refused, match="not_found"):

@@ -50,7 +50,7 @@ async def nothing_at_bank(story: Story, members: Debtors, *numbers: str) -> None
 async def test_a_debit_that_was_never_consented_to_is_not_made(story: Story) -> None:
     members = await two_debtors(story)
     await members.consents_to("T-2", "1.00", mandate_no=MANDATE)
-    await void_consent(story.stage.reader, story.platform_no, opening_consent_no("T-2"))
+    await void_consent(story.stage.recorder, story.platform_no, opening_consent_no("T-2"))
 
     for number in ("T-1", "T-2"):
         handle = await members.begins(number)
@@ -78,7 +78,7 @@ async def test_a_consent_that_was_voided_after_all_debits_nobody_more(story: Sto
     await story.stage.sandbox.steer.next_suffers("failed_later", "collection")
     handle = await members.is_debited("1.00", mandate_no=MANDATE)
     await members.stands("T-1", "processing")
-    await void_consent(story.stage.reader, story.platform_no, opening_consent_no("T-1"))
+    await void_consent(story.stage.recorder, story.platform_no, opening_consent_no("T-1"))
 
     assert (await story.ending_of(handle)).status == "failed"
     assert (await story.in_the_books("pay_in", "T-1")).body["reason_code"] in ("", "basis_void")

@@ -297,7 +297,7 @@ async def _start(story: Story, check_no: str) -> WorkflowHandle[Any, Any]:
 
 
 async def _waiting(story: Story) -> list[Waiting]:
-    return await waiting_for_a_person(story.stage.reader, story.platform_no, limit=10)
+    return await waiting_for_a_person(story.stage.recorder, story.platform_no, limit=10)
 
 
 @pytest.mark.parametrize("required", [True, False])

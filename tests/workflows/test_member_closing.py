@@ -44,7 +44,7 @@ async def begins_to_close(story: Story, member_no: str, request_no: str = "CL-1"
         terms={},
         valid_for=timedelta(days=1),
     )
-    await record_consent(story.stage.reader, consent)
+    await record_consent(story.stage.recorder, consent)
     closing, _ = await story.stage.registry.closings.begin(
         story.platform_no,
         member_no,

@@ -67,7 +67,7 @@ async def _deposit_that_nobody_confirms(house: House, number: str) -> str:
 
 
 async def _mandate_in_force(house: House, number: str) -> str:
-    last_day = (await books_now(house.books.reader, house.platform.number) + timedelta(days=20)).date()
+    last_day = (await books_now(house.books.recorder, house.platform.number) + timedelta(days=20)).date()
     await created(house.platform.post("/members/O-1/mandates", **mandate_body(number, last_day=last_day.isoformat())))
     await _stands_as(house, "mandate", number, "active")
     return number
@@ -76,7 +76,7 @@ async def _mandate_in_force(house: House, number: str) -> str:
 async def _mandate_whose_end_nobody_heard(house: House, number: str) -> str:
     await _mandate_in_force(house, number)
     consent, _ = await record_consent(
-        house.books.reader,
+        house.books.recorder,
         NewConsent(
             platform_no=house.platform.number,
             consent_no=f"{number}-revoke",
@@ -202,7 +202,7 @@ async def test_whatever_is_done_to_a_run_what_looks_after_a_member_comes_to_its_
     assert not wrong
 
     async def nobody_waits() -> bool:
-        return not await waiting_for_a_person(house.books.reader, house.platform.number, limit=1)
+        return not await waiting_for_a_person(house.books.recorder, house.platform.number, limit=1)
 
     await until(nobody_waits, "whoever was called for a stranger is not needed when it has ended")
 
@@ -248,7 +248,7 @@ async def _goes_on(house: House, cell: Cell) -> None:
 
 
 async def _unfinished(house: House) -> list[Any]:
-    rows = await house.books.reader.rows(
+    rows = await house.books.recorder.rows(
         "SELECT object_kind, object_no, name, due_at FROM deadline WHERE platform_no = $1 AND object_kind = ANY($2)",
         house.platform.number,
         list(ENDED_BY_DEADLINES),
@@ -258,7 +258,7 @@ async def _unfinished(house: House) -> list[Any]:
 
 async def _stands(house: House, kind: str, number: str) -> str | None:
     whole = f"SELECT status FROM business_object WHERE platform_no = $1 AND kind = '{kind}' AND object_no = $2"
-    row = await house.books.reader.row(_PARTS.get(kind, whole), house.platform.number, number)
+    row = await house.books.recorder.row(_PARTS.get(kind, whole), house.platform.number, number)
     return None if row is None else str(row["status"])
 
 

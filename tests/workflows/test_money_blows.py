@@ -143,7 +143,7 @@ async def test_a_withdrawal_that_waits_for_an_operator_waits_for_one_whatever_is
         await house.all_is_taken_up()
 
         await _are_right(house, table, tables)
-        waiting = await waiting_for_a_person(house.books.reader, house.platform.number, limit=len(table) + 1)
+        waiting = await waiting_for_a_person(house.books.recorder, house.platform.number, limit=len(table) + 1)
         assert {item.key.object_no for item in waiting} == {cell.object_no for cell in table}
         assert all(item.held_fen == LARGE_VALUE_FEN for item in waiting)
         await house.books_are_sound_and_equal()
@@ -193,27 +193,27 @@ async def _clocks_go_on(house: House, table: list[Cell], before: set[tuple[str, 
 
 
 async def test_a_collection_that_has_ended_is_gone_round_for_and_calls_a_person_until_one_came(house: House) -> None:
-    reader, number = house.books.reader, house.platform.number
+    recorder, number = house.books.recorder, house.platform.number
     await topped_up(house, "T-1")
     await house.payer_pays("T-1")
     await until(lambda: _status_is(house, "T-1", "paid"), "it is paid")
     key = ObjectKey(platform_no=number, kind="pay_in", object_no="T-1")
-    assert await unfinished_objects(reader, {key.kind}, platform_no=number, limit=9) == [key]
-    seen = await see(reader, COLLECTIONS, number, "T-1")
+    assert await unfinished_objects(recorder, {key.kind}, platform_no=number, limit=9) == [key]
+    seen = await see(recorder, COLLECTIONS, number, "T-1")
     call = CallOperator(reason="where is its money?", seen_version=seen.version)
-    await Books(house.writer, reader).take(COLLECTIONS, number, "T-1", call)
+    await Books(house.writer, recorder).take(COLLECTIONS, number, "T-1", call)
 
-    (item,) = await waiting_for_a_person(reader, number, limit=9)
+    (item,) = await waiting_for_a_person(recorder, number, limit=9)
     assert (item.key, item.reason) == (key, "where is its money?")
     await house.rounds_are_made(every=timedelta(hours=1))
     await house.all_is_taken_up("T-1")
-    assert await waiting_for_a_person(reader, number, limit=9) == []
+    assert await waiting_for_a_person(recorder, number, limit=9) == []
     await house.time_passes_unseen(timedelta(days=2, hours=1))
-    assert await unfinished_objects(reader, {key.kind}, platform_no=number, limit=9) == []
+    assert await unfinished_objects(recorder, {key.kind}, platform_no=number, limit=9) == []
 
 
 async def _status_is(house: House, number: str, status: str) -> bool:
-    found = await get_object(house.books.reader, house.platform.number, "pay_in", number)
+    found = await get_object(house.books.recorder, house.platform.number, "pay_in", number)
     return found is not None and found.status == status
 
 

@@ -159,7 +159,7 @@ async def test_a_refund_returns_to_the_very_buckets_that_the_payment_was_drawn_f
     async with story_under(PlatformConfig(top_up_settlement=Settlement.T_PLUS_1)) as story:
         await story.members_open()
         await story.owner_transfers("100,000.00")
-        first_day = await accounting_day(story.stage.reader, story.platform_no)
+        first_day = await accounting_day(story.stage.recorder, story.platform_no)
         await story.day_is_closed()
         await story.owner_transfers("86,000.00")
         second_day = first_day + timedelta(days=1)
@@ -180,7 +180,7 @@ async def test_next_day_money_that_was_frozen_over_day_end_is_withdrawable_only_
     async with story_under(PlatformConfig(top_up_settlement=Settlement.T_PLUS_1)) as story:
         await story.members_open()
         await story.owner_transfers("186,000.00")
-        day = await accounting_day(story.stage.reader, story.platform_no)
+        day = await accounting_day(story.stage.recorder, story.platform_no)
         await story.order_opens()
         await story.pays()
         await story.day_is_closed()
@@ -195,11 +195,11 @@ async def test_next_day_money_that_was_frozen_over_day_end_is_withdrawable_only_
 async def test_a_next_day_release_lands_in_pending_until_the_day_is_closed(story_under: StoryUnder) -> None:
     async with story_under(PlatformConfig(release_settlement=Settlement.T_PLUS_1)) as story:
         await story.paid_order(release_settlement="T+1")
-        day = await accounting_day(story.stage.reader, story.platform_no)
+        day = await accounting_day(story.stage.recorder, story.platform_no)
         await story.starts()
         assert (await story.balances())[f"C-1/pending:{day}"] == "53,010.00"
 
-        closed = await close_day(story.stage.reader, story.stage.writer, story.platform_no, day)
+        closed = await close_day(story.stage.recorder, story.stage.writer, story.platform_no, day)
 
         assert closed.matured_fen == 5_301_000
         assert (await story.balances())["C-1/withdrawable"] == "53,010.00"

@@ -29,7 +29,7 @@ async def test_an_overdue_stage_is_shown_to_an_operator_and_the_order_goes_on(st
     assert "M2" in str((await story.order_state()).attention)
     assert "NEEDS ATTENTION" in await story.details()
     assert (await story.in_the_books("order", "D-1001")).body["attention"]
-    held = {item.platform_no: item for item in await held_and_needing_attention(story.stage.reader)}
+    held = {item.platform_no: item for item in await held_and_needing_attention(story.stage.recorder)}
     assert held[story.platform_no].needing_attention == 1
     await story.days_pass(200)
     assert (await story.balances())["O-1/escrow:D-1001"] == "130,200.00"

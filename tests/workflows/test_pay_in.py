@@ -275,7 +275,7 @@ async def test_a_consent_voided_before_the_payment_lets_it_go_back(story: Story)
     cashier = Cashier(story)
     await cashier.opens("1,000.00")
     await cashier.awaits_payer()
-    await void_consent(story.stage.reader, story.platform_no, opening_consent_no("T-1"))
+    await void_consent(story.stage.recorder, story.platform_no, opening_consent_no("T-1"))
 
     await cashier.payer_pays()
     outcome = await ends(cashier)

@@ -48,7 +48,7 @@ async def consents(
         valid_for=timedelta(days=1),
         asked=True,
     )
-    await record_consent(story.stage.reader, consent)
+    await record_consent(story.stage.recorder, consent)
 
 
 async def sends_back(
@@ -62,7 +62,7 @@ async def sends_back(
 async def paid_to(story: Story, bank_serial_no: str) -> str:
     """The account that a payout went to, by the bank's own line."""
     box = PersonalDataBox.from_hex(data_key=DATA_KEY, index_key=INDEX_KEY)
-    return (await BankLines(story.stage.reader, box).get(story.platform_no, bank_serial_no)).counterparty_account_no
+    return (await BankLines(story.stage.recorder, box).get(story.platform_no, bank_serial_no)).counterparty_account_no
 
 
 async def test_a_part_goes_back_to_the_card_it_came_from(story: Story) -> None:

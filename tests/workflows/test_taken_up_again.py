@@ -190,7 +190,7 @@ async def test_a_person_is_called_for_a_stranger_and_sent_home_by_resuming(house
     await house.rounds_are_made()
 
     async def called() -> bool:
-        return bool(await waiting_for_a_person(house.books.reader, house.platform.number, limit=1))
+        return bool(await waiting_for_a_person(house.books.recorder, house.platform.number, limit=1))
 
     await until(called, "somebody is called")
     (item,) = (await house.platform.get("/attention")).json()["waiting"]
@@ -226,7 +226,7 @@ async def test_what_stays_late_is_begun_anew_and_a_person_is_called(house: House
     await house.time_passes_unseen(timedelta(days=30, minutes=5))
 
     async def called() -> bool:
-        waiting = await waiting_for_a_person(house.books.reader, number, limit=2)
+        waiting = await waiting_for_a_person(house.books.recorder, number, limit=2)
         why = "no progress: the deadline start has passed; its process was ended and begun anew"
         return [(item.key.object_no, item.reason) for item in waiting] == [("D-1", why)]
 
@@ -240,7 +240,7 @@ async def test_what_stays_late_is_begun_anew_and_a_person_is_called(house: House
     assert (await first_run.describe()).status is WorkflowExecutionStatus.TERMINATED
 
     async def nobody_waits() -> bool:
-        return not await waiting_for_a_person(house.books.reader, number, limit=1)
+        return not await waiting_for_a_person(house.books.recorder, number, limit=1)
 
     await until(nobody_waits, "it leaves the list by itself when it goes on")
 

@@ -47,7 +47,7 @@ async def says(story: Story, consent_no: str, kind: TransferKind, number: str, b
         valid_for=timedelta(hours=1),
         asked=True,
     )
-    await record_consent(story.stage.reader, consent)
+    await record_consent(story.stage.recorder, consent)
 
 
 async def test_nothing_is_made_that_nobody_asked_for(story: Story) -> None:

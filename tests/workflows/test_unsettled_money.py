@@ -26,7 +26,7 @@ async def story_of(begins: StoryUnder, **config: object) -> AsyncIterator[Story]
 
 
 async def today_of(story: Story) -> date:
-    return await accounting_day(story.stage.reader, story.platform_no)
+    return await accounting_day(story.stage.recorder, story.platform_no)
 
 
 async def test_an_order_that_is_paid_from_it_on_the_day_of_its_settlement_keeps_it_pending(

@@ -56,8 +56,8 @@ async def books_prove_themselves(story: Story) -> dict[Purpose, int]:
     await story.books_are_equal()
     await story.books_are_sound()
     stage = story.stage
-    assert await channel_differences(stage.reader, stage.sandbox.bank.collections, story.platform_no) == []
-    fen = (await platform_balances(stage.reader, story.platform_no)).fen_by_purpose
+    assert await channel_differences(stage.recorder, stage.sandbox.bank.collections, story.platform_no) == []
+    fen = (await platform_balances(stage.recorder, story.platform_no)).fen_by_purpose
     bank = bank_file(story)
     account = (stage.custody_account_no,)
     [at_bank_fen] = bank.execute("SELECT coalesce(sum(amount_fen), 0) FROM line WHERE acct_no = ?", account).fetchone()

@@ -347,7 +347,7 @@ async def test_what_the_bank_charges_is_owed_by_the_platform_and_never_members_m
     await story.withdrawal_ends()
     await story.bank_lines_are_booked()
 
-    balances = await platform_balances(story.stage.reader, story.platform_no)
+    balances = await platform_balances(story.stage.recorder, story.platform_no)
     assert balances.fen_by_purpose[Purpose.BANK_CHARGES] == -1_000
     await story.transfer_arrives("100.00", PLATFORMS_ACCOUNT_NO, PLATFORM_NAME)
     await story.transfer_arrives("20,000.00", AT_CCB.account_no)

@@ -49,7 +49,7 @@ async def begun(
         terms={"account_id": account_id, "mobile": verifications.fingerprint(story.platform_no, mobile)},
         valid_for=timedelta(days=1),
     )
-    await record_consent(story.stage.reader, consent)
+    await record_consent(story.stage.recorder, consent)
     basis = Basis(kind="consent", reference=number, operation_hash=consent.operation_hash)
     await verifications.ask(story.platform_no, member_no, account_id, number, method, mobile=mobile, consent=basis)
     handle = await story.stage.client.start_workflow(

@@ -122,7 +122,7 @@ async def closing_page(stage: Stage) -> ClosingPage:
             Check(
                 name="every channel says the same of what it collected and settled",
                 figures={},
-                problems=await channel_differences(stage.books.reader, stage.bank.collections, stage.platform_no),
+                problems=await channel_differences(stage.books.recorder, stage.bank.collections, stage.platform_no),
             ),
             _bank_says_the_same(accounts, bank_balance_fen, differences),
         ],

@@ -59,7 +59,7 @@ class Stage:
     def skipping(self) -> AbstractAsyncContextManager[PlatformSkip]:
         """Lets time pass for the platform, as `escrow skip` does."""
         return platform_skip(
-            self.books.settings, self.books.reader, self.temporal, self.platform_no, tell=self.narrator.aside
+            self.books.settings, self.books.recorder, self.temporal, self.platform_no, tell=self.narrator.aside
         )
 
     @property

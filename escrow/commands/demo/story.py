@@ -225,7 +225,7 @@ async def commission_swept(stage: Stage) -> None:
         return bool(kept["custody_at_bank_fen"] == bank_fen)
 
     await until(charges_booked, "the bank's last charges were not booked")
-    swept_fen = await sweep_commission(stage.books.reader, stage.writer, stage.platform_no)
+    swept_fen = await sweep_commission(stage.books.recorder, stage.writer, stage.platform_no)
     stage.narrator.line(
         f"{format_fen(swept_fen)} from fees to its own sub-account, after the bank's charges"
         if swept_fen

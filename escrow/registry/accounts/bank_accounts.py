@@ -13,7 +13,7 @@ from escrow.domain.members.states import Permission, require_may
 from escrow.domain.money.journal import Basis, Change, Posting
 from escrow.domain.requests import derived
 from escrow.ledger.books_time import books_now, books_now_within
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import one_at_a_time, post_within, run, transaction
 from escrow.registry.accounts.rows import BankAccount, BankAccountDrawer, NewBankAccount, check_numbers, vouched_by
@@ -25,13 +25,13 @@ class BankAccounts:
     """Binds, unbinds and finds bank accounts.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
         box: seals and opens personal data.
         members: whose names the accounts must bear.
     """
 
-    def __init__(self, reader: Reader, box: PersonalDataBox, members: Members) -> None:
-        self._reader = reader
+    def __init__(self, recorder: Recorder, box: PersonalDataBox, members: Members) -> None:
+        self._recorder = recorder
         self._box = box
         self._drawer = BankAccountDrawer(box)
         self._members = members
@@ -66,7 +66,7 @@ class BankAccounts:
 
     async def is_known(self, platform_no: str, account_id: str) -> bool:
         """Whether this number names an account that is or was bound."""
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             return await session.get(BankAccountRow, (platform_no, account_id)) is not None
 
     async def bind_under_name(
@@ -84,9 +84,9 @@ class BankAccounts:
             Refused: as `bind`.
         """
         _require_own(account, holder_name)
-        now = await books_now(self._reader, platform_no)
+        now = await books_now(self._recorder, platform_no)
         try:
-            async with transaction(self._reader) as session:
+            async with transaction(self._recorder) as session:
                 await one_at_a_time(session, _holder(platform_no, member_no))
                 default = await self._default_row(session, platform_no, member_no)
                 ends = default if account.make_default else None
@@ -118,7 +118,7 @@ class BankAccounts:
         """
         member = await self._members.get(platform_no, member_no)
         require_may(member.status, Permission.UNBIND_ACCOUNT, member_no=member_no)
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             await one_at_a_time(session, _holder(platform_no, member_no))
             row = await session.get(BankAccountRow, (platform_no, account_id))
             if row is None or row.member_no != member_no:
@@ -146,7 +146,7 @@ class BankAccounts:
         Raises:
             Refused: `not_found`.
         """
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             row = await session.get(BankAccountRow, (platform_no, account_id))
         if row is None or row.member_no != member_no:
             raise _not_found(account_id)
@@ -159,7 +159,7 @@ class BankAccounts:
             .where(BankAccountRow.platform_no == platform_no, BankAccountRow.member_no == member_no)
             .order_by(col(BankAccountRow.bound_at), col(BankAccountRow.account_id))
         )
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             return [self._drawer.opened(row) for row in (await session.exec(query)).all()]
 
     async def to_pay(
@@ -174,7 +174,7 @@ class BankAccounts:
             Refused: `account_not_bound`; `account_not_verified` for an account of the platform that nobody vouched
                 for, or of a member where verification is required.
         """
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             if account_id:
                 row = await session.get(BankAccountRow, (platform_no, account_id))
             else:
@@ -197,7 +197,7 @@ class BankAccounts:
             BankAccountRow.account_no_index == self._drawer.index(platform_no, account_no),
             col(BankAccountRow.unbound_at).is_(None),
         )
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             row = (await session.exec(query)).one_or_none()
         return None if row is None else self._drawer.opened(row)
 

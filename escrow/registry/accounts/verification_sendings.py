@@ -16,7 +16,7 @@ from escrow.domain.members.verification_rules import (
 )
 from escrow.domain.money.journal import Posting
 from escrow.domain.requests import derived
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.posting import one_at_a_time, run, transaction
 from escrow.registry.accounts.verifications import AccountVerifications
 from escrow.registry.tables import BankAccountRow, VerificationSendingRow
@@ -39,12 +39,12 @@ class VerificationSendings:
     """Keeps what was sent.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
         verifications: what it was sent for.
     """
 
-    def __init__(self, reader: Reader, verifications: AccountVerifications) -> None:
-        self._reader = reader
+    def __init__(self, recorder: Recorder, verifications: AccountVerifications) -> None:
+        self._recorder = recorder
         self._verifications = verifications
 
     async def open(self, platform_no: str, verification_no: str, request_no: str, *, occurred_at: datetime) -> None:
@@ -54,7 +54,7 @@ class VerificationSendings:
             Refused: `verification_too_soon`, `verification_day_limit`, `verification_state`, `account_not_bound`,
                 or `insufficient_balance`: a micro-deposit is paid from the platform's own sub-account.
         """
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             # One at a time on the platform: all its micro-deposits are paid from one sub-account.
             await one_at_a_time(session, f"verification_sending/{platform_no}")
             row = await self._verifications.locked(session, platform_no, verification_no)
@@ -114,7 +114,7 @@ class VerificationSendings:
             VerificationSendingRow.verification_no == verification_no,
             VerificationSendingRow.request_no == request_no,
         )
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             return (await session.exec(query)).one_or_none()
 
     async def was_sent(self, platform_no: str, verification_no: str, number: int) -> None:
@@ -125,12 +125,12 @@ class VerificationSendings:
 
         taken = await self._verifications.take(platform_no, verification_no, WasSent(number=number), beside=keep)
         if taken.refusal is not None:  # it has ended meanwhile
-            async with transaction(self._reader) as session:
+            async with transaction(self._recorder) as session:
                 await _ended(session, platform_no, verification_no, number, "sent")
 
     async def was_not_sent(self, platform_no: str, verification_no: str, number: int) -> None:
         """Record that the bank did not make a sending; a second time changes nothing."""
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             await _ended(session, platform_no, verification_no, number, "failed")
 
     async def returned(self, platform_no: str, bank_request_no: str) -> str | None:
@@ -139,7 +139,7 @@ class VerificationSendings:
             VerificationSendingRow.platform_no == platform_no,
             VerificationSendingRow.bank_request_no == bank_request_no,
         )
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             sending = (await session.exec(query)).one_or_none()
         if sending is None:
             return None
@@ -152,7 +152,7 @@ class VerificationSendings:
             VerificationSendingRow.platform_no == platform_no,
             VerificationSendingRow.bank_request_no == bank_request_no,
         )
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             return (await session.exec(query)).one_or_none()
 
     async def _sendings(

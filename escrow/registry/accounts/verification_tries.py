@@ -7,7 +7,7 @@ from functools import partial
 from escrow.domain.errors import Refused
 from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.members.verification_rules import TRIES, VerificationMethod, VerificationStatus, require_waiting
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import transaction
 from escrow.registry.accounts.verification_sendings import newest_sent
@@ -36,17 +36,17 @@ class VerificationTries:
     """Keeps tries, sealed.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
         box: seals and opens what was typed.
         verifications: what the tries are for.
     """
 
-    def __init__(self, reader: Reader, box: PersonalDataBox, verifications: AccountVerifications) -> None:
-        self._reader = reader
+    def __init__(self, recorder: Recorder, box: PersonalDataBox, verifications: AccountVerifications) -> None:
+        self._recorder = recorder
         self._verifications = verifications
         spent = ("verification_tries_spent", "All tries of this verification are spent.")
         self._tries = TypedTries(
-            reader, box, VerificationTryRow, kind="account_verification", at_most=TRIES, spent=spent
+            recorder, box, VerificationTryRow, kind="account_verification", at_most=TRIES, spent=spent
         )
 
     async def count(
@@ -66,7 +66,7 @@ class VerificationTries:
                 or `not_found`.
         """
         typed = json.dumps({"amount_fen": amount_fen, "reference": reference, "code": code})
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             row = await self._verifications.locked(session, platform_no, verification_no)
             sent = await newest_sent(session, platform_no, verification_no)
             awaited = partial(_require_awaited, row, by_code=bool(code))
@@ -90,12 +90,12 @@ class VerificationTries:
 
     async def answered(self, platform_no: str, verification_no: str, number: int, outcome: CodeCheck) -> None:
         """Record how a try compared, once; what the verification is by it, the books decide."""
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             await self._tries.answered(session, platform_no, verification_no, number, outcome)
 
     async def uncompared(self, platform_no: str, verification_no: str) -> tuple[int, ...]:
         """Numbers of the tries that were counted and have no answer of the bank yet."""
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             rows, _ = await self._tries.so_far(session, platform_no, verification_no)
         return tuple(row.number for row in rows if not row.outcome)
 

@@ -14,7 +14,7 @@ from escrow.domain.members.verification_rules import VerificationMethod, Verific
 from escrow.domain.money.journal import Basis, Posting
 from escrow.ledger.books import Taken
 from escrow.ledger.books_time import books_now_within
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import one_at_a_time
 from escrow.registry.accounts.bank_accounts import BankAccounts
@@ -40,7 +40,7 @@ class AccountVerifications:
     """Keeps verifications.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
         box: seals and opens personal data.
         members: whose accounts they are.
         accounts: what is verified.
@@ -49,14 +49,14 @@ class AccountVerifications:
 
     def __init__(
         self,
-        reader: Reader,
+        recorder: Recorder,
         box: PersonalDataBox,
         members: Members,
         accounts: BankAccounts,
         identities: IdentityChecks,
     ) -> None:
-        self._reader = reader
-        self._books = RegistryBooks(reader)
+        self._recorder = recorder
+        self._books = RegistryBooks(recorder)
         self._box = box
         self._members = members
         self._accounts = accounts
@@ -197,7 +197,7 @@ class AccountVerifications:
         return await session.get(AccountVerificationRow, (platform_no, verification_no), populate_existing=True)
 
     async def _find(self, platform_no: str, verification_no: str) -> AccountVerificationRow | None:
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             return await self._row(session, platform_no, verification_no)
 
     async def _mobile(self, member: Member, account: BankAccount, method: VerificationMethod, mobile: str) -> str:

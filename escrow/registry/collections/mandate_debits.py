@@ -10,7 +10,7 @@ from escrow.domain.collections.mandates import MandateStatus, require_in_force, 
 from escrow.domain.errors import Refused
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.books_time import books_now_within
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.posting import run, transaction
 from escrow.registry.collections.mandates import Mandates
 from escrow.registry.tables import MandateDebitRow, MandateRow
@@ -45,18 +45,18 @@ class MandateDebits:
     """Keeps debits.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
         mandates: what they are made under.
     """
 
-    def __init__(self, reader: Reader, mandates: Mandates) -> None:
-        self._reader = reader
+    def __init__(self, recorder: Recorder, mandates: Mandates) -> None:
+        self._recorder = recorder
         self._mandates = mandates
 
     async def require_allowed(self, debit: Debit) -> None:
         """Refuse a debit that could not be kept now; raises as `open`."""
         await self._require_holder(debit)
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             await self._allowed(session, debit, now=await books_now_within(session, debit.platform_no))
 
     async def open(self, debit: Debit) -> None:
@@ -68,7 +68,7 @@ class MandateDebits:
                 failed; or the card's holder may not pay any more, as `CardHolders.holder_of`.
         """
         await self._require_holder(debit)
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             now = await books_now_within(session, debit.platform_no)
             await self._mandate(session, debit)
             for before in await self._of_pay_in(session, debit.platform_no, debit.pay_in_no):
@@ -97,20 +97,20 @@ class MandateDebits:
         Args:
             is_lost: the bank never saw it, so that its channel may be asked again.
         """
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             row = await session.get(MandateDebitRow, (platform_no, collection_no), with_for_update=True)
             if row is not None:
                 row.status = _LOST if is_lost else _FAILED
 
     async def failed_channels(self, platform_no: str, pay_in_no: str) -> frozenset[str]:
         """Channels on which debits for this money have definitely failed."""
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             debits = await self._of_pay_in(session, platform_no, pay_in_no)
         return frozenset(debit.channel for debit in debits if debit.status == _FAILED)
 
     async def open_numbers(self, platform_no: str, pay_in_no: str) -> list[str]:
         """Our numbers of debits for this money that are not ruled out."""
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             debits = await self._of_pay_in(session, platform_no, pay_in_no)
         return [debit.collection_no for debit in debits if debit.status == _SENT]
 

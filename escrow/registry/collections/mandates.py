@@ -14,7 +14,7 @@ from escrow.domain.money.journal import Basis, Posting
 from escrow.ledger.books import Taken
 from escrow.ledger.books_time import books_now, books_now_within
 from escrow.ledger.consents import Consent
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.posting import one_at_a_time
 from escrow.registry.accounts.card_holders import CardHolder, CardHolders
 from escrow.registry.deciding import Beside, RegistryBooks
@@ -46,13 +46,13 @@ class Mandates:
     """Keeps mandates.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
         holders: whose cards are debited.
     """
 
-    def __init__(self, reader: Reader, holders: CardHolders) -> None:
-        self._reader = reader
-        self._books = RegistryBooks(reader)
+    def __init__(self, recorder: Recorder, holders: CardHolders) -> None:
+        self._recorder = recorder
+        self._books = RegistryBooks(recorder)
         self._holders = holders
 
     async def sign(self, consent: Consent) -> tuple[Mandate, bool]:
@@ -66,7 +66,7 @@ class Mandates:
         known = await self.find(platform_no, mandate_no)
         if known is not None:
             return known, False
-        now, last_day = await books_now(self._reader, platform_no), date.fromisoformat(agreed["last_day"])
+        now, last_day = await books_now(self._recorder, platform_no), date.fromisoformat(agreed["last_day"])
         require_last_day_to_come(last_day, now=now)
         await self._holders.holder_of(platform_no, consent.given_by, agreed["account_id"])
         sign = Sign(
@@ -146,7 +146,7 @@ class Mandates:
 
     async def find(self, platform_no: str, mandate_no: str) -> Mandate | None:
         """One mandate, None when there is none under this number."""
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             row = await self._row(session, platform_no, mandate_no)
         return None if row is None else _mandate(row)
 
@@ -168,7 +168,7 @@ class Mandates:
             .where(MandateRow.platform_no == platform_no, MandateRow.member_no == member_no)
             .order_by(col(MandateRow.signed_at), col(MandateRow.mandate_no))
         )
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             return [_mandate(row) for row in (await session.exec(query)).all()]
 
     async def holder(self, mandate: Mandate) -> CardHolder:

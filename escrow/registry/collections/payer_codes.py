@@ -8,7 +8,7 @@ from escrow.domain.collections.pay_ins import CODE_SENDINGS, CODE_TRIES
 from escrow.domain.errors import Refused
 from escrow.domain.members.code_checks import CodeCheck
 from escrow.ledger.books_time import books_now_within
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import one_at_a_time, transaction
 from escrow.registry.tables import PayInCodeSendingRow, PayInCodeTryRow
@@ -19,14 +19,14 @@ class PayInCodes:
     """Keeps tries, sealed, and sendings.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
         box: seals and opens what was typed.
     """
 
-    def __init__(self, reader: Reader, box: PersonalDataBox) -> None:
-        self._reader = reader
+    def __init__(self, recorder: Recorder, box: PersonalDataBox) -> None:
+        self._recorder = recorder
         spent = ("code_tries_spent", "All tries of this payment are spent; begin another one.")
-        self.tries = TypedTries(reader, box, PayInCodeTryRow, kind="pay_in", at_most=CODE_TRIES, spent=spent)
+        self.tries = TypedTries(recorder, box, PayInCodeTryRow, kind="pay_in", at_most=CODE_TRIES, spent=spent)
 
     async def count_sending(self, platform_no: str, pay_in_no: str, request_no: str, *, is_awaited: bool) -> bool:
         """Count a wish to have another code sent; False when it was counted before under this number.
@@ -38,7 +38,7 @@ class PayInCodes:
             Refused: `code_not_awaited`, `request_no_reused`, or `sms_code_limit`: with the first one at most five are
                 sent.
         """
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             await one_at_a_time(session, _lock(platform_no, pay_in_no))
             query = select(PayInCodeSendingRow).where(
                 PayInCodeSendingRow.platform_no == platform_no,
@@ -65,7 +65,7 @@ class PayInCodes:
 
     async def is_wished(self, platform_no: str, pay_in_no: str, request_no: str) -> bool:
         """Whether another code was asked for under this number."""
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             return await session.get(PayInCodeSendingRow, (platform_no, pay_in_no, request_no)) is not None
 
     async def count_try(self, platform_no: str, pay_in_no: str, request_no: str, code: str, *, is_awaited: bool) -> int:
@@ -77,14 +77,14 @@ class PayInCodes:
         Raises:
             Refused: `code_not_awaited`, `code_tries_spent` or `request_no_reused`.
         """
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             await one_at_a_time(session, _lock(platform_no, pay_in_no))
             awaited = partial(_require_awaited, pay_in_no, is_awaited)
             return await self.tries.count(session, platform_no, pay_in_no, request_no, code, awaited)
 
     async def answered(self, platform_no: str, pay_in_no: str, number: int, outcome: CodeCheck) -> CodeCheck:
         """Record how a try compared, once; how it did."""
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             return await self.tries.answered(session, platform_no, pay_in_no, number, outcome)
 
 

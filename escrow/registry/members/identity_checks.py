@@ -20,7 +20,7 @@ from escrow.domain.money.journal import Basis, Posting
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.books import Taken
 from escrow.ledger.books_time import books_now, books_now_within
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.registry.deciding import Beside, RegistryBooks
 from escrow.registry.members.changes import member_lock
@@ -63,14 +63,14 @@ class IdentityChecks:
     """Keeps identity checks and what came of them.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
         box: seals and opens personal data.
         members: who is checked.
     """
 
-    def __init__(self, reader: Reader, box: PersonalDataBox, members: Members) -> None:
-        self._reader = reader
-        self._books = RegistryBooks(reader)
+    def __init__(self, recorder: Recorder, box: PersonalDataBox, members: Members) -> None:
+        self._recorder = recorder
+        self._books = RegistryBooks(recorder)
         self._box = box
         self._members = members
 
@@ -97,7 +97,7 @@ class IdentityChecks:
         if known is not None:
             return _check(known), False
         member_states.require_may(member.status, Permission.CHECK_IDENTITY, member_no=member_no)
-        _require_parts(member, subject, await books_now(self._reader, platform_no))
+        _require_parts(member, subject, await books_now(self._recorder, platform_no))
 
         async def keep(session: AsyncSession, posting: Posting) -> None:
             if await self._verified_as(session, platform_no, member_no) not in (None, index):
@@ -197,7 +197,7 @@ class IdentityChecks:
             .where(IdentityCheckRow.platform_no == platform_no, IdentityCheckRow.member_no == member_no)
             .order_by(col(IdentityCheckRow.asked_at), col(IdentityCheckRow.check_no))
         )
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             return [_check(row) for row in (await session.exec(query)).all()]
 
     async def agent_mobile(self, platform_no: str, member_no: str) -> str | None:
@@ -233,7 +233,7 @@ class IdentityChecks:
         return (await session.exec(query)).one_or_none()
 
     async def _find(self, platform_no: str, check_no: str) -> IdentityCheckRow | None:
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             return await session.get(IdentityCheckRow, (platform_no, check_no))
 
     async def _row(self, platform_no: str, check_no: str) -> IdentityCheckRow:

@@ -14,7 +14,7 @@ from escrow.domain.members.states import MemberStatus
 from escrow.domain.money.journal import Change, Posting
 from escrow.domain.requests import derived
 from escrow.ledger.books_time import books_now_within
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import post_within, transaction
 from escrow.ledger.tables import BusinessObjectRow
@@ -58,12 +58,12 @@ class Members:
     """Opens and finds members.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
         box: seals and opens personal data.
     """
 
-    def __init__(self, reader: Reader, box: PersonalDataBox) -> None:
-        self._reader = reader
+    def __init__(self, recorder: Recorder, box: PersonalDataBox) -> None:
+        self._recorder = recorder
         self._box = box
 
     async def open(
@@ -96,7 +96,7 @@ class Members:
                 ),
             ),
         )
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             receipt = await post_within(session, posting)
             if not receipt.repeated:
                 now = await books_now_within(session, platform_no)
@@ -125,7 +125,7 @@ class Members:
             BusinessObjectRow.kind == "member",
             col(BusinessObjectRow.object_no).in_(member_nos),
         )
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             found = {number: MemberStatus(status) for number, status in (await session.exec(query)).all()}
         for member_no in member_nos:
             if member_no not in found:
@@ -149,7 +149,7 @@ class Members:
             .order_by(col(MemberRow.member_no))
             .limit(limit)
         )
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             return [self._opened(row, known) for row, known in (await session.exec(query)).all()]
 
     def _sealed(

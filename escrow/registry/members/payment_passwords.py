@@ -13,7 +13,7 @@ from escrow.domain.members.tries import Tries, Verdict
 from escrow.domain.platforms.hosted_pages import PASSWORD_LOCKED_FOR, PASSWORD_TRIES
 from escrow.domain.requests import derived
 from escrow.ledger.books_time import books_now_within
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import run, transaction
 from escrow.registry.members.changes import change_member, locked_member
@@ -34,19 +34,19 @@ class PaymentPasswords:
     """Sets and checks payment passwords.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
         box: its index key is mixed into every hash, so that a copy of the database alone cannot be guessed at.
     """
 
-    def __init__(self, reader: Reader, box: PersonalDataBox) -> None:
-        self._reader = reader
+    def __init__(self, recorder: Recorder, box: PersonalDataBox) -> None:
+        self._recorder = recorder
         self._box = box
         self._hasher = PasswordHash((Argon2Hasher(time_cost=3, memory_cost=65_536, parallelism=1),))
         self._turns = asyncio.Semaphore(_HASHES_AT_ONCE)
 
     async def is_set(self, platform_no: str, member_no: str) -> bool:
         """Whether the member has a payment password."""
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             return await session.get(PaymentPasswordRow, (platform_no, member_no)) is not None
 
     async def hashed(self, platform_no: str, member_no: str, password: str) -> str:
@@ -67,7 +67,7 @@ class PaymentPasswords:
                 `payment_password_not_set`.
         """
         whose = (platform_no, member_no)
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             row = await session.get(PaymentPasswordRow, whose, with_for_update=True)
             if row is None:
                 raise Refused("payment_password_not_set", f"Member {member_no} has not set a payment password.")
@@ -83,7 +83,7 @@ class PaymentPasswords:
                 is_right = await asyncio.to_thread(self._hasher.verify, keyed, password_hash)
         if is_right:
             _, after = before.decide(at=at, is_right=True)
-            async with transaction(self._reader) as session:
+            async with transaction(self._recorder) as session:
                 row = await session.get(PaymentPasswordRow, whose, with_for_update=True)
                 if row is not None and row.password_hash == password_hash:
                     row.attempts, row.locked_until = after.made, after.locked_until
@@ -103,7 +103,7 @@ class PaymentPasswords:
         return self._box.blind_index(password, field=f"{platform_no}/payment_password/{member_no}").hex()
 
     async def _tell_locked(self, platform_no: str, member_no: str, at: datetime, until: str) -> None:
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             member = await locked_member(session, platform_no, member_no)
             await change_member(
                 session,

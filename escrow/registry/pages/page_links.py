@@ -23,7 +23,7 @@ from escrow.domain.money.journal import Change, Posting
 from escrow.domain.platforms.hosted_pages import LINK_VALID_FOR, LinkOutcome, PagePurpose
 from escrow.domain.requests import content_hash, derived
 from escrow.ledger.books_time import books_now, books_time_of
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import post_within, run, transaction
 from escrow.registry.members.changes import change_member, locked_member
@@ -67,12 +67,12 @@ class PageLinks:
     """Makes and finds links.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
         box: its index key makes the tokens.
     """
 
-    def __init__(self, reader: Reader, box: PersonalDataBox) -> None:
-        self._reader = reader
+    def __init__(self, recorder: Recorder, box: PersonalDataBox) -> None:
+        self._recorder = recorder
         self._box = box
 
     async def ask(
@@ -96,7 +96,7 @@ class PageLinks:
         """
         asked = {key: value for key, value in content.items() if key != "carry_out"}
         digest = content_hash({"member_no": member_no, "purpose": purpose.value, "method": method, "content": asked})
-        now, link_id = await books_now(self._reader, platform_no), secrets.token_hex(16)
+        now, link_id = await books_now(self._recorder, platform_no), secrets.token_hex(16)
         fresh = {
             "link_id": link_id,
             "token_sha256": hashlib.sha256(self._token(link_id).encode()).digest(),
@@ -114,7 +114,7 @@ class PageLinks:
             "created_at": now,
             "outcome": "",
         }
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             made = await session.exec(
                 insert(PageLinkRow).values(row).on_conflict_do_nothing().returning(col(PageLinkRow.link_no))
             )
@@ -131,13 +131,13 @@ class PageLinks:
 
     async def is_known(self, platform_no: str, link_no: str) -> bool:
         """Whether there is a link under this number."""
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             return await session.get(PageLinkRow, (platform_no, link_no)) is not None
 
     async def of_token(self, token: str) -> PageLink | None:
         """The link that a token opens, used and expired ones too; None for an unknown token."""
         digest = hashlib.sha256(token.encode()).digest()
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             found = (await session.exec(_WITH_NOW.where(PageLinkRow.token_sha256 == digest))).one_or_none()
         return None if found is None else _link(*found)
 
@@ -148,7 +148,7 @@ class PageLinks:
             Refused: `not_found`.
         """
         query = _WITH_NOW.where(PageLinkRow.platform_no == platform_no, PageLinkRow.link_id == link_id)
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             found = (await session.exec(query)).one_or_none()
         if found is None:
             raise Refused("not_found", f"There is no authorisation {link_id}.")
@@ -172,7 +172,7 @@ class PageLinks:
         Raises:
             Refused: `authorisation_ended`, it was used or has expired.
         """
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             claimed = await run(
                 session,
                 _CLAIM,

@@ -10,7 +10,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.members.tries import Tries, Verdict
 from escrow.domain.platforms.hosted_pages import CODE_TRIES, CODE_VALID_FOR, CODES_PER_DAY, CODES_PER_LINK
 from escrow.ledger.books_time import books_now_within
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import one_at_a_time, run, transaction
 from escrow.registry.pages.page_links import PageLink, PageLinks
@@ -28,13 +28,13 @@ class SmsCodes:
     """Makes and checks codes.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
         box: its index key digests the codes, so that a copy of the database alone does not tell them.
         links: what the codes are for.
     """
 
-    def __init__(self, reader: Reader, box: PersonalDataBox, links: PageLinks) -> None:
-        self._reader = reader
+    def __init__(self, recorder: Recorder, box: PersonalDataBox, links: PageLinks) -> None:
+        self._recorder = recorder
         self._box = box
         self._links = links
 
@@ -48,7 +48,7 @@ class SmsCodes:
             Refused: `sms_code_limit`, with the limit that is reached.
         """
         code = f"{secrets.randbelow(1_000_000):06}"
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             await one_at_a_time(session, f"sms-code/{link.platform_no}/{link.member_no}")
             known: dict[str, Any] = {"link_id": link.link_id, "platform_no": link.platform_no}
             known |= {"member_no": link.member_no, "request_no": request_no}
@@ -73,7 +73,7 @@ class SmsCodes:
         """
         newest = select(SmsCodeRow).where(SmsCodeRow.link_id == link.link_id).order_by(col(SmsCodeRow.number).desc())
         none = Refused("sms_code_none", "No code is valid now: it expired, its tries are spent, or none was sent.")
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             row = (await session.exec(newest.limit(1).with_for_update())).one_or_none()
             if row is None:
                 raise none
@@ -88,7 +88,7 @@ class SmsCodes:
 
     async def was_sent(self, link: PageLink) -> bool:
         """Whether any code was sent for the link."""
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             return bool(await run(session, "SELECT 1 FROM sms_code WHERE link_id = :id LIMIT 1", id=link.link_id))
 
     def _digest(self, link: PageLink, code: str) -> bytes:

@@ -7,7 +7,7 @@ from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Change, Posting
 from escrow.domain.platforms.access import PlatformAccess, access_of
 from escrow.domain.requests import derived
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.objects import get_object
 from escrow.ledger.posting import one_at_a_time, post_within, transaction
 from escrow.ledger.tables import BusinessObjectRow
@@ -20,11 +20,11 @@ class PlatformAccesses:
     """Reads and changes the access of platforms.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
     """
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
         self._known: dict[str, tuple[PlatformAccess, float]] = {}
 
     async def of_caller(self, platform_no: str) -> PlatformAccess:
@@ -46,7 +46,7 @@ class PlatformAccesses:
         Raises:
             Refused: `not_found`.
         """
-        platform = await get_object(self._reader, platform_no, "platform", platform_no)
+        platform = await get_object(self._recorder, platform_no, "platform", platform_no)
         if platform is None:
             raise _not_found(platform_no)
         return access_of(platform.body)
@@ -62,7 +62,7 @@ class PlatformAccesses:
         Raises:
             Refused: `not_found`, or what `to_what` refuses.
         """
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             await one_at_a_time(session, f"access/{platform_no}")
             row = await session.get(BusinessObjectRow, (platform_no, "platform", platform_no))
             if row is None:

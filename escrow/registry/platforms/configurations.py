@@ -15,7 +15,7 @@ from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.rules import require_allowed_to_platform
 from escrow.domain.requests import derived
 from escrow.ledger.books_time import books_now_within
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.posting import one_at_a_time, post_within, transaction
 from escrow.registry.tables import PlatformConfigRow
 
@@ -41,11 +41,11 @@ class Configurations:
     """Reads and adds versions of configurations.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
     """
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
         self._known: dict[tuple[str, int], ConfigVersion] = {}
 
     async def current(self, platform_no: str) -> ConfigVersion:
@@ -54,7 +54,7 @@ class Configurations:
         Raises:
             Refused: `not_found`.
         """
-        row = await self._reader.row(
+        row = await self._recorder.row(
             "SELECT max(version) AS newest FROM platform_config WHERE platform_no = $1", platform_no
         )
         if row is None or row["newest"] is None:
@@ -70,7 +70,7 @@ class Configurations:
         known = self._known.get((platform_no, version))
         if known is not None:
             return known
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             row = await session.get(PlatformConfigRow, (platform_no, version))
         if row is None:
             raise Refused("not_found", f"There is no version {version} of the configuration.")
@@ -84,7 +84,7 @@ class Configurations:
         query = select(PlatformConfigRow).where(PlatformConfigRow.platform_no == platform_no)
         if before is not None:
             query = query.where(PlatformConfigRow.version < before)
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             rows = (await session.exec(query.order_by(col(PlatformConfigRow.version).desc()).limit(limit))).all()
         return [config_version(row) for row in rows]
 
@@ -94,7 +94,7 @@ class Configurations:
         Raises:
             Refused: `not_found`.
         """
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             await one_at_a_time(session, f"config/{platform_no}")
             current = config_version(await current_row(session, platform_no))
             if current.config == config:
@@ -119,7 +119,7 @@ class Configurations:
         asked_before = select(PlatformConfigRow).where(
             PlatformConfigRow.platform_no == platform_no, PlatformConfigRow.request_no == request_no
         )
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             await one_at_a_time(session, f"config/{platform_no}")
             row = (await session.exec(asked_before)).one_or_none()
             if row is not None:

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
 from escrow.domain.errors import Refused
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Recorder
 from escrow.ledger.posting import transaction
 from escrow.registry.platforms.operator_tables import OperatorKeyRow
 
@@ -19,11 +19,11 @@ class Operators:
     """Issues and knows the keys of operators.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
     """
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
 
     async def add(self, operator_no: str) -> str:
         """Make an operator and answer its key, which is shown this once and kept nowhere.
@@ -33,7 +33,7 @@ class Operators:
         """
         key = _KEY_PREFIX + secrets.token_urlsafe(32)
         row = {"key_sha256": _digest(key), "operator_no": operator_no, "created_at": func.now()}
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             made = await session.exec(
                 insert(OperatorKeyRow).values(row).on_conflict_do_nothing().returning(col(OperatorKeyRow.operator_no))
             )
@@ -47,7 +47,7 @@ class Operators:
         Raises:
             Refused: `not_found`.
         """
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             ended = await session.exec(
                 update(OperatorKeyRow)
                 .where(col(OperatorKeyRow.operator_no) == operator_no)
@@ -65,7 +65,7 @@ class Operators:
         query = select(OperatorKeyRow.operator_no).where(
             OperatorKeyRow.key_sha256 == _digest(key), col(OperatorKeyRow.revoked_at).is_(None)
         )
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             found = (await session.exec(query)).one_or_none()
         if found is None:
             raise Refused("operator_unknown", "This is no operator's key, or it was revoked.")

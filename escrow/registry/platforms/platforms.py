@@ -15,7 +15,7 @@ from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.requests import derived
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.books_time import begin_story, books_now_within
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Reader, Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import post_within, run, transaction
 from escrow.registry.platforms.configurations import Configurations, add_config, config_version, current_row
@@ -67,14 +67,14 @@ class Platforms:
     """Opens, configures and finds platforms, and knows their keys.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
         box: seals and opens personal data.
     """
 
-    def __init__(self, reader: Reader, box: PersonalDataBox) -> None:
-        self._reader = reader
+    def __init__(self, recorder: Recorder, box: PersonalDataBox) -> None:
+        self._recorder = recorder
         self._box = box
-        self.configurations = Configurations(reader)
+        self.configurations = Configurations(recorder)
         self._known_keys: dict[bytes, tuple[str, float]] = {}
 
     async def open(
@@ -88,7 +88,7 @@ class Platforms:
         Raises:
             Refused: `request_no_reused`, the platform is open with another name, account or contact.
         """
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             if begin_at is not None and await session.get(PlatformRow, file.platform_no) is None:
                 await begin_story(session, file.platform_no, begin_at)
             now = await books_now_within(session, file.platform_no)
@@ -123,7 +123,7 @@ class Platforms:
         Raises:
             Refused: `not_found`.
         """
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             row = await session.get(PlatformRow, platform_no)
             if row is None:
                 raise _not_found(platform_no)
@@ -142,12 +142,12 @@ class Platforms:
 
     async def numbers(self) -> list[str]:
         """Numbers of all platforms, ascending."""
-        async with self._reader.session() as session:
+        async with self._recorder.session() as session:
             return list((await session.exec(select(PlatformRow.platform_no).order_by(PlatformRow.platform_no))).all())
 
     async def of_custody_account(self, custody_account_no: str) -> str | None:
         """Number of the platform with this custody account, None for a stranger's."""
-        row = await self._reader.row(
+        row = await self._recorder.row(
             "SELECT platform_no FROM platform WHERE custody_account_no = $1", custody_account_no
         )
         return None if row is None else row["platform_no"]
@@ -160,7 +160,7 @@ class Platforms:
         """
         await self.get(platform_no)
         issued = IssuedKey(key_id=f"key-{secrets.token_hex(6)}", key=_KEY_PREFIX + secrets.token_urlsafe(32))
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             session.add(
                 PlatformKeyRow(
                     key_sha256=_digest(issued.key),
@@ -177,7 +177,7 @@ class Platforms:
         Raises:
             Refused: `not_found`.
         """
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             result = await session.exec(
                 update(PlatformKeyRow)
                 .where(col(PlatformKeyRow.platform_no) == platform_no, col(PlatformKeyRow.key_id) == key_id)
@@ -192,7 +192,7 @@ class Platforms:
         platform_no, known_until = self._known_keys.get(digest, (None, 0.0))
         if now < known_until:
             return platform_no
-        row = await self._reader.row(
+        row = await self._recorder.row(
             "SELECT platform_no FROM platform_key WHERE key_sha256 = $1 AND revoked_at IS NULL", digest
         )
         found: str | None = None if row is None else row["platform_no"]

@@ -21,7 +21,7 @@ from escrow.domain.transfers.suspense_returns import OPERATORS, RETURN_SUSPENSE,
 from escrow.ledger.bank_lines import BankLines, StoredBankLine
 from escrow.ledger.books_time import books_now, books_now_within
 from escrow.ledger.consents import Consent, NewConsent, record_within
-from escrow.ledger.engine import Reader
+from escrow.ledger.engine import Reader, Recorder
 from escrow.ledger.objects import recorded_steps
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import transaction
@@ -57,14 +57,14 @@ class SuspensePayouts:
     """Proposes, decides and finds payouts of suspense money.
 
     Args:
-        reader: the ledger's connections.
+        recorder: the ledger's connections.
         box: seals the accounts that operators name.
         lines: the bank's lines, which say where money came from.
         members: whose names accounts bear that money goes to which was collected for them.
     """
 
-    def __init__(self, reader: Reader, box: PersonalDataBox, lines: BankLines, members: Members) -> None:
-        self._reader = reader
+    def __init__(self, recorder: Recorder, box: PersonalDataBox, lines: BankLines, members: Members) -> None:
+        self._recorder = recorder
         self._box = box
         self._lines = lines
         self._members = members
@@ -125,9 +125,9 @@ class SuspensePayouts:
             account_name_sealed=self._sealed(name, _place(platform_no, return_no, "account_name")),
             payee_digest=self._digest(platform_no, " ".join(filter(None, (account_no, name)))),
             proposed_by=operator_no,
-            proposed_at=await books_now(self._reader, platform_no),
+            proposed_at=await books_now(self._recorder, platform_no),
         )
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             values = row.model_dump()
             await session.exec(insert(SuspensePayoutRow).values(values).on_conflict_do_nothing())
             stored = await session.get_one(SuspensePayoutRow, (platform_no, return_no))
@@ -142,7 +142,7 @@ class SuspensePayouts:
         Raises:
             Refused: `not_found`, `two_operators_required`, or `request_no_reused` when a third operator decided.
         """
-        async with transaction(self._reader) as session:
+        async with transaction(self._recorder) as session:
             row = await self._locked(session, platform_no, return_no)
             if row.proposed_by == operator_no:
                 raise Refused(
@@ -170,7 +170,7 @@ class SuspensePayouts:
         """
         account_no, account_name = "", ""
         if payee_is_named:
-            async with self._reader.session() as session:
+            async with self._recorder.session() as session:
                 row = await session.get(SuspensePayoutRow, (platform_no, return_no))
             if row is None or not row.decided_by or not row.account_no_sealed:
                 raise Refused("not_found", f"No account was named for {return_no}.")
@@ -201,7 +201,7 @@ class SuspensePayouts:
         except Refused:
             if not account_no:
                 raise
-            member_no = await _collected_for(self._reader, platform_no, credit_no)
+            member_no = await _collected_for(self._recorder, platform_no, credit_no)
             name = (await self._members.get(platform_no, member_no)).name if member_no else account_name
             if not name:
                 raise
