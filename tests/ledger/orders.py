@@ -201,20 +201,21 @@ class Parties:
 class Wanted(BaseModel):
     """What another process is to do at once: each is a word of a party, or the name of a deadline that is to pass."""
 
+    platform_no: str = HOME
     order_no: str
     words: list[PartyCommand] = []
     deadlines: list[str] = []
 
 
 async def all_at_once(books: Books, wanted: Wanted) -> list[str]:
-    """What became of each: `done`, the code of its refusal, or `not_due`."""
+    """What became of each, in the order of what is wanted: `done`, the code of its refusal, or `not_due`."""
     commands: list[Command] = [*wanted.words, *(DeadlinePassed(deadline=name) for name in wanted.deadlines)]
-    return list(await asyncio.gather(*(_outcome(books, wanted.order_no, command) for command in commands)))
+    return list(await asyncio.gather(*(_outcome(books, wanted, command) for command in commands)))
 
 
-async def _outcome(books: Books, order_no: str, command: Command) -> str:
+async def _outcome(books: Books, wanted: Wanted, command: Command) -> str:
     try:
-        taken = await books.take(ORDERS, HOME, order_no, command)
+        taken = await books.take(ORDERS, wanted.platform_no, wanted.order_no, command)
     except LedgerBusy as busy:
         return busy.code
     if taken.refusal is not None:
