@@ -120,7 +120,6 @@ class Activities:
             recorder,
             bank_book,
             accounts,
-            members,
             platforms,
             Settlements(writer, recorder, bank.collections, platforms),
             self.registry.verification_sendings,

@@ -10,11 +10,11 @@ from temporalio import activity
 from activities.bank_book import BankBook
 from activities.heartbeat import heartbeating
 from activities.settlements import Settlements
-from escrow.domain.errors import BankDeclined, Refused
+from escrow.domain.errors import BankDeclined, LedgerBusy, Refused
 from escrow.domain.members import verification_recipes
-from escrow.domain.members.states import MAY, Permission
+from escrow.domain.members.states import MAY, MemberStatus, Permission
 from escrow.domain.money import recipes
-from escrow.domain.money.journal import Basis, Change, JournalEntry, Posting
+from escrow.domain.money.journal import Basis, Change, JournalEntry, Posting, StandsOn
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.functions import Function
 from escrow.domain.requests import derived
@@ -23,12 +23,12 @@ from escrow.ledger.bank_lines import StoredBankLine
 from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.days import accounting_day
 from escrow.ledger.engine import Recorder
+from escrow.ledger.objects import known_object
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.progress import ObjectKey
 from escrow.registry.accounts.bank_accounts import BankAccounts
 from escrow.registry.accounts.rows import BankAccount
 from escrow.registry.accounts.verification_sendings import VerificationSendings
-from escrow.registry.members.members import Members
 from escrow.registry.platforms.platforms import Platforms
 
 #: Kinds of lines that the watch books; the line of a payout is booked by its withdrawal.
@@ -55,7 +55,6 @@ class BankLineActivities:
         recorder: Recorder,
         book: BankBook,
         accounts: BankAccounts,
-        members: Members,
         platforms: Platforms,
         settlements: Settlements,
         sendings: VerificationSendings,
@@ -64,7 +63,6 @@ class BankLineActivities:
         self._recorder = recorder
         self._bank_book = book
         self._accounts = accounts
-        self._members = members
         self._platforms = platforms
         self._settlements = settlements
         self._sendings = sendings
@@ -118,9 +116,9 @@ class BankLineActivities:
             return booked
         if line.kind in ("micro_deposit", "micro_deposit_return"):
             return await self._book_micro_deposit(line)
-        entry, member_no = await self._credit(line)
+        entry, member_no, has_read = await self._credit(line)
         event_type = "bank_credit.credited" if member_no is not None else "bank_credit.suspended"
-        booked = await self._book(line, entry, event_type, {"member_no": member_no})
+        booked = await self._book(line, entry, event_type, {"member_no": member_no}, has_read=has_read)
         if member_no == "":
             await self._cover_charges(line.platform_no)
         return booked
@@ -158,44 +156,51 @@ class BankLineActivities:
         body: Mapping[str, Any],
         *,
         tells_amount: bool = True,
+        has_read: tuple[StandsOn, ...] = (),
     ) -> bool:
         kind, status = event_type.split(".")
         amount = {"amount_fen": abs(line.amount_fen)} if tells_amount else {}
-        receipt = await self._writer.post(
-            Posting(
-                platform_no=line.platform_no,
-                request_no=derived("bank-line", line.bank_serial_no),
-                content={"bank_serial_no": line.bank_serial_no, "amount_fen": line.amount_fen},
-                entry=entry,
-                changes=(
-                    Change(
-                        kind=kind,
-                        object_no=line.bank_serial_no,
-                        event_type=event_type,
-                        status=status,
-                        body={**amount, "line_kind": line.kind, **body},
-                        must_be_new=True,
-                    ),
+        posting = Posting(
+            platform_no=line.platform_no,
+            request_no=derived("bank-line", line.bank_serial_no),
+            content={"bank_serial_no": line.bank_serial_no, "amount_fen": line.amount_fen},
+            entry=entry,
+            changes=(
+                Change(
+                    kind=kind,
+                    object_no=line.bank_serial_no,
+                    event_type=event_type,
+                    status=status,
+                    body={**amount, "line_kind": line.kind, **body},
+                    must_be_new=True,
                 ),
-                bases=(Basis(kind="bank_line", reference=line.bank_serial_no),),
-            )
+            ),
+            bases=(Basis(kind="bank_line", reference=line.bank_serial_no),),
+            stands_on=has_read,
         )
+        try:
+            receipt = await self._writer.post(posting)
+        except Refused as refusal:
+            if refusal.code != "moved":
+                raise
+            raise LedgerBusy("ledger_busy", f"Whose the line {line.bank_serial_no} is has just changed.") from refusal
         return not receipt.repeated
 
-    async def _credit(self, line: StoredBankLine) -> tuple[JournalEntry, str | None]:
-        """The entry of an inbound line, and the member it belongs to (empty: the platform itself, None: nobody)."""
+    async def _credit(self, line: StoredBankLine) -> tuple[JournalEntry, str | None, tuple[StandsOn, ...]]:
+        """The entry of an inbound line, whose it is (empty: the platform, None: nobody), and what was read for it."""
         holder = None
         if line.kind == "inbound" and line.counterparty_account_no:
             holder = await self._accounts.holder_of(line.platform_no, line.counterparty_account_no)
         platform = await self._platforms.get(line.platform_no)
-        if holder is None or not await self._may_be_credited(holder, platform.config):
+        has_read = None if holder is None else await self._credited_on(holder, platform.config)
+        if holder is None or has_read is None:
             entry = recipes.credit_suspended(
                 platform_no=line.platform_no,
                 amount_fen=line.amount_fen,
                 bank_serial_no=line.bank_serial_no,
                 effective_date=line.value_date,
             )
-            return entry, None
+            return entry, None, ()
         if not holder.member_no:
             entry = recipes.own_credited(
                 platform_no=line.platform_no,
@@ -203,7 +208,7 @@ class BankLineActivities:
                 bank_serial_no=line.bank_serial_no,
                 effective_date=line.value_date,
             )
-            return entry, ""
+            return entry, "", has_read
         next_day = platform.config.top_up_settlement == "T+1"
         entry = recipes.top_up_credited(
             platform_no=line.platform_no,
@@ -213,16 +218,17 @@ class BankLineActivities:
             effective_date=line.value_date,
             pending_day=await accounting_day(self._recorder, line.platform_no) if next_day else None,
         )
-        return entry, holder.member_no
+        return entry, holder.member_no, has_read
 
-    async def _may_be_credited(self, holder: BankAccount, config: PlatformConfig) -> bool:
-        """Whether a recognised transfer is credited; else it waits in suspense, to be assigned or sent back."""
+    async def _credited_on(self, holder: BankAccount, config: PlatformConfig) -> tuple[StandsOn, ...] | None:
+        """What crediting a recognised transfer stands on; None where it waits in suspense, for an operator."""
         if not holder.member_no:
-            return True
-        if not config.functions.is_on(Function.OFFLINE_TRANSFER):
-            return False
-        status = (await self._members.statuses(holder.platform_no, holder.member_no))[holder.member_no]
-        return Permission.RECEIVE in MAY[status]
+            return ()
+        member = await known_object(self._recorder, holder.platform_no, "member", holder.member_no)
+        may_receive = Permission.RECEIVE in MAY[MemberStatus(member.status)]
+        if not (may_receive and config.functions.is_on(Function.OFFLINE_TRANSFER)):
+            return None
+        return (StandsOn(kind="member", object_no=holder.member_no, version=member.sequence_no),)
 
     def _charge(self, line: StoredBankLine) -> JournalEntry:
         return recipes.bank_charge_booked(

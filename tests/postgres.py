@@ -65,6 +65,13 @@ async def is_waited_for(locker: asyncpg.Connection) -> bool:
     return bool(await locker.fetchval(waiting))
 
 
+async def waiting_sessions(connection: asyncpg.Connection) -> int:
+    """How many sessions of this database wait for a lock; in a transaction the first answer would be kept."""
+    waiting = """SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0"""
+    return int(await connection.fetchval(waiting))
+
+
 async def _create(server: PostgresServer, name: str, *, template: str = "template1") -> Database:
     # Copied as files it does not go through the write-ahead log, which is several times as much work.
     await _at_server(

@@ -1,14 +1,19 @@
 """The watch over the custody account: every line of the bank is booked once, whatever notices say or do not say."""
 
+import asyncio
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
+from escrow.domain.members.states import MemberStatus
 from escrow.registry.accounts.rows import NewBankAccount
 from escrow.registry.members.members import MemberKind
+from tests.postgres import is_waited_for, waiting_sessions
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO
 from tests.story import Story
-from tests.story_ground import OWNERS_CARD
+from tests.story_ground import OWNER, OWNERS_CARD
+from tests.workflows.test_member_closing import begins_to_close
 from workflows.messages import bank_watch_workflow_id
 
 
@@ -59,6 +64,35 @@ async def test_several_transfers_are_each_credited_to_their_own_member(story: St
     await story.bank_lines_are_booked()
 
     assert await story.balances() == {"O-1/withdrawable": "4.00", "O-2/withdrawable": "2.00"}
+
+
+async def test_a_transfer_to_a_member_that_begins_to_close_at_the_same_moment_waits_in_suspense(story: Story) -> None:
+    await story.members_open()
+    locker = await asyncpg.connect(story.stage.database.superuser_dsn)
+    watcher = await asyncpg.connect(story.stage.database.superuser_dsn)
+
+    async def both_wait() -> bool:
+        return await waiting_sessions(watcher) == 2
+
+    try:
+        async with locker.transaction():
+            await locker.execute(
+                "SELECT FROM business_object WHERE platform_no = $1 AND kind = 'member' AND object_no = $2 FOR UPDATE",
+                story.platform_no,
+                OWNER,
+            )
+            closing = asyncio.create_task(begins_to_close(story, OWNER))
+            await story.until(lambda: is_waited_for(locker), "the closing is being written")
+            serial_no = await story.transfer_arrives("1,000.00", OWNERS_CARD.account_no)
+            await story.bank_notifies()
+            await story.until(both_wait, "the transfer is being credited to a member that was still open")
+    finally:
+        await locker.close()
+        await watcher.close()
+    assert (await closing).status is MemberStatus.CLOSING
+    await story.bank_lines_are_booked()
+
+    assert await story.balances() == {f"suspense:{serial_no}": "1,000.00"}
 
 
 async def test_a_transfer_from_an_unknown_account_waits_in_suspense(story: Story) -> None:
