@@ -11,11 +11,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 #: Arcs from line to line; a function is left to line 0.
 Arcs = set[tuple[int, int]]
 _LEFT = 0
+
+
+class Missed(NamedTuple):
+    """Something of a module that was not reached, and in which function."""
+
+    function: str
+    what: str
 
 
 class Reached:
@@ -53,8 +60,8 @@ class Reached:
         return self._step
 
 
-def missed(path: Path, arcs: Arcs, *, live_only: frozenset[str]) -> list[str]:
-    """What of a module was not reached, one sentence each.
+def missed(path: Path, arcs: Arcs, *, live_only: frozenset[str]) -> list[Missed]:
+    """What of a module was not reached.
 
     Args:
         live_only: names of functions that no replay runs: validators and queries.
@@ -65,12 +72,11 @@ def missed(path: Path, arcs: Arcs, *, live_only: frozenset[str]) -> list[str]:
         if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) or function.name in live_only:
             continue
         for statement in _statements(function.body):
+            place = f"{path.name}:{statement.lineno}"
             if statement.lineno not in lines:
-                found.append(f"{path.name}:{statement.lineno} {function.name}: {ast.unparse(statement)[:70]}")
+                found.append(Missed(function.name, f"{place} {ast.unparse(statement)[:70]}"))
             elif _has_two_ways(statement) and not _goes_both_ways(statement, arcs):
-                found.append(
-                    f"{path.name}:{statement.lineno} {function.name}: one way of {ast.unparse(statement.test)[:60]}"
-                )
+                found.append(Missed(function.name, f"{place} one way of {ast.unparse(statement.test)[:60]}"))
     return found
 
 

@@ -19,7 +19,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from activities.rounds import TakeUp
 from escrow.leave import leave
 from tests.beginning import beginning
-from tests.histories import money_in, orders, withdrawals
+from tests.histories import members, money_in, orders, withdrawals
 from tests.postgres import new_database, running_server
 from tests.sandbox import running_sandbox
 from tests.stage import TUESDAY_MORNING
@@ -72,6 +72,7 @@ RECORDINGS: dict[str, Recording] = {
         *orders.RECORDINGS,
         *withdrawals.RECORDINGS,
         *money_in.RECORDINGS,
+        *members.RECORDINGS,
     )
 }
 
