@@ -81,7 +81,10 @@ class Cell:
         async def runs() -> bool:
             found = await self.found(house)
             has_ended = found is not None and found.status in FINAL_STATUSES.get(self.row.kind, found.status)
-            return has_ended or await runs_as(house.client, workflow_id, process.workflow, process.task_queue)
+            if has_ended:
+                return True
+            reference = process.reference(house.platform.number, self.object_no)
+            return await runs_as(house.client, workflow_id, process.workflow, process.task_queue, reference)
 
         await until(runs, f"{workflow_id} ({self.name}, {self.fault}) runs again, or has come to its end")
 

@@ -1,9 +1,12 @@
 """What somebody with the key to Temporal can do to the run of a process: end, delete, replace, reset it."""
 
+import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
+from pydantic import BaseModel
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
@@ -16,6 +19,8 @@ Break = Callable[[Client, str], Awaitable[None]]
 
 #: A type and a queue that nobody of ours has.
 STRANGER = "Stranger"
+#: A schedule that comes due in years; until then a run that has it is told in vain.
+NEVER = "0 0 29 2 *"
 
 
 async def terminated(client: Client, workflow_id: str) -> None:
@@ -53,6 +58,29 @@ async def squatted_on_another_queue(client: Client, workflow_id: str) -> None:
     described = await client.get_workflow_handle(workflow_id).describe()
     await terminated(client, workflow_id)
     await client.start_workflow(described.workflow_type, {}, id=workflow_id, task_queue="nobody")
+
+
+async def impersonated(client: Client, workflow_id: str) -> None:
+    """A run of the same type on the same task queue holds its id, is about another object, and never has its turn."""
+    described = await client.get_workflow_handle(workflow_id).describe()
+    begun_with = await input_of(client, workflow_id)
+    await terminated(client, workflow_id)
+    names = [name for name in begun_with if name.endswith("_no")]
+    await client.start_workflow(
+        described.workflow_type,
+        {**begun_with, names[-1]: "another"},
+        id=workflow_id,
+        task_queue=described.task_queue,
+        cron_schedule=NEVER,
+    )
+
+
+async def input_of(client: Client, workflow_id: str) -> dict[str, Any]:
+    """What the run that holds an id was begun with."""
+    first = await anext(client.get_workflow_handle(workflow_id).fetch_history_events(page_size=1))
+    (given,) = first.workflow_execution_started_event_attributes.input.payloads
+    found: dict[str, Any] = json.loads(given.data)
+    return found
 
 
 async def stranger_comes(client: Client, workflow_id: str) -> None:
@@ -93,6 +121,7 @@ BREAKS: dict[str, Break] = {
     "deleted": deleted,
     "squatted": squatted,
     "squatted elsewhere": squatted_on_another_queue,
+    "impersonated": impersonated,
     **{
         f"reset to the {which} task, {'with' if reapply else 'without'} reapply": reset_to(which, reapply=reapply)
         for which in ("first", "middle", "last")
@@ -101,8 +130,8 @@ BREAKS: dict[str, Break] = {
 }
 
 
-async def runs_as(client: Client, workflow_id: str, workflow: str, task_queue: str) -> bool:
-    """Whether a run of this type on this queue holds the id."""
+async def runs_as(client: Client, workflow_id: str, workflow: str, task_queue: str, reference: BaseModel) -> bool:
+    """Whether a run of this type on this queue, begun with this, holds the id."""
     try:
         found = await client.get_workflow_handle(workflow_id).describe()
     except RPCError as error:
@@ -110,4 +139,7 @@ async def runs_as(client: Client, workflow_id: str, workflow: str, task_queue: s
             raise
         return False
     is_ours = (found.workflow_type, found.task_queue) == (workflow, task_queue)
-    return is_ours and found.status is WorkflowExecutionStatus.RUNNING
+    if not is_ours or found.status is not WorkflowExecutionStatus.RUNNING:
+        return False
+    named = reference.model_dump(mode="json", exclude_unset=True)
+    return (await input_of(client, workflow_id)).items() >= named.items()

@@ -205,7 +205,7 @@ async def test_a_collection_that_has_ended_is_gone_round_for_and_calls_a_person_
 
     (item,) = await waiting_for_a_person(reader, number, limit=9)
     assert (item.key, item.reason) == (key, "where is its money?")
-    await house.rounds_are_made(every=timedelta(hours=1))
+    await house.a_round_is_made()
     await house.all_is_taken_up("T-1")
     assert await waiting_for_a_person(reader, number, limit=9) == []
     await house.time_passes_unseen(timedelta(days=2, hours=1))
