@@ -25,6 +25,7 @@ class Row:
         prepared: brings the object there that belongs to this number.
         object_no: its own number.
         waits_in: the status in which it waits; None where it does not stand in the books yet.
+        stage: the status in which its second milestone waits, of an order.
         ends: what its document must say at last, beside its status.
         faults: what is done to its run.
         said: what is said once its run is broken.
@@ -38,6 +39,7 @@ class Row:
     status: str
     object_no: Callable[[str], str] = str
     waits_in: str | None = None
+    stage: str | None = None
     ends: Callable[[Mapping[str, Any]], bool] = lambda body: True
     faults: Mapping[str, Break] = field(default_factory=lambda: BREAKS)
     said: Prepare | None = None
@@ -102,7 +104,9 @@ class Cell:
 
     async def _waits(self, house: House) -> bool:
         found = await self.found(house)
-        return found is not None and found.status == self.row.waits_in
+        if found is None or found.status != self.row.waits_in:
+            return False
+        return self.row.stage is None or found.body["milestones"][1]["status"] == self.row.stage
 
 
 def cells_of(rows: Mapping[str, Row]) -> list[Cell]:

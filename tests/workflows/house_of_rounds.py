@@ -122,7 +122,9 @@ class House:
             terms,
         )
 
-    async def word_is_asked(self, order_no: str, operation: OrderCommand, by: str, milestone: int) -> None:
+    async def word_is_asked(
+        self, order_no: str, operation: OrderCommand, by: str, milestone: int | None = None
+    ) -> None:
         """A party has said something, and nothing has heard it."""
         order = await known(self.books.reader, ORDERS, self.platform.number, order_no)
         terms = order.contract.terms(operation, milestone)

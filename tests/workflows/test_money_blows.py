@@ -19,6 +19,7 @@ from escrow.domain.collections.direct_payments import DirectRefundStatus
 from escrow.domain.collections.opening import COLLECTIONS
 from escrow.domain.collections.pay_ins import PayInStatus
 from escrow.domain.endings import FINAL_STATUSES
+from escrow.domain.orders.states import MilestoneStatus, OrderStatus
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.withdrawals.rails import Rail
 from escrow.domain.withdrawals.states import WithdrawalStatus
@@ -228,6 +229,7 @@ def test_every_kind_with_a_process_has_rows_and_every_type_of_the_worker_is_thou
 @pytest.mark.parametrize(
     ("kind", "statuses"),
     [
+        ("order", OrderStatus),
         ("pay_in", PayInStatus),
         ("batch_payment", BatchStatus),
         ("refund", DirectRefundStatus),
@@ -235,6 +237,12 @@ def test_every_kind_with_a_process_has_rows_and_every_type_of_the_worker_is_thou
     ],
 )
 def test_every_status_that_waits_has_a_row(kind: str, statuses: type[StrEnum]) -> None:
-    rows = [row for row in (*ROWS.values(), *ROWS_WITHOUT_A_CALENDAR.values()) if row.kind == kind]
+    tables = (ROWS, ROWS_WITHOUT_A_CALENDAR, ROWS_OF_ORDERS)
+    rows = [row for table in tables for row in table.values() if row.kind == kind]
     waiting = {status.value for status in statuses} - set(FINAL_STATUSES[kind])
     assert waiting <= {row.waits_in for row in rows}
+
+
+def test_every_status_in_which_a_milestone_waits_has_a_row() -> None:
+    waiting = set(MilestoneStatus) - {MilestoneStatus.RELEASED, MilestoneStatus.REFUNDED}
+    assert waiting <= {row.stage for row in ROWS_OF_ORDERS.values()}

@@ -16,8 +16,11 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy
 
 from activities.taking_up import Did, TakingUp
+from escrow.domain.orders.commands import CallOperator
+from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand
 from escrow.ledger.attention import waiting_for_a_person
+from escrow.ledger.books import Books, see
 from escrow.stack.payloads import data_converter
 from escrow.stack.up import Stack
 from tests.api.platforms import order_body
@@ -70,6 +73,23 @@ async def _accepted(house: House, order_no: str) -> None:
     await house.word_is_asked(order_no, OrderCommand.ACCEPT, "O-1", 2)
 
 
+async def _agreed(house: House, order_no: str) -> None:
+    await house.word_is_asked(order_no, OrderCommand.CANCEL, "O-1")
+
+
+async def _order_that_needs_attention(house: House, order_no: str) -> None:
+    """An operator is called as by whoever finds that something is wrong."""
+    await _orders(*_IN_WORK)(house, order_no)
+    reader, platform_no = house.books.reader, house.platform.number
+    seen = await see(reader, ORDERS, platform_no, order_no)
+    call = CallOperator(reason="ask both sides", seen_version=seen.version)
+    await Books(house.writer, reader).take(ORDERS, platform_no, order_no, call)
+
+
+def _is_overdue(body: Mapping[str, Any]) -> bool:
+    return "M2 水电验收 is overdue" in body["attention"]
+
+
 def _accepted_by(who: str) -> Callable[[Mapping[str, Any]], bool]:
     return lambda body: bool(body["milestones"][1]["accepted_by"] == who)
 
@@ -105,22 +125,56 @@ ROWS: dict[str, Row] = {
         status="done",
         faults={"never begun": nothing},
     ),
-    "order awaiting payment": Row(kind="order", prepared=_orders(), status="closed_unpaid"),
+    "order awaiting payment": Row(
+        kind="order", prepared=_orders(), waits_in="awaiting_payment", stage="planned", status="closed_unpaid"
+    ),
     "order awaiting start": Row(
         kind="order",
         prepared=_orders("pay"),
+        waits_in="awaiting_start",
+        stage="planned",
         status="cancelled",
         ends=lambda body: bool(body["refunded_fen"] == _TOTAL_FEN),
     ),
     "order in work": Row(
         kind="order",
         prepared=_orders(*_IN_WORK),
+        waits_in="in_progress",
+        stage="in_work",
         status="in_progress",
-        ends=lambda body: "M2 水电验收 is overdue" in body["attention"],
+        ends=_is_overdue,
+    ),
+    "order that waits for an operator": Row(
+        kind="order",
+        prepared=_order_that_needs_attention,
+        waits_in="in_progress",
+        stage="in_work",
+        status="in_progress",
+        ends=_is_overdue,
+    ),
+    "order with a cancel proposed": Row(
+        kind="order",
+        prepared=_orders(*_IN_WORK, "cancel"),
+        waits_in="in_progress",
+        stage="in_work",
+        status="in_progress",
+        ends=_is_overdue,
+    ),
+    "order with a cancel proposed, agreed unheard": Row(
+        kind="order",
+        prepared=_orders(*_IN_WORK, "cancel"),
+        waits_in="in_progress",
+        stage="in_work",
+        status="cancelled",
+        ends=lambda body: bool(body["cancelled_because"] == "cancelled by consent"),
+        faults=_ENDED_RUNS,
+        said=_agreed,
     ),
     "order in inspection": Row(
         kind="order",
         prepared=_orders(*_IN_INSPECTION),
+        waits_in="in_progress",
+        stage="in_inspection",
         status="in_progress",
         ends=_accepted_by("silence"),
         texts=1,
@@ -128,6 +182,8 @@ ROWS: dict[str, Row] = {
     "order in inspection, accepted unheard": Row(
         kind="order",
         prepared=_orders(*_IN_INSPECTION),
+        waits_in="in_progress",
+        stage="in_inspection",
         status="in_progress",
         ends=_accepted_by("O-1"),
         faults=_ENDED_RUNS,
@@ -136,12 +192,16 @@ ROWS: dict[str, Row] = {
     "order in rectification": Row(
         kind="order",
         prepared=_orders(*_IN_INSPECTION, "2/rectify"),
+        waits_in="in_progress",
+        stage="in_rectification",
         status="in_progress",
-        ends=lambda body: "M2 水电验收 is overdue" in body["attention"],
+        ends=_is_overdue,
     ),
     "order in warranty": Row(
         kind="order",
         prepared=_orders(*_IN_INSPECTION, "2/accept", "3/complete", "3/accept"),
+        waits_in="in_warranty",
+        stage="released",
         status="settled",
         ends=lambda body: bool(body["released_fen"] + body["commission_fen"] == _TOTAL_FEN),
     ),
