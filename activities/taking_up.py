@@ -1,7 +1,7 @@
 """Whatever process should run, runs: looked at by its id, started, told to look, or put in the place of a stranger.
 
 Nobody is believed to run because it is on a list, or because an id is taken: a run counts when it is of our type, on
-our task queue, and was begun with the reference of the very object that its id names.
+our task queue, was begun with the reference of the very object that its id names, and begins soon.
 """
 
 from collections.abc import Mapping, Set
@@ -23,6 +23,8 @@ LOOK = "look"
 _ANSWER = timedelta(seconds=5)
 #: How an input of ours is written; what is written otherwise is not even read.
 _ENCODING = b"json/plain"
+#: A run that only begins later than this, by a delay or a schedule, just holds the id.
+_BEGINS_WITHIN = timedelta(minutes=10)
 #: What a long process carries from one run to the next, and how long one is: it is about the same object all the same.
 _RUNS_OWN = frozenset({"noted", "continue_after_events"})
 
@@ -98,7 +100,7 @@ class TakingUp:
             if look:
                 await self._look(process.workflow_id)
             return Did.TOLD if look else Did.NOTHING
-        await self._end(holder, why or "not ours: of another type, on another task queue, or about something else")
+        await self._end(holder, why or "not ours: of another type or task queue, about something else, or for later")
         await self._start(process)
         return Did.BEGUN_ANEW if is_ours else Did.STRANGER
 
@@ -113,7 +115,7 @@ class TakingUp:
         return found if found.status is WorkflowExecutionStatus.RUNNING else None
 
     async def _is_run_of(self, process: Startable, holder: WorkflowExecutionDescription) -> bool:
-        """Whether a run is of this process, by its type, its task queue, and what it was begun with.
+        """Whether a run is of this process, by its type, its task queue, and how it was begun.
 
         That is in the first event alone, a page of one: as cheap as the description before it.
         """
@@ -121,8 +123,10 @@ class TakingUp:
             return False
         handle = self._client.get_workflow_handle(holder.id, run_id=holder.run_id)
         events = handle.fetch_history_events(page_size=1, rpc_timeout=_ANSWER)
-        first = await anext(events)
-        given = first.workflow_execution_started_event_attributes.input.payloads
+        begun = (await anext(events)).workflow_execution_started_event_attributes
+        if begun.first_workflow_task_backoff.ToTimedelta() > _BEGINS_WITHIN:
+            return False
+        given = begun.input.payloads
         if len(given) != 1 or given[0].metadata.get("encoding") != _ENCODING:
             return False
         try:

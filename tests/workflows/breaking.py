@@ -9,6 +9,7 @@ from uuid import uuid4
 from pydantic import BaseModel
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
+from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
@@ -19,8 +20,9 @@ Break = Callable[[Client, str], Awaitable[None]]
 
 #: A type and a queue that nobody of ours has.
 STRANGER = "Stranger"
-#: A schedule that comes due in years; until then a run that has it is told in vain.
-NEVER = "0 0 29 2 *"
+#: A run that is only to begin after so long holds its id meanwhile, and is told in vain: not too long to be ours, and
+#: longer than any test goes on.
+HOLDING = timedelta(minutes=9)
 
 
 async def terminated(client: Client, workflow_id: str) -> None:
@@ -61,7 +63,7 @@ async def squatted_on_another_queue(client: Client, workflow_id: str) -> None:
 
 
 async def impersonated(client: Client, workflow_id: str) -> None:
-    """A run of the same type on the same task queue holds its id, is about another object, and never has its turn."""
+    """A run of the same type on the same task queue holds its id, and is about another object."""
     described = await client.get_workflow_handle(workflow_id).describe()
     begun_with = await input_of(client, workflow_id)
     await terminated(client, workflow_id)
@@ -71,16 +73,34 @@ async def impersonated(client: Client, workflow_id: str) -> None:
         {**begun_with, names[-1]: "another"},
         id=workflow_id,
         task_queue=described.task_queue,
-        cron_schedule=NEVER,
+        start_delay=HOLDING,
+    )
+
+
+async def delayed(client: Client, workflow_id: str) -> None:
+    """A run that is ours in all else holds its id, and only begins in a year."""
+    described = await client.get_workflow_handle(workflow_id).describe()
+    begun_with = await input_of(client, workflow_id)
+    await terminated(client, workflow_id)
+    await client.start_workflow(
+        described.workflow_type,
+        begun_with,
+        id=workflow_id,
+        task_queue=described.task_queue,
+        start_delay=timedelta(days=365),
     )
 
 
 async def input_of(client: Client, workflow_id: str) -> dict[str, Any]:
     """What the run that holds an id was begun with."""
-    first = await anext(client.get_workflow_handle(workflow_id).fetch_history_events(page_size=1))
-    (given,) = first.workflow_execution_started_event_attributes.input.payloads
+    (given,) = (await _beginning_of(client, workflow_id)).input.payloads
     found: dict[str, Any] = json.loads(given.data)
     return found
+
+
+async def _beginning_of(client: Client, workflow_id: str) -> WorkflowExecutionStartedEventAttributes:
+    first = await anext(client.get_workflow_handle(workflow_id).fetch_history_events(page_size=1))
+    return first.workflow_execution_started_event_attributes
 
 
 async def stranger_comes(client: Client, workflow_id: str) -> None:
@@ -122,6 +142,7 @@ BREAKS: dict[str, Break] = {
     "squatted": squatted,
     "squatted elsewhere": squatted_on_another_queue,
     "impersonated": impersonated,
+    "delayed": delayed,
     **{
         f"reset to the {which} task, {'with' if reapply else 'without'} reapply": reset_to(which, reapply=reapply)
         for which in ("first", "middle", "last")
@@ -131,7 +152,7 @@ BREAKS: dict[str, Break] = {
 
 
 async def runs_as(client: Client, workflow_id: str, workflow: str, task_queue: str, reference: BaseModel) -> bool:
-    """Whether a run of this type on this queue, begun with this, holds the id."""
+    """Whether a run of this type on this queue, begun with this and without a delay, holds the id."""
     try:
         found = await client.get_workflow_handle(workflow_id).describe()
     except RPCError as error:
@@ -140,6 +161,8 @@ async def runs_as(client: Client, workflow_id: str, workflow: str, task_queue: s
         return False
     is_ours = (found.workflow_type, found.task_queue) == (workflow, task_queue)
     if not is_ours or found.status is not WorkflowExecutionStatus.RUNNING:
+        return False
+    if (await _beginning_of(client, workflow_id)).first_workflow_task_backoff.ToTimedelta() >= HOLDING:
         return False
     named = reference.model_dump(mode="json", exclude_unset=True)
     return (await input_of(client, workflow_id)).items() >= named.items()

@@ -27,7 +27,7 @@ from tests.api.platforms import order_body
 from tests.servers import RARELY
 from tests.waiting import until
 from tests.workflows.blows import Cell, Prepare, Row, cells_of, nothing, printed
-from tests.workflows.breaking import BREAKS, NEVER, input_of, runs_as, stranger_comes, terminated
+from tests.workflows.breaking import BREAKS, HOLDING, input_of, runs_as, stranger_comes, terminated
 from tests.workflows.house_of_rounds import House, opened_house
 from workflows.messages import PROCESSES
 from workflows.taking_up import process_of, the_rounds
@@ -96,9 +96,7 @@ def _accepted_by(who: str) -> Callable[[Mapping[str, Any]], bool]:
 
 _IN_WORK = ("pay", "start")
 _IN_INSPECTION = (*_IN_WORK, "2/complete")
-_ENDED_RUNS = {
-    name: BREAKS[name] for name in ("terminated", "deleted", "squatted", "squatted elsewhere", "impersonated")
-}
+_ENDED_RUNS = {name: fault for name, fault in BREAKS.items() if not name.startswith("reset")}
 
 ROWS: dict[str, Row] = {
     "order that nobody has opened": Row(
@@ -329,16 +327,20 @@ async def test_a_run_is_ours_by_what_it_was_begun_with(broken_stack: Stack, give
         await terminated(client, ours.workflow_id)
 
 
-async def test_rounds_that_are_made_otherwise_are_ended_and_those_of_the_worker_begun(broken_stack: Stack) -> None:
-    """Somebody has them made once a year; the worker finds that within a minute."""
+@pytest.mark.parametrize(("every", "begins_in"), [(timedelta(days=365), timedelta(0)), (RARELY, timedelta(days=365))])
+async def test_rounds_that_are_made_otherwise_are_ended_and_those_of_the_worker_begun(
+    broken_stack: Stack, every: timedelta, begins_in: timedelta
+) -> None:
+    """Somebody has them made once a year, or from next year on; the worker finds that within a minute."""
     client = await Client.connect(broken_stack.temporal.address, data_converter=data_converter)
     ours = the_rounds(every=RARELY)
     rarer = await client.start_workflow(
         ours.workflow,
-        the_rounds(every=timedelta(days=365)).reference,
+        the_rounds(every=every).reference,
         id=ours.workflow_id,
         task_queue=ours.task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+        start_delay=begins_in or None,
     )
 
     async def are_made() -> bool:
@@ -351,7 +353,7 @@ async def test_rounds_that_are_made_otherwise_are_ended_and_those_of_the_worker_
 
 
 async def test_what_stays_late_is_begun_anew_and_a_person_is_called(house: House) -> None:
-    """A run of ours in all but its schedule: it is told to look, and never has its turn."""
+    """A run of ours that has not had its turn yet is told to look in vain."""
     await _orders("pay")(house, "D-1")
     process, number = PROCESSES["order"], house.platform.number
     await terminated(house.client, process.workflow_id(number, "D-1"))
@@ -360,7 +362,7 @@ async def test_what_stays_late_is_begun_anew_and_a_person_is_called(house: House
         process.reference(number, "D-1"),
         id=process.workflow_id(number, "D-1"),
         task_queue=process.task_queue,
-        cron_schedule=NEVER,
+        start_delay=HOLDING,
     )
     await house.rounds_are_made()
     await house.time_passes_unseen(timedelta(days=30, minutes=5))
