@@ -292,12 +292,13 @@ async def _make_rounds(client: Client, recorder: Recorder, registry: Registry, s
         SettingsError: as `require_agreement`.
     """
     taking_up = TakingUp(client)
+    rounds = the_rounds(every=timedelta(seconds=settings.rounds_seconds))
     looked_after_in: dict[str, int] = {}
     for round_no in itertools.count():
         try:
             await require_agreement(settings, recorder)
             if round_no % _ROUNDS_BETWEEN_LOOKS == 0:
-                await taking_up.tend(the_rounds())
+                await taking_up.tend(rounds)
             for platform_no in await registry.platforms.numbers():
                 if round_no < looked_after_in.get(platform_no, -_ROUNDS_BETWEEN_LOOKS) + _ROUNDS_BETWEEN_LOOKS:
                     continue

@@ -1,15 +1,16 @@
 """Whatever process should run, runs: looked at by its id, started, told to look, or put in the place of a stranger.
 
-Nobody is believed to run because it is on a list, or because an id is taken: a run counts when it is of our type and on
-our task queue.
+Nobody is believed to run because it is on a list, or because an id is taken: a run counts when it is of our type, on
+our task queue, was begun with the reference of the very object that its id names, and begins soon.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from pydantic import BaseModel, ValidationError
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -20,6 +21,12 @@ from escrow.stack.known_attributes import KnownAttributes
 #: Signal that lets a process look at the books anew.
 LOOK = "look"
 _ANSWER = timedelta(seconds=5)
+#: How an input of ours is written; what is written otherwise is not even read.
+_ENCODING = b"json/plain"
+#: A run that only begins later than this, by a delay or a schedule, just holds the id.
+_BEGINS_WITHIN = timedelta(minutes=10)
+#: What a long process carries from one run to the next, and how long one is: it is about the same object all the same.
+_RUNS_OWN = frozenset({"noted", "continue_after_events"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +35,22 @@ class Startable:
 
     Args:
         task_timeout: how long one workflow task may take.
+        runs_own: fields of the reference in which a run of this process may differ from it.
     """
 
     workflow: str
     task_queue: str
     workflow_id: str
-    reference: Any
+    reference: BaseModel
     summary: str
     task_timeout: timedelta
     attributes: TypedSearchAttributes = TypedSearchAttributes.empty
+    runs_own: Set[str] = _RUNS_OWN
+
+    def is_begun_with(self, other: BaseModel) -> bool:
+        """Whether a run with this input is one of this process."""
+        own = set(self.runs_own)
+        return other.model_dump(exclude=own) == self.reference.model_dump(exclude=own)
 
 
 class ProcessOf(Protocol):
@@ -81,12 +95,12 @@ class TakingUp:
         holder = await self._holder(process.workflow_id)
         if holder is None:
             return Did.STARTED if await self._start(process) else Did.TOLD
-        is_ours = (holder.workflow_type, holder.task_queue) == (process.workflow, process.task_queue)
+        is_ours = await self._is_run_of(process, holder)
         if is_ours and not anew:
             if look:
                 await self._look(process.workflow_id)
             return Did.TOLD if look else Did.NOTHING
-        await self._end(holder, why or "not ours: of another type, or on another task queue")
+        await self._end(holder, why or "not ours: of another type or task queue, about something else, or for later")
         await self._start(process)
         return Did.BEGUN_ANEW if is_ours else Did.STRANGER
 
@@ -99,6 +113,27 @@ class TakingUp:
                 raise
             return None
         return found if found.status is WorkflowExecutionStatus.RUNNING else None
+
+    async def _is_run_of(self, process: Startable, holder: WorkflowExecutionDescription) -> bool:
+        """Whether a run is of this process, by its type, its task queue, and how it was begun.
+
+        That is in the first event alone, a page of one: as cheap as the description before it.
+        """
+        if (holder.workflow_type, holder.task_queue) != (process.workflow, process.task_queue):
+            return False
+        handle = self._client.get_workflow_handle(holder.id, run_id=holder.run_id)
+        events = handle.fetch_history_events(page_size=1, rpc_timeout=_ANSWER)
+        begun = (await anext(events)).workflow_execution_started_event_attributes
+        if begun.first_workflow_task_backoff.ToTimedelta() > _BEGINS_WITHIN:
+            return False
+        given = begun.input.payloads
+        if len(given) != 1 or given[0].metadata.get("encoding") != _ENCODING:
+            return False
+        try:
+            (begun_with,) = await self._client.data_converter.decode(given, [type(process.reference)])
+        except ValidationError:
+            return False
+        return process.is_begun_with(begun_with)
 
     async def _end(self, holder: WorkflowExecutionDescription, why: str) -> None:
         handle = self._client.get_workflow_handle(holder.id, run_id=holder.run_id)

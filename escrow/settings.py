@@ -65,6 +65,7 @@ class Settings(BaseSettings):
         bank_answer_seconds: how long the bank may take to answer one request.
         ledger_answer_seconds: how long one statement of the ledger may take.
         command_answer_seconds: how long the API waits for a workflow to answer a command.
+        rounds_seconds: how long it is from one round after what is late or lost to the next; all workers say the same.
         shutdown_grace_seconds: how long a worker may finish what it has begun after SIGTERM.
         working_days: days on which the working calendar is overridden, as JSON: {"2028-01-03": true}.
         time_may_be_skipped: whether an order's time may be skipped, as for demonstrations; never where money is real.
@@ -99,6 +100,7 @@ class Settings(BaseSettings):
     bank_answer_seconds: float = Field(default=10, gt=0)
     ledger_answer_seconds: float = Field(default=10, gt=0)
     command_answer_seconds: float = Field(default=10, gt=0)
+    rounds_seconds: float = Field(default=60, gt=0)
     shutdown_grace_seconds: float = Field(default=30, gt=0)
     working_days: dict[date, bool] = Field(default_factory=dict)
     time_may_be_skipped: bool = False

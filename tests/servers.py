@@ -1,14 +1,17 @@
 """Servers that a whole process of tests shares: whoever needs a platform or a database of its own gets it from them."""
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest_asyncio
 
 from escrow.stack.postgres import PostgresServer
+from escrow.stack.processes import Member
 from escrow.stack.up import Ports, Stack
 from tests.beginning import beginning
 from tests.postgres import running_server
@@ -16,12 +19,27 @@ from tests.postgres import running_server
 if TYPE_CHECKING:
     from tests.api.platforms import PlatformMaker
 
+#: So seldom does a worker have rounds made where a test says itself when they are, and its setting for that.
+RARELY = timedelta(hours=12)
+ROUNDS_ARE_RARE: Mapping[str, str] = {"ESCROW_ROUNDS_SECONDS": str(RARELY.total_seconds())}
+
+
+def set_for(member: Member, settings: Mapping[str, str]) -> None:
+    """A member has other settings from its next start."""
+    member.command = replace(member.command, environment={**member.command.environment, **settings})
+
 
 @asynccontextmanager
-async def running_stack() -> AsyncIterator[Stack]:
-    """PostgreSQL, Temporal, the bank, the API and one worker, each a process, ended with the block."""
+async def running_stack(*, of_worker: Mapping[str, str] | None = None) -> AsyncIterator[Stack]:
+    """PostgreSQL, Temporal, the bank, the API and one worker, each a process, ended with the block.
+
+    Args:
+        of_worker: settings that the worker has beside the usual ones.
+    """
     with tempfile.TemporaryDirectory(prefix="stack-") as folder:
-        async with Stack(Path(folder), ports=Ports()) as stack:
+        stack = Stack(Path(folder), ports=Ports())
+        set_for(stack.worker, of_worker or {})
+        async with stack:
             yield stack
 
 

@@ -1,6 +1,7 @@
 """How the process of an object is started from the books alone, by whoever finds that it does not run."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from temporalio.common import TypedSearchAttributes
@@ -54,20 +55,21 @@ def process_of(kind: str, platform_no: str, object_no: str, *, body: Mapping[str
     )
 
 
-def the_rounds() -> Startable:
-    """The one process that goes round."""
+def the_rounds(*, every: timedelta) -> Startable:
+    """The one process that goes round, so often; one that goes round otherwise is another."""
     return Startable(
         workflow=ROUNDS,
         task_queue=ORDERS_TASK_QUEUE,
         workflow_id=ROUNDS_WORKFLOW_ID,
-        reference=RoundsInput(),
+        reference=RoundsInput(every=every),
         summary="what is late is taken up",
         task_timeout=WORKFLOW_TASK,
+        runs_own=frozenset(),
     )
 
 
 def watch_of(platform_no: str) -> Startable:
-    """The watch over a platform's custody account."""
+    """The watch over a platform's custody account; one that looks less often is another."""
     return Startable(
         workflow="BankWatch",
         task_queue=PAYMENTS_TASK_QUEUE,
@@ -75,4 +77,5 @@ def watch_of(platform_no: str) -> Startable:
         reference=BankWatchInput(platform_no=platform_no),
         summary=f"custody account of {platform_no}",
         task_timeout=WORKFLOW_TASK,
+        runs_own=frozenset(),
     )

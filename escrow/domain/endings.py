@@ -28,7 +28,7 @@ FINAL_STATUSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 DONE_AT_ONCE = tuple(kind.value for kind in TransferKind)
 
 #: Kinds at whose deadlines something happens by our own doing. At those of the others a channel is asked to end
-#: something, and when it does so is its own.
+#: something, and when it does so is its own, for a day.
 DUE_BY_OURSELVES = ("order", "withdrawal")
 
 #: Kinds of which something is unfinished for as long as a deadline of it stands in the books; at a deadline something

@@ -1,16 +1,19 @@
 """What is unfinished, and what of it is late: found by the books alone, whatever runs on Temporal.
 
 An object is late when one of its deadlines has passed and nothing happened, or when a party has said something to it,
-be it the contract by which it is to be opened, that nobody has answered. A collection that has ended has a process as
-long as it is looked at for payments that come late: that is unfinished too. What is on the list of those who wait for a
-person because it is late is not found again; neither is a deadline that an operator was called for since it passed.
+be it the contract by which it is to be opened, that nobody has answered. What a channel is to end, when it may take its
+time, is late when it has taken a day and no operator was called (`OPERATOR_AFTER`); a batch, when it still waits for a
+collection of which nothing comes any more. A collection that has ended has a process as long as it is looked at for
+payments that come late: that is unfinished too. What is on the list of those who wait for a person because it is late
+is not found again; neither is a deadline that an operator was called for since it passed.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from escrow.domain.collections.state import LONGEST_OPEN, WATCHED_FOR
+from escrow.domain.collections.batch_payments import BATCH_PAYMENT, batch_pay_in_no
+from escrow.domain.collections.state import LONGEST_OPEN, OPERATOR_AFTER, WATCHED_FOR
 from escrow.domain.endings import DONE_AT_ONCE, DUE_BY_OURSELVES, ENDED_BY_DEADLINES, FINAL_STATUSES
 from escrow.ledger.engine import Reader
 from escrow.ledger.tables import is_unfinished
@@ -49,8 +52,12 @@ def goes_on_in_sql(row: str) -> str:
     return f"{unfinished_in_sql(row)} OR ({watched})"
 
 
+def _moment(row: str, name: str) -> str:
+    return f"nullif({row}body ->> '{name}', '')::timestamptz"
+
+
 def _watched_until(row: str) -> str:
-    return f"nullif({row}body ->> 'watched_until', '')::timestamptz"
+    return _moment(row, "watched_until")
 
 
 #: Collections that have ended and are looked at for payments that come late; one platform is $3, NULL for all of them.
@@ -62,6 +69,54 @@ _WATCHED = f"""
         AND o.created_at > m.moment - interval '{(LONGEST_OPEN + WATCHED_FOR).total_seconds()} seconds'
     WHERE {_watched_until("o.")} > m.moment
 """  # noqa: S608 - our own words
+
+
+def _of_a_channel(since: str) -> str:
+    return f"{since} + interval '{OPERATOR_AFTER.total_seconds()} seconds'"
+
+
+#: The collection `p` that is to pay the batch `o`.
+_COLLECTS = f"""p.platform_no = o.platform_no AND p.kind = 'pay_in'
+            AND p.object_no = o.object_no || '{batch_pay_in_no("")}'"""
+#: Of an unfinished object `o` that has no deadline of ours: since when it is late, NULL for not at all, and why. As
+#: `overdue_at` of collections and refunds says; what goes back and is not even held, by its last step.
+_OVERDUE: Mapping[str, tuple[str, str]] = {
+    "pay_in": (
+        _of_a_channel(f"""coalesce(
+            (jsonb_path_query_first(o.body, '$.returns[*] ? (@.outcome == "held").held_at') #>> '{{}}')::timestamptz,
+            CASE WHEN o.status <> ALL ('{{{",".join(FINAL_STATUSES["pay_in"])}}}')
+                THEN {_moment("o.", "expires_at")} END,
+            o.updated_at)"""),
+        "nothing has ended it, and no operator was called",
+    ),
+    "refund": (
+        _of_a_channel(f"coalesce({_moment('o.', 'begun_at')}, o.created_at)"),
+        "nothing has ended it, and no operator was called",
+    ),
+    BATCH_PAYMENT: (
+        f"""CASE WHEN NOT EXISTS (SELECT FROM business_object p WHERE {_COLLECTS} AND ({goes_on_in_sql("p.")}))
+            THEN coalesce((SELECT greatest(p.updated_at, {_watched_until("p.")}) FROM business_object p
+                WHERE {_COLLECTS}), o.created_at) END""",  # noqa: S608 - our own words
+        "nothing collects for it any more",
+    ),
+}
+
+
+def overdue_rows(moments: str, late: str) -> str:
+    """Statement for what is late without a deadline of ours.
+
+    Args:
+        moments: statement for the platforms to look at, each with its `moment`.
+        late: the interval by which it is late, in SQL.
+    """
+    return " UNION ALL ".join(
+        f"""
+        SELECT o.platform_no, o.kind AS object_kind, o.object_no, {since} AS since, '{why}' AS why
+        FROM ({moments}) m JOIN business_object o ON o.platform_no = m.platform_no AND {is_unfinished(kind, "o.")}
+        WHERE coalesce(o.body ->> 'attention', '') = '' AND {since} < m.moment - {late}
+        """  # noqa: S608 - our own words
+        for kind, (since, why) in _OVERDUE.items()
+    )
 
 
 def late_rows(after: timedelta, *, at_most: int) -> str:
@@ -90,6 +145,8 @@ def late_rows(after: timedelta, *, at_most: int) -> str:
         FROM consent c JOIN ({_MOMENTS}) m ON m.platform_no = c.platform_no
         WHERE c.asked AND c.answered_at IS NULL AND c.recorded_at < m.moment - {late}
             AND c.object_kind IN ({KINDS_IN_SQL}) AND {unknown.format("c")}
+        UNION ALL
+        SELECT v.* FROM ({overdue_rows(_MOMENTS, late)}) v WHERE {unknown.format("v")}
     ) l
     GROUP BY l.platform_no, l.kind, l.object_no ORDER BY 4, 1, 2, 3 LIMIT {at_most}
     """  # noqa: S608 - our own words

@@ -12,6 +12,7 @@ from escrow.ledger.progress import (
     LATE_AFTER,
     ObjectKey,
     goes_on_in_sql,
+    overdue_rows,
     unfinished_objects,
 )
 
@@ -54,13 +55,16 @@ async def count_late(recorder: Recorder, key: ObjectKey, *, round_begun_at: date
 
 
 _DUE_BY_OURSELVES = ", ".join(f"'{kind}'" for kind in (*DUE_BY_OURSELVES, *ENDED_BY_DEADLINES))
-#: Of the row `l` of a table of objects: neither has a deadline passed nor is anything unanswered.
+_OVERDUE = overdue_rows("SELECT platform_no, books_now(platform_no) AS moment FROM platform_day", "$1::interval")
+#: Of the row `l` of a table of objects: neither has a deadline passed, nor a channel's day, nor is anything unanswered.
 _GOES_ON = f"""
     NOT EXISTS (SELECT FROM deadline d WHERE d.platform_no = l.platform_no AND d.object_kind = l.object_kind
         AND d.object_kind IN ({_DUE_BY_OURSELVES}) AND d.object_no = l.object_no
         AND d.due_at < books_now(l.platform_no) - $1::interval)
     AND NOT EXISTS (SELECT FROM consent c WHERE c.object_no = l.object_no AND c.object_kind = l.object_kind
         AND c.platform_no = l.platform_no AND c.asked AND c.answered_at IS NULL)
+    AND NOT EXISTS (SELECT FROM ({_OVERDUE}) v WHERE v.platform_no = l.platform_no AND v.object_kind = l.object_kind
+        AND v.object_no = l.object_no)
 """  # noqa: S608 - our own words
 _HAS_ENDED = f"""
     (l.object_kind IN ({BY_DEADLINES_IN_SQL}) AND NOT EXISTS (SELECT FROM deadline d WHERE d.platform_no = l.platform_no

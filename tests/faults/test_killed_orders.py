@@ -3,10 +3,9 @@
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client, WorkflowHistory
+from temporalio.client import WorkflowHistory
 from temporalio.common import WorkflowIDConflictPolicy
 
 import escrow.domain.orders.commands as commands_of_orders
@@ -18,8 +17,9 @@ from tests.faults.house import House
 from tests.faults.matrix import play
 from tests.faults.money_in_rows import ROWS as ROWS_OF_MONEY_IN
 from tests.faults.orders_round import CONFIG, WITHOUT_A_MOBILE, OrdersRound, open_without_a_mobile
-from workflows.messages import ORDERS_TASK_QUEUE, order_workflow_id
-from workflows.rounds import ROUNDS, ROUNDS_WORKFLOW_ID, RoundsInput
+from tests.servers import RARELY, ROUNDS_ARE_RARE, set_for
+from workflows.messages import order_workflow_id
+from workflows.taking_up import the_rounds
 
 _FUNDS_FEN = 100_000_000
 _SETTLED = ("open", "freeze", "M1:release:1", "M2:complete:1", "M2:release:1")
@@ -94,30 +94,38 @@ async def test_a_worker_killed_at_any_point_of_any_command_to_an_order_loses_not
     async def right_end(game: OrdersRound) -> None:
         await require_right_end(house, game)
 
-    async with rounds_are_rare(temporal):
+    async with rounds_are_rare(house):
         played = await play(OrdersRound, begin, right_end, tables)
     await house.require_sound_books(trade, ahead)
     await require_right_balances(trade, ahead, rounds=played)
 
 
 @asynccontextmanager
-async def rounds_are_rare(temporal: Client) -> AsyncIterator[None]:
-    """Meanwhile nobody goes round but when asked.
+async def rounds_are_rare(house: House) -> AsyncIterator[None]:
+    """Meanwhile nobody goes round but when asked: the worker is set so.
 
     What is kept at the gates makes no progress; on a slow machine rounds would end its process, begin another one and
     call a person, and the history that is compared would be another one's.
     """
-    rare = await temporal.start_workflow(
-        ROUNDS,
-        RoundsInput(every=timedelta(hours=12)),
-        id=ROUNDS_WORKFLOW_ID,
-        task_queue=ORDERS_TASK_QUEUE,
+    usual, rare = house.worker.command, the_rounds(every=RARELY)
+    await house.worker.stop()
+    set_for(house.worker, ROUNDS_ARE_RARE)
+    # Before the worker comes, so that no round of the usual ones is made any more when it is there.
+    begun = await (await house.temporal()).start_workflow(
+        rare.workflow,
+        rare.reference,
+        id=rare.workflow_id,
+        task_queue=rare.task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
     )
+    await house.worker.start()
     try:
         yield
     finally:
-        await rare.terminate("a worker begins those that are made every minute")
+        await house.worker.stop()
+        house.worker.command = usual
+        await begun.terminate("the worker begins those that are made every minute")
+        await house.worker.start()
 
 
 async def require_right_end(house: House, game: OrdersRound) -> None:

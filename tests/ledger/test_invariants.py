@@ -1,6 +1,8 @@
 """Each invariant finds the row that breaks it: a fault planted past all guards is named."""
 
+import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -200,6 +202,83 @@ async def test_a_planted_fault_is_named(
         assert invariant in {violation.invariant for violation in violations}
         assert all(violation.row["platform_no"] == HOME and HOME in str(violation) for violation in violations)
         assert await check_invariants(superuser, "OTHER") == []
+    finally:
+        await superuser.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "body", "hours"),
+    [
+        ("pay_in", "opened", {"expires_at": "{moment}"}, 24),
+        ("pay_in", "processing", {"expires_at": "{moment}", "returns": [{"outcome": "failed"}]}, 24),
+        ("pay_in", "closed", {"returns": [{"outcome": "held", "held_at": "{moment}"}]}, 24),
+        ("pay_in", "paid", {"payments": [{"suspended_fen": 1}]}, 24),
+        ("refund", "under_way", {"begun_at": "{moment}"}, 24),
+        ("refund", "under_way", {}, 24),
+        ("batch_payment", "awaiting_payment", {}, 0),
+    ],
+)
+async def test_what_a_channel_does_not_end_is_named_unless_an_operator_was_called(
+    database: Database, owner: asyncpg.Connection, kind: str, status: str, body: dict[str, Any], hours: int
+) -> None:
+    await open_day(owner)
+    superuser = await asyncpg.connect(database.superuser_dsn)
+
+    async def named(ago: timedelta, **more: str) -> list[Any]:
+        moment = await superuser.fetchval("SELECT now() - $1::interval", ago)
+        await superuser.execute(
+            "INSERT INTO business_object VALUES ($1, $2, 'X-1', 1, $3, $4, $5, $5) ON CONFLICT (platform_no, kind,"
+            " object_no) DO UPDATE SET body = excluded.body, created_at = $5, updated_at = $5",
+            HOME,
+            kind,
+            status,
+            json.dumps(body | more).replace("{moment}", moment.isoformat()),
+            moment,
+        )
+        found = await check_invariants(superuser, HOME)
+        return [(item.row["kind"], item.row["object_no"]) for item in found if item.invariant == "unfinished_moves"]
+
+    try:
+        await superuser.execute("SET session_replication_role = replica")
+        a_channel_has = timedelta(hours=hours)
+        assert await named(a_channel_has + timedelta(minutes=9)) == []
+        assert await named(a_channel_has + timedelta(minutes=11)) == [(kind, "X-1")]
+        assert await named(a_channel_has + timedelta(minutes=11), attention="ask the bank") == []
+    finally:
+        await superuser.close()
+
+
+async def test_a_batch_waits_as_long_as_something_collects_for_it(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    await open_day(owner)
+    superuser = await asyncpg.connect(database.superuser_dsn)
+
+    async def named(status: str, watched_until: str = "") -> bool:
+        await superuser.execute(
+            "INSERT INTO business_object VALUES ($1, 'pay_in', 'B-1:batch-pay', 1, $2, jsonb_build_object("
+            "'watched_until', $3::text, 'expires_at', now()), now() - interval '1 day', now() - interval '1 hour')"
+            " ON CONFLICT (platform_no, kind, object_no) DO UPDATE SET status = $2, body = excluded.body",
+            HOME,
+            status,
+            watched_until,
+        )
+        found = await check_invariants(superuser, HOME)
+        return "B-1" in [item.row["object_no"] for item in found if item.invariant == "unfinished_moves"]
+
+    try:
+        await superuser.execute("SET session_replication_role = replica")
+        await superuser.execute(
+            "INSERT INTO business_object VALUES ($1, 'batch_payment', 'B-1', 1, 'awaiting_payment', '{}',"
+            " now() - interval '1 day', now() - interval '1 day')",
+            HOME,
+        )
+        now = await superuser.fetchval("SELECT now()")
+        assert not await named("awaiting_payer")
+        assert not await named("closed", (now + timedelta(days=1)).isoformat())
+        assert not await named("closed", (now - timedelta(minutes=9)).isoformat())
+        assert await named("closed", (now - timedelta(minutes=11)).isoformat())
+        assert await named("failed")
     finally:
         await superuser.close()
 

@@ -25,6 +25,7 @@ class Row:
         prepared: brings the object there that belongs to this number.
         object_no: its own number.
         waits_in: the status in which it waits; None where it does not stand in the books yet.
+        stage: the status in which its second milestone waits, of an order.
         ends: what its document must say at last, beside its status.
         faults: what is done to its run.
         said: what is said once its run is broken.
@@ -38,6 +39,7 @@ class Row:
     status: str
     object_no: Callable[[str], str] = str
     waits_in: str | None = None
+    stage: str | None = None
     ends: Callable[[Mapping[str, Any]], bool] = lambda body: True
     faults: Mapping[str, Break] = field(default_factory=lambda: BREAKS)
     said: Prepare | None = None
@@ -81,7 +83,10 @@ class Cell:
         async def runs() -> bool:
             found = await self.found(house)
             has_ended = found is not None and found.status in FINAL_STATUSES.get(self.row.kind, found.status)
-            return has_ended or await runs_as(house.client, workflow_id, process.workflow, process.task_queue)
+            if has_ended:
+                return True
+            reference = process.reference(house.platform.number, self.object_no)
+            return await runs_as(house.client, workflow_id, process.workflow, process.task_queue, reference)
 
         await until(runs, f"{workflow_id} ({self.name}, {self.fault}) runs again, or has come to its end")
 
@@ -99,7 +104,9 @@ class Cell:
 
     async def _waits(self, house: House) -> bool:
         found = await self.found(house)
-        return found is not None and found.status == self.row.waits_in
+        if found is None or found.status != self.row.waits_in:
+            return False
+        return self.row.stage is None or found.body["milestones"][1]["status"] == self.row.stage
 
 
 def cells_of(rows: Mapping[str, Row]) -> list[Cell]:

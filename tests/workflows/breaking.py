@@ -1,11 +1,15 @@
 """What somebody with the key to Temporal can do to the run of a process: end, delete, replace, reset it."""
 
+import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
+from pydantic import BaseModel
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
+from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
@@ -16,6 +20,9 @@ Break = Callable[[Client, str], Awaitable[None]]
 
 #: A type and a queue that nobody of ours has.
 STRANGER = "Stranger"
+#: A run that is only to begin after so long holds its id meanwhile, and is told in vain: not too long to be ours, and
+#: longer than any test goes on.
+HOLDING = timedelta(minutes=9)
 
 
 async def terminated(client: Client, workflow_id: str) -> None:
@@ -53,6 +60,47 @@ async def squatted_on_another_queue(client: Client, workflow_id: str) -> None:
     described = await client.get_workflow_handle(workflow_id).describe()
     await terminated(client, workflow_id)
     await client.start_workflow(described.workflow_type, {}, id=workflow_id, task_queue="nobody")
+
+
+async def impersonated(client: Client, workflow_id: str) -> None:
+    """A run of the same type on the same task queue holds its id, and is about another object."""
+    described = await client.get_workflow_handle(workflow_id).describe()
+    begun_with = await input_of(client, workflow_id)
+    await terminated(client, workflow_id)
+    names = [name for name in begun_with if name.endswith("_no")]
+    await client.start_workflow(
+        described.workflow_type,
+        {**begun_with, names[-1]: "another"},
+        id=workflow_id,
+        task_queue=described.task_queue,
+        start_delay=HOLDING,
+    )
+
+
+async def delayed(client: Client, workflow_id: str) -> None:
+    """A run that is ours in all else holds its id, and only begins in a year."""
+    described = await client.get_workflow_handle(workflow_id).describe()
+    begun_with = await input_of(client, workflow_id)
+    await terminated(client, workflow_id)
+    await client.start_workflow(
+        described.workflow_type,
+        begun_with,
+        id=workflow_id,
+        task_queue=described.task_queue,
+        start_delay=timedelta(days=365),
+    )
+
+
+async def input_of(client: Client, workflow_id: str) -> dict[str, Any]:
+    """What the run that holds an id was begun with."""
+    (given,) = (await _beginning_of(client, workflow_id)).input.payloads
+    found: dict[str, Any] = json.loads(given.data)
+    return found
+
+
+async def _beginning_of(client: Client, workflow_id: str) -> WorkflowExecutionStartedEventAttributes:
+    first = await anext(client.get_workflow_handle(workflow_id).fetch_history_events(page_size=1))
+    return first.workflow_execution_started_event_attributes
 
 
 async def stranger_comes(client: Client, workflow_id: str) -> None:
@@ -93,6 +141,8 @@ BREAKS: dict[str, Break] = {
     "deleted": deleted,
     "squatted": squatted,
     "squatted elsewhere": squatted_on_another_queue,
+    "impersonated": impersonated,
+    "delayed": delayed,
     **{
         f"reset to the {which} task, {'with' if reapply else 'without'} reapply": reset_to(which, reapply=reapply)
         for which in ("first", "middle", "last")
@@ -101,8 +151,8 @@ BREAKS: dict[str, Break] = {
 }
 
 
-async def runs_as(client: Client, workflow_id: str, workflow: str, task_queue: str) -> bool:
-    """Whether a run of this type on this queue holds the id."""
+async def runs_as(client: Client, workflow_id: str, workflow: str, task_queue: str, reference: BaseModel) -> bool:
+    """Whether a run of this type on this queue, begun with this and without a delay, holds the id."""
     try:
         found = await client.get_workflow_handle(workflow_id).describe()
     except RPCError as error:
@@ -110,4 +160,9 @@ async def runs_as(client: Client, workflow_id: str, workflow: str, task_queue: s
             raise
         return False
     is_ours = (found.workflow_type, found.task_queue) == (workflow, task_queue)
-    return is_ours and found.status is WorkflowExecutionStatus.RUNNING
+    if not is_ours or found.status is not WorkflowExecutionStatus.RUNNING:
+        return False
+    if (await _beginning_of(client, workflow_id)).first_workflow_task_backoff.ToTimedelta() >= HOLDING:
+        return False
+    named = reference.model_dump(mode="json", exclude_unset=True)
+    return (await input_of(client, workflow_id)).items() >= named.items()

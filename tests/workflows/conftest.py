@@ -12,7 +12,7 @@ from escrow.stack.up import Stack
 from tests.beginning import beginning
 from tests.postgres import Database, new_database
 from tests.sandbox import Sandbox, running_sandbox
-from tests.servers import running_stack
+from tests.servers import ROUNDS_ARE_RARE, running_stack
 from tests.story import Story, told
 
 #: So long is stuck what the bank is made to be stuck with: longer than any story of the kind lasts.
@@ -67,6 +67,6 @@ def story_at(database: Database, shared_bank: Sandbox) -> StoryAt:
 
 @pytest.fixture(scope="module")
 async def broken_stack() -> AsyncIterator[Stack]:
-    """A stack of its own, since what looks after all processes is broken on it."""
-    async with running_stack() as stack:
+    """A stack of its own, since what looks after all processes is broken on it; its tests say when rounds are made."""
+    async with running_stack(of_worker=ROUNDS_ARE_RARE) as stack:
         yield stack

@@ -1,16 +1,17 @@
-"""A stack whose rounds are made every second, and a platform on it whose time is let pass in its books alone."""
+"""A stack whose rounds are made when a test says so, and a platform whose time is let pass in its books alone."""
 
 import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
 from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -42,15 +43,18 @@ from escrow.sandbox.skipping import PlatformSkip
 from escrow.settings import Settings, variable_of
 from escrow.stack.up import Stack
 from tests.api.platforms import Platform
-from tests.servers import making_platforms
+from tests.servers import RARELY, making_platforms
 from tests.waiting import PATIENCE_SECONDS, until, within_reason
-from workflows.messages import ORDERS_TASK_QUEUE
-from workflows.rounds import ROUNDS, ROUNDS_WORKFLOW_ID, RoundsInput
+from workflows.messages import LOOK
+from workflows.rounds import ROUNDS_WORKFLOW_ID
+from workflows.taking_up import the_rounds
+
+_BETWEEN_ROUNDS_SECONDS = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class House:
-    """One platform on a stack."""
+    """One platform on a stack; `going_round` is what has rounds made one after another."""
 
     stack: Stack
     client: Client
@@ -58,29 +62,54 @@ class House:
     books: Books
     writer: LedgerWriter
     at_bank: SandboxBank
+    going_round: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def nobody_goes_round(self) -> None:
-        """The rounds are ended; whoever looks after them makes them again within a minute."""
+        """No more rounds are made but those of the worker, which are rare."""
+        while self.going_round:
+            task = self.going_round.pop()
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def rounds_are_made(self) -> None:
+        """Rounds are made from now on, one after another; the first one is over when this returns."""
+        await self.a_round_is_made()
+        self.going_round.append(asyncio.create_task(self._goes_round()))
+
+    async def a_round_is_made(self) -> None:
+        """A round is made now, and is over when this returns."""
+        await self.nobody_goes_round()
         try:
-            await self.client.get_workflow_handle(ROUNDS_WORKFLOW_ID).terminate("a test breaks things")
+            await self.client.get_workflow_handle(ROUNDS_WORKFLOW_ID).terminate("a test has one begun now")
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-
-    async def rounds_are_made(self, *, every: timedelta = timedelta(seconds=1)) -> None:
-        """Rounds are made from now on, one after another; the first one is over when this returns."""
-        await self.nobody_goes_round()
         began = await self.books.recorder.row("SELECT now() AS at")
         assert began is not None
-        await self.client.start_workflow(
-            ROUNDS, RoundsInput(every=every), id=ROUNDS_WORKFLOW_ID, task_queue=ORDERS_TASK_QUEUE
-        )
+        await self._go_round()
 
         async def one_is_made() -> bool:
             made = await self.books.recorder.row("SELECT made_at FROM last_round")
             return made is not None and made["made_at"] > began["at"]
 
         await until(one_is_made, "a round is made")
+
+    async def _goes_round(self) -> None:
+        while True:
+            await asyncio.sleep(_BETWEEN_ROUNDS_SECONDS)
+            await self._go_round()
+
+    async def _go_round(self) -> None:
+        """Whoever goes round does so now; the worker may have begun it already."""
+        rounds = the_rounds(every=RARELY)
+        await self.client.start_workflow(
+            rounds.workflow,
+            rounds.reference,
+            id=rounds.workflow_id,
+            task_queue=rounds.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal=LOOK,
+        )
 
     async def opening_is_asked(self, order: dict[str, Any]) -> None:
         """The platform has said by which contract an order is to be opened, and nothing has heard it."""
@@ -93,7 +122,9 @@ class House:
             terms,
         )
 
-    async def word_is_asked(self, order_no: str, operation: OrderCommand, by: str, milestone: int) -> None:
+    async def word_is_asked(
+        self, order_no: str, operation: OrderCommand, by: str, milestone: int | None = None
+    ) -> None:
         """A party has said something, and nothing has heard it."""
         order = await known(self.books.recorder, ORDERS, self.platform.number, order_no)
         terms = order.contract.terms(operation, milestone)
@@ -245,7 +276,7 @@ async def opened_house(
         )
         at_bank = SandboxBank(settings.bank_url, settings.bank_key.get_secret_value())
         opened.push_async_callback(at_bank.aclose)
-        yield House(
+        house = House(
             stack=stack,
             client=await Client.connect(stack.temporal.address, data_converter=pydantic_data_converter),
             platform=await platforms.open(config, begins_at=begins_at),
@@ -253,3 +284,5 @@ async def opened_house(
             writer=writer,
             at_bank=at_bank,
         )
+        opened.push_async_callback(house.nobody_goes_round)
+        yield house

@@ -26,7 +26,6 @@ from tests.workflows.house_of_rounds import House, opened_house
 from workflows.messages import PROCESSES
 
 _CONSENT = {"text_version": "t-1", "address": "192.0.2.1"}
-_FAULTS = ("terminated", "deleted", "squatted", "squatted elsewhere", *(name for name in BREAKS if "reset" in name))
 _PAID_OUT_FEN = 1_000
 
 
@@ -45,7 +44,7 @@ class Row:
     prepared: Callable[[House, str], Awaitable[str]]
     stands: str
     ends: str
-    faults: tuple[str, ...] = _FAULTS
+    faults: tuple[str, ...] = tuple(BREAKS)
 
 
 async def _check_that_nobody_answers(house: House, number: str) -> str:
@@ -212,7 +211,7 @@ async def test_an_operator_takes_them_up_by_number(house: House) -> None:
     await house.platform.bank.set_service_health("REGISTER", "DOWN")
     await _check_that_nobody_answers(house, "IC-1")
     closing = await _member_that_was_paid_out_and_closes(house, "X-900")
-    await house.rounds_are_made(every=timedelta(hours=1))
+    await house.a_round_is_made()
     mine = ("--platform", house.platform.number)
     assert "identity_check IC-1" in await house.escrow("resume", "IC-1", *mine)
     assert "runs, and was told to look" in await house.escrow("resume", "M-1", *mine)
@@ -242,7 +241,8 @@ async def _goes_on(house: House, cell: Cell) -> None:
     async def goes_on() -> bool:
         if cell.number not in {number for number, *_ in await house.deadlines()}:
             return True
-        return await runs_as(house.client, workflow_id, process.workflow, process.task_queue)
+        reference = process.reference(house.platform.number, cell.number)
+        return await runs_as(house.client, workflow_id, process.workflow, process.task_queue, reference)
 
     await until(goes_on, f"{workflow_id} ({cell.name}, {cell.fault}) runs again, or has come to its end")
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 
 from escrow.channels.sandbox_bank.steering import SandboxSteering
 from escrow.domain.collections.batch_payments import BatchStatus
@@ -19,6 +19,7 @@ from escrow.domain.collections.direct_payments import DirectRefundStatus
 from escrow.domain.collections.opening import COLLECTIONS
 from escrow.domain.collections.pay_ins import PayInStatus
 from escrow.domain.endings import FINAL_STATUSES
+from escrow.domain.orders.states import MilestoneStatus, OrderStatus
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.withdrawals.rails import Rail
 from escrow.domain.withdrawals.states import WithdrawalStatus
@@ -34,7 +35,7 @@ from tests.faults.callers import insist
 from tests.servers import making_platforms
 from tests.waiting import until
 from tests.workflows.blows import Cell, cells_of, printed, types_of_the_worker
-from tests.workflows.breaking import BREAKS
+from tests.workflows.breaking import BREAKS, HOLDING, terminated
 from tests.workflows.house_of_rounds import House, opened_house
 from tests.workflows.money_rows import LARGE_VALUE_FEN, LOST, QUEUED, ROWS, ROWS_WITHOUT_A_CALENDAR, topped_up
 from tests.workflows.test_taken_up_again import ROWS as ROWS_OF_ORDERS
@@ -205,11 +206,36 @@ async def test_a_collection_that_has_ended_is_gone_round_for_and_calls_a_person_
 
     (item,) = await waiting_for_a_person(recorder, number, limit=9)
     assert (item.key, item.reason) == (key, "where is its money?")
-    await house.rounds_are_made(every=timedelta(hours=1))
+    await house.a_round_is_made()
     await house.all_is_taken_up("T-1")
     assert await waiting_for_a_person(recorder, number, limit=9) == []
     await house.time_passes_unseen(timedelta(days=2, hours=1))
     assert await unfinished_objects(recorder, {key.kind}, platform_no=number, limit=9) == []
+
+
+async def test_a_collection_that_nothing_ends_for_a_day_is_begun_anew(house: House) -> None:
+    """A run of ours that has not had its turn yet holds its id, and is told to look in vain."""
+    await topped_up(house, "T-1")
+    process, number = PROCESSES["pay_in"], house.platform.number
+    workflow_id = process.workflow_id(number, "T-1")
+    await terminated(house.client, workflow_id)
+    first = await house.client.start_workflow(
+        process.workflow,
+        process.reference(number, "T-1"),
+        id=workflow_id,
+        task_queue=process.task_queue,
+        start_delay=HOLDING,
+    )
+    await house.a_round_is_made()
+    await house.time_passes_unseen(timedelta(days=1, minutes=20))
+    await house.rounds_are_made()
+    assert not await _status_is(house, "T-1", "closed"), "it has a day from when it expires"
+
+    await house.time_passes_unseen(timedelta(minutes=20))
+
+    await until(lambda: _status_is(house, "T-1", "closed"), "the run that was begun anew has it closed")
+    described = await house.client.get_workflow_handle(workflow_id, run_id=first.result_run_id).describe()
+    assert described.status is WorkflowExecutionStatus.TERMINATED
 
 
 async def _status_is(house: House, number: str, status: str) -> bool:
@@ -228,6 +254,7 @@ def test_every_kind_with_a_process_has_rows_and_every_type_of_the_worker_is_thou
 @pytest.mark.parametrize(
     ("kind", "statuses"),
     [
+        ("order", OrderStatus),
         ("pay_in", PayInStatus),
         ("batch_payment", BatchStatus),
         ("refund", DirectRefundStatus),
@@ -235,6 +262,12 @@ def test_every_kind_with_a_process_has_rows_and_every_type_of_the_worker_is_thou
     ],
 )
 def test_every_status_that_waits_has_a_row(kind: str, statuses: type[StrEnum]) -> None:
-    rows = [row for row in (*ROWS.values(), *ROWS_WITHOUT_A_CALENDAR.values()) if row.kind == kind]
+    tables = (ROWS, ROWS_WITHOUT_A_CALENDAR, ROWS_OF_ORDERS)
+    rows = [row for table in tables for row in table.values() if row.kind == kind]
     waiting = {status.value for status in statuses} - set(FINAL_STATUSES[kind])
     assert waiting <= {row.waits_in for row in rows}
+
+
+def test_every_status_in_which_a_milestone_waits_has_a_row() -> None:
+    waiting = set(MilestoneStatus) - {MilestoneStatus.RELEASED, MilestoneStatus.REFUNDED}
+    assert waiting <= {row.stage for row in ROWS_OF_ORDERS.values()}

@@ -6,24 +6,36 @@ passes until each has come to its right end. Other kinds of objects add their ro
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import pytest
-from temporalio.client import WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy
 
+from activities.taking_up import Did, TakingUp
+from escrow.domain.orders.commands import CallOperator
+from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand
 from escrow.ledger.attention import waiting_for_a_person
+from escrow.ledger.books import Books, see
+from escrow.stack.payloads import data_converter
 from escrow.stack.up import Stack
 from tests.api.platforms import order_body
+from tests.servers import RARELY
 from tests.waiting import until
 from tests.workflows.blows import Cell, Prepare, Row, cells_of, nothing, printed
-from tests.workflows.breaking import BREAKS, stranger_comes, terminated
+from tests.workflows.breaking import BREAKS, HOLDING, input_of, runs_as, stranger_comes, terminated
 from tests.workflows.house_of_rounds import House, opened_house
 from workflows.messages import PROCESSES
+from workflows.taking_up import process_of, the_rounds
 
 _TOTAL_FEN = 1_000_000
+#: What an order's process is begun with, and what a long one carries on.
+_D_1 = {"platform_no": "HOME", "order_no": "D-1"}
+_NOTED = {"at": "2026-03-03T10:00:00+08:00", "name": "look", "reason": "untimely"}
 
 
 def _orders(*steps: str) -> Prepare:
@@ -61,13 +73,30 @@ async def _accepted(house: House, order_no: str) -> None:
     await house.word_is_asked(order_no, OrderCommand.ACCEPT, "O-1", 2)
 
 
+async def _agreed(house: House, order_no: str) -> None:
+    await house.word_is_asked(order_no, OrderCommand.CANCEL, "O-1")
+
+
+async def _order_that_needs_attention(house: House, order_no: str) -> None:
+    """An operator is called as by whoever finds that something is wrong."""
+    await _orders(*_IN_WORK)(house, order_no)
+    reader, platform_no = house.books.recorder, house.platform.number
+    seen = await see(reader, ORDERS, platform_no, order_no)
+    call = CallOperator(reason="ask both sides", seen_version=seen.version)
+    await Books(house.writer, reader).take(ORDERS, platform_no, order_no, call)
+
+
+def _is_overdue(body: Mapping[str, Any]) -> bool:
+    return "M2 水电验收 is overdue" in body["attention"]
+
+
 def _accepted_by(who: str) -> Callable[[Mapping[str, Any]], bool]:
     return lambda body: bool(body["milestones"][1]["accepted_by"] == who)
 
 
 _IN_WORK = ("pay", "start")
 _IN_INSPECTION = (*_IN_WORK, "2/complete")
-_ENDED_RUNS = {name: BREAKS[name] for name in ("terminated", "deleted", "squatted", "squatted elsewhere")}
+_ENDED_RUNS = {name: fault for name, fault in BREAKS.items() if not name.startswith("reset")}
 
 ROWS: dict[str, Row] = {
     "order that nobody has opened": Row(
@@ -94,22 +123,56 @@ ROWS: dict[str, Row] = {
         status="done",
         faults={"never begun": nothing},
     ),
-    "order awaiting payment": Row(kind="order", prepared=_orders(), status="closed_unpaid"),
+    "order awaiting payment": Row(
+        kind="order", prepared=_orders(), waits_in="awaiting_payment", stage="planned", status="closed_unpaid"
+    ),
     "order awaiting start": Row(
         kind="order",
         prepared=_orders("pay"),
+        waits_in="awaiting_start",
+        stage="planned",
         status="cancelled",
         ends=lambda body: bool(body["refunded_fen"] == _TOTAL_FEN),
     ),
     "order in work": Row(
         kind="order",
         prepared=_orders(*_IN_WORK),
+        waits_in="in_progress",
+        stage="in_work",
         status="in_progress",
-        ends=lambda body: "M2 水电验收 is overdue" in body["attention"],
+        ends=_is_overdue,
+    ),
+    "order that waits for an operator": Row(
+        kind="order",
+        prepared=_order_that_needs_attention,
+        waits_in="in_progress",
+        stage="in_work",
+        status="in_progress",
+        ends=_is_overdue,
+    ),
+    "order with a cancel proposed": Row(
+        kind="order",
+        prepared=_orders(*_IN_WORK, "cancel"),
+        waits_in="in_progress",
+        stage="in_work",
+        status="in_progress",
+        ends=_is_overdue,
+    ),
+    "order with a cancel proposed, agreed unheard": Row(
+        kind="order",
+        prepared=_orders(*_IN_WORK, "cancel"),
+        waits_in="in_progress",
+        stage="in_work",
+        status="cancelled",
+        ends=lambda body: bool(body["cancelled_because"] == "cancelled by consent"),
+        faults=_ENDED_RUNS,
+        said=_agreed,
     ),
     "order in inspection": Row(
         kind="order",
         prepared=_orders(*_IN_INSPECTION),
+        waits_in="in_progress",
+        stage="in_inspection",
         status="in_progress",
         ends=_accepted_by("silence"),
         texts=1,
@@ -117,6 +180,8 @@ ROWS: dict[str, Row] = {
     "order in inspection, accepted unheard": Row(
         kind="order",
         prepared=_orders(*_IN_INSPECTION),
+        waits_in="in_progress",
+        stage="in_inspection",
         status="in_progress",
         ends=_accepted_by("O-1"),
         faults=_ENDED_RUNS,
@@ -125,12 +190,16 @@ ROWS: dict[str, Row] = {
     "order in rectification": Row(
         kind="order",
         prepared=_orders(*_IN_INSPECTION, "2/rectify"),
+        waits_in="in_progress",
+        stage="in_rectification",
         status="in_progress",
-        ends=lambda body: "M2 水电验收 is overdue" in body["attention"],
+        ends=_is_overdue,
     ),
     "order in warranty": Row(
         kind="order",
         prepared=_orders(*_IN_INSPECTION, "2/accept", "3/complete", "3/accept"),
+        waits_in="in_warranty",
+        stage="released",
         status="settled",
         ends=lambda body: bool(body["released_fen"] + body["commission_fen"] == _TOTAL_FEN),
     ),
@@ -209,20 +278,93 @@ async def test_a_person_is_called_for_a_stranger_and_sent_home_by_resuming(house
     assert (await house.platform.get("/orders/D-1")).json()["needs_attention"] == ""
 
 
-async def test_what_stays_late_is_begun_anew_and_a_person_is_called(house: House) -> None:
-    """A run of the right type on the right queue that is about something else: it hears every look and does nothing."""
+async def test_a_run_about_another_object_is_a_strangers(house: House) -> None:
+    """It lives, on our task queue, and looks after what it was begun with; a person is called for the other one."""
     await _orders("pay")(house, "D-1")
     await _orders("pay", "start")(house, "D-2")
     process, number = PROCESSES["order"], house.platform.number
-    await house.nobody_goes_round()
     await terminated(house.client, process.workflow_id(number, "D-1"))
-    impostor = await house.client.start_workflow(
+    await house.client.start_workflow(
         process.workflow,
         process.reference(number, "D-2"),
         id=process.workflow_id(number, "D-1"),
         task_queue=process.task_queue,
     )
-    await house.rounds_are_made(every=timedelta(seconds=2))
+    await house.a_round_is_made()
+
+    (item,) = await waiting_for_a_person(house.books.recorder, number, limit=2)
+    assert (item.key.object_no, item.reason) == ("D-1", Did.STRANGER)
+    begun_with = await input_of(house.client, process.workflow_id(number, "D-1"))
+    assert begun_with["order_no"] == "D-1"
+
+
+@pytest.mark.parametrize(
+    ("given", "did"),
+    [
+        ([], Did.STRANGER),
+        ([{}], Did.STRANGER),
+        (["D-1"], Did.STRANGER),
+        ([None], Did.STRANGER),
+        ([b"D-1"], Did.STRANGER),
+        ([{**_D_1, "order_no": "D-2"}], Did.STRANGER),
+        ([{**_D_1, "platform_no": "OTHER"}], Did.STRANGER),
+        ([_D_1, {}], Did.STRANGER),
+        ([{**_D_1, "noted": "nothing"}], Did.STRANGER),
+        ([_D_1], Did.NOTHING),
+        ([{**_D_1, "noted": [_NOTED], "continue_after_events": 10, "of a newer version": 1}], Did.NOTHING),
+    ],
+)
+async def test_a_run_is_ours_by_what_it_was_begun_with(broken_stack: Stack, given: list[Any], did: Did) -> None:
+    client = await Client.connect(broken_stack.temporal.address, data_converter=data_converter)
+    ours = process_of("order", "HOME", "D-1", body={})
+    assert ours is not None
+    ours = replace(ours, task_queue="nobody", attributes=TypedSearchAttributes.empty)
+    await client.start_workflow(ours.workflow, args=given, id=ours.workflow_id, task_queue=ours.task_queue)
+    try:
+        assert await TakingUp(client).tend(ours) is did
+        assert await TakingUp(client).tend(ours) is Did.NOTHING, "what was begun is ours"
+    finally:
+        await terminated(client, ours.workflow_id)
+
+
+@pytest.mark.parametrize(("every", "begins_in"), [(timedelta(days=365), timedelta(0)), (RARELY, timedelta(days=365))])
+async def test_rounds_that_are_made_otherwise_are_ended_and_those_of_the_worker_begun(
+    broken_stack: Stack, every: timedelta, begins_in: timedelta
+) -> None:
+    """Somebody has them made once a year, or from next year on; the worker finds that within a minute."""
+    client = await Client.connect(broken_stack.temporal.address, data_converter=data_converter)
+    ours = the_rounds(every=RARELY)
+    rarer = await client.start_workflow(
+        ours.workflow,
+        the_rounds(every=every).reference,
+        id=ours.workflow_id,
+        task_queue=ours.task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+        start_delay=begins_in or None,
+    )
+
+    async def are_made() -> bool:
+        described = await client.get_workflow_handle(rarer.id, run_id=rarer.result_run_id).describe()
+        return described.status is WorkflowExecutionStatus.TERMINATED and await runs_as(
+            client, ours.workflow_id, ours.workflow, ours.task_queue, ours.reference
+        )
+
+    await until(are_made, "the worker has begun its own")
+
+
+async def test_what_stays_late_is_begun_anew_and_a_person_is_called(house: House) -> None:
+    """A run of ours that has not had its turn yet is told to look in vain."""
+    await _orders("pay")(house, "D-1")
+    process, number = PROCESSES["order"], house.platform.number
+    await terminated(house.client, process.workflow_id(number, "D-1"))
+    impostor = await house.client.start_workflow(
+        process.workflow,
+        process.reference(number, "D-1"),
+        id=process.workflow_id(number, "D-1"),
+        task_queue=process.task_queue,
+        start_delay=HOLDING,
+    )
+    await house.rounds_are_made()
     await house.time_passes_unseen(timedelta(days=30, minutes=5))
 
     async def called() -> bool:
@@ -246,7 +388,7 @@ async def test_what_stays_late_is_begun_anew_and_a_person_is_called(house: House
 
 
 async def test_an_operator_takes_up_all_that_is_unfinished(house: House) -> None:
-    await house.rounds_are_made(every=timedelta(hours=1))
+    await house.a_round_is_made()
     for order_no in ("D-1", "D-2"):
         await _orders("pay")(house, order_no)
     number = house.platform.number
@@ -263,7 +405,7 @@ async def test_an_operator_takes_up_all_that_is_unfinished(house: House) -> None
 
 async def test_books_for_which_nobody_has_gone_round_do_not_verify(house: House) -> None:
     await _orders()(house, "D-1")
-    await house.rounds_are_made(every=timedelta(hours=1))
+    await house.a_round_is_made()
     assert "every invariant" in await house.escrow("verify", house.platform.number)
     owner = await asyncpg.connect(house.stack.postgres.superuser_dsn)
     try:
