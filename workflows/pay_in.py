@@ -37,6 +37,8 @@ _FIRST_ASKED_AFTER = timedelta(seconds=5)
 _ASKED_AT_MOST_EVERY = timedelta(minutes=5)
 #: What has no answer is asked about after this long, then after as long as it was in vain.
 _ASKED_AGAIN_AFTER = timedelta(seconds=1)
+#: Marks collections that are looked after also while a return of theirs has no answer.
+_LOOKS_MEANWHILE = "looks-after-while-giving-back"
 
 
 @workflow.defn(name="PayIn")
@@ -76,8 +78,9 @@ class PayIn:
                 await self.until_tried_again()
             if self.seen.gives_back:
                 await self.give_back()
-                continue
-            if self.trouble is None:
+                if self.trouble is None or self.seen.silent_for is None or not workflow.patched(_LOOKS_MEANWHILE):
+                    continue
+            elif self.trouble is None:
                 await self.payer_or_time()
             await self.look_after("ask the channel how it stands")
             self.continue_as_new_if_long()

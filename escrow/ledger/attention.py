@@ -42,10 +42,17 @@ _WAITING = f"""
     ) w
     GROUP BY w.platform_no, w.kind, w.object_no
 """  # noqa: S608 - our own words
-#: The account on which the money lies that an object holds: its member, its purpose, its reference. A line of the bank
-#: that is not booked stands for its own amount.
+#: What a collection has that is nobody's yet: each payment's money in suspense, and on its way back.
+_OF_ITS_PAYMENTS = """
+    SELECT sum(p.balance_fen)::bigint FROM jsonb_array_elements(o.body -> 'payments') paid
+    JOIN account p ON p.platform_no = o.platform_no AND p.member_no = '' AND p.purpose IN ('refund', 'suspense')
+        AND p.ref = paid ->> 'payment_no'
+    WHERE w.kind = 'pay_in'
+"""
+#: The account on which the money lies that an object holds: its member, its purpose, its reference. A collection holds
+#: its payments' money; a line of the bank that is not booked stands for its own amount.
 _LIST = f"""
-    SELECT w.*, coalesce(a.balance_fen, abs(b.amount_fen), 0) AS held_fen
+    SELECT w.*, coalesce(a.balance_fen, abs(b.amount_fen), ({_OF_ITS_PAYMENTS}), 0) AS held_fen
     FROM ({_WAITING}) w
     LEFT JOIN bank_line b ON w.kind = '{BANK_LINE}' AND b.platform_no = w.platform_no AND b.bank_serial_no = w.object_no
     LEFT JOIN business_object o ON o.platform_no = w.platform_no AND o.kind = w.kind AND o.object_no = w.object_no
