@@ -39,7 +39,7 @@ _log = structlog.get_logger(__name__)
 class LineRef(BaseModel):
     """Names one stored bank line; the counterparty stays in the ledger."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     platform_no: str
     bank_serial_no: str
