@@ -16,6 +16,9 @@ from escrow.ledger.tables import is_unfinished
 
 #: Kind of a line of the bank that cannot be booked: no object yet, and a person is needed for it all the same.
 BANK_LINE = "bank_line"
+#: Kind of a bank whose list of lines cannot be read, by the number of the platform; on the list after a day of that.
+BANK = "bank"
+_UNREAD_FOR = "interval '1 day'"
 
 
 def _may_need_one(kind: str) -> str:
@@ -38,7 +41,8 @@ _WAITING = f"""
         SELECT said.*, 1 AS rank FROM ({_SAY_IT_THEMSELVES}) said
         UNION ALL
         SELECT a.platform_no, a.object_kind, a.object_no, a.reason, a.since, 2 FROM attention a
-        WHERE $1::text IS NULL OR a.platform_no = $1
+        WHERE ($1::text IS NULL OR a.platform_no = $1)
+            AND (a.object_kind <> '{BANK}' OR a.since <= books_now(a.platform_no) - {_UNREAD_FOR})
     ) w
     GROUP BY w.platform_no, w.kind, w.object_no
 """  # noqa: S608 - our own words

@@ -1,7 +1,8 @@
-"""A channel is away for longer than a day while money goes back through it: a person is called, and all ends right."""
+"""The bank is away for longer than a day while it owes us an answer: a person is called, and all ends right."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,19 +13,22 @@ from tests.waiting import until
 from tests.workflows.house_of_rounds import House, opened_house
 from tests.workflows.money_rows import ROWS
 from tests.workflows.test_money_blows import CONFIG
-from workflows.messages import PROCESSES
+from workflows.messages import PROCESSES, bank_watch_workflow_id
 
 _TOP_UP, _ORDER = "top-up paid twice, a return under way", "refund under way"
 #: The bank takes longer than a day for this one.
 _STUCK = "900.04"
+#: What is held meanwhile, by kind and number; the bank's own is the platform's.
+_HELD_FEN = {("bank", ""): 0, ("pay_in", "T-1"): 190_004, ("refund", "D-1"): 190_004}
 _SILENT_FOR_A_DAY = "the channel has not said for a day"
 
 
 @pytest.fixture
 async def house(broken_stack: Stack) -> AsyncIterator[House]:
     async with opened_house(broken_stack, CONFIG) as opened:
-        await opened.platform.open_owner()
+        card = await opened.platform.open_owner()
         await opened.platform.open_contractor()
+        await opened.platform.top_up(card, 100)  # the watch runs
         yield opened
         await opened.books_are_sound_and_equal()
 
@@ -36,30 +40,48 @@ async def test_who_waits_for_a_channel_that_is_away_is_on_the_list_with_its_mone
     await ROWS[_ORDER].prepared(house, "D-1")
     bank = house.platform.bank
 
+    watch = house.client.get_workflow_handle(bank_watch_workflow_id(house.platform.number))
     await bank.set_bank_health("DOWN")
     try:
+        await watch.signal("look")
+        await until(lambda: _is_found_silent(house), "the bank's list of lines could not be read")
+        assert await _waiting(house) == {}
         await house.time_passes_unseen(timedelta(hours=25))
         for kind, number in (("pay_in", "T-1"), ("refund", "D-1")):
             await house.client.get_workflow_handle(PROCESSES[kind].workflow_id(house.platform.number, number)).signal(
                 "look"
             )
 
-        async def both_wait() -> bool:
-            return len((await house.platform.get("/attention")).json()["waiting"]) == len(("T-1", "D-1"))
+        async def all_wait() -> bool:
+            return len(await _waiting(house)) == len(_HELD_FEN)
 
-        await until(both_wait, "a person is called to both")
-        waiting = (await house.platform.get("/attention")).json()["waiting"]
-        held = {(item["kind"], item["object_no"]): item["held_fen"] for item in waiting}
-        assert held == {("pay_in", "T-1"): 190_004, ("refund", "D-1"): 190_004}
-        assert all(item["reason"].startswith(_SILENT_FOR_A_DAY) for item in waiting)
+        await until(all_wait, "a person is called to all of them")
+        waiting = await _waiting(house)
+        assert {key: item["held_fen"] for key, item in waiting.items()} == {
+            (kind, number or house.platform.number): held_fen for (kind, number), held_fen in _HELD_FEN.items()
+        }
+        assert waiting["pay_in", "T-1"]["reason"].startswith(_SILENT_FOR_A_DAY)
+        assert waiting["refund", "D-1"]["reason"].startswith(_SILENT_FOR_A_DAY)
     finally:
         await bank.set_bank_health("UP")
 
     async def nobody_waits() -> bool:
-        return (await house.platform.get("/attention")).json()["waiting"] == []
+        return await _waiting(house) == {}
 
-    await until(nobody_waits, "the channel has given back both")
+    await watch.signal("look")
+    await until(nobody_waits, "the bank tells its lines again, and has given back both")
     assert (await house.platform.get("/orders/D-1")).json()["status"] == "cancelled"
+
+
+async def _waiting(house: House) -> dict[tuple[str, str], dict[str, Any]]:
+    """What its platform is told of who waits for a person, by kind and number."""
+    waiting = (await house.platform.get("/attention")).json()["waiting"]
+    return {(item["kind"], item["object_no"]): item for item in waiting}
+
+
+async def _is_found_silent(house: House) -> bool:
+    row = await house.books.reader.row("SELECT FROM attention WHERE platform_no = $1", house.platform.number)
+    return row is not None
 
 
 async def test_a_collection_is_looked_after_while_its_return_has_no_answer(story: Story) -> None:
