@@ -74,7 +74,7 @@ class BankLineActivities:
         """Store the bank's new lines and name those that are to be booked, in the bank's order.
 
         Raises:
-            BankDeclined, BankUnreachable, Refused: look again later; when that has been so for a day, a person is called.
+            BankDeclined, BankUnreachable, Refused: look again later; after a day of that a person is called.
         """
         key = ObjectKey(platform_no=platform_no, kind=BANK, object_no=platform_no)
         try:
