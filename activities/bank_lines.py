@@ -10,7 +10,7 @@ from temporalio import activity
 from activities.bank_book import BankBook
 from activities.heartbeat import heartbeating
 from activities.settlements import Settlements
-from escrow.domain.errors import BankDeclined, LedgerBusy, Refused
+from escrow.domain.errors import BankDeclined, BankUnreachable, LedgerBusy, Refused
 from escrow.domain.members import verification_recipes
 from escrow.domain.members.states import MAY, MemberStatus, Permission
 from escrow.domain.money import recipes
@@ -18,7 +18,7 @@ from escrow.domain.money.journal import Basis, Change, JournalEntry, Posting, St
 from escrow.domain.platforms.config import PlatformConfig
 from escrow.domain.platforms.functions import Function
 from escrow.domain.requests import derived
-from escrow.ledger.attention import BANK_LINE, call_person, person_came
+from escrow.ledger.attention import BANK, BANK_LINE, call_person, person_came
 from escrow.ledger.bank_lines import StoredBankLine
 from escrow.ledger.charges import cover_bank_charges
 from escrow.ledger.days import accounting_day
@@ -39,7 +39,7 @@ _log = structlog.get_logger(__name__)
 class LineRef(BaseModel):
     """Names one stored bank line; the counterparty stays in the ledger."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     platform_no: str
     bank_serial_no: str
@@ -72,10 +72,16 @@ class BankLineActivities:
         """Store the bank's new lines and name those that are to be booked, in the bank's order.
 
         Raises:
-            BankUnreachable: look again later.
+            BankDeclined, BankUnreachable, Refused: look again later; after a day of that a person is called.
         """
-        async with heartbeating():
-            await self._bank_book.bring_up_to_date(platform_no)
+        key = ObjectKey(platform_no=platform_no, kind=BANK, object_no=platform_no)
+        try:
+            async with heartbeating():
+                await self._bank_book.bring_up_to_date(platform_no)
+        except (BankDeclined, BankUnreachable, Refused) as no:
+            await call_person(self._recorder, key, f"the bank's list of lines cannot be read: {no.message}")
+            raise
+        await person_came(self._recorder, key)
         unposted = await self._bank_book.unposted(platform_no, BOOKED_BY_WATCH)
         return [
             LineRef(platform_no=platform_no, bank_serial_no=line.bank_serial_no, kind=line.kind) for line in unposted

@@ -26,7 +26,7 @@ from escrow.registry.platforms.platforms import Platforms
 class CheckRef(BaseModel):
     """Names one identity check; whom it is about stays in the ledger."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     platform_no: str
     check_no: str

@@ -64,7 +64,7 @@ class ReturnActivities:
             BankUnreachable, LedgerBusy, LedgerUnavailable: repeat.
         """
         async with heartbeating():
-            collection, seen = await self._collection(ref)
+            collection, seen = await self._overdue_known(ref)
             held = collection.state.open_return
             if held is not None:
                 answer = await self._answer(ref.platform_no, return_no(ref.pay_in_no, held.number))
@@ -75,10 +75,6 @@ class ReturnActivities:
                 if begun.object is not None and begun.answer is not None and not begun.is_repeat:
                     await self._return_sent(ref, begun.object)
             collection, now = await self._collection(ref)
-            overdue_at = collection.state.overdue_at()
-            if overdue_at is not None and overdue_at <= now.at and collection.state.attention is None:
-                await self._take(ref, CallOperator(reason=None, seen_version=now.version))
-                collection, now = await self._collection(ref)
             return CollectionTaken(view=CollectionView.of(collection, version=now.version, at=now.at))
 
     @activity.defn
@@ -90,14 +86,10 @@ class ReturnActivities:
             BankUnreachable, LedgerBusy, LedgerUnavailable: repeat.
         """
         async with heartbeating():
-            refund, seen = await self._refund(ref)
+            refund, seen = await self._overdue_refund_known(ref)
             if refund.state.status is DirectRefundStatus.UNDER_WAY:
                 await self._refunded(ref, refund, seen)
                 refund, seen = await self._refund(ref)
-                overdue_at = refund.overdue_at()
-                if overdue_at is not None and overdue_at <= seen.at and refund.state.attention is None:
-                    await self._take_refund(ref, CallOperatorToRefund(reason=None, seen_version=seen.version))
-                    refund, seen = await self._refund(ref)
             return RefundView.of(refund, version=seen.version, at=seen.at)
 
     @activity.defn
@@ -157,6 +149,15 @@ class ReturnActivities:
         if taken.refusal is not None and taken.refusal.code == "payment_differs":
             await self._take(ref, CallOperator(reason=taken.refusal.message, seen_version=seen.version))
 
+    async def _overdue_known(self, ref: CollectionNo) -> tuple[Collection, Seen[Collection]]:
+        """The collection; an operator is called to what is overdue, whether or not the channel can be asked."""
+        collection, seen = await self._collection(ref)
+        overdue_at = collection.state.overdue_at()
+        if overdue_at is None or overdue_at > seen.at or collection.state.attention is not None:
+            return collection, seen
+        await self._take(ref, CallOperator(reason=None, seen_version=seen.version))
+        return await self._collection(ref)
+
     async def _collection(self, ref: CollectionNo) -> tuple[Collection, Seen[Collection]]:
         found = await see(self._reader, COLLECTIONS, ref.platform_no, ref.pay_in_no)
         if found.object is None:
@@ -194,6 +195,15 @@ class ReturnActivities:
         taken = await self._take_refund(ref, EndRefund(refunded_fen=refunded_fen, reason=answer.reason))
         if taken.refusal is not None and taken.refusal.code == "payment_differs":
             await self._take_refund(ref, CallOperatorToRefund(reason=taken.refusal.message, seen_version=seen.version))
+
+    async def _overdue_refund_known(self, ref: RefundNo) -> tuple[Refund, Seen[Refund]]:
+        """The refund; an operator is called to one that is overdue, whether or not the channel can be asked."""
+        refund, seen = await self._refund(ref)
+        overdue_at = refund.overdue_at()
+        if overdue_at is None or overdue_at > seen.at or refund.state.attention is not None:
+            return refund, seen
+        await self._take_refund(ref, CallOperatorToRefund(reason=None, seen_version=seen.version))
+        return await self._refund(ref)
 
     async def _refund(self, ref: RefundNo) -> tuple[Refund, Seen[Refund]]:
         found = await see(self._reader, REFUNDS, ref.platform_no, ref.order_no)

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.books_clock import BooksClock
     from workflows.messages import AccountVerificationInput, NotedMessage, OperatorCommand
     from workflows.search_attributes import show_members_process
-    from workflows.supervision import Supervision, history_is_long, require_attention
+    from workflows.supervision import Supervision, require_attention
     from workflows.timeouts import CHANNEL_BOOKING, OPERATOR_MAY_TAKE, STEP_FIRST_TRIED_AGAIN_AFTER
     from workflows.uncancelled import why_unfinished
     from workflows.verification_messages import SendAgain, Try
@@ -30,14 +30,11 @@ class AccountVerification:
 
     @workflow.init
     def __init__(self, verification: AccountVerificationInput) -> None:
-        self.input = verification
         self.ref = VerificationRef(platform_no=verification.platform_no, verification_no=verification.verification_no)
         self.clock = BooksClock(verification.platform_no)
-        self.supervision = Supervision(refresh=self.refresh, now=self.clock.now)
+        self.supervision = Supervision(refresh=self.refresh, begun_with=verification, now=self.clock.now)
         self.backoff = Backoff(
             self.supervision,
-            renew=self.begin_anew,
-            continue_after_events=verification.continue_after_events,
             first=STEP_FIRST_TRIED_AGAIN_AFTER,
             at_most=OPERATOR_MAY_TAKE,
         )
@@ -54,7 +51,7 @@ class AccountVerification:
             await self.first_sending()
         while self.standing.status is VerificationStatus.SENT:
             await self.typed_or_over()
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self.supervision.last_answers()
         return self.standing.status.value
 
     async def look_into_the_books(self) -> None:
@@ -70,6 +67,7 @@ class AccountVerification:
 
     async def first_sending(self) -> None:
         """Send; what cannot be sent in time has failed, by the books."""
+        self.supervision.begin_anew_if_long()
         try:
             await self.send(self.ref.verification_no)
         except ActivityError as error:
@@ -81,8 +79,7 @@ class AccountVerification:
 
     async def typed_or_over(self) -> None:
         """Wait until something ended it, or sent it again, or its time is over."""
-        if history_is_long(self.input.continue_after_events):
-            self.begin_anew()
+        self.supervision.begin_anew_if_long()
         seen, looks = self.standing, self.looks
 
         def changed() -> bool:
@@ -179,10 +176,6 @@ class AccountVerification:
                     summary="record its end",
                 )
             )
-
-    def begin_anew(self) -> None:
-        """Go on in a new run, from the books."""
-        workflow.continue_as_new(self.input)
 
     def show(self, standing: Standing) -> None:
         """Remember where it stands, and show it."""

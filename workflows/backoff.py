@@ -12,7 +12,7 @@ from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.failures import from_temporal
-    from workflows.supervision import Supervision, history_is_long
+    from workflows.supervision import Supervision
     from workflows.uncancelled import why_unfinished
 
 Answer = TypeVar("Answer")
@@ -22,8 +22,6 @@ class Backoff:
     """Tries the steps of one process.
 
     Args:
-        renew: begins a new run, from the books, when the history of this one has grown long.
-        continue_after_events: when that is.
         first: pause after the first try in vain; each is twice as long as the one before.
         at_most: the longest; from then on an operator is shown why.
     """
@@ -32,14 +30,10 @@ class Backoff:
         self,
         supervision: Supervision,
         *,
-        renew: Callable[[], None],
-        continue_after_events: int,
         first: timedelta,
         at_most: timedelta,
     ) -> None:
         self._supervision = supervision
-        self._renew = renew
-        self._continue_after_events = continue_after_events
         self._first = first
         self._at_most = at_most
 
@@ -52,8 +46,7 @@ class Backoff:
         """
         pause = self._first
         while True:
-            if history_is_long(self._continue_after_events):
-                self._renew()
+            self._supervision.begin_anew_if_long()
             try:
                 return await self._supervision.uncancelled(step())
             except FailureError as error:

@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.elapsed import Elapsed
     from workflows.messages import BatchRef, OperatorCommand
     from workflows.search_attributes import show_search_attributes
-    from workflows.supervision import Supervision, history_is_long, require_attention
+    from workflows.supervision import Supervision, require_attention
     from workflows.waking import look_at, wake
 
 #: A batch is told when its collection has ended; one that was not looks by itself.
@@ -32,9 +32,8 @@ class BatchPayment:
 
     @workflow.init
     def __init__(self, batch: BatchRef) -> None:
-        self.input = batch
         self.number = BatchNo(platform_no=batch.platform_no, batch_no=batch.batch_no)
-        self.supervision = Supervision(refresh=self.refresh, now=self.now, noted=batch.noted)
+        self.supervision = Supervision(refresh=self.refresh, begun_with=batch, now=self.now)
         self.view: BatchView | None = None
         self.since_seen = Elapsed()
         self.is_stale = False
@@ -76,9 +75,8 @@ class BatchPayment:
             await self.supervision.pause(
                 _LOOKED_AT_EVERY, summary="while its collection goes on", unless=lambda: self.is_stale
             )
+            self.supervision.begin_anew_if_long()
             await self.take("where the batch stands in the books")
-            if self.seen.status is BatchStatus.AWAITING_PAYMENT and history_is_long(self.input.continue_after_events):
-                workflow.continue_as_new(self.input.model_copy(update={"noted": tuple(self.supervision.noted)}))
 
     async def tell_orders(self) -> None:
         """The orders that are paid look into the books."""

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.elapsed import Elapsed
     from workflows.messages import OperatorCommand, RefundProcessState, RefundRef
     from workflows.search_attributes import show_search_attributes
-    from workflows.supervision import Supervision, backoff, history_is_long, require_attention
+    from workflows.supervision import Supervision, backoff, require_attention
     from workflows.timeouts import CHANNEL_STEP, SMS
     from workflows.uncancelled import why_unfinished
 
@@ -32,9 +32,8 @@ class DirectRefundProcess:
 
     @workflow.init
     def __init__(self, refund: RefundRef) -> None:
-        self.input = refund
         self.number = RefundNo(platform_no=refund.platform_no, order_no=refund.order_no)
-        self.supervision = Supervision(refresh=self.refresh, now=self.now, noted=refund.noted)
+        self.supervision = Supervision(refresh=self.refresh, begun_with=refund, now=self.now)
         self.view: RefundView | None = None
         self.since_seen = Elapsed()
         self.since_begun = Elapsed()
@@ -49,9 +48,8 @@ class DirectRefundProcess:
             return "not_found"
         while self.view is None or self.view.status is DirectRefundStatus.UNDER_WAY:
             await self.pause()
+            self.supervision.begin_anew_if_long()
             await self.ask()
-            if self.view is not None and history_is_long(self.input.continue_after_events):
-                workflow.continue_as_new(self.input.model_copy(update={"noted": tuple(self.supervision.noted)}))
         if self.view.must_be_told:
             await self.tell_owner()
         await self.supervision.last_answers()

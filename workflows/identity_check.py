@@ -22,11 +22,9 @@ class IdentityCheck:
     @workflow.init
     def __init__(self, check: IdentityCheckInput) -> None:
         self.ref = CheckRef(platform_no=check.platform_no, check_no=check.check_no)
-        self.supervision = Supervision(refresh=self.refresh)
+        self.supervision = Supervision(refresh=self.refresh, begun_with=check)
         self.backoff = Backoff(
             self.supervision,
-            renew=lambda: workflow.continue_as_new(check),
-            continue_after_events=check.continue_after_events,
             first=REGISTRY_FIRST_ASKED_AGAIN_AFTER,
             at_most=REGISTRY_ASKED_AT_MOST_EVERY,
         )
@@ -40,7 +38,7 @@ class IdentityCheck:
             ),
             summary="ask the registry again",
         )
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await self.supervision.last_answers()
         return status
 
     @workflow.signal(unfinished_policy=HandlerUnfinishedPolicy.ABANDON)

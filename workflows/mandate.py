@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.backoff import Backoff
     from workflows.messages import MandateInput, NotedMessage, OperatorCommand
     from workflows.search_attributes import show_search_attributes
-    from workflows.supervision import Supervision, history_is_long, require_attention
+    from workflows.supervision import Supervision, require_attention
     from workflows.timeouts import CHANNEL_BOOKING, OPERATOR_MAY_TAKE, STEP_FIRST_TRIED_AGAIN_AFTER
 
 #: A signal that was lost is made good by looking.
@@ -27,13 +27,10 @@ class MandateProcess:
 
     @workflow.init
     def __init__(self, mandate: MandateInput) -> None:
-        self.input = mandate
         self.ref = MandateRef(platform_no=mandate.platform_no, mandate_no=mandate.mandate_no)
-        self.supervision = Supervision(refresh=self.refresh)
+        self.supervision = Supervision(refresh=self.refresh, begun_with=mandate)
         self.backoff = Backoff(
             self.supervision,
-            renew=self.begin_anew,
-            continue_after_events=mandate.continue_after_events,
             first=STEP_FIRST_TRIED_AGAIN_AFTER,
             at_most=OPERATOR_MAY_TAKE,
         )
@@ -46,10 +43,10 @@ class MandateProcess:
         standing = await self.step(MandateActivities.register_mandate, "tell the bank")
         while standing.status is MandateStatus.ACTIVE:
             standing = await self.until_changed(standing)
-            if history_is_long(self.input.continue_after_events):
-                self.begin_anew()
+            self.supervision.begin_anew_if_long()
         if standing.status is not MandateStatus.REFUSED:
             await self.step(MandateActivities.deregister_mandate, "tell the bank that it has ended")
+        await self.supervision.last_answers()
         return str(standing.status.value)
 
     async def until_changed(self, standing: MandateStanding) -> MandateStanding:
@@ -75,10 +72,6 @@ class MandateProcess:
         self.standing = standing
         self.refresh()
         return standing
-
-    def begin_anew(self) -> None:
-        """Go on in a new run, from the books."""
-        workflow.continue_as_new(self.input)
 
     @workflow.query
     def noted(self) -> tuple[NotedMessage, ...]:

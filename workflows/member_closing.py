@@ -1,5 +1,7 @@
 """MemberClosing: waits until a member's last payout can no longer come back, then closes the member for good."""
 
+from datetime import datetime
+
 from temporalio import workflow
 from temporalio.workflow import HandlerUnfinishedPolicy
 
@@ -23,11 +25,9 @@ class MemberClosing:
             platform_no=closing.platform_no, member_no=closing.member_no, request_no=closing.request_no
         )
         self.clock = BooksClock(closing.platform_no)
-        self.supervision = Supervision(refresh=self.refresh, now=self.clock.now)
+        self.supervision = Supervision(refresh=self.refresh, begun_with=closing, now=self.clock.now)
         self.backoff = Backoff(
             self.supervision,
-            renew=lambda: workflow.continue_as_new(closing),
-            continue_after_events=closing.continue_after_events,
             first=STEP_FIRST_TRIED_AGAIN_AFTER,
             at_most=OPERATOR_MAY_TAKE,
         )
@@ -37,12 +37,16 @@ class MemberClosing:
         """Wait for the day, look again, close or break off; the member's status."""
         await self.clock.begin(on_cancel=self.supervision.note_cancel)
         standing = await self.standing()
-        if standing.closes_at is None:
-            return standing.status or "unknown"
-        workflow.set_current_details(f"{closing.member_no} closes at {standing.closes_at.isoformat()}")
+        status = standing.status or "unknown" if standing.closes_at is None else await self.closed(standing.closes_at)
+        await self.supervision.last_answers()
+        return status
+
+    async def closed(self, closes_at: datetime) -> str:
+        """Wait for the day and have the closing completed; the member's status."""
+        workflow.set_current_details(f"{self.ref.member_no} closes at {closes_at.isoformat()}")
         await self.clock.until(
             lambda: False,
-            standing.closes_at,
+            closes_at,
             summary="the last payout can still come back",
             on_cancel=self.supervision.note_cancel,
         )

@@ -81,18 +81,23 @@ class NotedMessage(Message):
     reason: str
 
 
-class OrderInput(Message):
-    """Starts the process of an order, which finds in the books where it stands.
+class LongLived(Message):
+    """Starts a process that can last, one run after another.
 
     Args:
-        noted: what an earlier run of a long process has kept for operators.
+        noted: what an earlier run has kept for operators.
         continue_after_events: bounds the history of one run.
     """
 
-    platform_no: str
-    order_no: str
     noted: tuple[NotedMessage, ...] = ()
     continue_after_events: int = Field(default=8_000, ge=10)
+
+
+class OrderInput(LongLived):
+    """Starts the process of an order, which finds in the books where it stands."""
+
+    platform_no: str
+    order_no: str
 
 
 class OrderProcessState(Message):
@@ -116,18 +121,11 @@ class OrderOutcome(Message):
     refunded_fen: int
 
 
-class WithdrawalRef(Message):
-    """Starts the process of a withdrawal, which has its money held as the books say it was asked for.
-
-    Args:
-        noted: what an earlier run of a long process has kept for operators.
-        continue_after_events: bounds the history of one run.
-    """
+class WithdrawalRef(LongLived):
+    """Starts the process of a withdrawal, which has its money held as the books say it was asked for."""
 
     platform_no: str
     withdrawal_no: str
-    noted: tuple[NotedMessage, ...] = ()
-    continue_after_events: int = Field(default=8_000, ge=10)
 
 
 class WithdrawalProcessState(Message):
@@ -167,63 +165,50 @@ class BankWatchInput(Message):
     poll_every: timedelta = timedelta(seconds=60)
 
 
-class IdentityCheckInput(Message):
-    """Starts an identity check that is stored under `check_no`; a long history goes on in a new run."""
+class IdentityCheckInput(LongLived):
+    """Starts an identity check that is stored under `check_no`."""
 
     platform_no: str
     check_no: str
-    continue_after_events: int = Field(default=8_000, ge=10)
 
 
-class MemberClosingInput(Message):
+class MemberClosingInput(LongLived):
     """Starts what completes the closing that `request_no` began, when the books say that it can be completed."""
 
     platform_no: str
     member_no: str
     request_no: str
-    continue_after_events: int = Field(default=8_000, ge=10)
 
 
-class MandateInput(Message):
+class MandateInput(LongLived):
     """Starts what looks after a mandate that stands in the books."""
 
     platform_no: str
     mandate_no: str
-    continue_after_events: int = Field(default=8_000, ge=10)
 
 
-class AccountVerificationInput(Message):
+class AccountVerificationInput(LongLived):
     """Starts a verification that is stored under `verification_no`."""
 
     platform_no: str
     verification_no: str
-    continue_after_events: int = Field(default=8_000, ge=10)
 
 
-class PayInRef(Message):
-    """Starts the process of something that is collected, as the books say it was asked for.
-
-    Args:
-        noted: what an earlier run of a long process has kept for operators.
-        continue_after_events: bounds the history of one run.
-    """
+class PayInRef(LongLived):
+    """Starts the process of something that is collected, as the books say it was asked for."""
 
     platform_no: str
     pay_in_no: str
-    noted: tuple[NotedMessage, ...] = ()
-    continue_after_events: int = Field(default=8_000, ge=10)
 
 
-class BatchRef(Message):
-    """Starts the process of a batch, as its owner consented to it; the arguments are those of `PayInRef`."""
+class BatchRef(LongLived):
+    """Starts the process of a batch, as its owner consented to it."""
 
     platform_no: str
     batch_no: str
-    noted: tuple[NotedMessage, ...] = ()
-    continue_after_events: int = Field(default=8_000, ge=10)
 
 
-class TransferInput(Message):
+class TransferInput(LongLived):
     """Starts what makes a transfer; whose and how much it is, its recorded consent says."""
 
     platform_no: str
@@ -231,16 +216,11 @@ class TransferInput(Message):
     transfer_no: str
 
 
-class RefundRef(Message):
-    """Starts the refund of what a channel collected for an order; the books have what goes back and to whom.
-
-    The arguments are those of `PayInRef`.
-    """
+class RefundRef(LongLived):
+    """Starts the refund of what a channel collected for an order; the books have what goes back and to whom."""
 
     platform_no: str
     order_no: str
-    noted: tuple[NotedMessage, ...] = ()
-    continue_after_events: int = Field(default=8_000, ge=10)
 
 
 class RefundProcessState(Message):

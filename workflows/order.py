@@ -30,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.order_books import OrderBooks
     from workflows.order_display import order_details
     from workflows.search_attributes import show_search_attributes
-    from workflows.supervision import Supervision, history_is_long, require_attention
+    from workflows.supervision import Supervision, require_attention
 
 
 @workflow.defn(name="DecorationOrder")
@@ -39,8 +39,7 @@ class DecorationOrder:
 
     @workflow.init
     def __init__(self, order: OrderInput) -> None:
-        self.input = order
-        self.supervision = Supervision(refresh=self.refresh, now=lambda: self.books.now(), noted=order.noted)
+        self.supervision = Supervision(refresh=self.refresh, begun_with=order, now=lambda: self.books.now())
         ref = OrderRef(platform_no=order.platform_no, order_no=order.order_no)
         self.books = OrderBooks(ref, self.supervision, refresh=self.refresh)
         self.inbox = CommandInbox(self.books.take, self.supervision.note)
@@ -111,8 +110,7 @@ class DecorationOrder:
     async def word_or_deadline(self, awaited: str) -> None:
         """Wait until somebody's word has changed the order; when a deadline passes first, the books say what then."""
         self.show(awaited)
-        if history_is_long(self.input.continue_after_events):
-            workflow.continue_as_new(self.input.model_copy(update={"noted": tuple(self.supervision.noted)}))
+        self.supervision.begin_anew_if_long()
         version, deadline = self.order.version, self.books.nearest_deadline
         await self.supervision.until(
             lambda: self.order.version != version or self.books.is_stale,
@@ -250,9 +248,13 @@ class DecorationOrder:
     def check(self, operation: OrderCommand, message: PartyMessage) -> None:
         """Refuse what no state of the order can allow; what the books may know better passes.
 
+        So does what comes from somebody who has read a later version than this process has seen.
+
         Raises:
             ApplicationError: type `Refused`.
         """
+        if self.books.is_behind(message.seen_version):
+            return
         self.inbox.check(message.to(operation), self.books.plan)
 
     def show(self, awaited: str | None) -> None:

@@ -68,6 +68,10 @@ class OrderBooks:
         """The present moment by the books, as far as this process has heard of it."""
         return self._seen.now(None if self.view is None else self.view.seen_at)
 
+    def is_behind(self, version: int | None) -> bool:
+        """Whether somebody has read a later version of the order than this."""
+        return version is not None and (self.view is None or self.view.version < version)
+
     def go_stale(self) -> None:
         """What was seen of the books may be old."""
         self.is_stale = True

@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.pay_in_display import pay_in_details
     from workflows.pay_in_messages import CodeCompared, CodeSent, CodeTry, CodeWish, PayInOutcome, PayInProcessState
     from workflows.search_attributes import show_search_attributes
-    from workflows.supervision import Supervision, backoff, history_is_long, require_attention
+    from workflows.supervision import Supervision, backoff, require_attention
     from workflows.timeouts import CHANNEL_BOOKING, CHANNEL_STEP, LATE_PAYMENTS_ASKED_EVERY
     from workflows.uncancelled import why_unfinished
     from workflows.waking import look_at
@@ -37,6 +37,8 @@ _FIRST_ASKED_AFTER = timedelta(seconds=5)
 _ASKED_AT_MOST_EVERY = timedelta(minutes=5)
 #: What has no answer is asked about after this long, then after as long as it was in vain.
 _ASKED_AGAIN_AFTER = timedelta(seconds=1)
+#: Marks collections that are looked after also while a return of theirs has no answer.
+_LOOKS_MEANWHILE = "looks-after-while-giving-back"
 
 
 @workflow.defn(name="PayIn")
@@ -45,9 +47,8 @@ class PayIn:
 
     @workflow.init
     def __init__(self, pay_in: PayInRef) -> None:
-        self.input = pay_in
         self.number = CollectionNo(platform_no=pay_in.platform_no, pay_in_no=pay_in.pay_in_no)
-        self.supervision = Supervision(refresh=self.refresh, now=self.now, noted=pay_in.noted)
+        self.supervision = Supervision(refresh=self.refresh, begun_with=pay_in, now=self.now)
         self.view: CollectionView | None = None
         self.since_seen = Elapsed()
         #: Why the channel or the books could not be asked at last, and since when in a row.
@@ -70,17 +71,21 @@ class PayIn:
                     pay_in_no=self.number.pay_in_no, status=None, credited_fen=0, suspended_fen=0, reason=refusal
                 )
             await self.until_tried_again()
+            self.supervision.begin_anew_if_long()
             refusal = await self.look_after("open it and ask the channel to collect")
         while self.is_open:
             if self.trouble is not None:
                 await self.until_tried_again()
-            if self.seen.gives_back:
+            if not self.seen.gives_back:
+                if self.trouble is None:
+                    await self.payer_or_time()
+                await self.look_after("ask the channel how it stands")
+            else:
                 await self.give_back()
-                continue
-            if self.trouble is None:
-                await self.payer_or_time()
-            await self.look_after("ask the channel how it stands")
-            self.continue_as_new_if_long()
+                if self.trouble is not None and self.seen.silent_for is not None and workflow.patched(_LOOKS_MEANWHILE):
+                    await self.look_after("ask the channel how it stands")
+            if self.is_open:
+                self.supervision.begin_anew_if_long()
         self.refresh()
         await self.supervision.last_answers()
         return self.outcome()
@@ -294,11 +299,6 @@ class PayIn:
         """Bring details and search attributes up to date."""
         workflow.set_current_details(pay_in_details(self.number.pay_in_no, self.state_now()))
         show_search_attributes(status=None, stage=None, needs_attention=self.attention is not None)
-
-    def continue_as_new_if_long(self) -> None:
-        """Begin a new run when the history has grown long; it finds all but the notes in the books."""
-        if self.is_open and history_is_long(self.input.continue_after_events):
-            workflow.continue_as_new(self.input.model_copy(update={"noted": tuple(self.supervision.noted)}))
 
     def outcome(self) -> PayInOutcome:
         """How the collection ended."""

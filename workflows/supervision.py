@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.errors import Refused
     from escrow.domain.time.waits import PAUSE
     from workflows.elapsed import Elapsed
-    from workflows.messages import NotedMessage
+    from workflows.messages import LongLived, NotedMessage
     from workflows.timeouts import (
         ASKED_AT_MOST_EVERY,
         ASKED_DAILY_AT_MOST_EVERY,
@@ -42,20 +42,24 @@ class Supervision:
 
     Args:
         refresh: brings everything that an operator sees up to date.
+        begun_with: input of this run, and of the next; None where the process begins anew by itself.
         now: the present moment by the books, for dating notes; the process's own where it has seen none.
-        noted: notes of an earlier run.
+        may_begin_anew: whether nothing is under way that a new run would not take up.
     """
 
     def __init__(
         self,
         *,
         refresh: Callable[[], None],
+        begun_with: LongLived | None = None,
         now: Callable[[], datetime] | None = None,
-        noted: tuple[NotedMessage, ...] = (),
+        may_begin_anew: Callable[[], bool] = lambda: True,
     ) -> None:
         self._refresh = refresh
+        self._begun_with = begun_with
         self._now = now or (lambda: Elapsed().now(None))
-        self.noted = list(noted)
+        self._may_begin_anew = may_begin_anew
+        self.noted = [] if begun_with is None else list(begun_with.noted)
         #: Why this run waits for an operator; None while it does not.
         self.attention: str | None = None
         self._operator_calls = 0
@@ -70,7 +74,8 @@ class Supervision:
     ) -> Answer:
         """Ask the books until their answer is certain: inside the workflow task, then outside of it, then an operator.
 
-        While the ledger is away the call is a pending activity that operators see, and no storm of workflow tasks.
+        While the ledger is away the call is a pending activity that operators see, and no storm of workflow tasks. When
+        the history grows long by that, a new run asks.
         """
         while True:
             try:
@@ -87,6 +92,13 @@ class Supervision:
                 known = from_temporal(error)
                 why = why_unfinished(error) if known is None else known.message
                 await self.operator(f"the ledger did not answer: {why}")
+            self.begin_anew_if_long()
+
+    def begin_anew_if_long(self) -> None:
+        """Begin a new run when the history of this one has grown long; it finds all but the notes in the books."""
+        anew = self._begun_with
+        if anew is not None and self._may_begin_anew() and history_is_long(anew.continue_after_events):
+            workflow.continue_as_new(anew.model_copy(update={"noted": tuple(self.noted)}))
 
     async def uncancelled(self, call: Awaitable[Answer]) -> Answer:
         """Await a call to its end, whoever asks Temporal to cancel meanwhile."""

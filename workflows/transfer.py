@@ -21,8 +21,8 @@ class Transfer:
     @workflow.init
     def __init__(self, transfer: TransferInput) -> None:
         self.transfer = transfer
-        self.ref = TransferRef.model_validate(transfer.model_dump())
-        self.supervision = Supervision(refresh=self.refresh)
+        self.ref = TransferRef(platform_no=transfer.platform_no, kind=transfer.kind, transfer_no=transfer.transfer_no)
+        self.supervision = Supervision(refresh=self.refresh, begun_with=transfer)
         self.asked = 1
 
     @workflow.run

@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.elapsed import Elapsed
     from workflows.messages import OperatorCommand, WithdrawalOutcome, WithdrawalProcessState, WithdrawalRef
     from workflows.search_attributes import show_search_attributes
-    from workflows.supervision import Supervision, backoff, history_is_long, require_attention
+    from workflows.supervision import Supervision, backoff, require_attention
     from workflows.timeouts import (
         ASKED_AGAIN_AFTER,
         BANK_QUESTION,
@@ -39,9 +39,10 @@ class Withdrawal:
 
     @workflow.init
     def __init__(self, withdrawal: WithdrawalRef) -> None:
-        self.input = withdrawal
         self.number = WithdrawalNo(platform_no=withdrawal.platform_no, withdrawal_no=withdrawal.withdrawal_no)
-        self.supervision = Supervision(refresh=self.refresh, now=self.now, noted=withdrawal.noted)
+        self.supervision = Supervision(
+            refresh=self.refresh, begun_with=withdrawal, now=self.now, may_begin_anew=self.is_announced
+        )
         self.view: WithdrawalView | None = None
         self.since_seen = Elapsed()
         #: Whether what was seen of the books may be old: after a look, and after a reset.
@@ -63,6 +64,7 @@ class Withdrawal:
             return WithdrawalOutcome(withdrawal_no=self.number.withdrawal_no, status="refused", reason=refusal)
         self.announcement = asyncio.create_task(self.announce())
         while not self.seen.status.is_final:
+            self.supervision.begin_anew_if_long()
             if self.is_stale:
                 await self.hold()
             elif self.seen.silent_for is not None:
@@ -72,7 +74,6 @@ class Withdrawal:
             else:
                 await self.send()
             await self.overdue()
-            self.continue_as_new_if_long()
         await self.supervision.uncancelled(self.announcement)
         await self.supervision.last_answers()
         return self.outcome()
@@ -254,11 +255,9 @@ class Withdrawal:
             workflow.set_current_details(withdrawal_details(self.number.withdrawal_no, self.state_now()))
             show_search_attributes(status=None, stage=None, needs_attention=self.attention is not None)
 
-    def continue_as_new_if_long(self) -> None:
-        """Begin a new run when the history has grown long; it finds all but the notes in the books."""
-        announced = self.announcement is None or self.announcement.done()
-        if announced and not self.seen.status.is_final and history_is_long(self.input.continue_after_events):
-            workflow.continue_as_new(self.input.model_copy(update={"noted": tuple(self.supervision.noted)}))
+    def is_announced(self) -> bool:
+        """Whether no text about it is on its way."""
+        return self.announcement is None or self.announcement.done()
 
     def outcome(self) -> WithdrawalOutcome:
         """How the withdrawal ended."""

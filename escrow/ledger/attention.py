@@ -16,6 +16,9 @@ from escrow.ledger.tables import is_unfinished
 
 #: Kind of a line of the bank that cannot be booked: no object yet, and a person is needed for it all the same.
 BANK_LINE = "bank_line"
+#: Kind of a bank whose list of lines cannot be read, by the number of the platform; on the list after a day of that.
+BANK = "bank"
+_UNREAD_FOR = "interval '1 day'"
 
 
 def _may_need_one(kind: str) -> str:
@@ -38,14 +41,22 @@ _WAITING = f"""
         SELECT said.*, 1 AS rank FROM ({_SAY_IT_THEMSELVES}) said
         UNION ALL
         SELECT a.platform_no, a.object_kind, a.object_no, a.reason, a.since, 2 FROM attention a
-        WHERE $1::text IS NULL OR a.platform_no = $1
+        WHERE ($1::text IS NULL OR a.platform_no = $1)
+            AND (a.object_kind <> '{BANK}' OR a.since <= books_now(a.platform_no) - {_UNREAD_FOR})
     ) w
     GROUP BY w.platform_no, w.kind, w.object_no
 """  # noqa: S608 - our own words
-#: The account on which the money lies that an object holds: its member, its purpose, its reference. A line of the bank
-#: that is not booked stands for its own amount.
+#: What a collection has that is nobody's yet: each payment's money in suspense, and on its way back.
+_OF_ITS_PAYMENTS = """
+    SELECT sum(p.balance_fen)::bigint FROM jsonb_array_elements(o.body -> 'payments') paid
+    JOIN account p ON p.platform_no = o.platform_no AND p.member_no = '' AND p.purpose IN ('refund', 'suspense')
+        AND p.ref = paid ->> 'payment_no'
+    WHERE w.kind = 'pay_in'
+"""
+#: The account on which the money lies that an object holds: its member, its purpose, its reference. A collection holds
+#: its payments' money; a line of the bank that is not booked stands for its own amount.
 _LIST = f"""
-    SELECT w.*, coalesce(a.balance_fen, abs(b.amount_fen), 0) AS held_fen
+    SELECT w.*, coalesce(a.balance_fen, abs(b.amount_fen), ({_OF_ITS_PAYMENTS}), 0) AS held_fen
     FROM ({_WAITING}) w
     LEFT JOIN bank_line b ON w.kind = '{BANK_LINE}' AND b.platform_no = w.platform_no AND b.bank_serial_no = w.object_no
     LEFT JOIN business_object o ON o.platform_no = w.platform_no AND o.kind = w.kind AND o.object_no = w.object_no

@@ -86,6 +86,7 @@ LIVE_ONLY = frozenset(
     {
         *(f"check_{operation}" for operation in (*OrderCommand, "resume", "compare_code", "send_code")),
         "check",
+        "is_behind",
         "require_attention",
         "require_code_awaited",
         "state_now",
@@ -196,7 +197,7 @@ async def nothing(*_: Any, **__: Any) -> Any:
         ("overdue_order_with_automatic_withdrawals", order_books, "wake"),
         ("withdrawal_while_the_bank_is_away", Withdrawal, "overdue"),
         ("withdrawal_found_by_asking", Withdrawal, "announce"),
-        ("withdrawal_continued_as_new", Withdrawal, "continue_as_new_if_long"),
+        ("withdrawal_continued_as_new", Supervision, "begin_anew_if_long"),
     ],
 )
 async def test_a_workflow_that_forgets_a_step_does_not_replay_what_took_it(

@@ -54,6 +54,23 @@ async def test_stages_are_taken_in_the_order_of_the_contract(story: Story) -> No
     assert (await story.balances())["O-1/escrow:D-1001"] == "130,200.00"
 
 
+async def test_who_has_read_a_later_version_than_the_process_is_answered_by_the_books(story: Story) -> None:
+    await story.paid_order()
+    version = (await story.in_the_books("order", "D-1001")).sequence_no
+    for read, is_heard in ((None, False), (version, False), (version + 1, True)):
+        message = PartyMessage(request_no=f"R-{read}", by="C-404", seen_version=read)
+        with pytest.raises(WorkflowUpdateFailedError):
+            await story.order.execute_update("start", message)
+        accepted = [
+            event
+            for event in (await story.order.fetch_history()).events
+            if event.HasField("workflow_execution_update_accepted_event_attributes")
+            and f"R-{read}".encode() in event.SerializeToString()
+        ]
+        assert bool(accepted) is is_heard
+    assert (await story.in_the_books("order", "D-1001")).status == "awaiting_start"
+
+
 async def test_a_second_payment_or_start_is_refused(story: Story) -> None:
     await story.paid_order()
     await story.owner_transfers("186,000.00")
