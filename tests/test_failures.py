@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from temporalio.exceptions import ApplicationErrorCategory
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.failures import RETRIED, from_temporal, to_temporal
 from escrow.domain import errors
@@ -29,3 +29,11 @@ def test_while_a_payout_is_under_way_the_bank_is_asked_every_minute_and_a_line_t
     under_way, down = (to_temporal(BankUnreachable(code, "Words.")) for code in ("earlier_payout_open", "bank_away"))
     assert (under_way.non_retryable, under_way.next_retry_delay) == (False, timedelta(minutes=1))
     assert (down.non_retryable, down.next_retry_delay) == (False, None)
+
+
+@pytest.mark.parametrize(
+    "details", [(), ("words",), (7,), ({},), ({"code": 7, "message": "words", "details": {}},), ({"code": "a"},), ([],)]
+)
+def test_what_only_looks_like_an_error_of_ours_is_none(details: tuple[object, ...]) -> None:
+    assert from_temporal(ApplicationError("words", *details, type="Refused")) is None
+    assert from_temporal(ApplicationError("words", {"code": "a", "message": "b", "details": {}}, type="Other")) is None
