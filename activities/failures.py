@@ -65,14 +65,17 @@ def _due_in(error: EscrowError) -> timedelta | None:
 
 
 def from_temporal(error: BaseException) -> EscrowError | None:
-    """Our error inside what Temporal raised, None when it is something else (time-out, lost worker, defect)."""
+    """Our error inside what Temporal raised, None when it is something else (time-out, lost worker, defect).
+
+    Anybody may fail an activity of ours: what only looks like our error, and does not say what one says, is none.
+    """
     cause: BaseException | None = error.cause if isinstance(error, ActivityError) else error
-    if not isinstance(cause, ApplicationError):
+    if not isinstance(cause, ApplicationError) or not cause.details:
         return None
-    for kind in RETRIED:
-        if cause.type == kind.__name__ and cause.details:
-            facts = cause.details[0]
-            return kind(facts["code"], facts["message"], facts.get("details"))
+    match cause.details[0]:
+        case {"code": str(code), "message": str(message), "details": dict(details)}:
+            kind = next((kind for kind in RETRIED if kind.__name__ == cause.type), None)
+            return None if kind is None else kind(code, message, details)
     return None
 
 

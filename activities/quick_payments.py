@@ -13,7 +13,7 @@ from escrow.domain.collections.collection import Collection
 from escrow.domain.collections.commands import CodeSent
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.opening import COLLECTIONS
-from escrow.domain.collections.pay_ins import PayInStatus
+from escrow.domain.collections.pay_ins import PayInStatus, sends_none
 from escrow.domain.collections.state import collection_no
 from escrow.domain.collections.view import CollectionView
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
@@ -74,13 +74,17 @@ class QuickPaymentActivities:
         """Have the bank send another code, which voids the one before, once for a stored wish.
 
         Raises:
-            Refused: `sms_code_limit`, `not_found`: nobody wished for it, or `code_not_awaited`.
+            Refused: `sms_code_limit`, `not_found`: nobody wished for it, or `code_not_awaited`; what the bank said no
+                to it is not asked again.
             BankUnreachable, LedgerBusy: no answer, or it is just being sent; run this again, and perhaps one more is.
         """
         with self._turns.taken(wish.platform_no, wish.pay_in_no):
             collection = await self._awaiting(wish)
-            if not await self._codes.is_wished(wish.platform_no, wish.pay_in_no, wish.request_no):
+            declined = await self._codes.declined(wish.platform_no, wish.pay_in_no, wish.request_no)
+            if declined is None:
                 raise Refused("not_found", f"Nobody wished for another code as {wish.request_no}.")
+            if declined:
+                raise sends_none(declined)
             if wish.request_no not in collection.state.codes_sent:
                 async with heartbeating():
                     await self._send(wish, collection)
@@ -92,8 +96,8 @@ class QuickPaymentActivities:
         try:
             answer = await self._channel.send_code_again(_at_bank(wish, collection))
         except BankDeclined as declined:
-            code = "sms_code_limit" if declined.code == "codes_exhausted" else "code_not_awaited"
-            raise Refused(code, "The bank sends no other code for this payment.") from declined
+            await self._codes.was_declined(wish.platform_no, wish.pay_in_no, wish.request_no, declined.code)
+            raise sends_none(declined.code) from declined
         shown = answer.interaction
         if shown is not None and shown.code_expires_at is not None:
             sent = CodeSent(request_no=wish.request_no, expires_at=shown.code_expires_at)

@@ -135,7 +135,7 @@ class VerificationActivities:
             async with heartbeating():
                 await _repeatable(self._sent(ref, number, bank_request_no))
         except BankDeclined as declined:
-            await self._sendings.was_not_sent(ref.platform_no, ref.verification_no, number)
+            await self._sendings.was_not_sent(ref.platform_no, ref.verification_no, number, declined.code)
             if not is_first:
                 raise Refused("verification_not_sent", "The bank did not send it.", {"reason": declined.code}) from None
             return await self._end(ref, VerificationEvent.BANK_DECLINED, declined.code)

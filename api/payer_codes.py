@@ -1,16 +1,16 @@
 """The codes of quick payments, typed on the cashier page or relayed by the platform: sent again, and compared."""
 
+from collections.abc import Awaitable, Callable
+
 from api.dependencies import Services
 from api.problems import OrderBusy
-from api.temporal_calls import WorkflowEnded
+from api.temporal_calls import brought
 from api.waiting import until
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import PayInStatus
-from escrow.domain.errors import Refused
+from escrow.domain.collections.pay_ins import PayInStatus, sends_none
+from escrow.domain.errors import EscrowError, Refused
 from escrow.domain.members.code_checks import CodeCheck
 from escrow.ledger.objects import BusinessObject, get_object
-
-_SENDS_NONE = "The bank sends no other code for this payment."
 
 
 async def send_again(services: Services, pay_in: BusinessObject, request_no: str) -> None:
@@ -25,19 +25,13 @@ async def send_again(services: Services, pay_in: BusinessObject, request_no: str
     await codes.count_sending(platform_no, pay_in_no, request_no, is_awaited=awaits_code(pay_in))
     if _was_sent(pay_in, request_no):
         return
-    limit = False
-    try:
-        await services.processes.send_payer_code(platform_no, pay_in_no, request_no)
-    except WorkflowEnded as ended:
-        raise Refused("code_not_awaited", "The payment has ended.") from ended
-    except Refused as refusal:
-        limit = refusal.code == "sms_code_limit"  # the bank's own, of which the books know nothing
+    await _brought(services, pay_in, lambda: services.processes.send_payer_code(platform_no, pay_in_no, request_no))
     now = await known_pay_in(services, platform_no, pay_in_no)
     if _was_sent(now, request_no):
         return
-    if not awaits_code(now):
-        raise Refused("code_not_awaited", _SENDS_NONE)
-    raise Refused("sms_code_limit", _SENDS_NONE) if limit else _unheard()
+    if declined := await codes.declined(platform_no, pay_in_no, request_no):
+        raise sends_none(declined)
+    raise _unheard(now)
 
 
 async def compare(services: Services, pay_in: BusinessObject, request_no: str, code: str) -> CodeCheck:
@@ -52,17 +46,10 @@ async def compare(services: Services, pay_in: BusinessObject, request_no: str, c
     number = await codes.count_try(platform_no, pay_in_no, request_no, code, is_awaited=awaits_code(pay_in))
     outcome = (await codes.tries.typed(platform_no, pay_in_no, number)).outcome
     if outcome is None:
-        try:
-            await services.processes.compare_payer_code(platform_no, pay_in_no, number)
-        except WorkflowEnded as ended:
-            raise Refused("code_not_awaited", "The payment has ended.") from ended
-        except Refused:
-            pass  # the books say how it compared, or that nobody knows
+        await _brought(services, pay_in, lambda: services.processes.compare_payer_code(platform_no, pay_in_no, number))
         outcome = (await codes.tries.typed(platform_no, pay_in_no, number)).outcome
     if outcome is None:
-        if awaits_code(await known_pay_in(services, platform_no, pay_in_no)):
-            raise _unheard()
-        raise Refused("code_not_awaited", "The payment waits for no code.")
+        raise _unheard(await known_pay_in(services, platform_no, pay_in_no))
     if outcome in (CodeCheck.ACCEPTED, CodeCheck.EXHAUSTED):
         await until(
             services, lambda: known_pay_in(services, platform_no, pay_in_no), lambda found: not awaits_code(found)
@@ -79,8 +66,29 @@ def _was_sent(pay_in: BusinessObject, request_no: str) -> bool:
     return request_no in pay_in.body.get("codes_sent", ())
 
 
-def _unheard() -> OrderBusy:
-    return OrderBusy("order_busy", "No answer yet; repeat the same request to learn the outcome.")
+async def _brought(services: Services, pay_in: BusinessObject, call: Callable[[], Awaitable[None]]) -> None:
+    """Call the process of a payment; one that was ended while its payer's code is awaited is begun again."""
+
+    async def begin() -> bool:
+        now = await known_pay_in(services, pay_in.platform_no, pay_in.object_no)
+        if awaits_code(now):
+            await services.processes.start_pay_in(
+                now.platform_no,
+                now.object_no,
+                member_no=now.body["member_no"],
+                amount_fen=now.body["amount_fen"],
+                method=CollectionMethod.QUICK,
+            )
+        return awaits_code(now)
+
+    await brought(call, begin)
+
+
+def _unheard(pay_in: BusinessObject) -> EscrowError:
+    """What is answered where the books do not know what became of something."""
+    if awaits_code(pay_in):
+        return OrderBusy("order_busy", "No answer yet; repeat the same request to learn the outcome.")
+    return Refused("code_not_awaited", "The payment waits for no code.")
 
 
 async def known_pay_in(services: Services, platform_no: str, pay_in_no: str) -> BusinessObject:

@@ -2,7 +2,6 @@
 
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
-from activities.verification import Standing
 from api.temporal_calls import TemporalCalls
 from escrow.domain.collections.batch_payments import PaidBy
 from escrow.domain.collections.methods import CollectionMethod
@@ -146,27 +145,26 @@ class Processes(TemporalCalls):
 
     async def command_order(
         self, platform_no: str, order_no: str, operation: str, command: messages.PartyMessage, *, update_id: str
-    ) -> messages.CommandResult:
-        """Give an order a command and wait for what it did.
+    ) -> None:
+        """Give an order a command and wait until it has had it; what it did, or why not, is in the books.
 
         Raises:
-            Refused: a rule says no.
             WorkflowEnded: the order has ended or does not run.
             OrderBusy: no answer in time; the command may still take effect.
             TemporalUnavailable: nobody answers.
         """
         workflow_id = messages.order_workflow_id(platform_no, order_no)
-        return await self._update(workflow_id, operation, command, messages.CommandResult, update_id=update_id)
+        await self._update(workflow_id, operation, command, update_id=update_id)
 
     async def send_verification_again(self, platform_no: str, verification_no: str, request_no: str) -> None:
         """Have another micro-deposit or code sent; raises as `command_order`."""
         command = verification_messages.SendAgain(request_no=request_no)
-        await self._update(_verification_id(platform_no, verification_no), "send_again", command, Standing)
+        await self._update(_verification_id(platform_no, verification_no), "send_again", command)
 
     async def compare_try(self, platform_no: str, verification_no: str, number: int) -> None:
         """Have the bank asked about a stored try; raises as `command_order`."""
         command = verification_messages.Try(number=number)
-        await self._update(_verification_id(platform_no, verification_no), "confirm", command, Standing)
+        await self._update(_verification_id(platform_no, verification_no), "confirm", command)
 
     async def wake_bank_watch(self, platform_no: str, notice: messages.BankNoticeSignal) -> None:
         """Tell the watch over a platform's custody account to look; it is started when it does not run."""
@@ -195,13 +193,13 @@ class Processes(TemporalCalls):
         """Have the bank asked about a stored try of a quick payment's code; raises as `command_order`."""
         workflow_id = messages.pay_in_workflow_id(platform_no, pay_in_no)
         command = pay_in_messages.CodeTry(number=number)
-        await self._update(workflow_id, "compare_code", command, pay_in_messages.CodeCompared)
+        await self._update(workflow_id, "compare_code", command)
 
     async def send_payer_code(self, platform_no: str, pay_in_no: str, request_no: str) -> None:
         """Have the bank send another code of a quick payment; raises as `command_order`."""
         workflow_id = messages.pay_in_workflow_id(platform_no, pay_in_no)
         command = pay_in_messages.CodeWish(request_no=request_no)
-        await self._update(workflow_id, "send_code", command, pay_in_messages.CodeSent)
+        await self._update(workflow_id, "send_code", command)
 
 
 def _verification_id(platform_no: str, verification_no: str) -> str:

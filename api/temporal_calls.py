@@ -1,30 +1,30 @@
-"""Calls to Temporal: each has a time limit and one set of errors, and the client connects with the first one."""
+"""Calls to Temporal: each has a time limit and one set of errors, and the client connects with the first one.
+
+What a workflow answers is never read, not even decoded: whoever holds its id may answer anything. The books say what
+became of a call.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from temporalio.client import (
     Client,
     RPCError,
     RPCTimeoutOrCancelledError,
-    WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
 )
 from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCStatusCode
 
-from activities.failures import from_temporal
 from api.problems import OrderBusy, TemporalUnavailable
-from escrow.domain.errors import Refused
 from escrow.stack.known_attributes import KnownAttributes
 from workflows.messages import PROCESSES
 from workflows.timeouts import WORKFLOW_TASK
-
-Result = TypeVar("Result")
 
 #: A server under load is late, not away.
 _PROBE = timedelta(seconds=3)
@@ -41,6 +41,20 @@ _AWAY = frozenset(
 
 class WorkflowEnded(Exception):
     """The workflow does not exist or has ended; the ledger knows which."""
+
+
+async def brought(call: Callable[[], Awaitable[None]], begin: Callable[[], Awaitable[bool]]) -> None:
+    """Call a process; one that does not run is begun, and called again.
+
+    Args:
+        begin: begins it, where the books say that it should run; whether they do.
+    """
+    try:
+        await call()
+    except WorkflowEnded:
+        if await begin():
+            with suppress(WorkflowEnded):  # it has done by now what the books say
+                await call()
 
 
 class TemporalCalls:
@@ -73,22 +87,24 @@ class TemporalCalls:
         except (RPCError, RuntimeError, TimeoutError):
             return False
 
-    async def _update(
-        self, workflow_id: str, operation: str, command: Any, result_type: type[Result], *, update_id: str | None = None
-    ) -> Result:
-        """Send an update and wait for its answer; without an id, each call is another update."""
+    async def _update(self, workflow_id: str, operation: str, command: Any, *, update_id: str | None = None) -> None:
+        """Send an update and wait until it is answered, also by a refusal; without an id, each call is another update.
+
+        Raises:
+            WorkflowEnded: nobody is there.
+            OrderBusy: no answer in time; the command may still take effect.
+            TemporalUnavailable: nobody answers.
+        """
         handle = self._client.get_workflow_handle(workflow_id)
         try:
             async with self._translated(), asyncio.timeout(self._answer.total_seconds()):
-                result: Result = await handle.execute_update(
-                    operation, command, id=update_id, result_type=result_type, rpc_timeout=self._answer
+                await handle.start_update(
+                    operation,
+                    command,
+                    wait_for_stage=WorkflowUpdateStage.COMPLETED,
+                    id=update_id,
+                    rpc_timeout=self._answer,
                 )
-                return result
-        except WorkflowUpdateFailedError as error:
-            ours = from_temporal(error.cause)
-            if isinstance(ours, Refused):
-                raise ours from error
-            raise await self._silence() from error
         except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError, TemporalUnavailable) as error:
             # A server that drops an update whose workflow task failed says of itself that it is unavailable.
             raise await self._silence() from error

@@ -14,7 +14,7 @@ from escrow.domain.withdrawals.operations import withdrawal_terms
 from escrow.ledger.consents import NewConsent, record_consent
 from escrow.ledger.engine import Recorder
 from escrow.ledger.objects import get_object
-from workflows.messages import PartyMessage
+from workflows.messages import CommandResult, PartyMessage, order_workflow_id
 
 STAGES: Final = 3
 STAGE_FEN: Final = 10_000_00
@@ -87,6 +87,7 @@ class WorkflowDoor:
     """Past HTTP: a recorded consent and a message to the workflow, for each command."""
 
     def __init__(self, house: House, recorder: Recorder) -> None:
+        self._client = house.client
         self._processes = Processes(house.client, answer_seconds=_ANSWER_SECONDS)
         self._recorder = recorder
 
@@ -121,12 +122,12 @@ class WorkflowDoor:
             terms = milestone_terms(milestone=milestone, amount_fen=STAGE_FEN)
         request_no = _request_no(order_no, operation, milestone)
         await self._consent(request_no, "order", order_no, operation, by, terms)
-        result = await self._processes.command_order(
-            PLATFORM_NO,
-            order_no,
+        order = self._client.get_workflow_handle(order_workflow_id(PLATFORM_NO, order_no))
+        result: CommandResult = await order.execute_update(
             operation,
             PartyMessage(request_no=request_no, by=by, milestone=milestone),
-            update_id=request_no,
+            id=request_no,
+            result_type=CommandResult,
         )
         return result.released_fen
 

@@ -1,7 +1,7 @@
 """How our errors look to Temporal: what is business as usual leaves no trace in a log."""
 
 import pytest
-from temporalio.exceptions import ApplicationErrorCategory
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.failures import RETRIED, from_temporal, to_temporal
 from escrow.domain import errors
@@ -21,3 +21,11 @@ def test_a_no_of_the_business_is_benign_and_every_error_comes_back_as_it_was(kin
     found = from_temporal(carried)
     assert found is not None
     assert (type(found), found.code, found.message, found.details) == (kind, "some_code", "Some words.", {"fact": 1})
+
+
+@pytest.mark.parametrize(
+    "details", [(), ("words",), (7,), ({},), ({"code": 7, "message": "words", "details": {}},), ({"code": "a"},), ([],)]
+)
+def test_what_only_looks_like_an_error_of_ours_is_none(details: tuple[object, ...]) -> None:
+    assert from_temporal(ApplicationError("words", *details, type="Refused")) is None
+    assert from_temporal(ApplicationError("words", {"code": "a", "message": "b", "details": {}}, type="Other")) is None

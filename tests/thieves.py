@@ -6,27 +6,34 @@ Nothing of ours asks who calls. What such a thief can do is compared over all bo
 import asyncio
 import copy
 import itertools
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 from pydantic import BaseModel
 from temporalio import workflow
-from temporalio.client import WorkflowHandle
+from temporalio.client import ActivityFailureError, Client, WorkflowHandle
 from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.failures import FailureMapping
 from activities.orders import TakeOrderCommand
 from escrow.domain.collections.direct_payments import DirectPaid
 from escrow.domain.orders.commands import DeadlinePassed, Open, PartyCommand
 from escrow.domain.orders.states import OrderCommand as Operation
 from escrow.registry.accounts.rows import NewBankAccount
 from escrow.registry.members.members import MemberKind
+from escrow.stack.payloads import data_converter
+from escrow.stack.processes import free_port
+from escrow.stack.temporal import TemporalDevServer
 from tests.story import Story
 from tests.story_collections import QR, Cashier
 from tests.story_ground import CONTRACTOR, OWNER
@@ -133,6 +140,56 @@ async def thief_in(story: Story) -> AsyncIterator[Thief]:
         workflow_runner=UnsandboxedWorkflowRunner(),
     ):
         yield Thief(story)
+
+
+class Alone:
+    """Whoever has activities of ours done without any workflow."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.done: Counter[str] = Counter()
+
+    async def has_done(self, *calls: Call) -> None:
+        """Have these done at once; what came of each is counted by its activity, when one of ours has done it."""
+        await asyncio.gather(*map(self._does, calls))
+
+    async def _does(self, call: Call) -> None:
+        try:
+            await self._client.execute_activity(
+                call.activity,
+                args=[*([] if call.request is None else [call.request]), *call.more],
+                id=f"alone/{next(_RUNS)}",
+                task_queue=call.task_queue,
+                start_to_close_timeout=timedelta(seconds=60),
+                retry_policy=RetryPolicy(maximum_attempts=1),
+            )
+        except ActivityFailureError as failed:
+            assert isinstance(failed.cause, ApplicationError), failed.cause  # noqa: PT017 - ours have refused it
+        self.done[call.activity] += 1
+
+
+@asynccontextmanager
+async def standing_alone(activities: Mapping[str, tuple[Callable[..., Any], str]]) -> AsyncIterator[Alone]:
+    """Somebody with a server on which activities need no workflow; our workers poll it too, for these activities.
+
+    The server that skips time knows no such activities. Books and bank are the same.
+
+    Args:
+        activities: with the queue of each, by their types.
+    """
+    with tempfile.TemporaryDirectory(prefix="alone-") as folder:
+        server = TemporalDevServer(Path(folder), port=free_port(), ui_port=free_port())
+        await server.start()
+        try:
+            client = await Client.connect(server.address, data_converter=data_converter)
+            async with AsyncExitStack() as opened:
+                for queue in {queue for _, queue in activities.values()}:
+                    on_it = [do for do, its_queue in activities.values() if its_queue == queue]
+                    worker = Worker(client, task_queue=queue, activities=on_it, interceptors=[FailureMapping()])
+                    await opened.enter_async_context(worker)
+                yield Alone(client)
+        finally:
+            await server.stop()
 
 
 # ---- what a thief may find ----

@@ -1,9 +1,7 @@
 """Verification of bank accounts: by a micro-deposit whose amount the holder types, or by a UnionPay check."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Response, status
 from pydantic import Field
@@ -13,7 +11,7 @@ from api.dependencies import CallerPlatform, Services, UsedServices
 from api.members.consent_given import ConsentGiven
 from api.problems import OrderBusy, problems
 from api.schemas import Body, PathNumber, RequestNumber, Time, View
-from api.temporal_calls import WorkflowEnded
+from api.temporal_calls import brought
 from escrow.domain.errors import EscrowError, Refused
 from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.members.verification_rules import VerificationMethod, VerificationStatus
@@ -192,21 +190,15 @@ async def send_again(
         raise _waits_for_nothing(known)
     now = await books_now(services.reader, platform_no)
     await sendings.open(platform_no, verification_no, body.request_no, occurred_at=now)
-    told: Mapping[str, Any] = {}
-    try:
-        await _brought(
-            services,
-            platform_no,
-            verification_no,
-            lambda: services.processes.send_verification_again(platform_no, verification_no, body.request_no),
-        )
-    except Refused as refusal:
-        told = refusal.details
-    is_sent = await sendings.is_sent(platform_no, verification_no, body.request_no)
+    await _brought(
+        services,
+        platform_no,
+        verification_no,
+        lambda: services.processes.send_verification_again(platform_no, verification_no, body.request_no),
+    )
+    is_sent = await sendings.require_sent(platform_no, verification_no, body.request_no)
     verification = await verifications.get(platform_no, verification_no)
-    if is_sent is False:
-        raise Refused("verification_not_sent", "The bank did not send it.", {"reason": told.get("reason", "")})
-    if is_sent is None:
+    if not is_sent:
         raise _unheard(verification)
     return await _view(services, verification)
 
@@ -330,13 +322,12 @@ async def _compared(services: Services, platform_no: str, verification_no: str, 
     tries, verifications = services.registry.verification_tries, services.registry.verifications
     typed = await tries.typed(platform_no, verification_no, number)
     if typed.outcome is None:
-        with suppress(Refused):  # the books say how it compared, or that nobody knows
-            await _brought(
-                services,
-                platform_no,
-                verification_no,
-                lambda: services.processes.compare_try(platform_no, verification_no, number),
-            )
+        await _brought(
+            services,
+            platform_no,
+            verification_no,
+            lambda: services.processes.compare_try(platform_no, verification_no, number),
+        )
         typed = await tries.typed(platform_no, verification_no, number)
     if typed.outcome is None:
         raise _unheard(await verifications.get(platform_no, verification_no))
@@ -350,13 +341,14 @@ async def _brought(
     services: Services, platform_no: str, verification_no: str, call: Callable[[], Awaitable[None]]
 ) -> None:
     """Call a verification's process; one that was ended before its time is begun again."""
-    try:
-        await call()
-    except WorkflowEnded:
+
+    async def begin() -> bool:
         now = await services.registry.verifications.get(platform_no, verification_no)
         if now.status in _WAITS:
             await services.processes.look_after_verification(platform_no, verification_no)
-            await call()
+        return now.status in _WAITS
+
+    await brought(call, begin)
 
 
 def _unheard(verification: AccountVerification) -> EscrowError:

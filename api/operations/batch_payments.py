@@ -15,15 +15,14 @@ from escrow.domain.collections.batch_payments import (
     batch_pay_in_no,
     batch_terms,
 )
+from escrow.domain.collections.batch_rules import authorised_by, require_payable
 from escrow.domain.collections.pay_ins import collect_consent_no
 from escrow.domain.errors import Refused
 from escrow.domain.operations.orders import PayTogether
 from escrow.domain.orders.contract import OrderContract
 from escrow.domain.orders.opening import ORDERS
-from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
+from escrow.domain.platforms.authorisations import AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
-from escrow.domain.platforms.functions import Function
-from escrow.domain.platforms.rules import require_function
 from escrow.ledger.books import known
 from escrow.ledger.consents import (
     CONSENT_VALIDITY,
@@ -170,23 +169,15 @@ async def _authorised_by(
 ) -> tuple[PlatformConfig, AuthorisedOperation]:
     """Which configuration says how the owner authorises this, and as what.
 
-    A batch is no way around what paying one of its orders alone would need.
-
     Raises:
-        Refused: `function_off`, for the batch or for one of its orders.
+        Refused: `function_off`, for one of its orders: nobody is asked to authorise what cannot be done.
     """
-    single, functions = AuthorisedOperation.PAY, [Function.BALANCE_PAYMENT]
-    if operation.collection is not None:
-        single = AuthorisedOperation.DIRECT_PAYMENT
-        functions = [Function.DIRECT_PAYMENT, Function(operation.collection.method.value)]
-    wanted = [(current, AuthorisedOperation.BATCH_PAYMENT)]
-    for version in sorted({contract.config_version for contract in contracts}):
-        config = (await services.registry.platforms.configurations.version(platform_no, version)).config
-        for function in functions:
-            require_function(config, function)
-        wanted.append((config, single))
-    strict = (pair for pair in wanted if pair[0].authorisation.method_of(pair[1]) is not AuthorisationMethod.NONE)
-    return next(strict, wanted[0])
+    configurations = services.registry.platforms.configurations
+    versions = sorted({contract.config_version for contract in contracts})
+    under = [(await configurations.version(platform_no, version)).config for version in versions]
+    for config in under:
+        require_payable(config, operation.paid_by)
+    return authorised_by(current, under, operation.paid_by)
 
 
 def _consent(

@@ -6,8 +6,6 @@ from api.waiting import until
 from escrow.domain.collections.mandates import SIGN, MandateStatus, mandate_terms
 from escrow.domain.errors import Refused
 from escrow.domain.operations.members import SignMandate
-from escrow.domain.platforms.functions import Function
-from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived
 from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, keep_refusal, raise_kept_refusal
 from escrow.registry.collections.mandates import Mandate
@@ -24,7 +22,7 @@ async def sign(
         OrderBusy, TemporalUnavailable, LedgerUnavailable: repeat the call.
     """
     await services.registry.members.get(platform_no, operation.member_no)
-    config = (await services.registry.platforms.configurations.current(platform_no)).config
+    current = await services.registry.platforms.configurations.current(platform_no)
     new = NewConsent(
         platform_no=platform_no,
         consent_no=derived("", "mandate", operation.mandate_no, "sign"),
@@ -40,13 +38,14 @@ async def sign(
         ),
         valid_for=CONSENT_VALIDITY,
         remote_address=remote_address,
+        config_version=current.version,
     )
-    consent, _ = await consent_of(services, new, config, operation.authorised_as, carry_out=operation.carry_out())
+    consent, _ = await consent_of(
+        services, new, current.config, operation.authorised_as, carry_out=operation.carry_out()
+    )
     if consent.outcome is not None:
         raise_kept_refusal(consent.outcome)
     try:
-        if await services.registry.mandates.find(platform_no, operation.mandate_no) is None:
-            require_function(config, Function.DIRECT_DEBIT)  # the page signs too, and perhaps later
         mandate, is_new = await services.registry.mandates.sign(consent)
     except Refused as refusal:
         await keep_refusal(services.recorder, platform_no, consent.consent_no, refusal)

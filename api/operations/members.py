@@ -19,7 +19,7 @@ async def close(services: Services, platform_no: str, operation: CloseMember, *,
         TemporalUnavailable, LedgerUnavailable: repeat the call.
     """
     member_no, request_no = operation.member_no, operation.request_no
-    config = (await services.registry.platforms.configurations.current(platform_no)).config
+    current = await services.registry.platforms.configurations.current(platform_no)
     await services.registry.members.get(platform_no, member_no)
     consent, _ = await consent_of(
         services,
@@ -33,8 +33,9 @@ async def close(services: Services, platform_no: str, operation: CloseMember, *,
             terms={},
             valid_for=CONSENT_VALIDITY,
             remote_address=remote_address,
+            config_version=current.version,
         ),
-        config,
+        current.config,
         operation.authorised_as,
         carry_out=operation.carry_out(),
     )

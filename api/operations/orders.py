@@ -122,8 +122,6 @@ async def _taken_to_order(services: Services, platform_no: str, order: Order, ca
             contractor_no=contract.contractor_no,
             total_fen=contract.total_fen,
         )
-    except Refused:
-        pass  # the books say why, or that it is not so
     heard = await until(
         services,
         lambda: hear(services.reader, ORDERS, platform_no, order_no, call),

@@ -4,20 +4,34 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel, ValidationError
 from temporalio.client import Client, RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.common import RawValue
 
 from escrow.commands.books import opened_books
 from escrow.commands.running import EXIT_FAILED, err, out, run
 from escrow.domain.money.amounts import format_fen
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.attention import Waiting, waiting_for_a_person
+from escrow.stack.payloads import unread_converter
 from escrow.stack.processes import StackError
 from escrow.stack.temporal_client import connect_temporal
 
-#: Contract with the worker: the process that goes round, and its update.
-_ROUNDS, _RESUME = "rounds", "resume"
+#: Contract with the worker: the process that goes round with its type and task queue, and its update.
+_ROUNDS, _OURS, _RESUME = "rounds", ("Rounds", "orders"), "resume"
 _ANSWER = timedelta(seconds=90)
 _PAGE = 200
+_SILENT = (
+    "The rounds did not answer. A worker begins them again within a minute when they were ended: see that one runs, "
+    "and repeat the command."
+)
+
+
+class _TakenUp(BaseModel):
+    """What the rounds answer: one sentence for each object, and after which one the next page begins."""
+
+    said: list[str]
+    after: tuple[str, str, str] | None
 
 
 def resume(
@@ -38,15 +52,15 @@ def resume(
 
 async def _resume(number: str | None, platform_no: str | None) -> bool:
     try:
-        client = await connect_temporal()
+        client = await connect_temporal(converter=unread_converter)
     except RuntimeError as error:  # the SDK has no class of its own for it
         raise StackError("Temporal does not answer where TEMPORAL_ADDRESS says.") from error
     after, found = None, False
     while True:
         answer = await _taken_up(client, {"platform_no": platform_no, "object_no": number, "after": after})
-        for sentence in answer["said"]:
+        for sentence in answer.said:
             out.print(sentence, markup=False)
-        found, after = found or bool(answer["said"]), answer["after"]
+        found, after = found or bool(answer.said), answer.after
         if after is None:
             break
     if number is None and not found:
@@ -54,16 +68,22 @@ async def _resume(number: str | None, platform_no: str | None) -> bool:
     return found or number is None
 
 
-async def _taken_up(client: Client, request: dict[str, Any]) -> dict[str, Any]:
-    handle = client.get_workflow_handle(_ROUNDS)
+async def _taken_up(client: Client, request: dict[str, Any]) -> _TakenUp:
+    """What the rounds answer, when it is they who hold their id, and when it is an answer."""
     try:
-        answer: dict[str, Any] = await handle.execute_update(_RESUME, request, rpc_timeout=_ANSWER)
-    except (RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-        raise StackError(
-            "The rounds did not answer. A worker begins them again within a minute when they were ended: see that one "
-            "runs, and repeat the command."
-        ) from error
-    return answer
+        holder = await client.get_workflow_handle(_ROUNDS).describe(rpc_timeout=_ANSWER)
+        if (holder.workflow_type, holder.task_queue) != _OURS:
+            raise StackError(_SILENT)
+        rounds = client.get_workflow_handle(_ROUNDS, run_id=holder.run_id)
+        answer: RawValue | None = await rounds.execute_update(_RESUME, request, rpc_timeout=_ANSWER)
+        return _TakenUp.model_validate_json(b"" if answer is None else answer.payload.data)
+    except (
+        RPCError,
+        ValidationError,
+        WorkflowUpdateFailedError,
+        WorkflowUpdateRPCTimeoutOrCancelledError,
+    ) as error:
+        raise StackError(_SILENT) from error
 
 
 def attention(

@@ -39,6 +39,7 @@ class Fact(StrEnum):
     - `in_transit`: what is held on its way to the bank.
     - `bank_line`: the line of the custody account that the command stands on.
     - `pays`: the order or batch that a collection pays, or the orders of a batch.
+    - `pays_under`: the configurations under which the orders that something pays were opened.
     - `suspended`: what of a collection's payments waits in suspense.
     - `assigned`: what was assigned, and taken back of it, under the assignment that the command is about.
     - `tries`: how the bank compared what was typed for a verification.
@@ -59,6 +60,7 @@ class Fact(StrEnum):
     IN_TRANSIT = "in_transit"
     BANK_LINE = "bank_line"
     PAYS = "pays"
+    PAYS_UNDER = "pays_under"
     SUSPENDED = "suspended"
     ASSIGNED = "assigned"
     TRIES = "tries"
@@ -179,6 +181,7 @@ class Facts:
         accounting_day: the platform's open day.
         config_version: version of `config`.
         pays: in the order of their numbers.
+        pays_under: by their versions.
         suspended_fen: by the channel's number of the payment.
         tries: those that were compared, in the order in which they were typed.
         deadlines: by their names.
@@ -201,6 +204,7 @@ class Facts:
     in_transit_fen: int | None = None
     bank_line: BankLineFact | None = None
     pays: "tuple[Stored, ...]" = ()
+    pays_under: Mapping[int, PlatformConfig] = field(default_factory=dict)
     suspended_fen: Mapping[str, int] = field(default_factory=dict)
     assigned: AssignedMoney | None = None
     tries: tuple[CodeCheck, ...] = ()
@@ -208,6 +212,11 @@ class Facts:
     open_checks: Mapping[str, datetime] = field(default_factory=dict)
     obstacles: tuple[Mapping[str, Any], ...] = ()
     last_payout_at: datetime | None = None
+
+    def required_config(self) -> PlatformConfig:
+        """The configuration in force, for a command that declares it."""
+        assert self.config is not None  # noqa: S101 - the command declares it
+        return self.config
 
     def required_consent(self, consent_no: str) -> GivenConsent:
         """The consent on which a party's command stands.

@@ -14,6 +14,7 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.errors import Refused
+from escrow.domain.platforms.authorisations import PLATFORM_KEY
 from escrow.domain.requests import content_hash, operation_hash
 from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Reader, Recorder
@@ -21,8 +22,6 @@ from escrow.ledger.tables import BasisUse, ConsentRow
 
 #: A consent that nothing stood on until then is void; a caller repeats within minutes.
 CONSENT_VALIDITY = timedelta(hours=24)
-#: How a party is recognised for which its platform vouches.
-PLATFORM_KEY = "platform_key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

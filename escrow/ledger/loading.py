@@ -78,7 +78,7 @@ _CONFIG_VERSION: Mapping[str, str] = {
         " (SELECT max(f.version) FROM platform_config f WHERE f.platform_no = $1))",
     ),
     **dict.fromkeys(
-        ("payment", "assignment", "reversal"),
+        ("payment", "assignment", "reversal", "mandate", "member", "account_verification"),
         "coalesce(c.config_version, (SELECT max(f.version) FROM platform_config f WHERE f.platform_no = $1))",
     ),
 }
@@ -219,6 +219,10 @@ _FACTS: Mapping[Fact, str] = {
     Fact.PAYS: """(SELECT jsonb_agg(jsonb_build_array(b.object_no, b.sequence_no, b.status, b.body)
             ORDER BY b.object_no)
         FROM business_object b WHERE b.platform_no = $1 AND {pays})""",
+    Fact.PAYS_UNDER: """(SELECT jsonb_object_agg(f.version, f.document)
+        FROM platform_config f WHERE f.platform_no = $1 AND f.version IN (
+            SELECT (b.body #>> '{contract,config_version}')::int FROM business_object b
+            WHERE b.platform_no = $1 AND {pays}))""",
     Fact.SUSPENDED: """(SELECT jsonb_object_agg(a.ref, a.balance_fen) FROM account a
         WHERE a.platform_no = $1 AND a.member_no = '' AND a.purpose = 'suspense' AND a.ref IN (
             SELECT p.payment ->> 'payment_no' FROM jsonb_array_elements(o.body -> 'payments') AS p(payment)))""",
@@ -328,6 +332,10 @@ def _facts(row: asyncpg.Record, platform_no: str, needs: frozenset[Fact]) -> Fac
             Stored(platform_no=platform_no, object_no=number, version=version, status=status, body=body)
             for number, version, status, body in (row[Fact.PAYS.value] if Fact.PAYS in needs else None) or ()
         ),
+        pays_under={
+            int(version): PlatformConfig.model_validate(document)
+            for version, document in ((row[Fact.PAYS_UNDER.value] if Fact.PAYS_UNDER in needs else None) or {}).items()
+        },
         suspended_fen=(row[Fact.SUSPENDED.value] if Fact.SUSPENDED in needs else None) or {},
         assigned=_assigned(row[Fact.ASSIGNED.value]) if Fact.ASSIGNED in needs else None,
         **member_facts({fact: row[fact.value] for fact in needs & MEMBER_FACTS.keys()}),

@@ -57,6 +57,9 @@ class MemberClosings:
             Refused: `member_not_closable` with what stands in the way, `member_state`, `calendar_unknown`,
                 `not_found`, or the consent does not hold.
         """
+        before = await known(self._recorder, MEMBERS, platform_no, member_no)
+        if before.state is MemberStatus.CLOSING:
+            return _closing(member_no, before.state, before.facts["closing"]), False
         begin = BeginClosing(consent=consent, request_no=request_no, calendar=calendar)
         taken = await self._taken(platform_no, member_no, begin)
         if taken.refusal is not None and (taken.object is None or taken.object.state is not MemberStatus.CLOSING):

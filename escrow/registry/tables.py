@@ -240,7 +240,10 @@ class AccountVerificationRow(SQLModel, table=True):
 
 
 class VerificationSendingRow(SQLModel, table=True):
-    """One micro-deposit or code that was sent for a verification, under its number at the bank."""
+    """One micro-deposit or code that was sent for a verification, under its number at the bank.
+
+    `declined` is the bank's code where it said no, else empty; empty too where that was before codes were kept.
+    """
 
     __tablename__ = "verification_sending"
     __table_args__ = (
@@ -256,6 +259,7 @@ class VerificationSendingRow(SQLModel, table=True):
     bank_request_no: str
     account_no_index: bytes = Field(sa_type=LargeBinary)
     status: str
+    declined: str = ""
     opened_at: datetime = _time()
 
 
@@ -330,7 +334,7 @@ class MandateDebitRow(SQLModel, table=True):
 
 
 class PayInCodeSendingRow(SQLModel, table=True):
-    """One wish to have the code of a quick payment sent again."""
+    """One wish to have the code of a quick payment sent again; `declined` is the bank's code where it said no."""
 
     __tablename__ = "pay_in_code_sending"
     __table_args__ = (ForeignKeyConstraint(["platform_no"], ["platform.platform_no"]),)
@@ -339,6 +343,7 @@ class PayInCodeSendingRow(SQLModel, table=True):
     pay_in_no: str = Field(primary_key=True)
     request_no: str = Field(primary_key=True)
     sent_at: datetime = _time()
+    declined: str = ""
 
 
 class PayInCodeTryRow(TryRow, table=True):

@@ -1,6 +1,7 @@
 """How every process of ours connects to Temporal: the environment says where, the payloads are pydantic."""
 
 from temporalio.client import Client
+from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import Runtime
 
@@ -17,14 +18,17 @@ def temporal_client_config() -> ClientConnectConfig:
     return config
 
 
-async def connect_temporal(*, lazy: bool = False, runtime: Runtime | None = None) -> Client:
+async def connect_temporal(
+    *, lazy: bool = False, runtime: Runtime | None = None, converter: DataConverter = data_converter
+) -> Client:
     """Client with our data converter.
 
     Args:
         lazy: connect with the first call instead of now, for a process that must start without Temporal.
         runtime: carries the metrics of the SDK, None for the default one.
+        converter: how payloads travel.
 
     Raises:
         RuntimeError: not lazy, and no server answers.
     """
-    return await Client.connect(**temporal_client_config(), data_converter=data_converter, lazy=lazy, runtime=runtime)
+    return await Client.connect(**temporal_client_config(), data_converter=converter, lazy=lazy, runtime=runtime)

@@ -1,6 +1,7 @@
 """What looks after members decides, in every state and by every command, without a server."""
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from escrow.domain.collections.mandates import MandateStatus, ends_at, mandate_terms
-from escrow.domain.decisions import BoundAccount, Decision, Facts, NotDue, ObjectKind, Stored
+from escrow.domain.decisions import BoundAccount, Decision, Facts, GivenConsent, NotDue, ObjectKind, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.members.closings import SETTLE_PAUSE, BeginClosing, CompleteClosing
 from escrow.domain.members.code_checks import CodeCheck
@@ -38,12 +39,20 @@ from escrow.domain.members.transitions import (
 from escrow.domain.members.verification import VERIFICATIONS, Ask, CameBack, Judge, TimeIsOver, WasNotSent, WasSent
 from escrow.domain.members.verification_rules import VALID_FOR, VerificationMethod, VerificationStatus
 from escrow.domain.money.journal import Basis
+from escrow.domain.platforms.authorisations import Authorisation, AuthorisationMethod
+from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.platforms.functions import FunctionSwitches
 from escrow.domain.state_diagrams import render_members
 from escrow.domain.time.calendars import WorkingCalendar
 
 AT = datetime(2026, 3, 3, 2, tzinfo=UTC)
 DAY = date(2026, 3, 3)
 CONSENT = Basis(kind="consent", reference="R-1", operation_hash="as recorded")
+#: It as a decision sees it: the platform vouches for the member.
+VOUCHED = GivenConsent(
+    consent_no="R-1", object_kind="mandate", object_no="X-1", operation="sign", given_by="O-1", terms={},
+    operation_hash="as recorded", method="platform_key", recorded_at=AT, note="",
+)  # fmt: skip
 PAGE = Path(__file__).parents[2] / "docs" / "member-states.md"
 V, M, S = VerificationStatus, MandateStatus, MemberStatus
 
@@ -53,7 +62,8 @@ def taken(
 ) -> tuple[Any, Decision]:
     """What a command does to an object that stands so in the books; None for one that does not stand there."""
     stored = Stored(platform_no="HOME", object_no="X-1", version=0 if status is None else 3, status=status, body=body)
-    after, decision = kind.restored(stored).decide(command, at=at, facts=Facts(accounting_day=DAY, **known))
+    facts = Facts(**{"accounting_day": DAY, "config": PlatformConfig(), "consent": VOUCHED, **known})
+    after, decision = kind.restored(stored).decide(command, at=at, facts=facts)
     # The document is what the events say, one after the other: nothing stands in it that no event told.
     assert dict(after.document()) == {**body, **decision.event}
     return after, decision
@@ -265,3 +275,38 @@ def test_nobody_closes_with_something_in_the_way_or_twice_or_before_the_last_pay
     _, decision = taken(MEMBERS, S.OPEN, {}, BEGIN, last_payout_at=AT)
     # The seventh working day after Tuesday 3 March ends with Thursday 12 March in Shanghai.
     assert armed(decision) == {"close": ends_at(date(2026, 3, 12))}
+
+
+# ---- what the platform's configuration asks for ----
+
+ASK_IDENTITY = AskIdentity(consent=CONSENT, check_no="IC-1", subject="digest")
+SIGN = Sign(consent=CONSENT, by="O-1", account_id="A-1", per_debit_fen=1, per_day_fen=2, last_day=DAY)
+
+
+@pytest.mark.parametrize(
+    ("function", "kind", "status", "command"),
+    [
+        ("identity_check", MEMBERS, S.OPEN, ASK_IDENTITY),
+        ("direct_debit", MANDATES, None, SIGN),
+        *(
+            (function, VERIFICATIONS, None, Ask(consent=CONSENT, member_no="O-1", account_id="A-1", method=method))
+            for function, method in zip(("micro_deposit", "unionpay_check"), VerificationMethod, strict=True)
+        ),
+    ],
+)
+def test_nothing_begins_whose_function_is_off(
+    function: str, kind: ObjectKind[Any], status: MemberStatus | None, command: Any
+) -> None:
+    off = PlatformConfig(functions=FunctionSwitches(**{function: False}))
+    assert outcome(kind, status, {}, command) not in ("function_off", "object_exists")
+    assert outcome(kind, status, {}, command, config=off) == "function_off"
+
+
+@pytest.mark.parametrize("method", AuthorisationMethod)
+def test_a_member_signs_and_leaves_in_no_other_way_than_its_platform_asks_for(method: AuthorisationMethod) -> None:
+    config = PlatformConfig(authorisation=Authorisation(sign_mandate=method, close_member=method))
+    for kind, status, command, done in ((MANDATES, None, SIGN, "signed"), (MEMBERS, S.OPEN, BEGIN, "closing")):
+        for given in ("platform_key", "payment_password", "sms_code"):
+            told = outcome(kind, status, {}, command, config=config, consent=replace(VOUCHED, method=given))
+            is_enough = method in (AuthorisationMethod.NONE, given)
+            assert told == (done if is_enough else "authorisation_required")

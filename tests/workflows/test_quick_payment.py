@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
+from escrow.domain.collections.pay_ins import sends_none
 from escrow.domain.errors import Refused
 from tests.story import Story
 from tests.story_debits import CODE, QUICK, Debtors
@@ -88,6 +89,26 @@ async def test_a_code_is_good_for_two_minutes_and_another_one_is_sent(story_at: 
         assert after > before
         assert await members.types(CODE, request_no="R-again") == "accepted"
         await members.stands("T-1", "paid")
+
+
+async def test_why_the_bank_sends_no_other_code_is_kept_and_it_is_not_asked_again(story: Story) -> None:
+    members = await asked(story)
+    for _ in range(4):  # whoever had these sent, it was not through our books
+        await story.stage.sandbox.bank.collections.send_code_again(members.at_bank("T-1"))
+    codes = story.stage.registry.pay_in_codes
+    await codes.count_sending(story.platform_no, "T-1", "S-1", is_awaited=True)
+    assert await codes.declined(story.platform_no, "T-1", "S-1") == ""
+
+    with pytest.raises(WorkflowUpdateFailedError):
+        await members.handle().execute_update("send_code", {"request_no": "S-1"})
+
+    assert await codes.declined(story.platform_no, "T-1", "S-1") == "codes_exhausted"
+    assert sends_none("codes_exhausted").code == "sms_code_limit"
+    await story.stage.sandbox.steer.set_bank_health("DOWN")
+    with pytest.raises(WorkflowUpdateFailedError):
+        await members.handle().execute_update("send_code", {"request_no": "S-1"})
+    await story.stage.sandbox.steer.set_bank_health("UP")
+    assert await codes.declined(story.platform_no, "T-1", "S-404") is None
 
 
 async def test_an_opening_without_an_answer_is_asked_about_and_its_code_pays(story: Story) -> None:

@@ -2,8 +2,8 @@
 
 Activity types and command types are read from the code, their fields from their types. Each field of each honest
 request is changed, one at a time and two at once, sent from a foreign workflow under the ids of all our processes, sent
-again in another order and all at once; results of our own activities are forged. What goes on afterwards must be what
-goes on at the twin: balances, payees at the bank, texts, events, who waits for a person.
+again in another order and all at once, and without any workflow; results of our own activities are forged. What goes
+on afterwards must be what goes on at the twin: balances, payees at the bank, texts, events, who waits for a person.
 """
 
 import asyncio
@@ -71,6 +71,7 @@ from tests.thieves import (
     bringing,
     changed,
     changed_in_pairs,
+    standing_alone,
     taking,
     thief_in,
 )
@@ -309,5 +310,11 @@ async def attacked(scene: Manifold, thief: Thief) -> None:
             await thief.has_done(*todo[begin : begin + _CALLS_EACH], workflow_id=next(under), at_once=at_once)
     await results_forged(scene)
     repeated = [one for one in replays(scene) for _ in range(3)]
-    await thief.has_done(*repeated, at_once=True)
-    await thief.has_done(*rounds, at_once=True)
+    async with standing_alone(registered(scene)) as alone:
+        for begin in range(0, len(again), _CALLS_EACH):
+            await alone.has_done(*again[begin : begin + _CALLS_EACH])
+        await alone.has_done(*repeated)
+        await thief.has_done(*repeated, at_once=True)
+        await thief.has_done(*rounds, at_once=True)
+        await alone.has_done(*rounds)
+    assert alone.done.keys() == registered(scene).keys()

@@ -87,6 +87,23 @@ async def test_a_code_that_expired_is_no_try_and_a_new_one_is_sent_after_two_min
         assert await story.ending_of(handle) == "verified"
 
 
+async def test_why_the_bank_sends_no_other_code_is_told_from_the_books(story_at: StoryAt) -> None:
+    async with story_at(TUESDAY_MORNING) as story:
+        await holder_opens(story)
+        await binds(story, card_of("622588", "80"), "A-1")
+        handle = await check_begins(story, "A-1")
+        for _ in range(4):  # whoever had these sent, it was not through our books
+            await story.stage.sandbox.bank.verification.send_card_code_again(f"{story.platform_no}/V-1:unionpay:1")
+        await story.time_passes(timedelta(seconds=121))
+
+        with pytest.raises(Refused, match="verification_not_sent"):
+            await sent_again(story, handle, "S-1")
+
+        with pytest.raises(Refused) as refused:
+            await story.stage.registry.verification_sendings.require_sent(story.platform_no, "V-1", "S-1")
+        assert (refused.value.code, refused.value.details) == ("verification_not_sent", {"reason": "codes_exhausted"})
+
+
 async def test_a_check_that_nobody_confirms_expires(story: Story) -> None:
     await holder_opens(story)
     await binds(story, card_of("622588", "79"), "A-1")

@@ -24,6 +24,7 @@ from escrow.domain.collections.batch_payments import (
     batch_paid_directly,
     batch_pay_in_no,
 )
+from escrow.domain.collections.batch_rules import authorised_by, require_allowed
 from escrow.domain.collections.direct_payments import DirectPaid
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.states import BATCH_TRANSITIONS, BatchEvent
@@ -34,9 +35,7 @@ from escrow.domain.members.states import Permission, require_may
 from escrow.domain.money.funding import direct_leg, draw
 from escrow.domain.money.journal import Basis, CounterUse
 from escrow.domain.orders.payment import limit_of_day
-from escrow.domain.platforms.config import PlatformConfig
-from escrow.domain.platforms.functions import Function
-from escrow.domain.platforms.rules import require_function, require_limit
+from escrow.domain.platforms.rules import require_agreed
 from escrow.domain.requests import derived
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.domain.transfers.suspense import suspended_credit
@@ -230,7 +229,8 @@ class UnopenedBatch(NotInBooks):
 
         Raises:
             Refused: `not_found`, `not_the_party`, `order_state`, `limit_exceeded`, `insufficient_balance`,
-                `member_state`, `member_unknown`, `function_off`, or `basis_mismatch`: it lists something else.
+                `member_state`, `member_unknown`, `function_off`, `authorisation_required`, or `basis_mismatch`: it
+                lists something else.
         """
         if not isinstance(command, (PayFromBalance, OpenBatch)):
             raise Refused("not_found", f"There is no batch payment {self.batch_no}.")
@@ -249,7 +249,9 @@ class UnopenedBatch(NotInBooks):
         basis = together.consent(paid_by)
         if basis.operation_hash != consent.operation_hash:
             raise Refused("basis_mismatch", f"The orders of {self.batch_no} are not what was consented to.")
-        _require_allowed(config, paid_by, sum(share.amount_fen for share in shares))
+        under = [facts.pays_under[version] for version in sorted({order.contract.config_version for order in orders})]
+        require_allowed(config, under, paid_by, sum(share.amount_fen for share in shares))
+        require_agreed(*authorised_by(config, under, paid_by), consent.method)
         state = BatchState(
             status=BatchStatus.AWAITING_PAYMENT,
             payer_no=payer_no,
@@ -314,12 +316,3 @@ def restored(stored: Stored) -> BatchPayment | UnopenedBatch:
 
 
 BATCHES = ObjectKind(name=BATCH_PAYMENT, of=BatchPayment, restored=restored)
-
-
-def _require_allowed(config: PlatformConfig, paid_by: PaidBy, total_fen: int) -> None:
-    functions = [Function.BALANCE_PAYMENT]
-    if paid_by != "balance":
-        functions = [Function.DIRECT_PAYMENT, Function(str(paid_by))]
-    for function in (Function.BATCH_PAYMENT, *functions):
-        require_function(config, function)
-    require_limit(config.limits.batch_payment_fen, total_fen, name="limits.batch_payment_fen")

@@ -33,6 +33,11 @@ class _Begin(_OfBatch):
     batch_no: str
 
     @property
+    def needs(self) -> frozenset[Fact]:
+        """And under what each order was opened."""
+        return super().needs | {Fact.PAYS_UNDER}
+
+    @property
     def consent_no(self) -> str | None:
         """Number of the owner's consent."""
         return batch_consent_no(self.batch_no)

@@ -46,6 +46,16 @@ class PayInStatus(StrEnum):
     FAILED = "failed"
 
 
+def sends_none(declined: str) -> Refused:
+    """What a payer is told whose bank sends no other code.
+
+    Args:
+        declined: by which code the bank said so.
+    """
+    code = "sms_code_limit" if declined == "codes_exhausted" else "code_not_awaited"
+    return Refused(code, "The bank sends no other code for this payment.", {"reason": declined})
+
+
 def pay_in_terms(
     *, method: str, amount_fen: int, account_id: str | None = None, mandate_no: str | None = None
 ) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from escrow.domain.decisions import Fact
+from escrow.domain.decisions import Fact, GivenConsent
 from escrow.domain.errors import Refused
 from escrow.domain.members.commands import Consented, Heard
 from escrow.domain.requests import derived
@@ -33,10 +33,20 @@ class BeginClosing(Consented):
     """
 
     name = "begin_closing"
-    needs = frozenset({Fact.OBSTACLES, Fact.LAST_PAYOUT})
+    needs = frozenset({Fact.OBSTACLES, Fact.LAST_PAYOUT, Fact.CONFIG})
 
     request_no: str
     calendar: WorkingCalendar
+
+    @property
+    def consent_no(self) -> str | None:
+        """Number of the consent."""
+        return self.consent.reference
+
+    def is_said_in(self, consent: GivenConsent, object_no: str) -> bool:
+        """Whether a consent is the member's to be closed."""
+        said = (consent.object_kind, consent.object_no, consent.operation, consent.given_by)
+        return said == ("member", object_no, CLOSE, object_no)
 
     def content(self) -> Mapping[str, Any]:
         """Which closing."""

@@ -21,6 +21,8 @@ class Heard(Unsaid):
 class Consented(Heard):
     """Base of a command that stands on a recorded consent, by which a repeat is known.
 
+    One that its party has to agree to in a certain way names the consent's number too: then the books look at it.
+
     Args:
         consent: the consent, with the hash of just this operation, which the database compares.
     """

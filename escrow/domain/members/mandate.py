@@ -15,11 +15,14 @@ from escrow.domain.collections.mandates import (
     mandate_terms,
     require_last_day_to_come,
 )
-from escrow.domain.decisions import Decision, Fact, Facts, NotDue, NotInBooks, ObjectKind, Stored
+from escrow.domain.decisions import Decision, Fact, Facts, GivenConsent, NotDue, NotInBooks, ObjectKind, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.members.commands import Consented, Heard
 from escrow.domain.members.transitions import MANDATE_TRANSITIONS, MandateEvent
 from escrow.domain.money.journal import Basis, DeadlineChange
+from escrow.domain.platforms.authorisations import AuthorisedOperation
+from escrow.domain.platforms.functions import Function
+from escrow.domain.platforms.rules import require_agreed, require_function
 from escrow.domain.requests import derived
 from escrow.domain.transitions import moved
 
@@ -39,12 +42,23 @@ class Sign(Consented):
     """
 
     name = "sign"
+    needs = frozenset({Fact.CONFIG})
 
     by: str
     account_id: str
     per_debit_fen: int
     per_day_fen: int
     last_day: date
+
+    @property
+    def consent_no(self) -> str | None:
+        """Number of the consent."""
+        return self.consent.reference
+
+    def is_said_in(self, consent: GivenConsent, object_no: str) -> bool:
+        """Whether a consent is its member's to just this mandate."""
+        said = (consent.object_kind, consent.object_no, consent.operation, consent.given_by)
+        return said == (KIND, object_no, SIGN, self.by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,10 +274,14 @@ class UnsignedMandate(NotInBooks):
         """It can be signed.
 
         Raises:
-            Refused: `not_found`; `mandate_not_in_force`, its last day is over.
+            Refused: `not_found`; `function_off`; `authorisation_required`; `mandate_not_in_force`, its last day is
+                over.
         """
         if not isinstance(command, Sign):
             raise Refused("not_found", f"There is no mandate {self.mandate_no}.")
+        consent = facts.required_consent(command.consent.reference)
+        require_function(facts.required_config(), Function.DIRECT_DEBIT)
+        require_agreed(facts.required_config(), AuthorisedOperation.SIGN_MANDATE, consent.method)
         signed = Mandate(
             platform_no=self.platform_no,
             mandate_no=self.mandate_no,

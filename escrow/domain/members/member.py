@@ -20,6 +20,9 @@ from escrow.domain.members.commands import Consented, Heard
 from escrow.domain.members.states import MemberEvent, MemberStatus, Permission, after, require_may
 from escrow.domain.members.transitions import CHECK_TRANSITIONS, CheckEvent, CheckStatus
 from escrow.domain.money.journal import DeadlineChange
+from escrow.domain.platforms.authorisations import AuthorisedOperation
+from escrow.domain.platforms.functions import Function
+from escrow.domain.platforms.rules import require_agreed, require_function
 from escrow.domain.requests import derived
 from escrow.domain.transitions import moved
 
@@ -39,6 +42,7 @@ class AskIdentity(Consented):
     """The registry is to be asked about the member; `subject` is a keyed digest of what it is told."""
 
     name = "ask_identity"
+    needs = frozenset({Fact.CONFIG})
 
     check_no: str
     subject: str
@@ -123,13 +127,13 @@ class Member:
             at: the books' time.
 
         Raises:
-            Refused: `member_state`, `member_not_closable`, `calendar_unknown`, or for a check that waits for no answer
-                `not_found`.
+            Refused: `member_state`, `member_not_closable`, `calendar_unknown`, `function_off`,
+                `authorisation_required`, or for a check that waits for no answer `not_found`.
             NotDue: the registry has time to answer, or the last payout can still come back.
         """
         match command:
             case AskIdentity():
-                return self._asked(command, at)
+                return self._asked(command, at, facts)
             case IdentityAnswered():
                 return self._answered(command, at, facts)
             case IdentityUnanswered():
@@ -139,7 +143,8 @@ class Member:
             case CompleteClosing():
                 return self._closed(command, at, facts)
 
-    def _asked(self, command: AskIdentity, at: datetime) -> tuple["Member", Decision]:
+    def _asked(self, command: AskIdentity, at: datetime, facts: Facts) -> tuple["Member", Decision]:
+        require_function(facts.required_config(), Function.IDENTITY_CHECK)
         require_may(self.state, Permission.CHECK_IDENTITY, member_no=self.member_no)
         return self, Decision(
             request_no=derived("", "identity", command.check_no),
@@ -178,6 +183,8 @@ class Member:
         )
 
     def _closing(self, command: BeginClosing, at: datetime, facts: Facts) -> tuple["Member", Decision]:
+        consent = facts.required_consent(command.consent.reference)
+        require_agreed(facts.required_config(), AuthorisedOperation.CLOSE_MEMBER, consent.method)
         require_may(self.state, Permission.CLOSE, member_no=self.member_no)
         if self.state is MemberStatus.CLOSING:
             raise Refused("member_state", f"Member {self.member_no} is closing already.", {"status": self.status})

@@ -19,12 +19,18 @@ from escrow.domain.members.verification_rules import (
     VerificationStatus,
 )
 from escrow.domain.money.journal import Basis, Change, DeadlineChange, StandsOn
+from escrow.domain.platforms.functions import Function
+from escrow.domain.platforms.rules import require_function
 from escrow.domain.requests import derived
 from escrow.domain.transitions import moved
 
 KIND = "account_verification"
 #: Deadlines: until when something must have been sent, until when the newest of it can be confirmed.
 SEND, CONFIRM = "send", "confirm"
+_FUNCTIONS = {
+    VerificationMethod.MICRO_DEPOSIT: Function.MICRO_DEPOSIT,
+    VerificationMethod.UNIONPAY: Function.UNIONPAY_CHECK,
+}
 _REASONS = {
     VerificationEvent.TRIES_SPENT: "too_many_tries",
     VerificationEvent.ACCOUNT_UNBOUND: "account_not_bound",
@@ -39,6 +45,7 @@ class Ask(Consented):
     """A member has one of its accounts verified."""
 
     name = "ask"
+    needs = frozenset({Fact.CONFIG})
 
     member_no: str
     account_id: str
@@ -264,10 +271,11 @@ class UnaskedVerification(NotInBooks):
         """It can be asked for.
 
         Raises:
-            Refused: `not_found`.
+            Refused: `not_found`, or `function_off`.
         """
         if not isinstance(command, Ask):
             raise Refused("not_found", f"There is no account verification {self.verification_no}.")
+        require_function(facts.required_config(), _FUNCTIONS[command.method])
         asked = Verification(
             verification_no=self.verification_no,
             member_no=command.member_no,

@@ -21,7 +21,7 @@ from escrow.domain.requests import derived
 #: What a release may have to know: whether money that waits for the end of this day came otherwise than by the bank.
 _RELEASING = frozenset({Fact.UNSETTLED})
 _NEEDS: Mapping[OrderCommand, frozenset[Fact]] = {
-    OrderCommand.PAY: frozenset({Fact.BALANCES, Fact.MEMBERS, Fact.CONFIG}),
+    OrderCommand.PAY: frozenset({Fact.BALANCES, Fact.MEMBERS}),
     OrderCommand.START: _RELEASING,
     OrderCommand.ACCEPT: _RELEASING,
 }
@@ -69,7 +69,7 @@ class PartyCommand(_OrderCommand):
     @property
     def needs(self) -> frozenset[Fact]:
         """Facts that deciding it takes."""
-        return _NEEDS.get(self.operation, frozenset())
+        return _NEEDS.get(self.operation, frozenset()) | {Fact.CONFIG}
 
     def own_no(self, order_no: str) -> str | None:
         """A proposal to cancel uses no consent up yet: its own number tells a repeat."""
@@ -165,7 +165,7 @@ class PaidDirectly(_OrderCommand):
     @property
     def needs(self) -> frozenset[Fact]:
         """Facts that deciding it takes."""
-        return frozenset({Fact.MEMBERS})
+        return frozenset({Fact.MEMBERS, Fact.CONFIG})
 
     def uses(self, order_no: str) -> tuple[BasisKind, str] | None:
         """None by which a repeat is known: another payment may come under the same consent."""

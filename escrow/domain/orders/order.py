@@ -34,6 +34,8 @@ from escrow.domain.orders.states import (
     not_the_party,
     who_may,
 )
+from escrow.domain.platforms.authorisations import AuthorisedOperation
+from escrow.domain.platforms.rules import require_agreed
 from escrow.domain.requests import derived
 
 #: A text needs so long from its moment until it is recorded; one that comes later prolongs the inspection.
@@ -110,6 +112,7 @@ class Order:
     def _said(self, command: PartyCommand, at: datetime, facts: Facts) -> "_Decided":
         self.require_possible(command)
         consent = facts.required_consent(command.request_no)
+        require_agreed(facts.required_config(), AuthorisedOperation(command.operation.value), consent.method)
         match command.operation:
             case OrderCommand.PAY:
                 paid, basis = self._moved(OrderCommand.PAY), self.consent_basis(command)
@@ -276,6 +279,8 @@ class Order:
         payment, paid = command.payment, self._moved(OrderCommand.PAY)
         if not command.pays(self._no, self.contract.total_fen):
             raise Refused("payment_differs", f"{payment.payment_no} does not pay the order {self._no}.")
+        consent = facts.required_consent(payment.consent_no)
+        require_agreed(facts.required_config(), AuthorisedOperation.DIRECT_PAYMENT, consent.method)
         owner_no = self.contract.owner_no
         digest = self.contract.consent_hash(OrderCommand.PAY, by=owner_no, milestone=None, method=payment.method.value)
         basis = Basis(kind="consent", reference=payment.consent_no, operation_hash=digest)

@@ -4,6 +4,9 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+#: How a party is recognised for which its platform vouches.
+PLATFORM_KEY = "platform_key"
+
 
 class AuthorisationMethod(StrEnum):
     """How the party of an operation is recognised.

@@ -1,7 +1,9 @@
 """What a platform's configuration forbids: by its functions, its business model, its limits, and to its own key."""
 
+from collections.abc import Sequence
+
 from escrow.domain.errors import Refused
-from escrow.domain.platforms.authorisations import AuthorisationMethod, AuthorisedOperation
+from escrow.domain.platforms.authorisations import PLATFORM_KEY, AuthorisationMethod, AuthorisedOperation
 from escrow.domain.platforms.config import BusinessModel, PlatformConfig
 from escrow.domain.platforms.functions import Function
 
@@ -122,15 +124,36 @@ def require_page_of_contact(config: PlatformConfig) -> None:
 
 
 def require_vouched(config: PlatformConfig, operation: AuthorisedOperation) -> None:
-    """Refuse an operation that the platform's key alone does not authorise.
+    """Refuse an operation that the platform's key alone does not authorise; raises as `require_agreed`."""
+    require_agreed(config, operation, PLATFORM_KEY)
+
+
+def require_agreed(config: PlatformConfig, operation: AuthorisedOperation, given_by_method: str) -> None:
+    """Refuse an operation to which its party did not agree as the configuration asks for.
+
+    Args:
+        given_by_method: how the party was recognised when it consented: `platform_key`, or by a method.
 
     Raises:
         Refused: `authorisation_required`, with the operation and the method it needs.
     """
     method = config.authorisation.method_of(operation)
-    if method is not AuthorisationMethod.NONE:
+    if method not in (AuthorisationMethod.NONE, given_by_method):
+        given = "the platform's key alone" if given_by_method == PLATFORM_KEY else f"one by {given_by_method}"
         raise Refused(
             "authorisation_required",
-            f"The operation {operation} needs an authorisation by {method}; the platform's key alone does not do.",
+            f"The operation {operation} needs an authorisation by {method}; {given} does not do.",
             {"operation": operation.value, "method": method.value},
         )
+
+
+def strictest(
+    demands: Sequence[tuple[PlatformConfig, AuthorisedOperation]],
+) -> tuple[PlatformConfig, AuthorisedOperation]:
+    """Which of several configurations says how a party agrees to what it does at once: the first that demands it.
+
+    Args:
+        demands: what is done, each under its configuration; at least one.
+    """
+    demanding = (pair for pair in demands if pair[0].authorisation.method_of(pair[1]) is not AuthorisationMethod.NONE)
+    return next(demanding, demands[0])

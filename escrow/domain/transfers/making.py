@@ -11,9 +11,10 @@ from escrow.domain.members.parties import require_members
 from escrow.domain.members.states import Permission
 from escrow.domain.money.funding import FundingLeg, draw
 from escrow.domain.money.journal import Basis, Change, CounterUse, JournalEntry, StandsOn
+from escrow.domain.platforms.authorisations import AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig, Settlement
 from escrow.domain.platforms.functions import Function
-from escrow.domain.platforms.rules import require_business_model, require_function, require_limit
+from escrow.domain.platforms.rules import require_agreed, require_business_model, require_function, require_limit
 from escrow.domain.requests import derived
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.domain.transfers import moves
@@ -41,9 +42,9 @@ class UnmadeTransfer(NotInBooks):
             at: the books' time.
 
         Raises:
-            Refused: `basis_missing`, or a rule says no: `function_off`, `limit_exceeded`, `business_model_forbids`,
-                `member_unknown`, `member_state`, `insufficient_balance`, `two_operators_required`, `not_found`,
-                `reversal_exceeds_assignment`.
+            Refused: `basis_missing`, or a rule says no: `function_off`, `authorisation_required`, `limit_exceeded`,
+                `business_model_forbids`, `member_unknown`, `member_state`, `insufficient_balance`,
+                `two_operators_required`, `not_found`, `reversal_exceeds_assignment`.
         """
         consent = facts.required_consent(command.consent_no or "")
         match command:
@@ -64,6 +65,7 @@ class UnmadeTransfer(NotInBooks):
             settlement=config.unguaranteed_settlement,
         )
         require_function(config, Function.UNGUARANTEED_PAYMENT)
+        require_agreed(config, AuthorisedOperation.UNGUARANTEED_PAYMENT, consent.method)
         require_limit(config.limits.payment_fen, payment.amount_fen, name="limits.payment_fen")
         require_business_model(config, payee_is_platform=payment.payee_no is None, commission_basis_points=0)
         if payment.payee_no == payment.payer_no:

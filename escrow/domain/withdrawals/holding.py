@@ -8,7 +8,9 @@ from typing import Any
 from escrow.domain.decisions import Decision, Facts, GivenConsent, NotInBooks, ObjectKind, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis
+from escrow.domain.platforms.authorisations import AuthorisedOperation
 from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.platforms.rules import require_agreed
 from escrow.domain.requests import PLATFORM_ITSELF, derived
 from escrow.domain.transfers.suspense_returns import RETURN_SUSPENSE, suspense_return_operation_hash
 from escrow.domain.withdrawals import permits
@@ -158,6 +160,7 @@ def _permit(consent: GivenConsent, amount_fen: int, config: PlatformConfig, fact
     account_id = consent.terms["account_id"] or None
     if consent.given_by == PLATFORM_ITSELF:
         return permits.of_platform(account_id, amount_fen=amount_fen, consent=consent, facts=facts)
+    require_agreed(config, AuthorisedOperation.WITHDRAW, consent.method)
     return permits.of_member(consent.given_by, account_id, amount_fen=amount_fen, config=config, facts=facts)
 
 

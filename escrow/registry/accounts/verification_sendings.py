@@ -103,10 +103,16 @@ class VerificationSendings:
             return None
         return sending.number, sending.bank_request_no
 
-    async def is_sent(self, platform_no: str, verification_no: str, request_no: str) -> bool | None:
-        """Whether the bank has sent what was counted for a request; None while nobody knows."""
+    async def require_sent(self, platform_no: str, verification_no: str, request_no: str) -> bool:
+        """Whether it is known that the bank has sent what was counted for a request.
+
+        Raises:
+            Refused: `verification_not_sent`, with the bank's code.
+        """
         sending = await self._sending(platform_no, verification_no, request_no)
-        return None if sending is None or sending.status == "opened" else sending.status == "sent"
+        if sending is not None and sending.status == "failed":
+            raise Refused("verification_not_sent", "The bank did not send it.", {"reason": sending.declined})
+        return sending is not None and sending.status == "sent"
 
     async def _sending(self, platform_no: str, verification_no: str, request_no: str) -> VerificationSendingRow | None:
         query = select(VerificationSendingRow).where(
@@ -128,10 +134,10 @@ class VerificationSendings:
             async with transaction(self._recorder) as session:
                 await _ended(session, platform_no, verification_no, number, "sent")
 
-    async def was_not_sent(self, platform_no: str, verification_no: str, number: int) -> None:
-        """Record that the bank did not make a sending; a second time changes nothing."""
+    async def was_not_sent(self, platform_no: str, verification_no: str, number: int, declined: str) -> None:
+        """Record that the bank did not make a sending, by which code of the bank's; a second time changes nothing."""
         async with transaction(self._recorder) as session:
-            await _ended(session, platform_no, verification_no, number, "failed")
+            await _ended(session, platform_no, verification_no, number, "failed", declined)
 
     async def returned(self, platform_no: str, bank_request_no: str) -> str | None:
         """Which verification a micro-deposit was sent for, None for none; it ends when its newest one is returned."""
@@ -165,10 +171,12 @@ class VerificationSendings:
         return list((await session.exec(query)).all())
 
 
-async def _ended(session: AsyncSession, platform_no: str, verification_no: str, number: int, status: str) -> None:
+async def _ended(
+    session: AsyncSession, platform_no: str, verification_no: str, number: int, status: str, declined: str = ""
+) -> None:
     sending = await session.get_one(VerificationSendingRow, (platform_no, verification_no, number))
     if sending.status == "opened":
-        sending.status = status
+        sending.status, sending.declined = status, declined
 
 
 async def newest_sent(session: AsyncSession, platform_no: str, verification_no: str) -> VerificationSendingRow | None:

@@ -63,10 +63,16 @@ class PayInCodes:
             )
         return True
 
-    async def is_wished(self, platform_no: str, pay_in_no: str, request_no: str) -> bool:
-        """Whether another code was asked for under this number."""
+    async def declined(self, platform_no: str, pay_in_no: str, request_no: str) -> str | None:
+        """By which code the bank said no to a wish: empty where it did not, None where nobody wished for it."""
         async with self._recorder.session() as session:
-            return await session.get(PayInCodeSendingRow, (platform_no, pay_in_no, request_no)) is not None
+            wish = await session.get(PayInCodeSendingRow, (platform_no, pay_in_no, request_no))
+            return None if wish is None else wish.declined
+
+    async def was_declined(self, platform_no: str, pay_in_no: str, request_no: str, code: str) -> None:
+        """Record by which code the bank said no to a wish."""
+        async with transaction(self._recorder) as session:
+            (await session.get_one(PayInCodeSendingRow, (platform_no, pay_in_no, request_no))).declined = code
 
     async def count_try(self, platform_no: str, pay_in_no: str, request_no: str, code: str, *, is_awaited: bool) -> int:
         """Count a try and keep what was typed; its number. The same request is counted once.
