@@ -137,12 +137,9 @@ NOT_IN_A_HISTORY = {
     },
     "no recorded history of the kind grew so long, or ended so": {
         "account_verification.typed_or_over",
-        "account_verification.begin_anew",
         "bank_watch.run",
-        "batch_payment.collected",
         "direct_refund.run",
         "mandate.run",
-        "pay_in.continue_as_new_if_long",
     },
 }
 
