@@ -6,36 +6,28 @@ passes until each has come to its right end. Other kinds of objects add their ro
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import pytest
-from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy
+from temporalio.client import WorkflowExecutionStatus
 
-from activities.taking_up import Did, TakingUp
+from activities.taking_up import Did
 from escrow.domain.orders.commands import CallOperator
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand
 from escrow.ledger.attention import waiting_for_a_person
 from escrow.ledger.books import Books, see
-from escrow.stack.payloads import data_converter
 from escrow.stack.up import Stack
 from tests.api.platforms import order_body
-from tests.servers import RARELY
 from tests.waiting import until
 from tests.workflows.blows import Cell, Prepare, Row, cells_of, nothing, printed
-from tests.workflows.breaking import BREAKS, HOLDING, input_of, runs_as, stranger_comes, terminated
+from tests.workflows.breaking import BREAKS, HOLDING, input_of, stranger_comes, terminated
 from tests.workflows.house_of_rounds import House, opened_house
 from workflows.messages import PROCESSES
-from workflows.taking_up import process_of, the_rounds
 
 _TOTAL_FEN = 1_000_000
-#: What an order's process is begun with, and what a long one carries on.
-_D_1 = {"platform_no": "HOME", "order_no": "D-1"}
-_NOTED = {"at": "2026-03-03T10:00:00+08:00", "name": "look", "reason": "untimely"}
 
 
 def _orders(*steps: str) -> Prepare:
@@ -296,60 +288,6 @@ async def test_a_run_about_another_object_is_a_strangers(house: House) -> None:
     assert (item.key.object_no, item.reason) == ("D-1", Did.STRANGER)
     begun_with = await input_of(house.client, process.workflow_id(number, "D-1"))
     assert begun_with["order_no"] == "D-1"
-
-
-@pytest.mark.parametrize(
-    ("given", "did"),
-    [
-        ([], Did.STRANGER),
-        ([{}], Did.STRANGER),
-        (["D-1"], Did.STRANGER),
-        ([None], Did.STRANGER),
-        ([b"D-1"], Did.STRANGER),
-        ([{**_D_1, "order_no": "D-2"}], Did.STRANGER),
-        ([{**_D_1, "platform_no": "OTHER"}], Did.STRANGER),
-        ([_D_1, {}], Did.STRANGER),
-        ([{**_D_1, "noted": "nothing"}], Did.STRANGER),
-        ([_D_1], Did.NOTHING),
-        ([{**_D_1, "noted": [_NOTED], "continue_after_events": 10, "of a newer version": 1}], Did.NOTHING),
-    ],
-)
-async def test_a_run_is_ours_by_what_it_was_begun_with(broken_stack: Stack, given: list[Any], did: Did) -> None:
-    client = await Client.connect(broken_stack.temporal.address, data_converter=data_converter)
-    ours = process_of("order", "HOME", "D-1", body={})
-    assert ours is not None
-    ours = replace(ours, task_queue="nobody", attributes=TypedSearchAttributes.empty)
-    await client.start_workflow(ours.workflow, args=given, id=ours.workflow_id, task_queue=ours.task_queue)
-    try:
-        assert await TakingUp(client).tend(ours) is did
-        assert await TakingUp(client).tend(ours) is Did.NOTHING, "what was begun is ours"
-    finally:
-        await terminated(client, ours.workflow_id)
-
-
-@pytest.mark.parametrize(("every", "begins_in"), [(timedelta(days=365), timedelta(0)), (RARELY, timedelta(days=365))])
-async def test_rounds_that_are_made_otherwise_are_ended_and_those_of_the_worker_begun(
-    broken_stack: Stack, every: timedelta, begins_in: timedelta
-) -> None:
-    """Somebody has them made once a year, or from next year on; the worker finds that within a minute."""
-    client = await Client.connect(broken_stack.temporal.address, data_converter=data_converter)
-    ours = the_rounds(every=RARELY)
-    rarer = await client.start_workflow(
-        ours.workflow,
-        the_rounds(every=every).reference,
-        id=ours.workflow_id,
-        task_queue=ours.task_queue,
-        id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
-        start_delay=begins_in or None,
-    )
-
-    async def are_made() -> bool:
-        described = await client.get_workflow_handle(rarer.id, run_id=rarer.result_run_id).describe()
-        return described.status is WorkflowExecutionStatus.TERMINATED and await runs_as(
-            client, ours.workflow_id, ours.workflow, ours.task_queue, ours.reference
-        )
-
-    await until(are_made, "the worker has begun its own")
 
 
 async def test_what_stays_late_is_begun_anew_and_a_person_is_called(house: House) -> None:
