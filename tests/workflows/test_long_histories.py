@@ -4,12 +4,13 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 
 from escrow.domain.collections.batch_payments import BATCH_PAYMENT, batch_consent_no, batch_pay_in_no
 from escrow.domain.collections.pay_ins import COLLECT, pay_in_terms
 from escrow.domain.members.code_checks import CodeCheck
+from escrow.domain.transfers.moves import TransferKind
 from escrow.registry.members.identity_checks import IdentitySubject
 from escrow.registry.members.members import MemberKind
 from tests.identities import CITIZEN_ID, asked
@@ -34,12 +35,13 @@ _NOTE = NotedMessage(at=datetime(2026, 3, 3, tzinfo=UTC), name="bless", reason="
 class Kept:
     """One process with short histories, and the run that it began with."""
 
-    def __init__(self, story: Story, kind: str, number: str) -> None:
+    def __init__(self, story: Story, kind: str, number: str, *, platform_no: str | None = None) -> None:
+        platform_no = platform_no or story.platform_no
         self.story = story
         self.process = PROCESSES[kind]
-        self.reference = self.process.reference(story.platform_no, number)
+        self.reference = self.process.reference(platform_no, number)
         self.handle: WorkflowHandle[Any, Any] = story.stage.client.get_workflow_handle(
-            self.process.workflow_id(story.platform_no, number)
+            self.process.workflow_id(platform_no, number)
         )
         self.first_run: str | None = None
 
@@ -172,6 +174,16 @@ async def test_a_closing_whose_day_has_come_on_temporals_clock_and_not_in_the_bo
     await closing.begins_anew()
     assert await closing.notes() == {_NOTE.name}
     assert await story.ending_of(closing.handle) == "closed"
+
+
+async def test_a_transfer_to_which_the_books_have_no_answer_while_its_platform_is_not_open(story: Story) -> None:
+    transfer = Kept(story, TransferKind.PAYMENT, "P-1", platform_no=f"{story.platform_no}-LATER")
+    await transfer.begins()
+    await story.hours_pass(1.1)
+    await transfer.begins_anew()
+    assert await transfer.notes() == {_NOTE.name}
+    await story.hours_pass(0.1)
+    assert (await transfer.handle.describe()).status is WorkflowExecutionStatus.RUNNING
 
 
 async def test_the_rounds(story: Story) -> None:
