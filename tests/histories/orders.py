@@ -153,7 +153,7 @@ async def order_looked_at(story: Story) -> Recorded:
 async def order_that_waits_for_the_ledger(story: Story) -> Recorded:
     """The ledger takes nothing: not a command, until an operator resumes it, and not that somebody was reminded."""
     await story.paid_order()
-    async with takes_nothing(story):
+    async with _takes_nothing(story):
         starting = asyncio.create_task(story.starts())
         await story.until(lambda: _waits_outside(story), "the command goes on outside of the workflow task")
         await story.hours_pass(0.2)
@@ -161,7 +161,7 @@ async def order_that_waits_for_the_ledger(story: Story) -> Recorded:
     await story.operator_resumes(story.order)
     await starting
     await story.completes(2)
-    async with takes_nothing(story):
+    async with _takes_nothing(story):
         await story.days_pass(6.01)
         await _needs_attention(story, "the owner could not be reminded", passing=True)
     await story.operator_resumes(story.order)
@@ -218,7 +218,7 @@ async def order_paid_in_batch(story: Story) -> Recorded:
 
 
 @asynccontextmanager
-async def takes_nothing(story: Story) -> AsyncIterator[None]:
+async def _takes_nothing(story: Story) -> AsyncIterator[None]:
     """The ledger lets nobody post."""
     connection = await asyncpg.connect(story.stage.database.superuser_dsn)
     try:

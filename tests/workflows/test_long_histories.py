@@ -4,8 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 
 from escrow.domain.collections.batch_payments import BATCH_PAYMENT, batch_consent_no, batch_pay_in_no
@@ -14,13 +13,11 @@ from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.transfers.moves import TransferKind
 from escrow.registry.members.identity_checks import IdentitySubject
 from escrow.registry.members.members import MemberKind
-from tests.histories.orders import takes_nothing
 from tests.identities import CITIZEN_ID, asked
 from tests.story import Story
 from tests.story_batches import BATCH, PRICES, Batches
 from tests.story_collections import QR, Cashier
 from tests.story_ground import CONTRACTOR, OWNER
-from tests.story_transfers import asked_for
 from tests.terminating import terminated_at_rest
 from tests.workflows.test_direct_payment import NUMBER, refund_ends, waiting_order
 from tests.workflows.test_identity_check import TEST_NAME
@@ -38,12 +35,13 @@ _NOTE = NotedMessage(at=datetime(2026, 3, 3, tzinfo=UTC), name="bless", reason="
 class Kept:
     """One process with short histories, and the run that it began with."""
 
-    def __init__(self, story: Story, kind: str, number: str) -> None:
+    def __init__(self, story: Story, kind: str, number: str, *, platform_no: str | None = None) -> None:
+        platform_no = platform_no or story.platform_no
         self.story = story
         self.process = PROCESSES[kind]
-        self.reference = self.process.reference(story.platform_no, number)
+        self.reference = self.process.reference(platform_no, number)
         self.handle: WorkflowHandle[Any, Any] = story.stage.client.get_workflow_handle(
-            self.process.workflow_id(story.platform_no, number)
+            self.process.workflow_id(platform_no, number)
         )
         self.first_run: str | None = None
 
@@ -167,37 +165,31 @@ async def test_a_verification_and_a_try_that_the_bank_has_not_compared_yet(story
     assert await story.ending_of(verification.handle) == "verified"
 
 
-async def test_a_closing_that_the_ledger_does_not_take(story: Story) -> None:
+async def test_a_closing_whose_day_has_come_on_temporals_clock_and_not_in_the_books(story: Story) -> None:
     await story.members_open()
     ends = await begins_to_close(story, OWNER)
     closing = Kept(story, "member_closing", f"{OWNER}/{ends.request_no}")
     await closing.begins()
-    async with takes_nothing(story):
-        await story.time_passes(ends.closes_at - await story.now() + timedelta(minutes=15))
-        await closing.begins_anew()
-        assert await closing.notes() == {_NOTE.name}
+    await story.stage.env.sleep(ends.closes_at - await story.now() + timedelta(minutes=10))
+    await closing.begins_anew()
+    assert await closing.notes() == {_NOTE.name}
     assert await story.ending_of(closing.handle) == "closed"
 
 
-async def test_a_transfer_that_the_ledger_does_not_take(story: Story) -> None:
-    await story.members_open()
-    await story.owner_transfers("100.00")
-    await asked_for(story, TransferKind.PAYMENT, "P-1", subject_no=CONTRACTOR, member_no=OWNER, amount="100.00")
-    transfer = Kept(story, TransferKind.PAYMENT, "P-1")
-    async with takes_nothing(story):
-        await transfer.begins()
-        await story.hours_pass(1.4)
-        await transfer.begins_anew()
-        assert await transfer.notes() == {_NOTE.name}
-    assert await story.ending_of(transfer.handle) == "done"
-    assert await story.balances() == {"C-1/withdrawable": "100.00"}
+async def test_a_transfer_to_which_the_books_have_no_answer_while_its_platform_is_not_open(story: Story) -> None:
+    transfer = Kept(story, TransferKind.PAYMENT, "P-1", platform_no=f"{story.platform_no}-LATER")
+    await transfer.begins()
+    await story.hours_pass(1.1)
+    await transfer.begins_anew()
+    assert await transfer.notes() == {_NOTE.name}
+    await story.hours_pass(0.1)
+    assert (await transfer.handle.describe()).status is WorkflowExecutionStatus.RUNNING
 
 
-@pytest.mark.parametrize("events", [20])
-async def test_the_rounds(story: Story, events: int) -> None:
+async def test_the_rounds(story: Story) -> None:
     rounds = await story.stage.client.start_workflow(
         Rounds.run,
-        RoundsInput(continue_after_events=events),
+        RoundsInput(continue_after_events=20),
         id=ROUNDS_WORKFLOW_ID,
         task_queue=ORDERS_TASK_QUEUE,
     )

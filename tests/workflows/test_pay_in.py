@@ -7,7 +7,9 @@ import pytest
 from escrow.channels.collections import CollectionOrder
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.pay_ins import PAYER_ACTS_ELSEWHERE, opening_consent_no
+from escrow.ledger.attention import call_person, waiting_for_a_person
 from escrow.ledger.consents import void_consent
+from escrow.ledger.progress import ObjectKey
 from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO
 from tests.story import Story
 from tests.story_collections import Cashier
@@ -228,6 +230,10 @@ async def test_what_cannot_be_returned_waits_in_suspense(story: Story) -> None:
     outcome = await ends(cashier)
 
     assert outcome.suspended_fen == 90_012
+    key = ObjectKey(platform_no=story.platform_no, kind="pay_in", object_no="T-1")
+    await call_person(story.stage.reader, key, "whose is it?")
+    (called,) = await waiting_for_a_person(story.stage.reader, story.platform_no, limit=2)
+    assert called.held_fen == 90_012
     assert members_money(await story.balances()) == {"O-1/pending": "1,000.00", "suspense": FAILED_LATER}
 
 
