@@ -231,8 +231,8 @@ async def test_what_cannot_be_returned_waits_in_suspense(story: Story) -> None:
 
     assert outcome.suspended_fen == 90_012
     key = ObjectKey(platform_no=story.platform_no, kind="pay_in", object_no="T-1")
-    await call_person(story.stage.reader, key, "whose is it?")
-    (called,) = await waiting_for_a_person(story.stage.reader, story.platform_no, limit=2)
+    await call_person(story.stage.recorder, key, "whose is it?")
+    (called,) = await waiting_for_a_person(story.stage.recorder, story.platform_no, limit=2)
     assert called.held_fen == 90_012
     assert members_money(await story.balances()) == {"O-1/pending": "1,000.00", "suspense": FAILED_LATER}
 
