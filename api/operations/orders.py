@@ -115,13 +115,15 @@ async def _taken_to_order(services: Services, platform_no: str, order: Order, ca
     try:
         await services.processes.command_order(platform_no, order_no, call.operation.value, message, update_id=attempt)
     except WorkflowEnded:
-        await services.processes.start_order(
-            platform_no,
-            order_no,
-            owner_no=contract.owner_no,
-            contractor_no=contract.contractor_no,
-            total_fen=contract.total_fen,
-        )
+        # It may have ended by this very command, given by an earlier call that is not answered yet.
+        if (await hear(services.reader, ORDERS, platform_no, order_no, call)).is_open:
+            await services.processes.start_order(
+                platform_no,
+                order_no,
+                owner_no=contract.owner_no,
+                contractor_no=contract.contractor_no,
+                total_fen=contract.total_fen,
+            )
     heard = await until(
         services,
         lambda: hear(services.reader, ORDERS, platform_no, order_no, call),
