@@ -13,6 +13,7 @@ from pydantic_core import from_json
 from sqlalchemy import event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -68,7 +69,7 @@ class Reader:
     Args:
         dsn: database URL; every connection acts as the application's role.
         answer_seconds: how long one statement may take.
-        pool_size: connections kept open.
+        pool_size: connections kept open: of each kind, through SQLAlchemy and straight to the driver.
     """
 
     def __init__(self, dsn: str, *, answer_seconds: float = 10.0, pool_size: int = 5) -> None:
@@ -125,7 +126,8 @@ class Recorder(Reader):
 
     def __init__(self, dsn: str, *, answer_seconds: float = 10.0, pool_size: int = 5) -> None:
         super().__init__(dsn, answer_seconds=answer_seconds, pool_size=pool_size)
-        self._written = _Pools(dsn, answer_seconds, pool_size, {})
+        # Half as many: what is written is short, and a server has a hundred connections for all processes.
+        self._written = _Pools(dsn, answer_seconds, (pool_size + 1) // 2, {})
         self._writing: Sessions = async_sessionmaker(self._written.engine, class_=AsyncSession, expire_on_commit=False)
 
     @asynccontextmanager
@@ -154,13 +156,15 @@ class Recorder(Reader):
 
 
 class _Pools:
-    """SQLAlchemy's connections and the driver's own, as the application's role and with `settings`."""
+    """SQLAlchemy's connections and the driver's own, so many each, as the application's role and with `settings`."""
 
     def __init__(self, dsn: str, answer_seconds: float, pool_size: int, settings: Mapping[str, str]) -> None:
         self._settings = {"role": APPLICATION_ROLE, "timezone": "UTC", **settings}
         self.engine = create_async_engine(
             sqlalchemy_url(dsn),
             pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=answer_seconds,
             connect_args={
                 "timeout": answer_seconds,
                 "command_timeout": answer_seconds,
@@ -233,7 +237,7 @@ def _watch_idle_connections(engine: AsyncEngine) -> None:
 async def _ledger_errors() -> AsyncIterator[None]:
     try:
         yield
-    except CONNECTION_LOST as error:
+    except (*CONNECTION_LOST, PoolTimeoutError) as error:
         raise LedgerUnavailable("ledger_unavailable", "The ledger does not answer; repeat the request.") from error
     except DBAPIError as error:
         # SQLAlchemy wraps the driver's error twice; the innermost says whether the connection was lost.
