@@ -127,19 +127,27 @@ class Platform:
 
     async def open_order(self, order_no: str = "D-1001", **changes: Any) -> dict[str, Any]:
         """Open an order between O-1 and C-1."""
-        return await created(self.post("/orders", **order_body(order_no, **changes)))
+        answer = await self._answered("/orders", **order_body(order_no, **changes))
+        assert answer.status_code in (200, 201), answer.text
+        body: dict[str, Any] = answer.json()
+        return body
 
     async def command(self, path: str, request_no: str, by: str) -> dict[str, Any]:
         """Give an order a command that must succeed; the answer."""
-
-        async def answered() -> httpx2.Response | None:
-            told = await self.post(f"/orders/{path}", request_no=request_no, by=by)
-            return None if told.status_code == 503 else told  # a slow machine: repeat the same request, it says
-
-        answer = await until(answered, f"{path} is answered")
+        answer = await self._answered(f"/orders/{path}", request_no=request_no, by=by)
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()
         return body
+
+    async def _answered(self, path: str, **body: Any) -> httpx2.Response:
+        """What a call is answered in the end: on a slow machine it is told to repeat the same request."""
+
+        async def answered() -> httpx2.Response | None:
+            told = await self.post(path, **body)
+            return None if told.status_code == 503 else told
+
+        answer: httpx2.Response = await until(answered, f"{path} is answered")
+        return answer
 
     async def paid_order(self, order_no: str = "D-1001", **changes: Any) -> None:
         """Members, money and an order that is paid."""

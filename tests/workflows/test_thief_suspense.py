@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from activities.payers import CollectionNo
+from escrow.domain.endings import FINAL_STATUSES
 from escrow.domain.errors import Refused
 from escrow.domain.transfers.moves import TransferKind
 from tests.accomplice import Accomplice
@@ -60,6 +61,17 @@ async def _what_only_a_settlement_brought(story: Story) -> None:
     await cashier.channel_settles()
 
 
+async def _is_taken_up(story: Story) -> None:
+    """Its process is begun anew, as the rounds do where there are any, and ends it."""
+    cashier = Cashier(story)
+    await cashier.begins()
+
+    async def has_ended() -> bool:
+        return (await story.in_the_books("pay_in", "T-1")).status in FINAL_STATUSES["pay_in"]
+
+    await story.until(has_ended, "the top-up has ended")
+
+
 async def suspended(story: Story) -> str:
     """Number of the one credit in suspense, which is all there."""
     ((account, balance),) = (item for item in (await story.balances()).items() if item[0].startswith("suspense:"))
@@ -86,6 +98,8 @@ async def test_what_a_channel_collected_is_assigned_to_its_own_member_only(
     assert (await refusal_of_transfer(story, TransferKind.ASSIGNMENT, "AS-1")).code == "two_operators_required"
     assert await suspended(story) == number
     assert await transferred(story, TransferKind.ASSIGNMENT, "AS-2", number, OWNER, KEPT) == "done"
+    if waits is _what_only_a_settlement_brought:
+        await _is_taken_up(story)
 
 
 async def test_nobody_says_afterwards_whom_a_channel_collected_for(story: Story) -> None:
