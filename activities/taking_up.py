@@ -10,7 +10,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -23,6 +23,8 @@ LOOK = "look"
 _ANSWER = timedelta(seconds=5)
 #: How an input of ours is written; what is written otherwise is not even read.
 _ENCODING = b"json/plain"
+#: What reading an input raises that is not ours: not of its shape, out of range, or a reference to somewhere else.
+_UNREADABLE = (ValueError, TypeError, ArithmeticError, RuntimeError)
 #: A run that only begins later than this, by a delay or a schedule, just holds the id.
 _BEGINS_WITHIN = timedelta(minutes=10)
 #: What a long process carries from one run to the next, and how long one is: it is about the same object all the same.
@@ -126,12 +128,14 @@ class TakingUp:
         begun = (await anext(events)).workflow_execution_started_event_attributes
         if begun.first_workflow_task_backoff.ToTimedelta() > _BEGINS_WITHIN:
             return False
+        if begun.HasField("versioning_override"):  # pinned to workers of which there may be none
+            return False
         given = begun.input.payloads
         if len(given) != 1 or given[0].metadata.get("encoding") != _ENCODING:
             return False
         try:
             (begun_with,) = await self._client.data_converter.decode(given, [type(process.reference)])
-        except ValidationError:
+        except _UNREADABLE:
             return False
         return process.is_begun_with(begun_with)
 
