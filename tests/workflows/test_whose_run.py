@@ -5,8 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy
+from temporalio.common import (
+    RawValue,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+)
 
 from activities.taking_up import Did, TakingUp
 from escrow.stack.payloads import data_converter
@@ -14,7 +19,7 @@ from escrow.stack.up import Stack
 from tests.servers import RARELY
 from tests.waiting import until
 from tests.workflows.breaking import runs_as, terminated
-from workflows.taking_up import process_of, the_rounds
+from workflows.taking_up import process_of, the_rounds, watch_of
 
 #: What an order's process is begun with, and what a long one carries on.
 _D_1 = {"platform_no": "HOME", "order_no": "D-1"}
@@ -47,6 +52,21 @@ async def test_a_run_is_ours_by_what_it_was_begun_with(broken_stack: Stack, give
         assert await TakingUp(client).tend(ours) is did
         assert await TakingUp(client).tend(ours) is Did.NOTHING, "what was begun is ours"
     finally:
+        await terminated(client, ours.workflow_id)
+
+
+async def test_what_cannot_even_be_read_is_a_strangers(broken_stack: Stack) -> None:
+    client = await Client.connect(broken_stack.temporal.address, data_converter=data_converter)
+    taking_up = TakingUp(client)
+    reading = [
+        Payload(metadata={"encoding": b"json/plain"}, data=b'{"platform_no": "HOME", "poll_every": -86399999999999.5}'),
+        Payload(metadata={"encoding": b"json/plain", "__temporal_external_storage_reference": b"true"}, data=b"{}"),
+        Payload(metadata={"encoding": b"json/plain"}, data=b"\xff{"),
+    ]
+    ours = replace(watch_of("HOME"), task_queue="nobody", workflow_id="bank-watch/unread")
+    for payload in reading:
+        await client.start_workflow(ours.workflow, RawValue(payload), id=ours.workflow_id, task_queue=ours.task_queue)
+        assert await taking_up.tend(ours) is Did.STRANGER
         await terminated(client, ours.workflow_id)
 
 
