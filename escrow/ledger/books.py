@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Generic, Protocol
+
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from escrow.domain.decisions import (
     A,
@@ -20,7 +23,7 @@ from escrow.domain.decisions import (
 from escrow.domain.errors import LedgerBusy, Refused
 from escrow.domain.money.journal import Change, Posting, Receipt, StandsOn
 from escrow.domain.requests import content_hash
-from escrow.ledger.consents import void_consent
+from escrow.ledger.consents import void_consent, void_consent_within
 from escrow.ledger.engine import Reader, Recorder
 from escrow.ledger.loading import Look, look
 
@@ -161,11 +164,14 @@ class Books:
     Args:
         writer: posts.
         recorder: reads, and voids the consents of what is refused.
+        session: transaction of the caller's in which that is done, so that nobody holds two connections; None for one
+            of its own.
     """
 
-    def __init__(self, writer: Posts, recorder: Recorder) -> None:
+    def __init__(self, writer: Posts, recorder: Recorder, *, session: AsyncSession | None = None) -> None:
         self._writer = writer
         self._recorder = recorder
+        self._session = session
 
     async def take(self, kind: ObjectKind[A], platform_no: str, object_no: str, command: Command) -> Taken[A]:
         """Carry one command out, or find what became of it before.
@@ -222,9 +228,14 @@ class Books:
         if found.standing.voided_at is not None:
             return True
         told = {"code": refusal.code, "message": refusal.message, "details": refusal.details}
-        platform_no = found.stored.platform_no
-        return await void_consent(
-            self._recorder, platform_no, consent.consent_no, outcome={"refused": told}, recorded_at=consent.recorded_at
+        void = partial(void_consent, self._recorder)
+        if self._session is not None:
+            void = partial(void_consent_within, self._session)
+        return await void(
+            found.stored.platform_no,
+            consent.consent_no,
+            outcome={"refused": told},
+            recorded_at=consent.recorded_at,
         )
 
 

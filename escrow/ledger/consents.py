@@ -223,26 +223,38 @@ async def void_consent(
         Refused: `not_found`.
     """
     async with recorder.transaction() as session:
-        locked = await session.exec(
-            select(ConsentRow)
-            .where(ConsentRow.platform_no == platform_no, ConsentRow.consent_no == consent_no)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-        row = locked.one_or_none()
-        if row is None:
-            raise Refused("not_found", f"There is no consent {consent_no}.")
-        # A statement of its own, after the lock: it sees the use by a posting that held the row until now.
-        if await session.get(BasisUse, (platform_no, "consent", consent_no)) is not None:
-            return False
-        if recorded_at is not None and row.recorded_at != recorded_at:
-            return False
-        if row.voided_at is None:
-            row.voided_at = await books_now_within(session, platform_no)
-        row.answered_at = row.voided_at
-        if outcome is not None and row.outcome is None:
-            row.outcome = dict(outcome)
-        return True
+        return await void_consent_within(session, platform_no, consent_no, outcome=outcome, recorded_at=recorded_at)
+
+
+async def void_consent_within(
+    session: AsyncSession,
+    platform_no: str,
+    consent_no: str,
+    *,
+    outcome: Mapping[str, Any] | None = None,
+    recorded_at: datetime | None = None,
+) -> bool:
+    """The same in a transaction of the caller's; else as `void_consent`."""
+    locked = await session.exec(
+        select(ConsentRow)
+        .where(ConsentRow.platform_no == platform_no, ConsentRow.consent_no == consent_no)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    row = locked.one_or_none()
+    if row is None:
+        raise Refused("not_found", f"There is no consent {consent_no}.")
+    # A statement of its own, after the lock: it sees the use by a posting that held the row until now.
+    if await session.get(BasisUse, (platform_no, "consent", consent_no)) is not None:
+        return False
+    if recorded_at is not None and row.recorded_at != recorded_at:
+        return False
+    if row.voided_at is None:
+        row.voided_at = await books_now_within(session, platform_no)
+    row.answered_at = row.voided_at
+    if outcome is not None and row.outcome is None:
+        row.outcome = dict(outcome)
+    return True
 
 
 async def keep_refusal(recorder: Recorder, platform_no: str, consent_no: str, refusal: Refused) -> bool:

@@ -48,7 +48,7 @@ class RegistryBooks:
         """
         async with transaction(self._recorder) as session:
             await one_at_a_time(session, lock)
-            books = Books(_Within(session, before=before, beside=beside), self._recorder)
+            books = Books(_Within(session, before=before, beside=beside), self._recorder, session=session)
             return await books.take(kind, platform_no, object_no, command)
 
 
