@@ -45,6 +45,19 @@ async def test_the_right_code_tops_the_member_up(platforms: PlatformMaker) -> No
     assert (await platform.balances("O-1"))["available_fen"] == 10_000
 
 
+async def test_a_code_whose_answer_was_lost_is_told_as_right_once_the_payment_went_on(platforms: PlatformMaker) -> None:
+    platform = await relaying(platforms)
+    await created(platform.post("/top-ups", **OPENING))
+    codes = platform.registry.pay_in_codes
+    await codes.count_try(platform.number, "T-1", "R-lost", CODE, is_awaited=True)
+    assert (await platform.post("/top-ups/T-1/confirm", request_no="R-2", code=CODE)).json()["outcome"] == "accepted"
+
+    lost = await platform.post("/top-ups/T-1/confirm", request_no="R-lost", code=CODE)
+
+    assert (lost.status_code, lost.json()["outcome"], lost.json()["payment"]["status"]) == (200, "accepted", "paid")
+    assert (await platform.balances("O-1"))["available_fen"] == 10_000
+
+
 async def test_three_wrong_codes_end_it_even_from_fifty_connections(platforms: PlatformMaker) -> None:
     platform = await relaying(platforms)
     await created(platform.post("/top-ups", **OPENING))

@@ -21,8 +21,10 @@ from tests.api.payers import card_of, mandate_body, open_payer
 from tests.api.platforms import PRICE_FEN, Platform, PlatformMaker, created, order_body
 from tests.api.test_account_verifications import CONSENT, own_money
 from tests.api.test_away import another_api, caller_of
+from tests.api.test_thief import end_by_hand, start_by_hand
 from tests.servers import ROUNDS_ARE_RARE, making_platforms, running_stack
 from tests.squatters import ANSWERS, MARK, squatters
+from tests.waiting import until
 from workflows.messages import PROCESSES
 
 _CARD = card_of("622202", 1)
@@ -182,3 +184,34 @@ async def test_who_sits_where_a_process_is_to_begin_says_nothing(
     for number, path, begun in STARTS.values():
         now = await platform.post(path, **begun)
         assert now.status_code in (200, 201, 202), (number, now.text)
+
+
+async def test_who_sits_at_the_id_of_an_order_delays_it_and_no_more(stack: Stack, platform: Platform) -> None:
+    await platform.open_owner()
+    await platform.open_contractor()
+    await start_by_hand(stack, platform, "D-1001", {"contract": "nonsense"})
+
+    busy = await platform.post("/orders", **order_body("D-1001"))
+    await end_by_hand(stack, platform, "D-1001")
+    answer = await platform.post("/orders", **order_body("D-1001"))
+
+    assert (busy.status_code, busy.json()["code"]) == (503, "order_busy")
+    assert (answer.status_code, answer.json()["contractor_no"]) == (200, "C-1")
+
+
+async def test_a_workflow_that_cannot_go_on_is_answered_as_busy(stack: Stack, platform: Platform) -> None:
+    card = await platform.open_owner()
+    await platform.open_contractor()
+    await platform.top_up(card, PRICE_FEN)
+    await platform.open_order()
+    await end_by_hand(stack, platform, "D-1001")
+    await start_by_hand(stack, platform, "D-1001", {"contract": "nonsense"})
+
+    async def is_busy(request_no: str) -> bool:
+        answer = await platform.post("/orders/D-1001/pay", request_no=request_no, by="O-1")
+        assert answer.status_code == 503, answer.text
+        return bool(answer.json()["code"] == "order_busy")
+
+    await until(lambda: is_busy("R-1"), "the order is said to be busy, whatever became of a connection meanwhile")
+    await until(lambda: is_busy("R-2"), "another request is told the same")
+    await end_by_hand(stack, platform, "D-1001")

@@ -8,8 +8,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from escrow.stack.up import Stack
-from tests.api.platforms import PRICE_FEN, Platform, order_body
-from tests.waiting import until
+from tests.api.platforms import Platform, order_body
 from workflows.messages import ORDERS_TASK_QUEUE, order_workflow_id
 
 
@@ -52,19 +51,6 @@ async def test_an_order_is_opened_by_the_platforms_contract_whoever_started_it_w
     assert (again.status_code, again.json()) == (200, answer.json())
 
 
-async def test_who_sits_at_the_id_of_an_order_delays_it_and_no_more(stack: Stack, platform: Platform) -> None:
-    await platform.open_owner()
-    await platform.open_contractor()
-    await start_by_hand(stack, platform, "D-1001", {"contract": "nonsense"})
-
-    busy = await platform.post("/orders", **order_body("D-1001"))
-    await end_by_hand(stack, platform, "D-1001")
-    answer = await platform.post("/orders", **order_body("D-1001"))
-
-    assert (busy.status_code, busy.json()["code"]) == (503, "order_busy")
-    assert (answer.status_code, answer.json()["contractor_no"]) == (200, "C-1")
-
-
 @pytest.mark.parametrize(
     ("party", "refusal"),
     [("owner_no", (422, "member_unknown")), ("contractor_no", (409, "business_model_forbids"))],
@@ -78,21 +64,3 @@ async def test_on_a_marketplace_the_platform_itself_is_no_party_of_an_order(
     answer = await platform.post("/orders", **order_body(**{party: "platform"}))
 
     assert (answer.status_code, answer.json()["code"]) == refusal
-
-
-async def test_a_workflow_that_cannot_go_on_is_answered_as_busy(stack: Stack, platform: Platform) -> None:
-    card = await platform.open_owner()
-    await platform.open_contractor()
-    await platform.top_up(card, PRICE_FEN)
-    await platform.open_order()
-    await end_by_hand(stack, platform, "D-1001")
-    await start_by_hand(stack, platform, "D-1001", {"contract": "nonsense"})
-
-    async def is_busy(request_no: str) -> bool:
-        answer = await platform.post("/orders/D-1001/pay", request_no=request_no, by="O-1")
-        assert answer.status_code == 503, answer.text
-        return bool(answer.json()["code"] == "order_busy")
-
-    await until(lambda: is_busy("R-1"), "the order is said to be busy, whatever became of a connection meanwhile")
-    await until(lambda: is_busy("R-2"), "another request is told the same")
-    await end_by_hand(stack, platform, "D-1001")
