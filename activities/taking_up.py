@@ -11,12 +11,13 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from pydantic import BaseModel
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.client import Client
 from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from escrow.stack.known_attributes import KnownAttributes
+from escrow.stack.runs import Run, run_that_holds
 
 #: Signal that lets a process look at the books anew.
 LOOK = "look"
@@ -25,6 +26,8 @@ _ANSWER = timedelta(seconds=5)
 _ENCODING = b"json/plain"
 #: What reading an input raises that is not ours: not of its shape, out of range, or a reference to somewhere else.
 _UNREADABLE = (ValueError, TypeError, ArithmeticError, RuntimeError)
+#: Shown with a run that is ended for being none of these.
+_NOT_OURS = "not ours: of another type or task queue, about something else, for later, paused, or for other workers"
 #: A run that only begins later than this, by a delay or a schedule, just holds the id.
 _BEGINS_WITHIN = timedelta(minutes=10)
 #: What a long process carries from one run to the next, and how long one is: it is about the same object all the same.
@@ -69,7 +72,7 @@ class Did(StrEnum):
     TOLD = "runs, and was told to look"
     STARTED = "did not run, and was started"
     BEGUN_ANEW = "was ended and begun anew"
-    STRANGER = "a stranger held its id: that was ended, and the process begun"
+    STRANGER = "a stranger held its id, or had paused it: that was ended, and the process begun"
 
 
 class TakingUp:
@@ -94,7 +97,7 @@ class TakingUp:
         Raises:
             RPCError: Temporal does not answer, or refuses.
         """
-        holder = await self._holder(process.workflow_id)
+        holder = await run_that_holds(self._client, process.workflow_id, answer=_ANSWER)
         if holder is None:
             return Did.STARTED if await self._start(process) else Did.TOLD
         is_ours = await self._is_run_of(process, holder)
@@ -102,33 +105,23 @@ class TakingUp:
             if look:
                 await self._look(process.workflow_id)
             return Did.TOLD if look else Did.NOTHING
-        await self._end(holder, why or "not ours: of another type or task queue, about something else, or for later")
+        await self._end(holder, why or _NOT_OURS)
         await self._start(process)
         return Did.BEGUN_ANEW if is_ours else Did.STRANGER
 
-    async def _holder(self, workflow_id: str) -> WorkflowExecutionDescription | None:
-        """The run that holds an id now."""
-        try:
-            found = await self._client.get_workflow_handle(workflow_id).describe(rpc_timeout=_ANSWER)
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            return None
-        return found if found.status is WorkflowExecutionStatus.RUNNING else None
+    async def _is_run_of(self, process: Startable, holder: Run) -> bool:
+        """Whether a run is of this process, by its type, its task queue, and how it was begun, and can go on.
 
-    async def _is_run_of(self, process: Startable, holder: WorkflowExecutionDescription) -> bool:
-        """Whether a run is of this process, by its type, its task queue, and how it was begun.
-
-        That is in the first event alone, a page of one: as cheap as the description before it.
+        How it was begun is in the first event alone, a page of one: as cheap as the description before it.
         """
-        if (holder.workflow_type, holder.task_queue) != (process.workflow, process.task_queue):
+        if (holder.workflow, holder.task_queue) != (process.workflow, process.task_queue):
             return False
-        handle = self._client.get_workflow_handle(holder.id, run_id=holder.run_id)
+        if holder.is_paused or holder.is_pinned:
+            return False
+        handle = self._client.get_workflow_handle(holder.workflow_id, run_id=holder.run_id)
         events = handle.fetch_history_events(page_size=1, rpc_timeout=_ANSWER)
         begun = (await anext(events)).workflow_execution_started_event_attributes
         if begun.first_workflow_task_backoff.ToTimedelta() > _BEGINS_WITHIN:
-            return False
-        if begun.HasField("versioning_override"):  # pinned to workers of which there may be none
             return False
         given = begun.input.payloads
         if len(given) != 1 or given[0].metadata.get("encoding") != _ENCODING:
@@ -139,8 +132,8 @@ class TakingUp:
             return False
         return process.is_begun_with(begun_with)
 
-    async def _end(self, holder: WorkflowExecutionDescription, why: str) -> None:
-        handle = self._client.get_workflow_handle(holder.id, run_id=holder.run_id)
+    async def _end(self, holder: Run, why: str) -> None:
+        handle = self._client.get_workflow_handle(holder.workflow_id, run_id=holder.run_id)
         try:
             await handle.terminate(reason=why, rpc_timeout=_ANSWER)
         except RPCError as error:

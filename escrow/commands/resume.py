@@ -15,6 +15,7 @@ from escrow.domain.time.calendars import SHANGHAI
 from escrow.ledger.attention import Waiting, waiting_for_a_person
 from escrow.stack.payloads import unread_converter
 from escrow.stack.processes import StackError
+from escrow.stack.runs import run_that_holds
 from escrow.stack.temporal_client import connect_temporal
 
 #: Contract with the worker: the process that goes round with its type and task queue, and its update.
@@ -71,8 +72,8 @@ async def _resume(number: str | None, platform_no: str | None) -> bool:
 async def _taken_up(client: Client, request: dict[str, Any]) -> _TakenUp:
     """What the rounds answer, when it is they who hold their id, and when it is an answer."""
     try:
-        holder = await client.get_workflow_handle(_ROUNDS).describe(rpc_timeout=_ANSWER)
-        if (holder.workflow_type, holder.task_queue) != _OURS:
+        holder = await run_that_holds(client, _ROUNDS, answer=_ANSWER)
+        if holder is None or (holder.workflow, holder.task_queue) != _OURS:
             raise StackError(_SILENT)
         rounds = client.get_workflow_handle(_ROUNDS, run_id=holder.run_id)
         answer: RawValue | None = await rounds.execute_update(_RESUME, request, rpc_timeout=_ANSWER)

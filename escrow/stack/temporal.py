@@ -25,8 +25,12 @@ SEARCH_ATTRIBUTES: Mapping[str, str] = {
     "NeedsAttention": "Bool",
 }
 
-#: Dynamic configuration of the server: lets one workflow's time be skipped for demonstrations and tests.
-DYNAMIC_CONFIG: Mapping[str, bool] = {"frontend.WorkflowTimeSkippingEnabled": True}
+#: Dynamic configuration of the server: lets one workflow's time be skipped for demonstrations and tests, and lets it be
+#: paused, which not every server allows and every process of ours has to bear.
+DYNAMIC_CONFIG: Mapping[str, bool] = {
+    "frontend.WorkflowTimeSkippingEnabled": True,
+    "frontend.WorkflowPauseEnabled": True,
+}
 
 #: Durable against a crash of the server's process and of the machine, at 1.6 times the default's throughput.
 SQLITE_PRAGMAS: Mapping[str, str] = {"journal_mode": "wal", "synchronous": "full"}

@@ -10,10 +10,15 @@ from pydantic import BaseModel
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.api.workflowservice.v1 import (
+    DeleteWorkflowExecutionRequest,
+    PauseWorkflowExecutionRequest,
+    ResetWorkflowExecutionRequest,
+)
+from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from escrow.stack.runs import run_that_holds
 from tests.waiting import until
 
 Break = Callable[[Client, str], Awaitable[None]]
@@ -91,6 +96,20 @@ async def delayed(client: Client, workflow_id: str) -> None:
     )
 
 
+async def paused(client: Client, workflow_id: str) -> None:
+    """Its run is told to do nothing any more."""
+    handle = client.get_workflow_handle(workflow_id)
+    await client.workflow_service.pause_workflow_execution(
+        PauseWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_id=workflow_id,
+            run_id=(await handle.describe()).run_id,
+            identity="an intruder",
+            request_id=uuid4().hex,
+        )
+    )
+
+
 async def input_of(client: Client, workflow_id: str) -> dict[str, Any]:
     """What the run that holds an id was begun with."""
     (given,) = (await _beginning_of(client, workflow_id)).input.payloads
@@ -143,6 +162,7 @@ BREAKS: dict[str, Break] = {
     "squatted elsewhere": squatted_on_another_queue,
     "impersonated": impersonated,
     "delayed": delayed,
+    "paused": paused,
     **{
         f"reset to the {which} task, {'with' if reapply else 'without'} reapply": reset_to(which, reapply=reapply)
         for which in ("first", "middle", "last")
@@ -153,14 +173,8 @@ BREAKS: dict[str, Break] = {
 
 async def runs_as(client: Client, workflow_id: str, workflow: str, task_queue: str, reference: BaseModel) -> bool:
     """Whether a run of this type on this queue, begun with this and without a delay, holds the id."""
-    try:
-        found = await client.get_workflow_handle(workflow_id).describe()
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        return False
-    is_ours = (found.workflow_type, found.task_queue) == (workflow, task_queue)
-    if not is_ours or found.status is not WorkflowExecutionStatus.RUNNING:
+    found = await run_that_holds(client, workflow_id, answer=timedelta(seconds=10))
+    if found is None or found.is_paused or (found.workflow, found.task_queue) != (workflow, task_queue):
         return False
     if (await _beginning_of(client, workflow_id)).first_workflow_task_backoff.ToTimedelta() >= HOLDING:
         return False
