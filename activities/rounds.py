@@ -5,7 +5,7 @@ gets another, and a person is called. Beside that everything unfinished is gone 
 processes that are not there. Nothing here decides about an object: its process does what the books say.
 """
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 
 import structlog
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +16,7 @@ from activities.heartbeat import heartbeating
 from activities.taking_up import Did, ProcessOf, Startable, TakingUp
 from escrow.domain.collections.commands import OperatorCame as CollectionAttended
 from escrow.domain.collections.opening import COLLECTIONS
+from escrow.domain.errors import LedgerBusy, LedgerUnavailable
 from escrow.domain.orders.commands import CallOperator, OperatorCame
 from escrow.domain.orders.opening import ORDERS
 from escrow.ledger.attention import call_person, person_came, was_called_late
@@ -108,14 +109,14 @@ class RoundActivities:
             tally = _Tally()
             for item in late:
                 with tally:
-                    tally.count(await self._hurry(item))
+                    tally.count(await self._apart(item.key, self._hurry(item)))
             swept = await swept_to(self._recorder)
             page = await unfinished_objects(self._recorder, self._kinds, after=swept, limit=_SWEPT_AT_MOST)
             taken = {item.key for item in late}
             for key in page:
                 if key not in taken:
                     with tally:
-                        tally.count(await self._see_to(key))
+                        tally.count(await self._apart(key, self._see_to(key)))
             await round_was_made(self._recorder, page[-1] if len(page) == _SWEPT_AT_MOST else None)
         return RoundMade(
             late=len(late),
@@ -136,7 +137,7 @@ class RoundActivities:
         async with heartbeating():
             if request.object_no is not None:
                 found = await objects_numbered(self._recorder, request.object_no, request.platform_no)
-                return TakenUp(said=tuple([await self._resume_named(item) for item in found]))
+                return TakenUp(said=tuple([await self._apart(item.key, self._resume_named(item)) for item in found]))
             after = request.after and ObjectKey(
                 kind=request.after[0], platform_no=request.after[1], object_no=request.after[2]
             )
@@ -145,9 +146,22 @@ class RoundActivities:
             )
             late = [] if after else await late_objects(self._recorder, request.platform_no, limit=_LATE_AT_MOST)
             keys = dict.fromkeys([*(item.key for item in late), *page])
-            said = tuple([await self._resume(key) for key in keys])
+            said = tuple([await self._apart(key, self._resume(key)) for key in keys])
         last = page[-1] if len(page) == _SWEPT_AT_MOST else None
         return TakenUp(said=said, after=last and (last.kind, last.platform_no, last.object_no))
+
+    async def _apart(self, key: ObjectKey, looking: Awaitable[str]) -> str:
+        """What comes of looking after one object: what is odd about it waits for a person, and holds up no other."""
+        try:
+            return await looking
+        except (LedgerBusy, LedgerUnavailable, RPCError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this object's
+            # Its text may show what no log shows.
+            why = f"cannot be looked after: {type(error).__name__}"
+            _log.error("not_looked_after", kind=key.kind, platform_no=key.platform_no, object_no=key.object_no, why=why)
+            await call_person(self._recorder, key, why, is_late=True)
+            return f"{key}: {why}"
 
     async def _hurry(self, late: Late) -> Did:
         """Tell an object that is late to look; one that was told again and again gets another run."""
@@ -241,7 +255,7 @@ class _Tally:
     """Counts what was done, and gives up when Temporal does not answer again and again."""
 
     def __init__(self) -> None:
-        self._done: list[Did] = []
+        self._done: list[str] = []
         self._unanswered = 0
 
     def __enter__(self) -> None:
@@ -254,7 +268,7 @@ class _Tally:
         _log.warning("not_taken_up", error=error.status.name)
         return self._unanswered < _UNANSWERED_AT_MOST
 
-    def count(self, did: Did) -> None:
+    def count(self, did: str) -> None:
         self._done.append(did)
 
     def of(self, did: Did) -> int:

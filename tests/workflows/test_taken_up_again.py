@@ -270,6 +270,49 @@ async def test_a_person_is_called_for_a_stranger_and_sent_home_by_resuming(house
     assert (await house.platform.get("/orders/D-1")).json()["needs_attention"] == ""
 
 
+async def test_what_is_odd_about_one_object_holds_up_no_other(house: House) -> None:
+    """What it says of itself cannot be read, by somebody's hand in the database."""
+    number = house.platform.number
+    for order_no in ("D-1", "D-2"):
+        await _orders("pay")(house, order_no)
+    whole = await _body_is(house, "D-1", '{"contract": "lost"}')
+    for order_no in ("D-1", "D-2"):
+        await terminated(house.client, PROCESSES["order"].workflow_id(number, order_no))
+    await house.time_passes_unseen(timedelta(days=31))
+    await house.a_round_is_made()
+
+    (item,) = await waiting_for_a_person(house.books.recorder, number, limit=2)
+    assert (item.key.object_no, item.reason) == ("D-1", "cannot be looked after: TypeError")
+    assert "cannot be looked after" in await house.escrow("resume", "D-1", "--platform", number)
+    assert "cannot be looked after" in await house.escrow("resume", "--all", "--platform", number)
+    await until(lambda: _status_is(house, "D-2", "cancelled"), "the other one goes on")
+    await _body_is(house, "D-1", whole)
+    await house.escrow("resume", "D-1", "--platform", number)
+    await until(lambda: _status_is(house, "D-1", "cancelled"), "mended, it goes on too")
+
+
+async def _status_is(house: House, order_no: str, status: str) -> bool:
+    return bool((await house.platform.get(f"/orders/{order_no}")).json()["status"] == status)
+
+
+async def _body_is(house: House, order_no: str, body: str) -> str:
+    """An order's document is replaced; what it was."""
+    named = house.platform.number, order_no
+    connection = await asyncpg.connect(house.stack.postgres.superuser_dsn)
+    try:
+        was: str = await connection.fetchval(
+            "SELECT body FROM business_object WHERE kind = 'order' AND platform_no = $1 AND object_no = $2", *named
+        )
+        await connection.execute(
+            "UPDATE business_object SET body = $3 WHERE kind = 'order' AND platform_no = $1 AND object_no = $2",
+            *named,
+            body,
+        )
+    finally:
+        await connection.close()
+    return was
+
+
 async def test_a_run_about_another_object_is_a_strangers(house: House) -> None:
     """It lives, on our task queue, and looks after what it was begun with; a person is called for the other one."""
     await _orders("pay")(house, "D-1")
