@@ -95,13 +95,14 @@ def test_a_payment_without_a_guarantee_and_a_withdrawal_by_the_key_alone() -> No
 # ---- batches ----
 
 
-def test_a_batch_is_agreed_to_as_the_first_configuration_that_asks_for_more_than_a_key() -> None:
+def test_a_batch_is_agreed_to_as_the_configuration_that_asks_for_most() -> None:
     plain = PlatformConfig()
     batch = asking(plain, "batch_payment", AuthorisationMethod.SMS_CODE)
     single = asking(plain, "pay", AuthorisationMethod.PAYMENT_PASSWORD)
     directly = asking(plain, "direct_payment", AuthorisationMethod.SMS_CODE)
     assert authorised_by(plain, [plain], "balance") == (plain, "batch_payment")
-    assert authorised_by(batch, [single], "balance") == (batch, "batch_payment")
+    assert authorised_by(batch, [single], "balance") == (single, "pay")
+    assert authorised_by(batch, [plain, directly], CollectionMethod.QR_QQ) == (batch, "batch_payment")
     assert authorised_by(plain, [plain, single], "balance") == (single, "pay")
     assert authorised_by(plain, [directly], "balance") == (plain, "batch_payment")
     assert authorised_by(plain, [directly], CollectionMethod.QR_QQ) == (directly, "direct_payment")

@@ -147,13 +147,18 @@ def require_agreed(config: PlatformConfig, operation: AuthorisedOperation, given
         )
 
 
+#: Ways in which a party may have to agree, by how much they prove.
+_STRICTNESS = (AuthorisationMethod.NONE, AuthorisationMethod.SMS_CODE, AuthorisationMethod.PAYMENT_PASSWORD)
+
+
 def strictest(
     demands: Sequence[tuple[PlatformConfig, AuthorisedOperation]],
 ) -> tuple[PlatformConfig, AuthorisedOperation]:
-    """Which of several configurations says how a party agrees to what it does at once: the first that demands it.
+    """Which of several configurations says how a party agrees to what it does at once; of equals the first.
+
+    A password, which only a hosted page reads, is more than a code, which a platform may be allowed to relay.
 
     Args:
         demands: what is done, each under its configuration; at least one.
     """
-    demanding = (pair for pair in demands if pair[0].authorisation.method_of(pair[1]) is not AuthorisationMethod.NONE)
-    return next(demanding, demands[0])
+    return max(demands, key=lambda demand: _STRICTNESS.index(demand[0].authorisation.method_of(demand[1])))
