@@ -183,7 +183,7 @@ class TemporalCalls:
                 raise WorkflowEnded from error
             if error.status in _AWAY:
                 raise _temporal_away() from error
-            if error.status is RPCStatusCode.FAILED_PRECONDITION:  # its tasks fail: operators see why, callers repeat
+            if error.status is RPCStatusCode.FAILED_PRECONDITION:  # its tasks fail, or it is paused: callers repeat
                 raise _busy() from error
             raise
         except RuntimeError as error:

@@ -31,11 +31,12 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import WorkflowExecutionOptions
 from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from escrow.domain.errors import Refused
 from escrow.domain.time.waits import PAUSE
+from escrow.stack.runs import described, is_paused, is_running
 
 _POLL_SECONDS = 0.02
 #: Before a timer the clock is not moved but passes by itself; a fast-forward is taken by the server within this time
@@ -108,19 +109,17 @@ class WorkflowClock:
             Refused: `not_found`.
         """
         asked_at = _loop_time()
-        try:
-            seen = await self._handle.describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                raise Refused("not_found", f"Temporal knows no workflow {self.workflow_id}.") from error
-            raise
-        raw, extended = seen.raw_description, seen.raw_description.workflow_extended_info
-        running = seen.status is WorkflowExecutionStatus.RUNNING
+        raw = await described(self._client, self.workflow_id)
+        if raw is None:
+            raise Refused("not_found", f"Temporal knows no workflow {self.workflow_id}.")
+        extended, running = raw.workflow_extended_info, is_running(raw)
         skipped = extended.HasField("time_skipping_info")
         now = extended.time_skipping_info.current_time.ToDatetime(UTC) if skipped else datetime.now(UTC)
         busy = ", ".join(activity.activity_type.name for activity in raw.pending_activities)
         if not busy and raw.HasField("pending_workflow_task"):
             busy = "its next step"
+        if is_paused(raw):
+            busy = "being paused by somebody"
         timers: list[tuple[datetime, bool]] = []
         if running and not busy:
             events = (await self._handle.fetch_history()).events

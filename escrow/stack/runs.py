@@ -1,4 +1,4 @@
-"""The run that holds a workflow id now, asked for so that no state of it is an error.
+"""What runs under a workflow id, asked for so that no state of it is an error.
 
 The SDK's own description raises for a run in a state that it has no word for, as it has none for one that is paused.
 """
@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
-from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -37,11 +37,13 @@ class Run:
     is_pinned: bool
 
 
-async def run_that_holds(client: Client, workflow_id: str, *, answer: timedelta) -> Run | None:
-    """The run that holds an id, None when nothing does.
+async def described(
+    client: Client, workflow_id: str, *, answer: timedelta | None = None
+) -> DescribeWorkflowExecutionResponse | None:
+    """What Temporal says of the newest run under an id, in its own words; None when it knows of none.
 
     Args:
-        answer: how long Temporal may take to say it.
+        answer: how long Temporal may take to say it; None for as long as it likes.
 
     Raises:
         RPCError: it does not answer, or refuses.
@@ -50,19 +52,34 @@ async def run_that_holds(client: Client, workflow_id: str, *, answer: timedelta)
         namespace=client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
     )
     try:
-        said = await client.workflow_service.describe_workflow_execution(request, retry=True, timeout=answer)
+        return await client.workflow_service.describe_workflow_execution(request, retry=True, timeout=answer)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
         return None
-    found = said.workflow_execution_info
-    if found.status not in _HOLDING:
+
+
+async def run_that_holds(client: Client, workflow_id: str, *, answer: timedelta) -> Run | None:
+    """The run that holds an id, None when nothing does; arguments and errors as of `described`."""
+    said = await described(client, workflow_id, answer=answer)
+    if said is None or not is_running(said):
         return None
+    found = said.workflow_execution_info
     return Run(
         workflow_id=workflow_id,
         run_id=found.execution.run_id,
         workflow=found.type.name,
         task_queue=found.task_queue,
-        is_paused=found.status == WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED,
+        is_paused=is_paused(said),
         is_pinned=found.versioning_info.HasField("versioning_override"),
     )
+
+
+def is_paused(said: DescribeWorkflowExecutionResponse) -> bool:
+    """Whether a run does nothing because somebody paused it."""
+    return said.workflow_execution_info.status == WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED
+
+
+def is_running(said: DescribeWorkflowExecutionResponse) -> bool:
+    """Whether a run has not ended; one that is paused has not."""
+    return said.workflow_execution_info.status in _HOLDING

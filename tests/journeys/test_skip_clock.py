@@ -19,6 +19,7 @@ from escrow.stack.processes import free_port
 from escrow.stack.temporal import TemporalDevServer
 from tests.histories.recording import FOLDER
 from tests.waiting import PATIENCE_SECONDS, until
+from tests.workflows.breaking import paused
 
 _QUEUE = "clocks"
 _WEEK = timedelta(days=7)
@@ -233,6 +234,14 @@ async def test_a_running_activity_refuses_and_is_named(client: Client) -> None:
     _enough.set()
     after = await clock_of(client, handle.id).idle()
     assert after.now - datetime.now(UTC) < timedelta(minutes=1)
+    await handle.terminate()
+
+
+async def test_a_workflow_that_somebody_paused_refuses_and_says_so(client: Client) -> None:
+    handle = await started(client)
+    await paused(client, handle.id)
+    seen = await clock_of(client, handle.id).look()
+    assert (seen.running, seen.busy) == (True, "being paused by somebody")
     await handle.terminate()
 
 
