@@ -109,7 +109,7 @@ class RoundActivities:
             tally = _Tally()
             for item in late:
                 with tally:
-                    tally.count(await self._apart(item.key, self._hurry(item)))
+                    tally.count(await self._apart(item.key, self._hurry(item), is_late=True))
             swept = await swept_to(self._recorder)
             page = await unfinished_objects(self._recorder, self._kinds, after=swept, limit=_SWEPT_AT_MOST)
             taken = {item.key for item in late}
@@ -150,8 +150,11 @@ class RoundActivities:
         last = page[-1] if len(page) == _SWEPT_AT_MOST else None
         return TakenUp(said=said, after=last and (last.kind, last.platform_no, last.object_no))
 
-    async def _apart(self, key: ObjectKey, looking: Awaitable[str]) -> str:
-        """What comes of looking after one object: what is odd about it waits for a person, and holds up no other."""
+    async def _apart(self, key: ObjectKey, looking: Awaitable[str], *, is_late: bool = False) -> str:
+        """What comes of looking after one object: what is odd about it waits for a person, and holds up no other.
+
+        Who was called because it is late stays called for that: it leaves the list when it goes on, others by a person.
+        """
         try:
             return await looking
         except (LedgerBusy, LedgerUnavailable, RPCError):
@@ -160,7 +163,8 @@ class RoundActivities:
             # Its text may show what no log shows.
             why = f"cannot be looked after: {type(error).__name__}"
             _log.error("not_looked_after", kind=key.kind, platform_no=key.platform_no, object_no=key.object_no, why=why)
-            await call_person(self._recorder, key, why, is_late=True)
+            if is_late or not await was_called_late(self._recorder, key):
+                await call_person(self._recorder, key, why, is_late=is_late)
             return f"{key}: {why}"
 
     async def _hurry(self, late: Late) -> Did:

@@ -28,6 +28,8 @@ STRANGER = "Stranger"
 #: A run that is only to begin after so long holds its id meanwhile, and is told in vain: not too long to be ours, and
 #: longer than any test goes on.
 HOLDING = timedelta(minutes=9)
+#: So long the server may take for one answer.
+_ANSWER = timedelta(minutes=1)
 
 
 async def terminated(client: Client, workflow_id: str) -> None:
@@ -149,7 +151,7 @@ def reset_to(which: str, *, reapply: bool) -> Break:
                 request_id=uuid4().hex,
                 reset_reapply_exclude_types=() if reapply else excluded,
             ),
-            timeout=timedelta(seconds=10),
+            timeout=_ANSWER,
         )
 
     return reset
@@ -173,7 +175,7 @@ BREAKS: dict[str, Break] = {
 
 async def runs_as(client: Client, workflow_id: str, workflow: str, task_queue: str, reference: BaseModel) -> bool:
     """Whether a run of this type on this queue, begun with this and without a delay, holds the id."""
-    found = await run_that_holds(client, workflow_id, answer=timedelta(seconds=10))
+    found = await run_that_holds(client, workflow_id, answer=_ANSWER)
     if found is None or found.is_paused or (found.workflow, found.task_queue) != (workflow, task_queue):
         return False
     if (await _beginning_of(client, workflow_id)).first_workflow_task_backoff.ToTimedelta() >= HOLDING:

@@ -278,8 +278,15 @@ async def test_what_is_odd_about_one_object_holds_up_no_other(house: House) -> N
     whole = await _body_is(house, "D-1", '{"contract": "lost"}')
     for order_no in ("D-1", "D-2"):
         await terminated(house.client, PROCESSES["order"].workflow_id(number, order_no))
-    await house.time_passes_unseen(timedelta(days=31))
     await house.a_round_is_made()
+    (first,) = await waiting_for_a_person(house.books.recorder, number, limit=2)
+    await house.time_passes_unseen(timedelta(seconds=30))
+    await house.a_round_is_made()
+    assert await waiting_for_a_person(house.books.recorder, number, limit=2) == [first], "it stays until a person comes"
+    await house.time_passes_unseen(timedelta(days=31))
+    for _ in range(2):
+        await house.a_round_is_made()
+        await house.nothing_is_late()  # but what a person knows of
 
     (item,) = await waiting_for_a_person(house.books.recorder, number, limit=2)
     assert (item.key.object_no, item.reason) == ("D-1", "cannot be looked after: TypeError")
