@@ -307,14 +307,9 @@ async def _body_is(house: House, order_no: str, body: str) -> str:
     named = house.platform.number, order_no
     connection = await asyncpg.connect(house.stack.postgres.superuser_dsn)
     try:
-        was: str = await connection.fetchval(
-            "SELECT body FROM business_object WHERE kind = 'order' AND platform_no = $1 AND object_no = $2", *named
-        )
-        await connection.execute(
-            "UPDATE business_object SET body = $3 WHERE kind = 'order' AND platform_no = $1 AND object_no = $2",
-            *named,
-            body,
-        )
+        where = "WHERE kind = 'order' AND platform_no = $1 AND object_no = $2"
+        was: str = await connection.fetchval(f"SELECT body FROM business_object {where}", *named)
+        await connection.execute(f"UPDATE business_object SET body = $3 {where}", *named, body)
     finally:
         await connection.close()
     return was
