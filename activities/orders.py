@@ -179,7 +179,9 @@ class OrderActivities:
             amount=format_fen(terms.amount_fen),
             due_at=local_time(counts_at),
         )
-        number = derived(contract.order_no, f"M{terms.number}", "reminder", command.round)
+        # A text names the moment that counts, and a number names one text: what is told later has another number.
+        late = order.reminder_is_late(command, at=at)
+        number = derived(contract.order_no, f"M{terms.number}", "reminder", command.round, *([late] if late else []))
         await self._texts.send(contract.platform_no, contract.owner_no, number, text)
 
 

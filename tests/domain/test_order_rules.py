@@ -111,6 +111,22 @@ def test_a_text_that_took_its_usual_minutes_moves_no_deadline() -> None:
     assert story.clocks["M2:inspection:1"] == due_at
 
 
+def test_who_repeats_a_late_reminder_says_the_same_until_another_quarter_has_begun() -> None:
+    story = inspected(_PEOPLE)
+    due_at, command = story.clocks["M2:reminder:1"], OwnerReminded(milestone=2, round=1)
+    for late, quarters in (
+        (timedelta(0), 0),
+        (REMINDER_MAY_TAKE, 0),
+        (REMINDER_MAY_TAKE + _TICK, 2),
+        (2 * REMINDER_MAY_TAKE, 2),
+        (2 * REMINDER_MAY_TAKE + _TICK, 3),
+        (timedelta(days=3, minutes=1), 3 * 96 + 1),
+    ):
+        assert story.order.reminder_is_late(command, at=due_at + late) == quarters
+        counts_at = story.order.silence_counts_at(command, at=due_at + late)
+        assert counts_at == story.clocks["M2:inspection:1"] + quarters * REMINDER_MAY_TAKE
+
+
 def test_a_pause_leaves_what_was_left_when_the_owner_spoke_and_never_more_than_the_round_had() -> None:
     story = inspected(_ONE)
     since, period = story.at, _ONE.periods.inspection_period

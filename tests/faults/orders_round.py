@@ -21,11 +21,13 @@ from tests.waiting import until
 from workflows.messages import order_workflow_id
 from workflows.rounds import ROUNDS_WORKFLOW_ID
 
-#: Steps wait for five days at most, and an inspection for seven: six and an hour pass twice in a round.
+#: Steps wait for five days at most, and an inspection for seven: six and an hour pass twice in a round. Reminders are
+#: an hour late with that, and seconds to minutes: the fifth quarter of an hour has begun.
 CONFIG = PlatformConfig.model_validate(
     {"top_up_settlement": "T+0", "start_deadline_days": 5, "stage_deadline_days": 5, "retention_days": 5}
 )
 _PASSING = timedelta(days=6, hours=1)
+REMINDER = "{no}:M2:reminder:1:5"
 _WITH_WARRANTY = [
     {"name": "定金", "kind": "start", "amount_fen": 30_000},
     {"name": "竣工验收", "kind": "acceptance", "amount_fen": 60_000},
@@ -94,8 +96,8 @@ class OrdersRound(Round):
             activity="remind_owner", command="CallOperator", number=r"{no}:attention:\d+", reads="{no}:attention:"
         ),
     }
-    CALLS: ClassVar = {"told": Call(**_REMINDER, says="{no}:M2:reminder:1")}
-    PRELIMINARIES: ClassVar = {"reminded": Call(**_REMINDER, says="{no}:M2:reminder:1")}
+    CALLS: ClassVar = {"told": Call(**_REMINDER, says=REMINDER)}
+    PRELIMINARIES: ClassVar = {"reminded": Call(**_REMINDER, says=REMINDER)}
     EFFECTS: ClassVar = frozenset(CALLS)
     AHEAD: ClassVar = frozenset(
         {"unpaid", "unstarted", "late", "silent", "warranted", "claimed", "reminded", "told", "mute", "attended"}
@@ -158,7 +160,7 @@ class OrdersRound(Round):
 
     async def at_bank(self) -> set[str]:
         """Whether the owner of the order whose reminder is kept was told."""
-        number = f"{self.no('told')}:M2:reminder:1"
+        number = REMINDER.format(no=self.no("told"))
         return {"told"} if number in await self.house.texts(self.ahead) else set()
 
     async def lead_to_end(self) -> None:
@@ -168,7 +170,7 @@ class OrdersRound(Round):
         await asyncio.gather(*(self._look(part) for part in self.AHEAD))
         await asyncio.gather(
             *(self._until(self._needs_attention, part) for part in ("mute", "late")),
-            *(self._until(self._is_reminded_at_last, part, pause_seconds=3) for part in ("reminded", "told")),
+            *(self._until(self._is_reminded, part) for part in ("reminded", "told")),
             *(self._until(self._ends, part) for part in ("silent", "claimed", "warranted")),
         )
         await asyncio.gather(*(self._lead_to_end(part) for part in ("first", *self.POSTINGS, *self.CALLS)))
@@ -212,11 +214,8 @@ class OrdersRound(Round):
             await connection.execute("SET LOCAL session_replication_role = replica")  # claims are for ever
             await connection.execute(statement, self.ahead.number, released_claim(order_no, 2))
 
-    async def _until(
-        self, holds: Callable[[str], Coroutine[Any, Any, bool]], part: str, *, pause_seconds: float = 0.5
-    ) -> None:
-        what, seen = f"{holds.__name__} {part}", partial(self._stands, part)
-        await until(partial(holds, part), what, seen=seen, pause_seconds=pause_seconds)
+    async def _until(self, holds: Callable[[str], Coroutine[Any, Any, bool]], part: str) -> None:
+        await until(partial(holds, part), f"{holds.__name__} {part}", seen=partial(self._stands, part))
 
     async def _stands(self, part: str) -> dict[str, object]:
         """What its process is at, for whoever waits in vain."""
@@ -234,13 +233,6 @@ class OrdersRound(Round):
 
     async def _is_reminded(self, part: str) -> bool:
         return f"{self.no(part)}:M2:reminded:1" in await self.house.requests_of(self.ahead, self.no(part))
-
-    async def _is_reminded_at_last(self, part: str) -> bool:
-        """On a slow machine the text is tried in vain until an operator is called, who has it tried again."""
-        is_reminded = await self._is_reminded(part)
-        if not is_reminded:
-            await self._look(part)
-        return is_reminded
 
     async def _needs_attention(self, part: str) -> bool:
         return bool((await self._shown(part))["needs_attention"])

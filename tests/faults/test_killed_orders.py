@@ -16,7 +16,7 @@ from tests.faults import callers
 from tests.faults.house import House
 from tests.faults.matrix import play
 from tests.faults.money_in_rows import ROWS as ROWS_OF_MONEY_IN
-from tests.faults.orders_round import CONFIG, WITHOUT_A_MOBILE, OrdersRound, open_without_a_mobile
+from tests.faults.orders_round import CONFIG, REMINDER, WITHOUT_A_MOBILE, OrdersRound, open_without_a_mobile
 from tests.servers import RARELY, ROUNDS_ARE_RARE, set_for
 from workflows.messages import order_workflow_id
 from workflows.taking_up import the_rounds
@@ -48,8 +48,6 @@ _STEPS = {
     "mute": (*_SETTLED, "attention:{version}"),
 }
 _REMINDED_OWNERS = ("silent", "claimed", "reminded", "told")
-#: Their texts are kept at the gate: when that takes long, an operator is called meanwhile.
-_TRIED_IN_VAIN = ("reminded", "told")
 #: Orders that end otherwise than with all their money with the contractor: what the contractor has of them, net.
 _EARNED_FEN = {"cancel": 0, "agree": callers.DEPOSIT_FEN * 95 // 100, "unpaid": 0, "unstarted": 0}
 _SPENT_FEN = {"cancel": 0, "agree": callers.DEPOSIT_FEN, "unpaid": 0, "unstarted": 0}
@@ -139,10 +137,7 @@ async def require_right_end(house: House, game: OrdersRound) -> None:
         version = attentions[0].rpartition(":")[2] if attentions else ""
         events = await object_events(house.recorder, platform.number, "order", no)
         happened = [(event.event_type, event.body) for event in events]
-        on_a_slow_machine = set(attentions) if part in _TRIED_IN_VAIN else set()
-        assert set(taken) - on_a_slow_machine == {f"{no}:{step.format(no=no, version=version)}" for step in steps}, (
-            happened
-        )
+        assert set(taken) == {f"{no}:{step.format(no=no, version=version)}" for step in steps}, happened
         order = await get_object(house.recorder, platform.number, "order", no)
         assert order is not None
         assert order.sequence_no == len(taken), "one posting, one event"
@@ -155,7 +150,7 @@ async def require_right_end(house: House, game: OrdersRound) -> None:
             assert given["result"] == stored
             assert stored in told, f"{part}: the repeat is answered what is stored"
     texts = [text for text in await house.texts(game.ahead) if text.startswith(f"{game.name}-")]
-    assert texts == sorted(f"{game.no(part)}:M2:reminder:1" for part in _REMINDED_OWNERS)
+    assert texts == sorted(REMINDER.format(no=game.no(part)) for part in _REMINDED_OWNERS)
 
 
 def taken_in(history: WorkflowHistory) -> Iterator[dict[str, Any]]:

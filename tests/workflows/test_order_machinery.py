@@ -1,13 +1,20 @@
 """What operators and Temporal do to an order: overdue stages, cancellation from outside, long histories, forgery."""
 
+from datetime import timedelta
+
 import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 
 from activities.failures import from_temporal
-from escrow.domain.errors import Refused
+from activities.notices import local_time
+from activities.orders import RemindOwner
+from escrow.domain.errors import BankUnreachable, Refused
 from escrow.domain.orders.milestones import MilestoneKind, Stage
+from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand as Operation
 from escrow.ledger.attention import held_and_needing_attention
+from escrow.ledger.books import known
+from tests.accomplice import Accomplice
 from tests.story import Story
 from tests.story_ground import OWNER
 from tests.terminating import terminated_at_rest
@@ -139,6 +146,33 @@ async def test_a_second_process_of_one_order_does_nothing_that_the_first_does_no
     events = [event.event_type for event in await story.events("order", "D-1001")]
     assert events.count("order.milestone_released") == 1
     assert events.count("order.owner_reminded") == 1
+
+
+@pytest.mark.parametrize(("later", "texts"), [(timedelta(minutes=2), 1), (timedelta(hours=1), 2)])
+async def test_a_late_reminder_whose_answer_was_lost_is_repeated_and_names_the_moment_that_counts(
+    story: Story, later: timedelta, texts: int
+) -> None:
+    await story.paid_order()
+    await story.starts()
+    await story.completes(2)
+    await terminated_at_rest(story.order, "nobody reminds in time")
+    await story.days_pass(6.5)
+    ours = Accomplice(story.stage, story.order.id)
+    reminder = RemindOwner(platform_no=story.platform_no, order_no="D-1001", milestone=2, round=1)
+
+    await story.stage.sandbox.steer.next_suffers("timeout_booked", "sms")
+    with pytest.raises(BankUnreachable):
+        await ours.runs(ours.activities.orders.remind_owner, reminder)
+    await story.time_passes(later)
+    await ours.runs(ours.activities.orders.remind_owner, reminder)
+
+    order = await known(story.stage.recorder, ORDERS, story.platform_no, "D-1001")
+    assert order.state.attention is None
+    counts_at = order.state.milestone(2).inspection_due_at
+    assert counts_at is not None
+    told = await story.texts()
+    assert len(told) == texts, "the same is said once; a later moment is said anew"
+    assert local_time(counts_at) in told[-1]
 
 
 @pytest.mark.parametrize("days", [0.0, 3.0, 6.5])

@@ -356,14 +356,19 @@ class Order:
         usual = self.contract.periods.reminder_before_end
         return milestone.reminder_due_at(usual) if milestone.round == command.round else None
 
+    def reminder_is_late(self, command: OwnerReminded, *, at: datetime) -> int:
+        """How late a reminder would be now, in quarters of an hour, those begun included; 0 within the first."""
+        due_at = self.reminder_due_at(command)
+        quarters = 0 if due_at is None else -((due_at - at) // REMINDER_MAY_TAKE)
+        return quarters if quarters > 1 else 0
+
     def silence_counts_at(self, command: OwnerReminded, *, at: datetime) -> datetime | None:
         """When silence counts if the owner is reminded now: when it did, or later by what a late reminder was late."""
-        reminder_due_at = self.reminder_due_at(command)
-        inspection_due_at = self.state.milestone(command.milestone).inspection_due_at
-        if reminder_due_at is None or inspection_due_at is None:
+        if self.reminder_due_at(command) is None:
             return None
-        late = at - reminder_due_at
-        return inspection_due_at if late <= REMINDER_MAY_TAKE else inspection_due_at + late
+        inspection_due_at = self.state.milestone(command.milestone).inspection_due_at
+        assert inspection_due_at is not None  # noqa: S101 - it waits for its reminder
+        return inspection_due_at + self.reminder_is_late(command, at=at) * REMINDER_MAY_TAKE
 
     def consent_basis(self, command: PartyCommand) -> Basis:
         """The basis that a party consented to exactly this."""
