@@ -56,6 +56,10 @@ class KeptStatement(Kept):
         super().__init__()
         self.numbers = numbers
 
+    def leave_out(self, posted: "KeptStatement") -> None:
+        """What was given up as too slow and posted once more meanwhile is no posting of its own."""
+        self.numbers = [pair for pair in self.numbers if pair not in posted.numbers]
+
 
 class KeptCall(Kept):
     """One HTTP request."""

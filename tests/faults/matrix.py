@@ -175,7 +175,9 @@ class Round:
         await self.as_far_as_it_goes(lambda: all(self._has_read(part) for part in self.POSTINGS))
         await asyncio.sleep(_DECIDING_SECONDS)
         plug.forward(keep_answer=False)
-        return await within_reason(ledger.kept.get(), "the others are posted")
+        batch = await within_reason(ledger.kept.get(), "the others are posted")
+        batch.leave_out(plug)
+        return batch
 
     # ---- the kill ----
 

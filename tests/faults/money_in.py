@@ -156,7 +156,9 @@ class MoneyInRound(MoneyInNumbers):
         first.forward(keep_answer=False)
         with suppress(TimeoutError):
             kept.append(await asyncio.wait_for(ledger.kept.get(), _GATHER_SECONDS))
-        return kept
+        for statement in kept:
+            statement.leave_out(first)
+        return [statement for statement in kept if statement.numbers]
 
     # ---- the kill ----
 
