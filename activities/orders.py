@@ -5,7 +5,7 @@ and decided there, so nothing that somebody writes to Temporal is believed.
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
@@ -16,8 +16,10 @@ from activities.telemetry import RELEASES
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
 from escrow.domain.money.amounts import format_fen
 from escrow.domain.orders.commands import CallOperator, DeadlinePassed, Open, OwnerReminded, PartyCommand
+from escrow.domain.orders.contract import OrderContract
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.order import Order
+from escrow.domain.orders.state import Reminder
 from escrow.domain.orders.states import OrderCommand
 from escrow.domain.orders.view import OrderPlan, OrderView
 from escrow.domain.platforms.sms_texts import SmsText
@@ -145,11 +147,11 @@ class OrderActivities:
         command = OwnerReminded(milestone=request.milestone, round=request.round)
         found = await see(self._reader, ORDERS, request.platform_no, request.order_no)
         order = found.object
-        due_at = None if order is None else order.reminder_due_at(command)
-        if order is None or due_at is None or due_at > found.at:
+        reminder = None if order is None else order.reminder(command, at=found.at)
+        if order is None or reminder is None or reminder.due_at > found.at:
             return _told(await self._books.take(ORDERS, request.platform_no, request.order_no, command))
         try:
-            await self._send_reminder(order, command, at=found.at)
+            await self._send_reminder(order.contract, request.milestone, reminder)
         except (Refused, BankDeclined) as refusal:
             return _told(await self._call_operator(request, _cannot_remind(request, refusal.message), found.version))
         except (BankUnreachable, OutcomeUnknown) as error:
@@ -166,10 +168,8 @@ class OrderActivities:
         command = CallOperator(reason=reason, seen_version=version)
         return await self._books.take(ORDERS, ref.platform_no, ref.order_no, command)
 
-    async def _send_reminder(self, order: Order, command: OwnerReminded, *, at: datetime) -> None:
-        contract = order.contract
-        terms, counts_at = contract.milestones[command.milestone - 1], order.silence_counts_at(command, at=at)
-        assert counts_at is not None  # noqa: S101 - it waits for its reminder
+    async def _send_reminder(self, contract: OrderContract, milestone: int, reminder: Reminder) -> None:
+        terms = contract.milestones[milestone - 1]
         config = await self._texts.config(contract.platform_no, contract.config_version)
         text = config.sms_texts.render(
             SmsText.ORDER_REMINDER,
@@ -177,11 +177,9 @@ class OrderActivities:
             milestone=str(terms.number),
             milestone_name=terms.name,
             amount=format_fen(terms.amount_fen),
-            due_at=local_time(counts_at),
+            due_at=local_time(reminder.counts_at),
         )
-        # A text names the moment that counts, and a number names one text: what is told later has another number.
-        late = order.reminder_is_late(command, at=at)
-        number = derived(contract.order_no, f"M{terms.number}", "reminder", command.round, *([late] if late else []))
+        number = derived(contract.order_no, reminder.name)
         await self._texts.send(contract.platform_no, contract.owner_no, number, text)
 
 

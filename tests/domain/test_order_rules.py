@@ -9,7 +9,7 @@ from escrow.domain.decisions import MemberFact, NotDue, Spendable
 from escrow.domain.errors import Refused
 from escrow.domain.orders.commands import DeadlinePassed, OwnerReminded, PaidDirectly
 from escrow.domain.orders.contract import OrderContract
-from escrow.domain.orders.order import REMINDER_MAY_TAKE
+from escrow.domain.orders.state import REMINDER_MAY_TAKE, Reminder
 from escrow.domain.orders.states import OrderCommand, OrderStatus
 from escrow.domain.platforms.config import PlatformConfig
 from tests.domain.order_stories import (
@@ -113,7 +113,7 @@ def test_a_text_that_took_its_usual_minutes_moves_no_deadline() -> None:
 
 def test_who_repeats_a_late_reminder_says_the_same_until_another_quarter_has_begun() -> None:
     story = inspected(_PEOPLE)
-    due_at, command = story.clocks["M2:reminder:1"], OwnerReminded(milestone=2, round=1)
+    due_at, counts_at = story.clocks["M2:reminder:1"], story.clocks["M2:inspection:1"]
     for late, quarters in (
         (timedelta(0), 0),
         (REMINDER_MAY_TAKE, 0),
@@ -122,9 +122,12 @@ def test_who_repeats_a_late_reminder_says_the_same_until_another_quarter_has_beg
         (2 * REMINDER_MAY_TAKE + _TICK, 3),
         (timedelta(days=3, minutes=1), 3 * 96 + 1),
     ):
-        assert story.order.reminder_is_late(command, at=due_at + late) == quarters
-        counts_at = story.order.silence_counts_at(command, at=due_at + late)
-        assert counts_at == story.clocks["M2:inspection:1"] + quarters * REMINDER_MAY_TAKE
+        reminder = story.order.reminder(OwnerReminded(milestone=2, round=1), at=due_at + late)
+        assert reminder == Reminder(
+            name=f"M2:reminder:1:{quarters}" if quarters else "M2:reminder:1",
+            due_at=due_at,
+            counts_at=counts_at + quarters * timedelta(minutes=15),
+        )
 
 
 def test_a_pause_leaves_what_was_left_when_the_owner_spoke_and_never_more_than_the_round_had() -> None:

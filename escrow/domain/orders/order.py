@@ -23,7 +23,7 @@ from escrow.domain.orders.milestones import MilestoneKind
 from escrow.domain.orders.operations import unpaid_claim
 from escrow.domain.orders.payment import paid_directly, paid_from_balance
 from escrow.domain.orders.settlement import refunded, released
-from escrow.domain.orders.state import CancelProposal, MilestoneState, OrderState, moved
+from escrow.domain.orders.state import CancelProposal, MilestoneState, OrderState, Reminder, moved
 from escrow.domain.orders.states import (
     OrderCommand,
     OrderDeadline,
@@ -37,9 +37,6 @@ from escrow.domain.orders.states import (
 from escrow.domain.platforms.authorisations import AuthorisedOperation
 from escrow.domain.platforms.rules import require_agreed
 from escrow.domain.requests import derived
-
-#: A text needs so long from its moment until it is recorded; one that comes later prolongs the inspection.
-REMINDER_MAY_TAKE = timedelta(minutes=15)
 
 _OPERATIONS = frozenset(operation.value for operation in OrderCommand)
 _SILENCE, _WARRANTY_OVER = "silence", "end of warranty"
@@ -289,13 +286,12 @@ class Order:
 
     def _reminded(self, command: OwnerReminded, at: datetime) -> "_Decided":
         """Silence counts from now on, but not before the owner has had the time that a reminder gives."""
-        due_at = self.reminder_due_at(command)
-        if due_at is None:
+        reminder = self.reminder(command, at=at)
+        if reminder is None:
             raise Refused("order_state", f"M{command.milestone} of {self._no} waits for no reminder.")
-        if due_at > at:
-            raise NotDue("It is too early to remind the owner that silence counts.", remaining=due_at - at)
-        counts_at = self.silence_counts_at(command, at=at)
-        after = self.state.with_milestone(command.milestone, reminded_at=at, inspection_due_at=counts_at)
+        if reminder.due_at > at:
+            raise NotDue("It is too early to remind the owner that silence counts.", remaining=reminder.due_at - at)
+        after = self.state.with_milestone(command.milestone, reminded_at=at, inspection_due_at=reminder.counts_at)
         return after, Decision(
             request_no=command.own_no(self._no) or "",
             event_type="order.owner_reminded",
@@ -348,27 +344,13 @@ class Order:
         statuses = [milestone.status for milestone in self.state.milestones]
         check_command(self.state.status, statuses, command.operation, command.milestone)
 
-    def reminder_due_at(self, command: OwnerReminded) -> datetime | None:
-        """From when on the owner may be reminded in just this round; None when that waits for no reminder."""
+    def reminder(self, command: OwnerReminded, *, at: datetime) -> Reminder | None:
+        """What the owner is told at a moment in just this round; None when that waits for no reminder."""
         if not 1 <= command.milestone <= len(self.state.milestones):
             return None
         milestone = self.state.milestone(command.milestone)
         usual = self.contract.periods.reminder_before_end
-        return milestone.reminder_due_at(usual) if milestone.round == command.round else None
-
-    def reminder_is_late(self, command: OwnerReminded, *, at: datetime) -> int:
-        """How late a reminder would be now, in quarters of an hour, those begun included; 0 within the first."""
-        due_at = self.reminder_due_at(command)
-        quarters = 0 if due_at is None else -((due_at - at) // REMINDER_MAY_TAKE)
-        return quarters if quarters > 1 else 0
-
-    def silence_counts_at(self, command: OwnerReminded, *, at: datetime) -> datetime | None:
-        """When silence counts if the owner is reminded now: when it did, or later by what a late reminder was late."""
-        if self.reminder_due_at(command) is None:
-            return None
-        inspection_due_at = self.state.milestone(command.milestone).inspection_due_at
-        assert inspection_due_at is not None  # noqa: S101 - it waits for its reminder
-        return inspection_due_at + self.reminder_is_late(command, at=at) * REMINDER_MAY_TAKE
+        return milestone.reminder(usual, at=at) if milestone.round == command.round else None
 
     def consent_basis(self, command: PartyCommand) -> Basis:
         """The basis that a party consented to exactly this."""

@@ -15,10 +15,27 @@ from escrow.domain.orders.states import MilestoneStatus, OrderStatus, Trigger, n
 #: What documents of the first release do not have.
 _LATER = ("batch_no", "cancelled_because")
 _LATER_OF_MILESTONE = ("reminded_at", "inspected_for")
+#: A text needs so long from its moment until it is recorded. One that comes later prolongs the inspection, by as many
+#: of these times as have begun since.
+REMINDER_MAY_TAKE = timedelta(minutes=15)
 
 
 class _Happened(BaseModel):
     model_config = ConfigDict(frozen=True)
+
+
+class Reminder(_Happened):
+    """What the owner is told of silence in one round of inspection.
+
+    Args:
+        name: of just this text: who repeats it says the same, and what is told later has another name.
+        due_at: from when on the owner may be told.
+        counts_at: when silence counts.
+    """
+
+    name: str
+    due_at: AwareDatetime
+    counts_at: AwareDatetime
 
 
 class MilestoneState(_Happened):
@@ -77,6 +94,19 @@ class MilestoneState(_Happened):
         if self.status is not MilestoneStatus.IN_INSPECTION or self.inspection_due_at is None or self.reminded_at:
             return None
         return self.inspection_due_at - self.notice(usual)
+
+    def reminder(self, usual: timedelta, *, at: datetime) -> Reminder | None:
+        """What the owner is told at a moment, however early; None when this round waits for no reminder."""
+        due_at = self.reminder_due_at(usual)
+        if due_at is None:
+            return None
+        begun = -((due_at - at) // REMINDER_MAY_TAKE)
+        late = begun if begun > 1 else 0
+        return Reminder(
+            name=f"{self.reminder_name}:{late}" if late else self.reminder_name,
+            due_at=due_at,
+            counts_at=due_at + self.notice(usual) + late * REMINDER_MAY_TAKE,
+        )
 
 
 class CancelProposal(_Happened):
