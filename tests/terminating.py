@@ -21,6 +21,15 @@ async def terminated_at_rest(handle: WorkflowHandle[Any, Any], reason: str) -> N
     await handle.terminate(reason)
 
 
+async def at_rest(handle: WorkflowHandle[Any, Any]) -> None:
+    """Wait until a process has nothing to do before it is told something, or time has passed."""
+
+    async def has_nothing_to_do() -> bool:
+        return not (await handle.describe()).raw_description.pending_activities and await _is_at_rest(handle)
+
+    await until(has_nothing_to_do, f"{handle.id} has nothing to do")
+
+
 async def _is_at_rest(handle: WorkflowHandle[Any, Any]) -> bool:
     """No step of it is under way; an activity that waits to be tried again is none."""
     found = (await handle.describe()).raw_description

@@ -19,7 +19,7 @@ from typing import Any
 from uuid import uuid4
 
 from temporalio.api.testservice.v1 import SleepRequest
-from temporalio.client import Client
+from temporalio.client import Client, OutboundInterceptor, QueryWorkflowInput
 from temporalio.client import Interceptor as ClientInterceptor
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
@@ -140,9 +140,21 @@ class StoryClock(ClientInterceptor, Interceptor):
         await move_story(self._recorder, self._platform_no, moment)
         await self._steering.move_clock_up_to(self._custody_account_no, moment)  # a test may have moved it ahead
 
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        """Wrap the chain of client interceptors."""
+        return _PatientOutbound(next)
+
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """Wrap the chain of activity interceptors."""
         return _FollowingInbound(next, self)
+
+
+class _PatientOutbound(OutboundInterceptor):
+    """A worker may have to replay a long history before it answers a query, on a slow machine."""
+
+    async def query_workflow(self, input: QueryWorkflowInput) -> Any:
+        input.rpc_timeout = input.rpc_timeout or timedelta(seconds=PATIENCE_SECONDS)
+        return await super().query_workflow(input)
 
 
 class _FollowingInbound(ActivityInboundInterceptor):
