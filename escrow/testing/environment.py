@@ -150,11 +150,16 @@ class StoryClock(ClientInterceptor, Interceptor):
 
 
 class _PatientOutbound(OutboundInterceptor):
-    """A worker may have to replay a long history before it answers a query, on a slow machine."""
+    """Asks again where a query has no answer: its run went on as a new one meanwhile, or a long history is replayed."""
 
     async def query_workflow(self, input: QueryWorkflowInput) -> Any:
-        input.rpc_timeout = input.rpc_timeout or timedelta(seconds=PATIENCE_SECONDS)
-        return await super().query_workflow(input)
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return await super().query_workflow(input)
+            except RPCError as error:
+                if error.status not in _OUT_OF_TIME or time.monotonic() > give_up_at:
+                    raise
 
 
 class _FollowingInbound(ActivityInboundInterceptor):
