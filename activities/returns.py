@@ -96,8 +96,10 @@ class ReturnActivities:
     async def tell_refund_credited(self, ref: RefundNo) -> RefundView:
         """Tell the owner that its refund is in its sub-account, as the books have it, once.
 
+        That it cannot be told, or that a day was not enough to do so, is written down too.
+
         Raises:
-            Refused: `no_mobile`, or `not_found`: the books know of no such refund.
+            Refused: `not_found`, the books know of no such refund.
             BankUnreachable, OutcomeUnknown: try again; the number of the text tells a repeat.
         """
         refund, seen = await self._refund(ref)
@@ -110,8 +112,16 @@ class ReturnActivities:
             SmsText.REFUND_CREDITED, order_no=ref.order_no, amount=format_fen(refund.state.amount_fen)
         )
         number = derived(ref.order_no, "refund-credited")
-        await self._texts.send(ref.platform_no, refund.state.owner_no, number, text)
-        await self._take_refund(ref, OwnerTold())
+        failure, until = None, refund.state.told_until
+        try:
+            await self._texts.send(ref.platform_no, refund.state.owner_no, number, text)
+        except (Refused, BankDeclined) as refusal:
+            failure = refusal.message
+        except (BankUnreachable, OutcomeUnknown) as error:
+            if until is None or seen.at < until:
+                raise
+            failure = error.message
+        await self._take_refund(ref, OwnerTold(failure=failure))
         refund, seen = await self._refund(ref)
         return RefundView.of(refund, version=seen.version, at=seen.at)
 

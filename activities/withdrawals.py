@@ -170,8 +170,9 @@ class WithdrawalActivities:
     async def announce_withdrawal(self, ref: WithdrawalNo) -> WithdrawalView:
         """Announce a large withdrawal by SMS, once: by its number at the bank, and by the books.
 
+        That nobody can be told of it, or that a day was not enough to do so, is written down too.
+
         Raises:
-            Refused: `no_mobile`.
             BankUnreachable, OutcomeUnknown: send it again.
         """
         seen = await self._seen(ref)
@@ -186,7 +187,14 @@ class WithdrawalActivities:
             requested_at=local_time(state.held_at or seen.at),
         )
         member_no = "" if config.sms_contact is SmsContact.PLATFORM else state.source.owner_no
-        await self._texts.send(ref.platform_no, member_no, derived(ref.withdrawal_no, "sms"), text)
+        try:
+            await self._texts.send(ref.platform_no, member_no, derived(ref.withdrawal_no, "sms"), text)
+        except (Refused, BankDeclined) as refusal:
+            return await self._viewed(ref, Announced(failure=refusal.message))
+        except (BankUnreachable, OutcomeUnknown) as error:
+            if state.announced_until is None or seen.at < state.announced_until:
+                raise
+            return await self._viewed(ref, Announced(failure=error.message))
         return await self._viewed(ref, Announced())
 
     # ---- before anything is sent ----

@@ -84,14 +84,22 @@ class DirectRefundProcess:
         )
 
     async def tell_owner(self) -> None:
-        """The owner has the refund otherwise than it paid: say so. What cannot be said holds nothing up."""
+        """The owner has the refund otherwise than it paid: say so."""
+        await self.supervision.told(
+            self.text,
+            is_due=lambda: self.view is not None and self.view.must_be_told,
+            what="the owner could not be told",
+        )
+        if self.view is not None and self.view.untold is not None:
+            self.supervision.note("sms", f"the owner could not be told: {self.view.untold}")
+
+    async def text(self) -> None:
+        """Have the SMS sent."""
         telling = workflow.execute_activity_method(
             ReturnActivities.tell_refund_credited, self.number, summary="SMS: refund in the sub-account", **SMS
         )
-        try:
-            await self.supervision.uncancelled(telling)
-        except ActivityError as error:
-            self.supervision.note("sms", f"the owner could not be told: {why_unfinished(error)}")
+        self.view = await self.supervision.uncancelled(telling)
+        self.since_seen = Elapsed()
 
     @property
     def attention(self) -> str | None:

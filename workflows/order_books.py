@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.elapsed import Elapsed
     from workflows.inbox import refused
     from workflows.supervision import Supervision
-    from workflows.timeouts import SMS
+    from workflows.timeouts import REMINDER
     from workflows.uncancelled import why_unfinished
     from workflows.waking import wake
 
@@ -119,7 +119,7 @@ class OrderBooks:
         stage, _, round_no = deadline.name.removeprefix("M").split(":")
         request = RemindOwner(**self._ref.model_dump(), milestone=int(stage), round=int(round_no))
         reminding = workflow.execute_activity_method(
-            OrderActivities.remind_owner, request, summary=f"M{stage}: remind the owner", **SMS
+            OrderActivities.remind_owner, request, summary=f"M{stage}: remind the owner", **REMINDER
         )
         try:
             taken = await self._supervision.uncancelled(reminding)

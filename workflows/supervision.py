@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import ActivityError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.failures import from_temporal, to_temporal
@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.elapsed import Elapsed
     from workflows.messages import LongLived, NotedMessage
     from workflows.timeouts import (
+        ASKED_AGAIN_AFTER,
         ASKED_AT_MOST_EVERY,
         ASKED_DAILY_AT_MOST_EVERY,
         LEDGER_POSTING,
@@ -131,6 +132,38 @@ class Supervision:
         """Let some time pass before something is tried again; a look ends it, and so does `unless`."""
         looks = self._looks
         await self.until(lambda: unless() or self._looks > looks, at_most=at_most, summary=f"{PAUSE}{summary}")
+
+    async def told(
+        self,
+        telling: Callable[[], Awaitable[None]],
+        *,
+        is_due: Callable[[], bool],
+        what: str,
+        wakes: Callable[[], Callable[[], bool]] = lambda: lambda: False,
+    ) -> None:
+        """Have somebody told of something that is due, as long as the books say that it is; nothing waits for that.
+
+        Args:
+            telling: one try; what cannot be told now is tried again, at growing intervals.
+            what: it is, for operators.
+            wakes: what ends a pause, made at its beginning.
+        """
+        in_vain, is_noted = Elapsed(), False
+        while True:
+            try:
+                await telling()
+                why = "it is still due"
+            except ActivityError as error:
+                known = from_temporal(error)
+                why = why_unfinished(error) if known is None else known.message
+            if not is_due():
+                return
+            if not is_noted:
+                self.note("sms", f"{what}, and it is tried again: {why}")
+                is_noted = True
+            in_vain_for = max(in_vain.passed, ASKED_AGAIN_AFTER)
+            pause = backoff(in_vain_for, needs_attention=in_vain_for > OPERATOR_MAY_TAKE)
+            await self.pause(pause, summary="try the text again", unless=wakes())
 
     async def operator(
         self,

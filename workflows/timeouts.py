@@ -80,8 +80,16 @@ BANK_QUESTION = Timeouts(
     ),
 )
 
-#: A text message: deduplicated by its request number, worth some tries, never worth holding money for.
+#: A text that is due by the books, deduplicated by its request number: some tries at once, then its process waits
+#: before it tries again. Nothing else waits for it.
 SMS = Timeouts(
+    start_to_close_timeout=timedelta(seconds=10),
+    heartbeat_timeout=timedelta(seconds=2),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_attempts=4),
+)
+
+#: The reminder on which silence stands: tried for a minute at once, then an operator is called.
+REMINDER = Timeouts(
     start_to_close_timeout=timedelta(seconds=10),
     heartbeat_timeout=timedelta(seconds=2),
     retry_policy=RetryPolicy(

@@ -41,7 +41,7 @@ class Withdrawal:
     def __init__(self, withdrawal: WithdrawalRef) -> None:
         self.number = WithdrawalNo(platform_no=withdrawal.platform_no, withdrawal_no=withdrawal.withdrawal_no)
         self.supervision = Supervision(
-            refresh=self.refresh, begun_with=withdrawal, now=self.now, may_begin_anew=self.is_announced
+            refresh=self.refresh, begun_with=withdrawal, now=self.now, may_begin_anew=lambda: not self.is_texting
         )
         self.view: WithdrawalView | None = None
         self.since_seen = Elapsed()
@@ -53,7 +53,8 @@ class Withdrawal:
         #: The payment order about which this run has asked.
         self.asked_about: str | None = None
         self.notices = 0
-        self.announcement: asyncio.Task[None] | None = None
+        #: Whether a text about it is on its way.
+        self.is_texting = False
         workflow.register_random_seed_callback(lambda _: self.go_stale())
 
     @workflow.run
@@ -62,7 +63,7 @@ class Withdrawal:
         refusal = await self.hold()
         if self.view is None:
             return WithdrawalOutcome(withdrawal_no=self.number.withdrawal_no, status="refused", reason=refusal)
-        self.announcement = asyncio.create_task(self.announce())
+        announcement = asyncio.create_task(self.announce())
         while not self.seen.status.is_final:
             self.supervision.begin_anew_if_long()
             if self.is_stale:
@@ -74,7 +75,7 @@ class Withdrawal:
             else:
                 await self.send()
             await self.overdue()
-        await self.supervision.uncancelled(self.announcement)
+        await self.supervision.uncancelled(announcement)
         await self.supervision.last_answers()
         return self.outcome()
 
@@ -151,13 +152,25 @@ class Withdrawal:
         """One SMS for an accepted large withdrawal, whatever rails and retries follow; it never holds the money up."""
         if not self.seen.must_be_announced:
             return
+        await self.supervision.told(
+            self.text,
+            is_due=lambda: self.seen.must_be_announced,
+            what="the large withdrawal could not be announced",
+            wakes=self.is_told,
+        )
+        if self.seen.unannounced is not None:
+            self.supervision.note("sms", f"the large withdrawal could not be announced: {self.seen.unannounced}")
+
+    async def text(self) -> None:
+        """Have the SMS sent."""
         telling = workflow.execute_activity_method(
             WithdrawalActivities.announce_withdrawal, self.number, summary="SMS: large withdrawal", **SMS
         )
+        self.is_texting = True
         try:
             self.adopt(await self.supervision.uncancelled(telling))
-        except ActivityError as error:
-            self.supervision.note("sms", f"the large withdrawal could not be announced: {_why(error)}")
+        finally:
+            self.is_texting = False
 
     # ---- what the bank, operators and callers say ----
 
@@ -254,10 +267,6 @@ class Withdrawal:
         if self.view is not None:
             workflow.set_current_details(withdrawal_details(self.number.withdrawal_no, self.state_now()))
             show_search_attributes(status=None, stage=None, needs_attention=self.attention is not None)
-
-    def is_announced(self) -> bool:
-        """Whether no text about it is on its way."""
-        return self.announcement is None or self.announcement.done()
 
     def outcome(self) -> WithdrawalOutcome:
         """How the withdrawal ended."""

@@ -31,6 +31,9 @@ DONE_AT_ONCE = tuple(kind.value for kind in TransferKind)
 #: something, and when it does so is its own, for a day.
 DUE_BY_OURSELVES = ("order", "withdrawal")
 
+#: Kinds of which somebody is told, which may take until after their end: so long a deadline of them stands.
+TOLD_OF = ("withdrawal", "refund")
+
 #: Kinds of which something is unfinished for as long as a deadline of it stands in the books; at a deadline something
 #: happens by our doing. Some are parts of a member and no objects, and a status alone does not tell their end.
 ENDED_BY_DEADLINES = ("account_verification", "identity_check", "mandate", "member_closing")

@@ -4,8 +4,9 @@ An object is late when one of its deadlines has passed and nothing happened, or 
 be it the contract by which it is to be opened, that nobody has answered. What a channel is to end, when it may take its
 time, is late when it has taken a day and no operator was called (`OPERATOR_AFTER`); a batch, when it still waits for a
 collection of which nothing comes any more. A collection that has ended has a process as long as it is looked at for
-payments that come late: that is unfinished too. What is on the list of those who wait for a person because it is late
-is not found again; neither is a deadline that an operator was called for since it passed.
+payments that come late: that is unfinished too, and so is what has ended and somebody is still to be told of. What is
+on the list of those who wait for a person because it is late is not found again; neither is a deadline that an operator
+was called for since it passed.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -14,7 +15,7 @@ from datetime import datetime, timedelta
 
 from escrow.domain.collections.batch_payments import BATCH_PAYMENT, batch_pay_in_no
 from escrow.domain.collections.state import LONGEST_OPEN, OPERATOR_AFTER, WATCHED_FOR
-from escrow.domain.endings import DONE_AT_ONCE, DUE_BY_OURSELVES, ENDED_BY_DEADLINES, FINAL_STATUSES
+from escrow.domain.endings import DONE_AT_ONCE, DUE_BY_OURSELVES, ENDED_BY_DEADLINES, FINAL_STATUSES, TOLD_OF
 from escrow.ledger.engine import Reader
 from escrow.ledger.tables import is_unfinished
 
@@ -27,6 +28,8 @@ OVERDUE_AFTER = timedelta(minutes=10)
 KINDS_IN_SQL = ", ".join(f"'{kind}'" for kind in (*FINAL_STATUSES, *DONE_AT_ONCE))
 #: The kinds that are unfinished while a deadline of theirs stands, quoted.
 BY_DEADLINES_IN_SQL = ", ".join(f"'{kind}'" for kind in ENDED_BY_DEADLINES)
+#: The kinds of which somebody is told, quoted.
+_TOLD_OF_IN_SQL = ", ".join(f"'{kind}'" for kind in TOLD_OF)
 _MOMENTS = """
     SELECT d.platform_no, books_now(d.platform_no) AS moment
     FROM platform_day d WHERE $1::text IS NULL OR d.platform_no = $1
@@ -43,13 +46,17 @@ def unfinished_in_sql(row: str, kinds: Iterable[str] = FINAL_STATUSES) -> str:
 
 
 def goes_on_in_sql(row: str) -> str:
-    """Condition that an object has a process: it has not ended, or payments that come late are still looked for.
+    """Condition that an object has a process: it has not ended, or something is still to be done after its end.
+
+    Payments that come late are looked for, or somebody is told.
 
     Args:
         row: the alias of `business_object` in the statement, with its dot; one that is found by its key.
     """
     watched = f"{row}kind = 'pay_in' AND {_watched_until(row)} > books_now({row}platform_no)"
-    return f"{unfinished_in_sql(row)} OR ({watched})"
+    told = f"""{row}kind IN ({_TOLD_OF_IN_SQL}) AND EXISTS (SELECT FROM deadline t WHERE
+        t.platform_no = {row}platform_no AND t.object_kind = {row}kind AND t.object_no = {row}object_no)"""
+    return f"{unfinished_in_sql(row)} OR ({watched}) OR ({told})"
 
 
 def _moment(row: str, name: str) -> str:
@@ -206,16 +213,19 @@ async def late_objects(reader: Reader, platform_no: str | None = None, *, limit:
 
 def _going_on(kind: str) -> str:
     """Statement for what of a kind has not ended; one platform is $3, NULL for all of them."""
-    if kind in ENDED_BY_DEADLINES:
-        return f"""
-            SELECT DISTINCT platform_no, object_no FROM deadline
-            WHERE object_kind = '{kind}' AND ($3::text IS NULL OR platform_no = $3)
-        """  # noqa: S608 - our own words
-    watched = f"UNION {_WATCHED}" if kind == "pay_in" else ""
-    return f"""
-        SELECT platform_no, object_no FROM business_object
-        WHERE {is_unfinished(kind)} AND ($3::text IS NULL OR platform_no = $3) {watched}
+    by_deadlines = f"""
+        SELECT DISTINCT platform_no, object_no FROM deadline
+        WHERE object_kind = '{kind}' AND ($3::text IS NULL OR platform_no = $3)
     """  # noqa: S608 - our own words
+    if kind in ENDED_BY_DEADLINES:
+        return by_deadlines
+    by_status = f"""
+        SELECT platform_no, object_no FROM business_object
+        WHERE {is_unfinished(kind)} AND ($3::text IS NULL OR platform_no = $3)
+    """  # noqa: S608 - our own words
+    if kind in TOLD_OF:
+        return f"{by_status} UNION {by_deadlines}"
+    return f"{by_status} UNION {_WATCHED}" if kind == "pay_in" else by_status
 
 
 async def unfinished_objects(

@@ -307,7 +307,13 @@ def test_what_a_channel_gave_back_leaves_what_it_owes_and_what_it_kept_is_the_ow
         begun.decide(EndRefund(refunded_fen=4_001), at=AT, facts=facts())
     with pytest.raises(Refused):
         kept.decide(EndRefund(refunded_fen=4_000), at=AT, facts=facts())
-    assert kept.decide(OwnerTold(), at=AT, facts=facts())[0].state.told
+    assert [(clock.name, clock.due_at) for clock in decision.deadlines] == [("text", AT + timedelta(days=1))]
+    told, decision = kept.decide(OwnerTold(), at=AT, facts=facts())
+    assert (told.state.told, told.state.must_be_told) == (True, False)
+    assert [(clock.name, clock.due_at) for clock in decision.deadlines] == [("text", None)]
+    untold, decision = kept.decide(OwnerTold(failure="no mobile"), at=AT, facts=facts())
+    assert (untold.state.untold, untold.state.told, untold.state.must_be_told) == ("no mobile", False, False)
+    assert decision.event_type == "refund.owner_not_told"
     with pytest.raises(Refused):
         begun.decide(OwnerTold(), at=AT, facts=facts())
 

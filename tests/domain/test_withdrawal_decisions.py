@@ -1,6 +1,7 @@
 """What the books decide of withdrawals whose money is held, without a server: by every state and command."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -176,6 +177,31 @@ def test_a_large_one_is_announced_once() -> None:
     assert (withdrawal.state.sms, told.state.sms, held().state.sms) == ("due", "sent", None)
     with pytest.raises(Refused):
         after(told, Announced())
+
+
+def test_an_announcement_is_due_for_a_day_until_it_is_made_or_cannot_be() -> None:
+    large = consent(terms=withdrawal_terms(account_id="", principal_fen=5_000_001, fee_fen=FEE))
+    known = facts(consent=large, spendable=Spendable(withdrawable_fen=6_000_000, pending_fen_by_day={}))
+    withdrawal, decision = UNHELD.decide(HOLD, at=NOON, facts=known)
+    assert {clock.name: clock.due_at for clock in decision.deadlines}["text"] == NOON + timedelta(days=1)
+
+    untold, decision = withdrawal.decide(Announced(failure="no mobile"), at=NOON, facts=facts())
+
+    assert [(clock.name, clock.due_at) for clock in decision.deadlines] == [("text", None)]
+    assert (untold.state.sms, untold.state.sms_failure) == ("failed", "no mobile")
+    assert decision.event_type == "withdrawal.not_announced"
+    with pytest.raises(Refused):
+        after(untold, Announced())
+
+
+def test_a_withdrawal_ends_once_and_may_be_announced_after_its_end() -> None:
+    large = replace(held(), state=held().state.model_copy(update={"sms": "due"}))
+    paid, decision = after(large, begun()).decide(PAID, at=NOON, facts=facts(bank_line=line(1)))
+    assert decision.claims == ("withdrawal/W-1/ended",)
+
+    told, decision = paid.decide(Announced(), at=NOON, facts=facts())
+
+    assert (told.state.sms, decision.claims) == ("sent", ())
 
 
 # ---- the first release ----

@@ -15,6 +15,7 @@ from workflows.withdrawal import Withdrawal
 
 Recorded = WorkflowHandle[Any, Any]
 _STUCK, _MORE_THAN_A_DAY = timedelta(minutes=11), timedelta(hours=25)
+_MORE_THAN_TRIED_TWICE = 10
 
 
 async def withdrawal_found_by_asking(story: Story) -> Recorded:
@@ -84,6 +85,16 @@ async def withdrawal_of_one_without_a_mobile(story: Story) -> Recorded:
     await story.withdrawal_is("submitted")
     await story.withdrawal().signal("bless")
     await story.stage.sandbox.steer.move_clock(story.stage.custody_account_no, by=_STUCK)
+    await story.withdrawal_ends()
+    return story.withdrawal()
+
+
+async def withdrawal_announced_after_its_end(story: Story) -> Recorded:
+    """A large one, of which nobody hears for a while: the text is tried again until it is sent."""
+    await story.payee_has("60,000.00")
+    for _ in range(_MORE_THAN_TRIED_TWICE):
+        await story.stage.sandbox.steer.next_suffers("timeout_not_booked", "sms")
+    await story.withdraws("60,000.00")
     await story.withdrawal_ends()
     return story.withdrawal()
 
@@ -159,6 +170,7 @@ RECORDINGS = (
     withdrawal_refused,
     withdrawal_queued,
     withdrawal_of_one_without_a_mobile,
+    withdrawal_announced_after_its_end,
     withdrawal_while_the_bank_is_away,
     withdrawal_in_a_year_without_a_calendar,
     withdrawal_continued_as_new,

@@ -247,6 +247,7 @@ async def test_an_sms_that_fails_never_holds_the_payout(story: Story) -> None:
 
     assert (await story.withdrawal_ends()).status == "paid"
     assert len(await story.texts()) == 1
+    assert (await story.in_the_books("withdrawal", "W-1")).body["sms"] == "sent"
 
 
 async def test_what_only_the_large_value_rail_carries_waits_until_it_opens(story_at: StoryAt) -> None:

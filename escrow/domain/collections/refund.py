@@ -19,7 +19,8 @@ from escrow.domain.collections.states import REFUND_TRANSITIONS, RefundEvent
 from escrow.domain.decisions import Decision, Facts, NotDue, NotInBooks, ObjectKind, Stored
 from escrow.domain.documents import OptionalText
 from escrow.domain.errors import Refused
-from escrow.domain.money.journal import Basis, JournalEntry
+from escrow.domain.money.journal import Basis, DeadlineChange, JournalEntry
+from escrow.domain.platforms.sms_texts import TEXT_CLOCK, TRIED_FOR
 from escrow.domain.requests import derived
 from escrow.domain.transitions import moved
 
@@ -51,9 +52,10 @@ class EndRefund(BooksCommand):
 
 
 class OwnerTold(BooksCommand):
-    """The owner was told that it has the money in its sub-account."""
+    """The owner was told that it has the money in its sub-account; or could not be, by `failure`, and is no more."""
 
     name: Literal["owner_told"] = "owner_told"
+    failure: str | None = None
 
     def own_no(self, order_no: str) -> str | None:
         """Once."""
@@ -81,7 +83,9 @@ class RefundState(BaseModel):
     Args:
         direct: the payment of which it is.
         begun_at: when the channel was asked; None before, and in books of the first release.
-        told: whether the owner was told of money that it has otherwise than it paid it.
+        credited_at: when the owner had the money otherwise than it paid it; None in books of the first release.
+        told: whether it was told so.
+        untold: why it could not be, and is not any more.
         attention: why an operator is needed.
     """
 
@@ -94,8 +98,20 @@ class RefundState(BaseModel):
     direct: DirectPaid
     reason: OptionalText = None
     begun_at: AwareDatetime | None = None
+    credited_at: AwareDatetime | None = None
     told: bool = False
+    untold: OptionalText = None
     attention: str | None = None
+
+    @property
+    def must_be_told(self) -> bool:
+        """Whether its owner is still to be told of the money in its sub-account."""
+        return self.status is DirectRefundStatus.CREDITED and not self.told and self.untold is None
+
+    @property
+    def told_until(self) -> datetime | None:
+        """Until when that is tried; None where nobody is to be told, and without end in books of the first release."""
+        return self.credited_at + TRIED_FOR if self.must_be_told and self.credited_at is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,18 +162,23 @@ class Refund:
                 self._require_under_way()
                 after, event_type = self.state.model_copy(update={"begun_at": at}), "refund.asked"
             case EndRefund():
-                after, entry = self._ended(command, facts)
+                after, entry = self._ended(command, at, facts)
                 event_type = f"refund.{after.status}"
             case OwnerTold():
                 if self.state.status is not DirectRefundStatus.CREDITED:
                     raise Refused("refund_state", f"Nothing of {self.state.order_no} was credited to its owner.")
-                after, event_type = self.state.model_copy(update={"told": True}), "refund.owner_told"
+                is_told = command.failure is None
+                after = self.state.model_copy(update={"told": is_told, "untold": command.failure})
+                event_type = "refund.owner_told" if is_told else "refund.owner_not_told"
             case CallOperatorToRefund():
                 after, event_type = self._flagged(command, at), "refund.needs_attention"
             case _:
                 raise Refused("refund_state", f"The refund of {self.state.order_no} takes no such command.")
         refund = replace(self, state=after, version=self.version + 1)
         written = refund.document()
+        clock = DeadlineChange(
+            object_kind="refund", object_no=self.state.order_no, name=TEXT_CLOCK, due_at=after.told_until
+        )
         return refund, Decision(
             request_no=command.own_no(self.state.order_no) or "",
             event_type=event_type,
@@ -165,6 +186,7 @@ class Refund:
             answer={"status": refund.status},
             entry=entry,
             bases=() if entry is None else (Basis(kind="none"),),
+            deadlines=() if after.told_until == self.state.told_until else (clock,),
         )
 
     def overdue_at(self) -> datetime | None:
@@ -173,7 +195,7 @@ class Refund:
             return None
         return self.state.begun_at + OPERATOR_AFTER
 
-    def _ended(self, command: EndRefund, facts: Facts) -> tuple[RefundState, JournalEntry]:
+    def _ended(self, command: EndRefund, at: datetime, facts: Facts) -> tuple[RefundState, JournalEntry]:
         state = self.state
         went_back = command.refunded_fen is not None
         if went_back and command.refunded_fen != state.amount_fen:
@@ -188,6 +210,7 @@ class Refund:
                 payment_no=state.direct.payment_no,
                 amount_fen=state.amount_fen,
             )
+        after = after.model_copy(update={"credited_at": at})
         # Money that its channel has not settled stays pending until its settlement day is closed.
         settles_on = state.direct.settles_on
         return after, refund_credited(

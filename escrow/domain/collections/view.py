@@ -153,7 +153,12 @@ class BatchView(_Seen):
 
 
 class RefundView(_Seen):
-    """Where a refund stands, at one moment of the books, in fen; `silent_for` is how long its channel is asked."""
+    """Where a refund stands, at one moment of the books, in fen.
+
+    Args:
+        silent_for: how long its channel is asked.
+        must_be_told: whether its owner is still to be told of the money in its sub-account; `untold` is why it cannot.
+    """
 
     version: int
     seen_at: AwareDatetime
@@ -161,6 +166,7 @@ class RefundView(_Seen):
     amount_fen: int
     silent_for: timedelta | None
     must_be_told: bool
+    untold: str | None = None
     attention: str | None = None
 
     @classmethod
@@ -173,6 +179,7 @@ class RefundView(_Seen):
             status=state.status,
             amount_fen=state.amount_fen,
             silent_for=None if state.begun_at is None else at - state.begun_at,
-            must_be_told=state.status is DirectRefundStatus.CREDITED and not state.told,
+            must_be_told=state.must_be_told,
+            untold=state.untold,
             attention=state.attention,
         )

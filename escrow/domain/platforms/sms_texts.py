@@ -2,11 +2,17 @@
 
 import string
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+#: A text that somebody is due is tried for so long; later it would tell nobody anything new.
+TRIED_FOR = timedelta(days=1)
+#: Name of the clock that runs meanwhile.
+TEXT_CLOCK = "text"
 
 #: Ten parts of a long message, which every operator delivers as one.
 _LONGEST_TEMPLATE = 500

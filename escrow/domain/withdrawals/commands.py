@@ -183,9 +183,10 @@ class GiveBack(_WithdrawalCommand):
 
 
 class Announced(_WithdrawalCommand):
-    """A large withdrawal was announced by SMS."""
+    """A large withdrawal was announced by SMS; or it could not be, by `failure`, and is not tried any more."""
 
     name: Literal["announced"] = "announced"
+    failure: str | None = None
 
     def own_no(self, withdrawal_no: str) -> str | None:
         """Once."""

@@ -1,12 +1,13 @@
 """What has happened to a withdrawal since it was asked for: a value, and its form in the books."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from escrow.domain.documents import OptionalText
+from escrow.domain.platforms.sms_texts import TRIED_FOR
 from escrow.domain.requests import derived
 from escrow.domain.withdrawals.rails import Rail
 from escrow.domain.withdrawals.sources import Source, document_of, source_of
@@ -68,7 +69,7 @@ class WithdrawalState(BaseModel):
         held_at: when its money was held; None before, and in books of the first release.
         due_at: when something has to happen to it: the next look while it is queued, else an operator's.
         counted_on: day on whose limit it counts.
-        sms: whether a large withdrawal is still to be announced.
+        sms: whether a large withdrawal is still to be announced, was, or could not be, which `sms_failure` says.
         attention: why an operator is needed.
         reason: why it failed.
     """
@@ -88,7 +89,8 @@ class WithdrawalState(BaseModel):
     held_at: AwareDatetime | None = None
     due_at: AwareDatetime | None = None
     counted_on: date | None = None
-    sms: Literal["due", "sent"] | None = None
+    sms: Literal["due", "sent", "failed"] | None = None
+    sms_failure: OptionalText = None
     attention: OptionalText = None
     payment: Payment | None = None
     refusal: Refusal | None = None
@@ -124,6 +126,11 @@ class WithdrawalState(BaseModel):
         return self.principal_fen + self.fee_fen
 
     @property
+    def announced_until(self) -> datetime | None:
+        """Until when its announcement is tried; None where none is due, and in books of the first release."""
+        return self.held_at + TRIED_FOR if self.sms == "due" and self.held_at is not None else None
+
+    @property
     def open_attempt(self) -> Attempt | None:
         """The payment order of which nobody knows yet what became of it."""
         return self.attempts[-1] if self.attempts and self.attempts[-1].is_open else None
@@ -141,8 +148,8 @@ class WithdrawalState(BaseModel):
 
 
 _PLAIN = (
-    "principal_fen", "fee_fen", "config_version", "opens_at", "held_at", "due_at", "counted_on", "sms", "order_no",
-    "released_as", "attention", "reason",
+    "principal_fen", "fee_fen", "config_version", "opens_at", "held_at", "due_at", "counted_on", "sms", "sms_failure",
+    "order_no", "released_as", "attention", "reason",
 )  # fmt: skip
 #: Keys of a document that are there from the first; the others from when there is something to say.
 ALWAYS_WRITTEN = frozenset({

@@ -22,6 +22,7 @@ class WithdrawalView(BaseModel):
         opens_at: when a rail opens, by the bank's clock, while it is queued.
         route: what was decided about its way, in one sentence.
         must_be_announced: a large withdrawal of which nobody was told yet.
+        unannounced: why nobody could be told of one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,6 +42,7 @@ class WithdrawalView(BaseModel):
     attention: str | None = None
     reason: str | None = None
     must_be_announced: bool = False
+    unannounced: str | None = None
 
     @classmethod
     def of(cls, withdrawal: Withdrawal, *, version: int, at: datetime) -> Self:
@@ -63,4 +65,5 @@ class WithdrawalView(BaseModel):
             attention=state.attention,
             reason=state.refusal.message if state.refusal else state.reason,
             must_be_announced=state.sms == "due",
+            unannounced=state.sms_failure,
         )

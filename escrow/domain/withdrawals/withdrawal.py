@@ -13,6 +13,7 @@ from escrow.domain.decisions import Decision, Facts, NotDue, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import Basis, DeadlineChange, JournalEntry
 from escrow.domain.money.recipes import withdrawal_paid
+from escrow.domain.platforms.sms_texts import TEXT_CLOCK
 from escrow.domain.requests import derived
 from escrow.domain.time.calendars import SHANGHAI
 from escrow.domain.withdrawals import permits
@@ -39,7 +40,7 @@ from escrow.domain.withdrawals.state import (
 )
 from escrow.domain.withdrawals.states import WithdrawalEvent, WithdrawalStatus, next_status
 
-#: Name of the one clock of a withdrawal: when something has to happen to it.
+#: Name of the clock of a withdrawal that says when something has to happen to it.
 _DUE = "due"
 
 
@@ -131,12 +132,19 @@ class Withdrawal:
             if value not in (None, "") or name in ALWAYS_WRITTEN or name in self.written or name in said
         }
         changed = {name: value for name, value in written.items() if self.written.get(name, _ABSENT) != value}
-        clocks: tuple[DeadlineChange, ...] = ()
-        if after.due_at != (self.state.due_at if self.version else None):
-            clocks = (
-                DeadlineChange(object_kind="withdrawal", object_no=self.withdrawal_no, name=_DUE, due_at=after.due_at),
-            )
-        ended = (ended_claim(self.withdrawal_no),) if after.status.is_final else ()
+        before = self.state if self.version else None
+        moments = {
+            _DUE: (before and before.due_at, after.due_at),
+            TEXT_CLOCK: (before and before.announced_until, after.announced_until),
+        }
+        clocks = tuple(
+            DeadlineChange(object_kind="withdrawal", object_no=self.withdrawal_no, name=name, due_at=then)
+            for name, (now, then) in moments.items()
+            if now != then
+        )
+        # Of one that has ended somebody may still be told.
+        ends = after.status.is_final and not self.state.status.is_final
+        ended = (ended_claim(self.withdrawal_no),) if ends else ()
         withdrawal = replace(self, state=after, version=self.version + 1, written=written)
         return withdrawal, replace(decision, event=changed, deadlines=clocks, claims=ended)
 
@@ -252,8 +260,10 @@ class Withdrawal:
     def _announced(self, command: Announced) -> "_Decided":
         if self.state.sms != "due":
             raise Refused("withdrawal_state", f"Nothing is to be announced of {self.withdrawal_no}.")
-        after = self.state.model_copy(update={"sms": "sent"})
-        return after, self._step("withdrawal.announced", command.own_no(self.withdrawal_no), after)
+        is_told = command.failure is None
+        after = self.state.model_copy(update={"sms": "sent" if is_told else "failed", "sms_failure": command.failure})
+        event_type = "withdrawal.announced" if is_told else "withdrawal.not_announced"
+        return after, self._step(event_type, command.own_no(self.withdrawal_no), after)
 
     def _overdue(self, command: Overdue, at: datetime) -> "_Decided":
         """A day has passed without what should have happened: from now on an operator looks after it too."""
