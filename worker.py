@@ -63,13 +63,13 @@ from escrow.stack.workflow_runner import ContextFreeSandbox
 from workflows.account_verification import AccountVerification
 from workflows.bank_watch import BankWatch
 from workflows.batch_payment import BatchPayment
+from workflows.collection import CollectionProcess
 from workflows.direct_refund import DirectRefundProcess
 from workflows.identity_check import IdentityCheck
 from workflows.mandate import MandateProcess
 from workflows.member_closing import MemberClosing
 from workflows.messages import ORDERS_TASK_QUEUE, PAYMENTS_TASK_QUEUE, PROCESSES
 from workflows.order import DecorationOrder
-from workflows.pay_in import PayIn
 from workflows.rounds import Rounds
 from workflows.taking_up import process_of, the_rounds, watch_of
 from workflows.transfer import Transfer
@@ -131,7 +131,7 @@ class Activities:
         self.collections = CollectionActivities(books, recorder, payers, channel)
         self.returns = ReturnActivities(books, recorder, texts, channel)
         self.mandates = MandateActivities(recorder, registry.mandates, platforms, channel)
-        self.quick_payments = QuickPaymentActivities(books, recorder, registry.pay_in_codes, channel)
+        self.quick_payments = QuickPaymentActivities(books, recorder, registry.collection_codes, channel)
         self.identities = IdentityActivities(recorder, bank.registry, platforms, self.registry.identity_checks)
         self.closings = MemberClosingActivities(self.registry.closings)
         self.verifications = VerificationActivities(
@@ -254,7 +254,7 @@ def workers(
                 BankWatch,
                 IdentityCheck,
                 MemberClosing,
-                PayIn,
+                CollectionProcess,
                 Transfer,
                 BatchPayment,
                 DirectRefundProcess,

@@ -30,11 +30,11 @@ from escrow.domain.collections.commands import (
     TakenByPaid,
 )
 from escrow.domain.collections.direct_payments import DirectPaid
-from escrow.domain.collections.methods import ChannelPayment, CollectionAnswer, CollectionStatus
+from escrow.domain.collections.methods import ChannelPayment, CollectionAnswer, StatusAtChannel
 from escrow.domain.collections.opening import COLLECTIONS
-from escrow.domain.collections.pay_ins import PayInStatus
 from escrow.domain.collections.purposes import BatchCollection, DirectPayment
 from escrow.domain.collections.state import Asked, collection_no
+from escrow.domain.collections.terms import CollectionStatus
 from escrow.domain.collections.view import CollectionView
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
 from escrow.domain.orders.commands import PaidDirectly
@@ -140,12 +140,12 @@ class CollectionActivities:
         answer: CollectionAnswer,
     ) -> None:
         """Book what the channel says of an order to collect."""
-        status, is_shown = collection.state.status, collection.state.status is not PayInStatus.OPENED
-        if answer.status is CollectionStatus.NOT_FOUND:
+        status, is_shown = collection.state.status, collection.state.status is not CollectionStatus.OPENED
+        if answer.status is StatusAtChannel.NOT_FOUND:
             if answer.final:
                 await self._next(ref, collection, last_was="lost", reason=answer.reason or _LOST)
             return
-        if not is_shown and answer.status is CollectionStatus.FAILED:
+        if not is_shown and answer.status is StatusAtChannel.FAILED:
             await self._next(ref, collection, last_was="failed", reason=answer.reason)
             return
         if not is_shown or collection.state.is_debit:
@@ -156,14 +156,14 @@ class CollectionActivities:
         status = now.state.status
         if now.state.has_ended:
             return
-        if answer.status is CollectionStatus.FAILED and now.state.is_debit:
+        if answer.status is StatusAtChannel.FAILED and now.state.is_debit:
             await self._next(ref, now, last_was="failed", reason=answer.reason)
-        elif answer.status is CollectionStatus.FAILED:
+        elif answer.status is StatusAtChannel.FAILED:
             await self._take(ref, End(how="failed", reason=answer.reason, last_was="failed"))
-        elif answer.status in (CollectionStatus.CLOSED, CollectionStatus.PAID):
+        elif answer.status in (StatusAtChannel.CLOSED, StatusAtChannel.PAID):
             # Paid without being credited: the payment was short, and goes back.
             await self._take(ref, End(how="closed", reason="not paid in time"))
-        elif status is PayInStatus.AWAITING_PAYER and answer.status is CollectionStatus.PROCESSING:
+        elif status is CollectionStatus.AWAITING_PAYER and answer.status is StatusAtChannel.PROCESSING:
             await self._take(ref, PayerHasActed())
 
     async def _next(

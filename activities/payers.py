@@ -3,7 +3,7 @@
 from activities.messages import Message
 from escrow.channels.collections import CollectionOrder, Collections, Payer
 from escrow.domain.collections.debit_routing import DebitDecision, choose_debit_channel
-from escrow.domain.collections.methods import CollectionAnswer, CollectionMethod, CollectionStatus
+from escrow.domain.collections.methods import CollectionAnswer, CollectionMethod, StatusAtChannel
 from escrow.domain.collections.state import Asked, CollectionState, collection_no
 from escrow.domain.errors import BankDeclined, Refused
 from escrow.domain.withdrawals.state import bank_request_no
@@ -102,8 +102,8 @@ class Payers:
         """Kept before it is sent: only while no other debit for the same money may still bring something."""
         for other in await self._debits.open_numbers(ref.platform_no, ref.pay_in_no):
             answer = await collection_answer(self._reader, self._channel, ref.platform_no, other)
-            is_lost = answer.status is CollectionStatus.NOT_FOUND and answer.final
-            if other != number and (is_lost or answer.status is CollectionStatus.FAILED):
+            is_lost = answer.status is StatusAtChannel.NOT_FOUND and answer.final
+            if other != number and (is_lost or answer.status is StatusAtChannel.FAILED):
                 await self._debits.rule_out(ref.platform_no, other, is_lost=is_lost)
         mandate = await self._mandates.get(ref.platform_no, state.mandate_no or "")
         await self._debits.open(

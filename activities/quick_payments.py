@@ -13,15 +13,15 @@ from escrow.domain.collections.collection import Collection
 from escrow.domain.collections.commands import CodeSent
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.opening import COLLECTIONS
-from escrow.domain.collections.pay_ins import PayInStatus, sends_none
 from escrow.domain.collections.state import collection_no
+from escrow.domain.collections.terms import CollectionStatus, sends_none
 from escrow.domain.collections.view import CollectionView
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
 from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.withdrawals.state import bank_request_no
 from escrow.ledger.books import Books, see
 from escrow.ledger.engine import Reader
-from escrow.registry.collections.payer_codes import PayInCodes
+from escrow.registry.collections.payer_codes import CollectionCodes
 
 #: What the bank says to a code when an earlier one was right, and what when no more codes are taken.
 _RIGHT_BEFORE = frozenset({"collection_under_way", "collection_paid"})
@@ -43,7 +43,7 @@ class PayersWish(CollectionNo):
 class QuickPaymentActivities:
     """Bank and ledger activities of quick payments."""
 
-    def __init__(self, books: Books, reader: Reader, codes: PayInCodes, channel: Collections) -> None:
+    def __init__(self, books: Books, reader: Reader, codes: CollectionCodes, channel: Collections) -> None:
         self._books = books
         self._reader = reader
         self._codes = codes
@@ -110,7 +110,7 @@ class QuickPaymentActivities:
             Refused: `code_not_awaited`.
         """
         found = (await see(self._reader, COLLECTIONS, ref.platform_no, ref.pay_in_no)).object
-        waits = (CollectionMethod.QUICK, PayInStatus.AWAITING_PAYER)
+        waits = (CollectionMethod.QUICK, CollectionStatus.AWAITING_PAYER)
         if found is None or (found.state.method, found.state.status) != waits:
             raise Refused("code_not_awaited", f"The payment {ref.pay_in_no} waits for no code.")
         return found

@@ -79,9 +79,9 @@ class Settlements:
             )
 
     async def _suspend_unknown(self, platform_no: str, settlement: Settlement, item: SettlementItem) -> None:
-        pay_in_no = pay_in_of(item.request_no, platform_no)
-        pay_in = await get_object(self._reader, platform_no, "pay_in", pay_in_no) if pay_in_no else None
-        watched_until = pay_in.body["watched_until"] if pay_in else None
+        pay_in_no = collection_of(item.request_no, platform_no)
+        collection = await get_object(self._reader, platform_no, "pay_in", pay_in_no) if pay_in_no else None
+        watched_until = collection.body["watched_until"] if collection else None
         now = await books_now(self._reader, platform_no)
         if watched_until is not None and now <= datetime.fromisoformat(watched_until):
             return  # its workflow books it, or has booked it
@@ -99,7 +99,7 @@ class Settlements:
                 suspended_credit(
                     payment_no=item.payment_no,
                     amount_fen=item.amount_fen,
-                    collected_for=await self._collected_for(platform_no, pay_in_no, pay_in),
+                    collected_for=await self._collected_for(platform_no, pay_in_no, collection),
                 ),
             ),
             bases=(Basis(kind="none"),),
@@ -111,15 +111,15 @@ class Settlements:
                 raise
             # Its top-up has booked it under the same number.
 
-    async def _collected_for(self, platform_no: str, pay_in_no: str | None, pay_in: BusinessObject | None) -> str:
+    async def _collected_for(self, platform_no: str, pay_in_no: str | None, collection: BusinessObject | None) -> str:
         """Member that is credited, or pays, as the books have it; empty when nobody is known."""
-        if pay_in is not None:
-            return str(pay_in.body["member_no"])
+        if collection is not None:
+            return str(collection.body["member_no"])
         asked = await asked_for(self._reader, platform_no, "pay_in", pay_in_no) if pay_in_no else None
         return "" if asked is None else asked.given_by
 
 
-def pay_in_of(channel_request_no: str, platform_no: str) -> str | None:
+def collection_of(channel_request_no: str, platform_no: str) -> str | None:
     """Number of the top-up behind a number of ours at the channel: `HOME/T-1:collect:1` → `T-1`."""
     prefix = bank_request_no(platform_no, "")
     if not channel_request_no.startswith(prefix):

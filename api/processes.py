@@ -8,8 +8,8 @@ from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.money.amounts import format_fen
 from escrow.domain.transfers.moves import TransferKind
 from workflows import (
+    collection_messages,
     messages,
-    pay_in_messages,
     verification_messages,
 )
 from workflows.search_attributes import of_batch, of_member, of_members_money, of_order
@@ -61,7 +61,7 @@ class Processes(TemporalCalls):
             reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
 
-    async def start_pay_in(
+    async def start_collection(
         self, platform_no: str, pay_in_no: str, *, member_no: str, amount_fen: int, method: CollectionMethod
     ) -> None:
         """Start the process of a collection, which finds in the books what is asked for; one that runs goes on.
@@ -73,8 +73,8 @@ class Processes(TemporalCalls):
         """
         await self._start(
             "PayIn",
-            messages.PayInRef(platform_no=platform_no, pay_in_no=pay_in_no),
-            workflow_id=messages.pay_in_workflow_id(platform_no, pay_in_no),
+            messages.CollectionRef(platform_no=platform_no, pay_in_no=pay_in_no),
+            workflow_id=messages.collection_workflow_id(platform_no, pay_in_no),
             task_queue=messages.PAYMENTS_TASK_QUEUE,
             summary=f"{format_fen(amount_fen)} yuan by {method} for {member_no}",
             attributes=of_members_money(platform_no=platform_no, member_no=member_no, amount_fen=amount_fen),
@@ -185,20 +185,20 @@ class Processes(TemporalCalls):
         """Tell a withdrawal to ask the bank; one that has ended or never was needs no telling."""
         await self._signal(messages.withdrawal_workflow_id(platform_no, withdrawal_no), "bank_notice", notice)
 
-    async def wake_pay_in(self, platform_no: str, pay_in_no: str, notice: messages.BankNoticeSignal) -> None:
+    async def wake_collection(self, platform_no: str, pay_in_no: str, notice: messages.BankNoticeSignal) -> None:
         """Tell a top-up to ask its channel; one that has ended or never was needs no telling."""
-        await self._signal(messages.pay_in_workflow_id(platform_no, pay_in_no), "bank_notice", notice)
+        await self._signal(messages.collection_workflow_id(platform_no, pay_in_no), "bank_notice", notice)
 
     async def compare_payer_code(self, platform_no: str, pay_in_no: str, number: int) -> None:
         """Have the bank asked about a stored try of a quick payment's code; raises as `command_order`."""
-        workflow_id = messages.pay_in_workflow_id(platform_no, pay_in_no)
-        command = pay_in_messages.CodeTry(number=number)
+        workflow_id = messages.collection_workflow_id(platform_no, pay_in_no)
+        command = collection_messages.CodeTry(number=number)
         await self._update(workflow_id, "compare_code", command)
 
     async def send_payer_code(self, platform_no: str, pay_in_no: str, request_no: str) -> None:
         """Have the bank send another code of a quick payment; raises as `command_order`."""
-        workflow_id = messages.pay_in_workflow_id(platform_no, pay_in_no)
-        command = pay_in_messages.CodeWish(request_no=request_no)
+        workflow_id = messages.collection_workflow_id(platform_no, pay_in_no)
+        command = collection_messages.CodeWish(request_no=request_no)
         await self._update(workflow_id, "send_code", command)
 
 

@@ -24,7 +24,7 @@ from escrow.registry.members.members import PLATFORM_ITSELF
 from escrow.registry.platforms.file import PlatformFile
 from escrow.registry.platforms.platforms import custody_account_of
 from escrow.sandbox.skipping import PlatformSkip, platform_skip
-from workflows.messages import order_workflow_id, pay_in_workflow_id, withdrawal_workflow_id
+from workflows.messages import collection_workflow_id, order_workflow_id, withdrawal_workflow_id
 
 
 async def require_sandbox(services: UsedServices) -> None:
@@ -78,7 +78,7 @@ class Skipping(Body):
             return order_workflow_id(platform_no, self.order_no)
         if self.withdrawal_no is not None:
             return withdrawal_workflow_id(platform_no, self.withdrawal_no)
-        return None if self.top_up_no is None else pay_in_workflow_id(platform_no, self.top_up_no)
+        return None if self.top_up_no is None else collection_workflow_id(platform_no, self.top_up_no)
 
 
 class ClockView(View):

@@ -17,7 +17,7 @@ from escrow.domain.collections.batch_payments import (
     batch_terms,
 )
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import COLLECT, pay_in_terms
+from escrow.domain.collections.terms import COLLECT, collection_terms
 from escrow.domain.errors import Refused
 from escrow.domain.money.funding import FundingLeg
 from escrow.domain.orders.contract import OrderContract
@@ -117,7 +117,7 @@ class Batches:
         await self.owner_consents(*order_nos, paid_by=method)
         cashier, number = Cashier(self.story), batch_pay_in_no(BATCH)
         total_fen = sum(self.contracts[order_no].total_fen for order_no in order_nos or self.contracts)
-        how = pay_in_terms(method=method.value, amount_fen=total_fen)
+        how = collection_terms(method=method.value, amount_fen=total_fen)
         await cashier.asked_for(number, COLLECT, how, batch_no=BATCH, pays_by=batch_consent_no(BATCH))
         await self.begins()
         await cashier.awaits_payer(number)

@@ -7,13 +7,13 @@ from temporalio.client import WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 
 from escrow.domain.collections.methods import CollectionAnswer, CollectionMethod
-from escrow.domain.collections.pay_ins import (
+from escrow.domain.collections.terms import (
     COLLECT,
     TOP_UP,
     collect_consent_no,
     collecting_terms,
+    collection_terms,
     opening_consent_no,
-    pay_in_terms,
 )
 from escrow.domain.collections.view import CollectionView
 from escrow.domain.money.amounts import yuan
@@ -21,9 +21,9 @@ from escrow.domain.orders.states import OrderCommand as Operation
 from escrow.ledger.consents import NewConsent, asked_for, record_consent
 from tests.story import Story
 from tests.story_ground import OWNER, Ground
-from workflows.messages import PAYMENTS_TASK_QUEUE, BankNoticeSignal, PayInRef, pay_in_workflow_id
-from workflows.pay_in import PayIn
-from workflows.pay_in_messages import PayInProcessState
+from workflows.collection import CollectionProcess
+from workflows.collection_messages import CollectionProcessState
+from workflows.messages import PAYMENTS_TASK_QUEUE, BankNoticeSignal, CollectionRef, collection_workflow_id
 
 QR = CollectionMethod.QR_WECHAT
 
@@ -43,7 +43,7 @@ class Cashier:
 
     async def asks(self, amount: str, *, number: str = "T-1", method: CollectionMethod = QR) -> None:
         """The owner consents to a top-up."""
-        await self.asked_for(number, TOP_UP, pay_in_terms(method=method.value, amount_fen=yuan(amount)))
+        await self.asked_for(number, TOP_UP, collection_terms(method=method.value, amount_fen=yuan(amount)))
 
     async def asked_for(
         self, number: str, operation: str, how: dict[str, Any], *, by: str = OWNER, minutes: int = 30, **pays: str
@@ -51,7 +51,7 @@ class Cashier:
         """A member asks for a collection, as the API records it.
 
         Args:
-            how: what is collected how, as `pay_in_terms` says it.
+            how: what is collected how, as `collection_terms` says it.
             pays: what is paid, as `collecting_terms` takes it.
         """
         consent_no = opening_consent_no(number) if operation == TOP_UP else collect_consent_no(number)
@@ -74,9 +74,11 @@ class Cashier:
         """The process of a collection begins, whatever was asked for."""
         ground = self.ground
         return await ground.stage.client.start_workflow(
-            PayIn.run,
-            PayInRef(platform_no=ground.platform_no, pay_in_no=number, continue_after_events=continue_after_events),
-            id=pay_in_workflow_id(ground.platform_no, number),
+            CollectionProcess.run,
+            CollectionRef(
+                platform_no=ground.platform_no, pay_in_no=number, continue_after_events=continue_after_events
+            ),
+            id=collection_workflow_id(ground.platform_no, number),
             task_queue=PAYMENTS_TASK_QUEUE,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
@@ -92,7 +94,7 @@ class Cashier:
         """Somebody consents to pay the story's order through a channel; answers the number of that consent."""
         contract = story.signed
         command = await story.consents(Operation.PAY, by, method=QR.value)
-        how = pay_in_terms(method=QR.value, amount_fen=contract.total_fen)
+        how = collection_terms(method=QR.value, amount_fen=contract.total_fen)
         day = 24 * 60
         await self.asked_for(
             number, COLLECT, how, by=by, minutes=day, order_no=contract.order_no, pays_by=command.request_no
@@ -149,7 +151,7 @@ class Cashier:
 
     async def state(self, number: str = "T-1") -> CollectionView:
         """Where the collection stands, as its process has seen it."""
-        found: PayInProcessState = await self.handle(number).query("state", result_type=PayInProcessState)
+        found: CollectionProcessState = await self.handle(number).query("state", result_type=CollectionProcessState)
         assert found.collection is not None, f"{number} is not opened"
         return found.collection
 
@@ -166,5 +168,5 @@ class Cashier:
     def handle(self, number: str = "T-1") -> WorkflowHandle[Any, Any]:
         """The workflow of a top-up."""
         return self.ground.stage.client.get_workflow_handle_for(
-            PayIn.run, pay_in_workflow_id(self.ground.platform_no, number)
+            CollectionProcess.run, collection_workflow_id(self.ground.platform_no, number)
         )

@@ -9,7 +9,7 @@ from temporalio.common import WorkflowIDReusePolicy
 
 from escrow.domain.collections.mandates import REVOKE, SIGN, MandateStatus, mandate_terms
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import COLLECT, TOP_UP, pay_in_terms
+from escrow.domain.collections.terms import COLLECT, TOP_UP, collection_terms
 from escrow.domain.money.amounts import yuan
 from escrow.domain.orders.states import OrderCommand as Operation
 from escrow.ledger.consents import Consent, NewConsent, record_consent
@@ -19,9 +19,9 @@ from escrow.registry.members.members import MemberKind
 from tests.story import Story
 from tests.story_collections import Cashier
 from tests.story_ground import CONTRACTOR, CONTRACTORS_ACCOUNT, OWNER
+from workflows.collection_messages import CodeCompared, CodeTry
 from workflows.mandate import MandateProcess
 from workflows.messages import PAYMENTS_TASK_QUEUE, MandateInput, mandate_workflow_id
-from workflows.pay_in_messages import CodeCompared, CodeTry
 
 #: The name and mobile of UnionPay's public test identity; the bank sends it always the same code.
 NAME, MOBILE, CODE = "全渠道", "13552535506", "111111"
@@ -111,7 +111,9 @@ class Debtors(Cashier):
     async def consents_to(self, number: str, amount: str, *, by: str = OWNER, **how: str) -> None:
         """A member consents to be debited so for a top-up."""
         method = DEBIT if "mandate_no" in how else QUICK
-        await self.asked_for(number, TOP_UP, pay_in_terms(method=method.value, amount_fen=yuan(amount), **how), by=by)
+        await self.asked_for(
+            number, TOP_UP, collection_terms(method=method.value, amount_fen=yuan(amount), **how), by=by
+        )
 
     async def is_debited(
         self, amount: str, *, number: str = "T-1", by: str = OWNER, **how: str
@@ -125,7 +127,7 @@ class Debtors(Cashier):
         method = DEBIT if "mandate_no" in how else QUICK
         contract = self.story.signed
         command = await self.story.consents(Operation.PAY, OWNER, method=method.value)
-        terms = pay_in_terms(method=method.value, amount_fen=contract.total_fen, **how)
+        terms = collection_terms(method=method.value, amount_fen=contract.total_fen, **how)
         await self.asked_for(number, COLLECT, terms, order_no=contract.order_no, pays_by=command.request_no)
         await self.begins(number)
 
@@ -135,7 +137,7 @@ class Debtors(Cashier):
 
     async def types(self, code: str, *, number: str = "T-1", request_no: str = "") -> str:
         """The payer types a code; how it compared."""
-        codes = self.story.stage.registry.pay_in_codes
+        codes = self.story.stage.registry.collection_codes
         count = await codes.count_try(self.story.platform_no, number, request_no or f"R-{code}", code, is_awaited=True)
         compared = await self.handle(number).execute_update(
             "compare_code", CodeTry(number=count), result_type=CodeCompared

@@ -128,7 +128,7 @@ async def _money_in(story: Story) -> None:
     await cashier.asks("50.00", number="T-2")
     await Debtors(story).is_debited("60.00", number="T-3", by=DEBTOR, account_id="A-O7")
     await cashier.awaits_payer("T-3")
-    await story.stage.registry.pay_in_codes.count_sending(story.platform_no, "T-3", WISH, is_awaited=True)
+    await story.stage.registry.collection_codes.count_sending(story.platform_no, "T-3", WISH, is_awaited=True)
     for order_no in (PAID, CANCELLED):
         await story.order_opens(order_no=order_no, price="900.00")
         await cashier.collects_for_order(story, number=f"{order_no}:pay:1")

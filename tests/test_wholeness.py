@@ -8,7 +8,7 @@ import pytest
 from api.catalogue import CATALOGUE
 from api.page_texts import TEXTS
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import PayInStatus
+from escrow.domain.collections.terms import CollectionStatus
 from escrow.domain.orders.states import OrderCommand, concerns_milestone
 from escrow.domain.platforms.authorisations import AuthorisedOperation
 from escrow.domain.platforms.hosted_pages import PagePurpose
@@ -52,7 +52,7 @@ def test_the_hosted_pages_have_words_for_every_command_purpose_method_and_status
         *(command.value for command in OrderCommand),
         *(purpose.value for purpose in set(PagePurpose) - {PagePurpose.AUTHORISE}),
         *(f"method_{method}" for method in CollectionMethod),
-        *(f"cashier_{status}" for status in PayInStatus),
+        *(f"cashier_{status}" for status in CollectionStatus),
     }
     for language, texts in TEXTS.items():
         assert wanted <= set(texts), f"{language} lacks {sorted(wanted - set(texts))}"

@@ -48,8 +48,8 @@ class BatchPayment:
                 batch_no=self.number.batch_no, status=BatchStatus.REFUSED, frozen_fen=0, reason=refusal
             )
         if self.seen.status is BatchStatus.AWAITING_PAYMENT:
-            pay_in = ("pay_in", batch_pay_in_no(self.number.batch_no))
-            await wake(self.supervision, self.number.platform_no, (pay_in,))
+            collection = ("pay_in", batch_pay_in_no(self.number.batch_no))
+            await wake(self.supervision, self.number.platform_no, (collection,))
             await self.collected()
         await self.tell_orders()
         await self.supervision.last_answers()

@@ -194,7 +194,7 @@ class AccountVerificationInput(LongLived):
     verification_no: str
 
 
-class PayInRef(LongLived):
+class CollectionRef(LongLived):
     """Starts the process of something that is collected, as the books say it was asked for."""
 
     platform_no: str
@@ -242,7 +242,7 @@ def withdrawal_workflow_id(platform_no: str, withdrawal_no: str) -> str:
     return f"withdrawal/{platform_no}/{withdrawal_no}"
 
 
-def pay_in_workflow_id(platform_no: str, pay_in_no: str) -> str:
+def collection_workflow_id(platform_no: str, pay_in_no: str) -> str:
     """Id of the workflow of something that is collected."""
     return f"pay_in/{platform_no}/{pay_in_no}"
 
@@ -323,8 +323,8 @@ PROCESSES: Mapping[str, Process] = {
     "pay_in": Process(
         workflow="PayIn",
         task_queue=PAYMENTS_TASK_QUEUE,
-        workflow_id=pay_in_workflow_id,
-        reference=lambda platform_no, number: PayInRef(platform_no=platform_no, pay_in_no=number),
+        workflow_id=collection_workflow_id,
+        reference=lambda platform_no, number: CollectionRef(platform_no=platform_no, pay_in_no=number),
     ),
     BATCH_PAYMENT: Process(
         workflow="BatchPayment",

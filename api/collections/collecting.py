@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 
 from api.schemas import Body, Number
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import require_only_its_own
 from escrow.domain.collections.state import LONGEST_OPEN
+from escrow.domain.collections.terms import require_only_its_own
 from escrow.domain.operations.orders import PayingBy
 
 _LONGEST_MINUTES = LONGEST_OPEN // timedelta(minutes=1)

@@ -10,7 +10,7 @@ from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
 from api.operations import direct_payments
 from api.problems import problems
 from api.schemas import Number, PathNumber, RequestNumber
-from escrow.domain.collections.pay_ins import direct_pay_in_no
+from escrow.domain.collections.terms import direct_pay_in_no
 from escrow.domain.errors import Refused
 from escrow.domain.operations.orders import PayDirectly
 from escrow.ledger.objects import get_object
@@ -61,10 +61,10 @@ async def pay_directly(
     """
     remote_address = request.client.host if request.client else ""
     operation = PayDirectly(order_no=order_no, request_no=body.request_no, by=body.by, how=body.paying_by())
-    pay_in, is_new = await direct_payments.collect(services, platform_no, operation, remote_address=remote_address)
+    collection, is_new = await direct_payments.collect(services, platform_no, operation, remote_address=remote_address)
     if not is_new:
         response.status_code = status.HTTP_200_OK
-    return top_up_view(services, await shown_to_payer(services, pay_in))
+    return top_up_view(services, await shown_to_payer(services, collection))
 
 
 @router.get("/{request_no}", summary="One direct payment", responses=problems("not_found"))
@@ -72,7 +72,7 @@ async def get_direct_payment(
     order_no: PathNumber, request_no: PathNumber, platform_no: CallerPlatform, services: UsedServices
 ) -> TopUpView:
     """What the payer has to do, and every payment that the channel took."""
-    pay_in = await get_object(services.reader, platform_no, "pay_in", direct_pay_in_no(order_no, request_no))
-    if pay_in is None:
+    collection = await get_object(services.reader, platform_no, "pay_in", direct_pay_in_no(order_no, request_no))
+    if collection is None:
         raise Refused("not_found", f"There is no direct payment {request_no} of {order_no}.")
-    return top_up_view(services, pay_in)
+    return top_up_view(services, collection)

@@ -5,10 +5,10 @@ from pydantic import Field
 
 from api.collections.top_up_views import TopUpView, top_up_view
 from api.dependencies import CallerPlatform, Services, UsedServices
-from api.payer_codes import awaits_code, compare, known_pay_in, send_again
+from api.payer_codes import awaits_code, compare, known_collection, send_again
 from api.problems import problems
 from api.schemas import Body, PathNumber, RequestNumber, View
-from escrow.domain.collections.pay_ins import direct_pay_in_no
+from escrow.domain.collections.terms import direct_pay_in_no
 from escrow.domain.errors import Refused
 from escrow.domain.members.code_checks import CodeCheck
 
@@ -98,17 +98,19 @@ async def confirm_direct_payment(
 
 async def _relayed_sending(services: Services, platform_no: str, pay_in_no: str, body: PayerCodeWish) -> TopUpView:
     await _require_relayed(services, platform_no)
-    await send_again(services, await known_pay_in(services, platform_no, pay_in_no), body.request_no)
-    return top_up_view(services, await known_pay_in(services, platform_no, pay_in_no))
+    await send_again(services, await known_collection(services, platform_no, pay_in_no), body.request_no)
+    return top_up_view(services, await known_collection(services, platform_no, pay_in_no))
 
 
 async def _relayed_try(services: Services, platform_no: str, pay_in_no: str, body: PayerCodeEntry) -> PayerCodeView:
     await _require_relayed(services, platform_no)
-    outcome = await compare(services, await known_pay_in(services, platform_no, pay_in_no), body.request_no, body.code)
-    pay_in = await known_pay_in(services, platform_no, pay_in_no)
-    left = await services.registry.pay_in_codes.tries.left(platform_no, pay_in_no)
+    outcome = await compare(
+        services, await known_collection(services, platform_no, pay_in_no), body.request_no, body.code
+    )
+    collection = await known_collection(services, platform_no, pay_in_no)
+    left = await services.registry.collection_codes.tries.left(platform_no, pay_in_no)
     return PayerCodeView(
-        outcome=outcome, tries_left=left if awaits_code(pay_in) else 0, payment=top_up_view(services, pay_in)
+        outcome=outcome, tries_left=left if awaits_code(collection) else 0, payment=top_up_view(services, collection)
     )
 
 

@@ -9,9 +9,9 @@ from api.member_consents import public_base
 from api.schemas import BalanceFen, Time, View
 from api.waiting import until, wait_until_recorded
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import PayInStatus
+from escrow.domain.collections.terms import CollectionStatus
 from escrow.ledger.objects import BusinessObject
-from workflows.messages import pay_in_workflow_id
+from workflows.messages import collection_workflow_id
 
 
 class InteractionView(View):
@@ -38,7 +38,7 @@ class TopUpView(View):
     """A top-up as the ledger has it."""
 
     top_up_no: str
-    status: PayInStatus
+    status: CollectionStatus
     member_no: str
     method: CollectionMethod
     amount_fen: BalanceFen
@@ -58,33 +58,34 @@ class TopUpView(View):
     workflow_id: str = Field(description="Id in the Temporal UI.", examples=["pay_in/HOME/T-1"])
 
 
-def top_up_view(services: Services, pay_in: BusinessObject) -> TopUpView:
+def top_up_view(services: Services, collection: BusinessObject) -> TopUpView:
     """A top-up as the ledger has it."""
-    body = pay_in.body
+    body = collection.body
     return TopUpView(
-        top_up_no=pay_in.object_no,
-        status=PayInStatus(pay_in.status),
+        top_up_no=collection.object_no,
+        status=CollectionStatus(collection.status),
         member_no=body["member_no"],
         method=CollectionMethod(body["method"]),
         amount_fen=body["amount_fen"],
         expires_at=body["expires_at"],
         interaction=body["interaction"],
-        cashier_url=public_base(services) + services.registry.cashier_links.path(pay_in.platform_no, pay_in.object_no),
+        cashier_url=public_base(services)
+        + services.registry.cashier_links.path(collection.platform_no, collection.object_no),
         payments=[{name: payment[name] for name in ChannelPaymentView.model_fields} for payment in body["payments"]],
         reason=body["reason"],
         reason_code=body["reason_code"],
         debit_channel=body["debit_channel"],
         debit_route=body["debit_route"],
-        updated_at=pay_in.updated_at,
-        sequence_no=pay_in.sequence_no,
-        workflow_id=pay_in_workflow_id(pay_in.platform_no, pay_in.object_no),
+        updated_at=collection.updated_at,
+        sequence_no=collection.sequence_no,
+        workflow_id=collection_workflow_id(collection.platform_no, collection.object_no),
     )
 
 
-async def shown_to_payer(services: Services, pay_in: BusinessObject) -> BusinessObject:
+async def shown_to_payer(services: Services, collection: BusinessObject) -> BusinessObject:
     """The top-up once the channel has answered, or as it stands when the channel takes its time."""
 
     async def now() -> BusinessObject:
-        return await wait_until_recorded(services, pay_in.platform_no, pay_in.kind, pay_in.object_no)
+        return await wait_until_recorded(services, collection.platform_no, collection.kind, collection.object_no)
 
-    return await until(services, now, lambda found: found.status != PayInStatus.OPENED)
+    return await until(services, now, lambda found: found.status != CollectionStatus.OPENED)

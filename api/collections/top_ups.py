@@ -12,7 +12,7 @@ from api.dependencies import CallerPlatform, UsedServices
 from api.operations.collecting import opened, require_payer
 from api.problems import problems
 from api.schemas import AmountFen, Line, Number, PageQuery, PathNumber, View
-from escrow.domain.collections.pay_ins import TOP_UP, PayInStatus, collecting_terms, opening_consent_no
+from escrow.domain.collections.terms import TOP_UP, CollectionStatus, collecting_terms, opening_consent_no
 from escrow.domain.errors import Refused
 from escrow.domain.platforms.functions import Function
 from escrow.domain.platforms.rules import require_function
@@ -45,7 +45,7 @@ class TopUpPage(View):
 class TopUpQuery(PageQuery):
     """Which top-ups to list."""
 
-    status: PayInStatus | None = Field(default=None, description="Only top-ups in this status.")
+    status: CollectionStatus | None = Field(default=None, description="Only top-ups in this status.")
 
 
 @router.post(
@@ -98,7 +98,7 @@ async def open_top_up(
             config_version=current.version,
         ),
     )
-    pay_in = await opened(
+    collection = await opened(
         services,
         consent,
         body.top_up_no,
@@ -108,7 +108,7 @@ async def open_top_up(
     )
     if not is_new:
         response.status_code = status.HTTP_200_OK
-    return top_up_view(services, await shown_to_payer(services, pay_in))
+    return top_up_view(services, await shown_to_payer(services, collection))
 
 
 @router.get("", summary="List top-ups", responses=problems())
@@ -119,13 +119,15 @@ async def list_top_ups(
     found = await list_objects(
         services.reader, platform_no, "pay_in", status=query.status, after=query.after, limit=query.limit
     )
-    return TopUpPage(top_ups=[top_up_view(services, pay_in) for pay_in in found if "refusal" not in pay_in.body])
+    return TopUpPage(
+        top_ups=[top_up_view(services, collection) for collection in found if "refusal" not in collection.body]
+    )
 
 
 @router.get("/{top_up_no}", summary="One top-up", responses=problems("not_found"))
 async def get_top_up(top_up_no: PathNumber, platform_no: CallerPlatform, services: UsedServices) -> TopUpView:
     """What the payer has to do, and every payment that the channel took."""
-    pay_in = await get_object(services.reader, platform_no, "pay_in", top_up_no)
-    if pay_in is None:
+    collection = await get_object(services.reader, platform_no, "pay_in", top_up_no)
+    if collection is None:
         raise Refused("not_found", f"There is no top-up {top_up_no}.")
-    return top_up_view(services, pay_in)
+    return top_up_view(services, collection)

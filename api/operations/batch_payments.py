@@ -16,7 +16,7 @@ from escrow.domain.collections.batch_payments import (
     batch_terms,
 )
 from escrow.domain.collections.batch_rules import authorised_by, require_payable
-from escrow.domain.collections.pay_ins import collect_consent_no
+from escrow.domain.collections.terms import collect_consent_no
 from escrow.domain.errors import Refused
 from escrow.domain.operations.orders import PayTogether
 from escrow.domain.orders.contract import OrderContract

@@ -6,7 +6,7 @@ from api.dependencies import Services
 from api.problems import OrderBusy
 from api.waiting import until
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import COLLECT, collect_consent_no, collecting_terms, require_payer_named
+from escrow.domain.collections.terms import COLLECT, collect_consent_no, collecting_terms, require_payer_named
 from escrow.domain.errors import Refused
 from escrow.domain.operations.orders import PayingBy
 from escrow.ledger.books_time import books_now
@@ -115,7 +115,7 @@ async def opened(
 
     found = await look()
     if found is None:
-        await services.processes.start_pay_in(
+        await services.processes.start_collection(
             platform_no, pay_in_no, member_no=member_no, amount_fen=amount_fen, method=method
         )
         found = await until(services, look, lambda seen: seen is not None)

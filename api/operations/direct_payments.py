@@ -5,7 +5,7 @@ from datetime import timedelta
 from api.dependencies import Services
 from api.member_consents import consent_of
 from api.operations.collecting import ask_to_collect, opened, require_payer
-from escrow.domain.collections.pay_ins import collect_consent_no, direct_pay_in_no
+from escrow.domain.collections.terms import collect_consent_no, direct_pay_in_no
 from escrow.domain.errors import Refused
 from escrow.domain.operations.orders import PayDirectly
 from escrow.domain.orders.contract import OrderContract
@@ -44,9 +44,9 @@ async def collect(
         carry_out=operation.carry_out(),
     )
     pay_in_no = direct_pay_in_no(order_no, operation.request_no)
-    pay_in = None if is_new else await get_object(services.reader, platform_no, "pay_in", pay_in_no)
-    if pay_in is not None:
-        return pay_in, False
+    collection = None if is_new else await get_object(services.reader, platform_no, "pay_in", pay_in_no)
+    if collection is not None:
+        return collection, False
     if consent.outcome is not None:
         raise_kept_refusal(consent.outcome)
     try:
@@ -65,7 +65,7 @@ async def collect(
             config_version=contract.config_version,
             remote_address=remote_address,
         )
-        pay_in = await opened(
+        collection = await opened(
             services,
             asked,
             pay_in_no,
@@ -76,7 +76,7 @@ async def collect(
     except Refused as refusal:
         await keep_refusal(services.recorder, platform_no, consent.consent_no, refusal)
         raise
-    return pay_in, is_new
+    return collection, is_new
 
 
 def _contract_of(order: BusinessObject) -> OrderContract:

@@ -16,7 +16,7 @@ from api.page_texts import TEXTS, language_of
 from api.pages import security
 from api.pages.rendering import rendered
 from api.payer_codes import awaits_code, compare, send_again
-from escrow.domain.collections.pay_ins import PayInStatus
+from escrow.domain.collections.terms import CollectionStatus
 from escrow.domain.errors import EscrowError, Refused
 from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.money.amounts import format_fen
@@ -31,7 +31,7 @@ router = APIRouter(prefix="/pages/cashier", include_in_schema=False)
 _CODE = re.compile(r"[0-9]{6}")
 #: Refusals that the payer is told; others end in a page that says so in general.
 _TOLD_ON_PAGE = frozenset({"sms_code_limit", "code_tries_spent", "code_not_awaited"})
-_LOADED_AGAIN = (PayInStatus.OPENED, PayInStatus.AWAITING_PAYER, PayInStatus.PROCESSING)
+_LOADED_AGAIN = (CollectionStatus.OPENED, CollectionStatus.AWAITING_PAYER, CollectionStatus.PROCESSING)
 #: The page loads itself again so often while something is waited for; not while somebody types.
 _AGAIN_AFTER_SECONDS = 2
 #: Size of one module of the code in CSS pixels: a code of usual length is about five centimetres wide.
@@ -59,14 +59,14 @@ async def fill_in(
     """Take the code of a quick payment, or a wish for another one; then the page shows what came of it."""
     language = language_of(lang, accepted=request.headers.get("accept-language", ""))
     try:
-        pay_in = await _named(services, token)
+        collection = await _named(services, token)
         form = await security.read_form(request, public_url=services.settings.public_url)
-        if pay_in is None or not awaits_code(pay_in):
+        if collection is None or not awaits_code(collection):
             return await _shown(services, token, language)
-        form_token = services.registry.cashier_links.form_token(pay_in.platform_no, pay_in.object_no)
+        form_token = services.registry.cashier_links.form_token(collection.platform_no, collection.object_no)
         if not security.is_our_form(form, form_token):
             return await _shown(services, token, language, alert="form_stale", status=403)
-        alert, told = await _done(services, pay_in, form or {})
+        alert, told = await _done(services, collection, form or {})
         if alert:
             return await _shown(services, token, language, alert=alert, told=told, status=422)
     except EscrowError as error:
@@ -74,23 +74,23 @@ async def fill_in(
     return RedirectResponse(f"/pages/cashier/{token}?lang={language}", status_code=303, headers=security.headers())
 
 
-async def _done(services: Services, pay_in: BusinessObject, form: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+async def _done(services: Services, collection: BusinessObject, form: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """Do what the form says; what the page says above it when the payer has to do something again."""
     request_no = derived("page", secrets.token_hex(8))
     try:
         if form.get("action") == "send":
-            await send_again(services, pay_in, request_no)
+            await send_again(services, collection, request_no)
             return "", {}
         code = form.get("code", "")
         if not _CODE.fullmatch(code):
             return "sms_code_none", {}
-        compared = await compare(services, pay_in, request_no, code)
+        compared = await compare(services, collection, request_no, code)
     except Refused as refusal:
         if refusal.code not in _TOLD_ON_PAGE:
             raise
         return refusal.code, {}
     if compared is CodeCheck.WRONG:
-        left = await services.registry.pay_in_codes.tries.left(pay_in.platform_no, pay_in.object_no)
+        left = await services.registry.collection_codes.tries.left(collection.platform_no, collection.object_no)
         return "sms_code_wrong", {"tries_left": str(left)}
     return ("sms_code_none" if compared is CodeCheck.EXPIRED else ""), {}
 
@@ -110,40 +110,42 @@ async def _shown(
     status: int = 200,
 ) -> Response:
     texts = TEXTS[language]
-    pay_in = await _named(services, token)
-    if pay_in is None:
+    collection = await _named(services, token)
+    if collection is None:
         return _outcome(language, texts["unknown"], texts["unknown_text"], status=404)
-    config = (await services.registry.platforms.configurations.current(pay_in.platform_no)).config
+    config = (await services.registry.platforms.configurations.current(collection.platform_no)).config
     require_function(config, Function.HOSTED_PAGES)
-    platform = await services.registry.platforms.get(pay_in.platform_no)
-    asks_code, tail = awaits_code(pay_in), ""
+    platform = await services.registry.platforms.get(collection.platform_no)
+    asks_code, tail = awaits_code(collection), ""
     if asks_code:
-        tail = ((await services.registry.members.get(pay_in.platform_no, pay_in.body["member_no"])).mobile or "")[-4:]
+        tail = (
+            (await services.registry.members.get(collection.platform_no, collection.body["member_no"])).mobile or ""
+        )[-4:]
     headers = security.headers(config.embedding_origins)
-    if pay_in.status in _LOADED_AGAIN and not asks_code:
+    if collection.status in _LOADED_AGAIN and not asks_code:
         headers = headers | {"Refresh": str(_AGAIN_AFTER_SECONDS)}
     body = rendered(
         "cashier.html",
         language,
-        title=texts[f"cashier_{pay_in.status}"],
+        title=texts[f"cashier_{collection.status}"],
         alert=texts[alert].format_map(told or {}) if alert else "",
         platform=platform.name,
-        amount=texts["yuan"].format(amount=format_fen(pay_in.body["amount_fen"])),
-        number=pay_in.body["order_no"] or pay_in.body["batch_no"] or pay_in.object_no,
-        method=texts[f"method_{pay_in.body['method']}"],
-        waits=pay_in.status == PayInStatus.AWAITING_PAYER,
+        amount=texts["yuan"].format(amount=format_fen(collection.body["amount_fen"])),
+        number=collection.body["order_no"] or collection.body["batch_no"] or collection.object_no,
+        method=texts[f"method_{collection.body['method']}"],
+        waits=collection.status == CollectionStatus.AWAITING_PAYER,
         asks_code=asks_code,
         tail=tail,
-        form_token=services.registry.cashier_links.form_token(pay_in.platform_no, pay_in.object_no),
-        code=_code(pay_in),
-        url=(pay_in.body["interaction"] or {}).get("url", ""),
+        form_token=services.registry.cashier_links.form_token(collection.platform_no, collection.object_no),
+        code=_code(collection),
+        url=(collection.body["interaction"] or {}).get("url", ""),
     )
     return HTMLResponse(body, status_code=status, headers=headers)
 
 
-def _code(pay_in: BusinessObject) -> Markup:
+def _code(collection: BusinessObject) -> Markup:
     """The code to scan as SVG inside the page, empty for other methods."""
-    content = (pay_in.body["interaction"] or {}).get("qr_content", "")
+    content = (collection.body["interaction"] or {}).get("qr_content", "")
     if not content:
         return Markup()
     drawn = io.BytesIO()

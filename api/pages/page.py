@@ -16,7 +16,7 @@ from api.pages import security
 from api.pages.forms import Mistake, do_what_was_asked
 from api.pages.rendering import rendered
 from escrow.domain.collections.batch_payments import BATCH_PAYMENT, batch_pay_in_no
-from escrow.domain.collections.pay_ins import PayInStatus, direct_pay_in_no
+from escrow.domain.collections.terms import CollectionStatus, direct_pay_in_no
 from escrow.domain.errors import EscrowError, Refused
 from escrow.domain.platforms.authorisations import AuthorisationMethod
 from escrow.domain.platforms.config import PlatformConfig
@@ -137,8 +137,8 @@ async def _cashier_of(services: Services, link: PageLink, outcome: str) -> str |
     pay_in_no = _collected_by(link) if outcome == LinkOutcome.USED else ""
     if not pay_in_no:
         return None
-    pay_in = await get_object(services.reader, link.platform_no, "pay_in", pay_in_no)
-    if pay_in is None or pay_in.status not in (PayInStatus.OPENED, PayInStatus.AWAITING_PAYER):
+    collection = await get_object(services.reader, link.platform_no, "pay_in", pay_in_no)
+    if collection is None or collection.status not in (CollectionStatus.OPENED, CollectionStatus.AWAITING_PAYER):
         return None
     return services.registry.cashier_links.path(link.platform_no, pay_in_no)
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from escrow.domain.collections.batch_payments import BATCH_PAYMENT, BatchStatus
 from escrow.domain.collections.direct_payments import DirectRefundStatus
-from escrow.domain.collections.pay_ins import PayInStatus
+from escrow.domain.collections.terms import CollectionStatus
 from escrow.domain.orders.states import OrderStatus
 from escrow.domain.transfers.moves import TransferKind
 from escrow.domain.withdrawals.states import WithdrawalStatus
@@ -18,7 +18,7 @@ FINAL_STATUSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "order": tuple(status.value for status in OrderStatus if status.is_final),
         "withdrawal": tuple(status.value for status in WithdrawalStatus if status.is_final),
         # Looking for payments that come late keeps a collection's process, and no longer its payer.
-        "pay_in": (PayInStatus.PAID.value, PayInStatus.CLOSED.value, PayInStatus.FAILED.value),
+        "pay_in": (CollectionStatus.PAID.value, CollectionStatus.CLOSED.value, CollectionStatus.FAILED.value),
         BATCH_PAYMENT: tuple(status.value for status in BatchStatus if status is not BatchStatus.AWAITING_PAYMENT),
         "refund": tuple(status.value for status in DirectRefundStatus if status is not DirectRefundStatus.UNDER_WAY),
     }

@@ -7,7 +7,7 @@ from escrow.domain.collections import states as collection_states
 from escrow.domain.collections.batch_payments import BatchStatus
 from escrow.domain.collections.direct_payments import DirectRefundStatus
 from escrow.domain.collections.mandates import MandateStatus
-from escrow.domain.collections.pay_ins import PayInStatus
+from escrow.domain.collections.terms import CollectionStatus
 from escrow.domain.members.states import TRANSITIONS as MEMBER_TRANSITIONS
 from escrow.domain.members.states import MemberStatus
 from escrow.domain.members.transitions import (
@@ -87,7 +87,7 @@ def render_markdown() -> str:
 def render_collections() -> str:
     """Text of `docs/collection-states.md`."""
     tables: list[tuple[str, str, Mapping[tuple[Any, Any], Any]]] = [
-        ("What is collected", PayInStatus.OPENED, collection_states.PAY_IN_TRANSITIONS),
+        ("What is collected", CollectionStatus.OPENED, collection_states.COLLECTION_TRANSITIONS),
         ("Batch payment", BatchStatus.AWAITING_PAYMENT, collection_states.BATCH_TRANSITIONS),
         ("Refund of an order", DirectRefundStatus.UNDER_WAY, collection_states.REFUND_TRANSITIONS),
     ]

@@ -15,7 +15,7 @@ from escrow.registry.closing import MemberClosings
 from escrow.registry.collections.cashier_links import CashierLinks
 from escrow.registry.collections.mandate_debits import MandateDebits
 from escrow.registry.collections.mandates import Mandates
-from escrow.registry.collections.payer_codes import PayInCodes
+from escrow.registry.collections.payer_codes import CollectionCodes
 from escrow.registry.members.identity_checks import IdentityChecks
 from escrow.registry.members.members import Members
 from escrow.registry.members.payment_passwords import PaymentPasswords
@@ -52,7 +52,7 @@ class Registry:
         self.card_holders = CardHolders(self.members, self.bank_accounts, self.identity_checks)
         self.mandates = Mandates(recorder, self.card_holders)
         self.mandate_debits = MandateDebits(recorder, self.mandates)
-        self.pay_in_codes = PayInCodes(recorder, box)
+        self.collection_codes = CollectionCodes(recorder, box)
         self.page_links = PageLinks(recorder, box)
         self.cashier_links = CashierLinks(box)
         self.payment_passwords = PaymentPasswords(recorder, box)

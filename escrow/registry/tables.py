@@ -333,7 +333,7 @@ class MandateDebitRow(SQLModel, table=True):
     sent_at: datetime = _time()
 
 
-class PayInCodeSendingRow(SQLModel, table=True):
+class CollectionCodeSendingRow(SQLModel, table=True):
     """One wish to have the code of a quick payment sent again; `declined` is the bank's code where it said no."""
 
     __tablename__ = "pay_in_code_sending"
@@ -346,7 +346,7 @@ class PayInCodeSendingRow(SQLModel, table=True):
     declined: str = ""
 
 
-class PayInCodeTryRow(TryRow, table=True):
+class CollectionCodeTryRow(TryRow, table=True):
     """One code that a payer typed."""
 
     __tablename__ = "pay_in_code_try"

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import PAYER_ACTS_ELSEWHERE
+from escrow.domain.collections.terms import PAYER_ACTS_ELSEWHERE
 from escrow.domain.errors import Refused
 from escrow.domain.money.amounts import yuan
 from escrow.domain.withdrawals.rails import Rail

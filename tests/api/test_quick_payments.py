@@ -48,7 +48,7 @@ async def test_the_right_code_tops_the_member_up(platforms: PlatformMaker) -> No
 async def test_a_code_whose_answer_was_lost_is_told_as_right_once_the_payment_went_on(platforms: PlatformMaker) -> None:
     platform = await relaying(platforms)
     await created(platform.post("/top-ups", **OPENING))
-    codes = platform.registry.pay_in_codes
+    codes = platform.registry.collection_codes
     await codes.count_try(platform.number, "T-1", "R-lost", CODE, is_awaited=True)
     assert (await platform.post("/top-ups/T-1/confirm", request_no="R-2", code=CODE)).json()["outcome"] == "accepted"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from escrow.domain.collections.pay_ins import PAYER_ACTS_ELSEWHERE
+from escrow.domain.collections.terms import PAYER_ACTS_ELSEWHERE
 from escrow.domain.platforms.config import PlatformConfig
 from tests.api.platforms import Platform, PlatformMaker, created
 from tests.waiting import until

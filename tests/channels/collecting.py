@@ -9,17 +9,17 @@ from escrow.channels.sandbox_collections.client import SandboxCollections
 from escrow.domain.collections.methods import (
     CollectionAnswer,
     CollectionMethod,
-    CollectionStatus,
     MandateAnswer,
     RefundAnswer,
     RefundStatus,
+    StatusAtChannel,
 )
 from tests.channels.numbers import card_of, citizen_id
 from tests.channels.statements import House
 from tests.waiting import saw, until
 
 PAYER = Payer(account_no=card_of("622202"), account_name="赵业主", citizen_id=citizen_id("101"), mobile="13900001111")
-_ENDED = (CollectionStatus.PAID, CollectionStatus.FAILED, CollectionStatus.CLOSED)
+_ENDED = (StatusAtChannel.PAID, StatusAtChannel.FAILED, StatusAtChannel.CLOSED)
 
 
 @dataclass

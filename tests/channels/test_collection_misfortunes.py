@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bank_sandbox.scenarios import MAGIC_AMOUNTS, POSSIBLE, Scenario, Target
-from escrow.domain.collections.methods import CollectionAnswer, CollectionMethod, CollectionStatus, RefundStatus
+from escrow.domain.collections.methods import CollectionAnswer, CollectionMethod, RefundStatus, StatusAtChannel
 from escrow.domain.errors import BankDeclined, OutcomeUnknown
 from escrow.domain.members.code_checks import CodeCheck
 from tests.channels.collecting import Cashier
@@ -47,7 +47,7 @@ async def test_a_magic_amount_of_a_payer_means_nothing_to_a_payout(house: House)
 async def test_what_came_is_told_as_it_came(cashier: Cashier, scenario: Scenario, payments: list[int]) -> None:
     answer = await cashier.collects(_AMOUNT_OF[scenario])
 
-    assert answer.status is CollectionStatus.PAID
+    assert answer.status is StatusAtChannel.PAID
     assert [payment.amount_fen for payment in answer.payments] == payments
     assert answer.paid_fen == sum(payments)
     assert len({payment.payment_no for payment in answer.payments}) == len(payments)
@@ -60,8 +60,8 @@ async def test_a_closed_collection_can_still_be_paid_and_says_so(cashier: Cashie
     told = await receiver.wait_for(2)
     late = await cashier.query(opened.request_no)
 
-    assert (closed.status, closed.payments) == (CollectionStatus.CLOSED, ())
-    assert (late.status, late.paid_fen) == (CollectionStatus.CLOSED, _AMOUNT_OF[Scenario.PAID_LATE])
+    assert (closed.status, closed.payments) == (StatusAtChannel.CLOSED, ())
+    assert (late.status, late.paid_fen) == (StatusAtChannel.CLOSED, _AMOUNT_OF[Scenario.PAID_LATE])
     assert (told[1].kind, told[1].request_no) == ("collection", opened.request_no)
     assert (await cashier.refunds(late, late.paid_fen)).status is RefundStatus.SUCCEEDED
 
@@ -72,7 +72,7 @@ async def test_the_payer_can_be_made_to_pay_any_amount_in_any_state(cashier: Cas
 
     late = await cashier.house.sandbox.steer.pay(opened.request_no, amount_fen=7)
 
-    assert (late.status, late.paid_fen) == (CollectionStatus.CLOSED, 7)
+    assert (late.status, late.paid_fen) == (StatusAtChannel.CLOSED, 7)
 
 
 @pytest.mark.parametrize("scenario", [Scenario.TIMEOUT_BOOKED, Scenario.BROKEN_ANSWER, Scenario.TIMEOUT_BOOKED_LATE])
@@ -84,10 +84,10 @@ async def test_a_collection_whose_answer_is_lost_is_found_by_its_number(cashier:
 
     async def arrived() -> CollectionAnswer | None:
         answer = await cashier.query(order.request_no)
-        return answer if answer.status is not CollectionStatus.NOT_FOUND else None
+        return answer if answer.status is not StatusAtChannel.NOT_FOUND else None
 
     found = await until(arrived, f"the bank knows {order.request_no}")
-    assert (found.status, found.interaction is not None) == (CollectionStatus.AWAITING_PAYER, True)
+    assert (found.status, found.interaction is not None) == (StatusAtChannel.AWAITING_PAYER, True)
     assert await cashier.channel.create(order) == found
 
 
@@ -100,7 +100,7 @@ async def test_a_collection_lost_on_its_way_is_not_found_and_then_never_can_be(c
     await cashier.house.lets_pass(CLOSING_GRACE)
     later = await cashier.query(order.request_no)
 
-    assert (first.status, first.final, later.final) == (CollectionStatus.NOT_FOUND, False, True)
+    assert (first.status, first.final, later.final) == (StatusAtChannel.NOT_FOUND, False, True)
     with pytest.raises(BankDeclined, match="request_no_closed"):
         await cashier.channel.create(order)
 
@@ -112,7 +112,7 @@ async def test_a_declined_collection_is_a_definite_no(cashier: Cashier) -> None:
         await cashier.channel.create(order)
 
     answer = await cashier.query(order.request_no)
-    assert (answer.status, answer.reason) == (CollectionStatus.FAILED, "payer_declined")
+    assert (answer.status, answer.reason) == (StatusAtChannel.FAILED, "payer_declined")
 
 
 @pytest.mark.parametrize("method", [CollectionMethod.QR_ALIPAY, CollectionMethod.DIRECT_DEBIT])
@@ -125,7 +125,7 @@ async def test_a_payment_that_the_payers_bank_rejects_brings_nothing(
     else:
         answer = await cashier.collects(amount_fen, method)
 
-    assert (answer.status, answer.reason, answer.payments) == (CollectionStatus.FAILED, "payer_declined", ())
+    assert (answer.status, answer.reason, answer.payments) == (StatusAtChannel.FAILED, "payer_declined", ())
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ async def test_notices_of_payments_are_doubled_and_lost(
 
     names = {first.request_no: "first", second.request_no: "second"}
     assert [names[notice.request_no] for notice in notices[1:]] == told
-    assert first.status is CollectionStatus.PAID
+    assert first.status is StatusAtChannel.PAID
 
 
 async def test_a_late_notice_is_overtaken_by_a_later_payment(cashier: Cashier, receiver: Receiver) -> None:
@@ -180,7 +180,7 @@ async def test_time_ends_collections_and_codes_and_stuck_payments(tmp_path: Path
         expired = await cashier.query(left.request_no)
         paid_late = await cashier.query(left_and_late.request_no)
 
-    assert (too_late.status, too_late.code_check) == (CollectionStatus.AWAITING_PAYER, CodeCheck.EXPIRED)
-    assert (stuck.status, freed.status) == (CollectionStatus.PROCESSING, CollectionStatus.PAID)
-    assert (expired.status, expired.payments) == (CollectionStatus.CLOSED, ())
-    assert (paid_late.status, paid_late.paid_fen) == (CollectionStatus.CLOSED, _AMOUNT_OF[Scenario.PAID_LATE])
+    assert (too_late.status, too_late.code_check) == (StatusAtChannel.AWAITING_PAYER, CodeCheck.EXPIRED)
+    assert (stuck.status, freed.status) == (StatusAtChannel.PROCESSING, StatusAtChannel.PAID)
+    assert (expired.status, expired.payments) == (StatusAtChannel.CLOSED, ())
+    assert (paid_late.status, paid_late.paid_fen) == (StatusAtChannel.CLOSED, _AMOUNT_OF[Scenario.PAID_LATE])

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from escrow.channels.collections import Payer
-from escrow.domain.collections.methods import CollectionMethod, CollectionStatus
+from escrow.domain.collections.methods import CollectionMethod, StatusAtChannel
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown
 from escrow.domain.members.code_checks import CodeCheck
 from tests.channels.collecting import PAYER, Cashier, wrong
@@ -45,7 +45,7 @@ async def test_a_payer_follows_the_code_or_link_to_a_page_and_pays_there_once(
     assert (paid.status_code, again.status_code) == (200, 409)
     assert 'data-state="PAID"' in paid.text
     assert "https://shop.example/back?a=1&amp;b=2" in paid.text
-    assert answer.status is CollectionStatus.PAID
+    assert answer.status is StatusAtChannel.PAID
     assert [payment.amount_fen for payment in answer.payments] == [123_456]
 
 
@@ -73,7 +73,7 @@ async def test_wechat_in_an_app_gets_the_parameters_that_open_the_wallet(cashier
     assert opened.interaction is not None
     assert opened.interaction.app_parameters is not None
     assert opened.interaction.app_parameters["package"] == "Sign=WXPay"
-    assert paid.status is CollectionStatus.PAID
+    assert paid.status is StatusAtChannel.PAID
 
 
 async def test_a_quick_payment_is_paid_by_the_code_from_the_text_message(cashier: Cashier) -> None:
@@ -85,7 +85,7 @@ async def test_a_quick_payment_is_paid_by_the_code_from_the_text_message(cashier
     assert opened.interaction is not None
     assert (opened.interaction.kind, opened.interaction.code_sent_to) == ("sms_code", "139****1111")
     assert opened.interaction.code_expires_at is not None
-    assert (confirmed.status, confirmed.code_check) == (CollectionStatus.PAID, CodeCheck.ACCEPTED)
+    assert (confirmed.status, confirmed.code_check) == (StatusAtChannel.PAID, CodeCheck.ACCEPTED)
     assert repeated.payments == confirmed.payments
 
 
@@ -100,7 +100,7 @@ async def test_three_wrong_codes_end_a_quick_payment(cashier: Cashier) -> None:
         (CodeCheck.WRONG, 1),
         (CodeCheck.EXHAUSTED, 0),
     ]
-    assert tries[-1].status is CollectionStatus.FAILED
+    assert tries[-1].status is StatusAtChannel.FAILED
     with pytest.raises(BankDeclined, match="collection_ended"):
         await cashier.channel.confirm(number, code)
 
@@ -115,7 +115,7 @@ async def test_a_new_code_voids_the_old_one_but_not_the_wrong_tries(cashier: Cas
     with_old = await cashier.channel.confirm(number, old if old != new else wrong(new))
 
     assert (with_old.code_check, with_old.tries_left) == (CodeCheck.WRONG, 1)
-    assert (await cashier.channel.confirm(number, new)).status is CollectionStatus.PAID
+    assert (await cashier.channel.confirm(number, new)).status is StatusAtChannel.PAID
 
 
 async def test_at_most_five_codes_are_sent(cashier: Cashier) -> None:
@@ -133,7 +133,7 @@ async def test_a_direct_debit_needs_only_its_mandate(cashier: Cashier) -> None:
     answer = await cashier.debits(mandate)
 
     assert (mandate.status, mandate.payer_bank) == ("active", "ICBC")
-    assert answer.status is CollectionStatus.PAID
+    assert answer.status is StatusAtChannel.PAID
     assert [(payment.amount_fen, payment.fee_fen) for payment in answer.payments] == [(100_000, 100)]
 
 
@@ -270,7 +270,7 @@ async def test_a_closed_collection_takes_no_payment(cashier: Cashier) -> None:
     async with httpx2.AsyncClient(trust_env=False) as browser:
         refused = await browser.post(str(opened.interaction.qr_content))
 
-    assert closed.status is CollectionStatus.CLOSED
+    assert closed.status is StatusAtChannel.CLOSED
     assert refused.status_code == 409
     assert await cashier.close(opened.request_no) == closed
     assert (await cashier.query(opened.request_no)).payments == ()
@@ -290,7 +290,7 @@ async def test_closing_an_unknown_number_lets_it_never_arrive(cashier: Cashier) 
     with pytest.raises(BankDeclined, match="request_no_closed"):
         await cashier.channel.create(order)
 
-    assert (closed.status, closed.final) == (CollectionStatus.NOT_FOUND, True)
+    assert (closed.status, closed.final) == (StatusAtChannel.NOT_FOUND, True)
 
 
 async def test_a_payment_is_told_by_a_notice_that_names_its_collection(cashier: Cashier, receiver: Receiver) -> None:
@@ -324,7 +324,7 @@ async def test_the_bank_keeps_to_what_the_payer_allowed_at_once_on_a_day_and_unt
     await cashier.debits(mandate, 60_000)
     with pytest.raises(BankDeclined, match="mandate_cap_exceeded"):
         await cashier.debits(mandate, 40_001)
-    assert (await cashier.debits(mandate, 40_000)).status is CollectionStatus.PAID
+    assert (await cashier.debits(mandate, 40_000)).status is StatusAtChannel.PAID
 
     yesterday = (await cashier.house.now()).date() - timedelta(days=1)
     over = await cashier.has_mandate(number="M-2", last_day=yesterday)

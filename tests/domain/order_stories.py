@@ -85,9 +85,9 @@ CONTRACTS = {
 }
 
 
-def payment(contract: OrderContract, *, paid_fen: int | None = None, pay_in: str = "") -> DirectPaid:
+def payment(contract: OrderContract, *, paid_fen: int | None = None, collection: str = "") -> DirectPaid:
     """What a channel took; all of the price and for this order unless told otherwise."""
-    pay_in_no = pay_in or f"{contract.order_no}:pay:1"
+    pay_in_no = collection or f"{contract.order_no}:pay:1"
     return DirectPaid(
         consent_no="QR-1",
         pay_in_no=pay_in_no,

@@ -23,7 +23,6 @@ from escrow.domain.collections.commands import (
 from escrow.domain.collections.direct_payments import DirectPaid, DirectRefundStatus
 from escrow.domain.collections.methods import ChannelPayment, CollectionMethod
 from escrow.domain.collections.opening import UnopenedCollection
-from escrow.domain.collections.pay_ins import TOP_UP, PayInStatus, collecting_terms, opening_consent_no, pay_in_terms
 from escrow.domain.collections.refund import (
     BeginRefund,
     CallOperatorToRefund,
@@ -32,7 +31,14 @@ from escrow.domain.collections.refund import (
     Refund,
     RefundState,
 )
-from escrow.domain.collections.states import PAY_IN_TRANSITIONS
+from escrow.domain.collections.states import COLLECTION_TRANSITIONS
+from escrow.domain.collections.terms import (
+    TOP_UP,
+    CollectionStatus,
+    collecting_terms,
+    collection_terms,
+    opening_consent_no,
+)
 from escrow.domain.decisions import Decision, Facts, GivenConsent, MemberFact, NotDue, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.money.journal import JournalEntry
@@ -54,7 +60,7 @@ def facts(**more: Any) -> Facts:
 
 def opened(method: CollectionMethod = QR, amount_fen: int = 10_000, *, mandate_no: str = "") -> Collection:
     """A top-up that was asked for and is opened."""
-    how = pay_in_terms(method=method.value, amount_fen=amount_fen, mandate_no=mandate_no)
+    how = collection_terms(method=method.value, amount_fen=amount_fen, mandate_no=mandate_no)
     consent = GivenConsent(
         consent_no=opening_consent_no("T-1"),
         object_kind="pay_in",
@@ -127,9 +133,11 @@ def test_the_page_of_the_states_is_what_the_tables_say() -> None:
 
 
 def test_every_status_is_in_the_table_and_only_a_payment_leads_out_of_an_end() -> None:
-    assert {status for status, _ in PAY_IN_TRANSITIONS} | set(PAY_IN_TRANSITIONS.values()) == set(PayInStatus)
-    ends = {PayInStatus.CLOSED, PayInStatus.FAILED}
-    assert {to for (status, _), to in PAY_IN_TRANSITIONS.items() if status in ends} == {PayInStatus.PAID}
+    assert {status for status, _ in COLLECTION_TRANSITIONS} | set(COLLECTION_TRANSITIONS.values()) == set(
+        CollectionStatus
+    )
+    ends = {CollectionStatus.CLOSED, CollectionStatus.FAILED}
+    assert {to for (status, _), to in COLLECTION_TRANSITIONS.items() if status in ends} == {CollectionStatus.PAID}
 
 
 def test_a_payment_is_credited_as_asked_and_its_excess_waits() -> None:

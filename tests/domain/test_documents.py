@@ -7,8 +7,8 @@ import pytest
 
 from escrow.domain.collections.batch import BATCHES
 from escrow.domain.collections.methods import Interaction
-from escrow.domain.collections.pay_ins import collecting_terms, pay_in_terms
 from escrow.domain.collections.refund import REFUNDS
+from escrow.domain.collections.terms import collecting_terms, collection_terms
 from escrow.domain.decisions import Stored
 from escrow.domain.orders.operations import pay_terms
 from escrow.domain.transfers.suspense_returns import suspense_return_terms
@@ -71,7 +71,7 @@ def test_what_a_payer_has_to_do_is_written_as_before() -> None:
 
 
 def test_terms_of_a_consent_leave_out_what_is_absent_or_have_it_empty_as_before() -> None:
-    how = pay_in_terms(method="qr_wechat", amount_fen=100)
+    how = collection_terms(method="qr_wechat", amount_fen=100)
     assert how == {"method": "qr_wechat", "amount_fen": 100}
     assert collecting_terms(how, subject="x", expires_in_minutes=30) == {
         **how,

@@ -57,7 +57,7 @@ def words_of_others(contract: OrderContract, version: int) -> Iterator[Command]:
     yield PaidDirectly(payment=payment(contract))
     yield PaidDirectly(payment=payment(contract, paid_fen=contract.total_fen + 5))
     yield PaidDirectly(payment=payment(contract, paid_fen=contract.total_fen - 1))
-    yield PaidDirectly(payment=payment(contract, pay_in="D-2:pay:1"))
+    yield PaidDirectly(payment=payment(contract, collection="D-2:pay:1"))
     yield CallOperator(reason="look", seen_version=version)
     yield OperatorCame(seen_version=version)
     yield Open(order_no=ORDER_NO)

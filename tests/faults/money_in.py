@@ -266,13 +266,13 @@ class MoneyInRound(MoneyInNumbers):
         account_no = self.platform.custody_account_no
         top_ups = ("create", "query", "record", "open", "book", "close", "hold", "settle", "refund", "asked")
         orders = ("direct", "back", "asked-back", "told", "settle-back")
-        pay_ins = dict(zip(top_ups, top_ups, strict=True))
-        pay_ins |= {part: f"{part}:pay:{self.direct_no(part)}" for part in orders}
-        pay_ins |= {part: f"{part}:batch-pay" for part in ("batch-open", "batch-direct")}
-        for part, pay_in in pay_ins.items():
+        collections = dict(zip(top_ups, top_ups, strict=True))
+        collections |= {part: f"{part}:pay:{self.direct_no(part)}" for part in orders}
+        collections |= {part: f"{part}:batch-pay" for part in ("batch-open", "batch-direct")}
+        for part, collection in collections.items():
             paid, refunded_fen = [], 0
-            for attempt in range(1, await self._asked(pay_in) + 1):
-                number = f"{self.platform.number}/{self.no(pay_in)}:collect:{attempt}"
+            for attempt in range(1, await self._asked(collection) + 1):
+                number = f"{self.platform.number}/{self.no(collection)}:collect:{attempt}"
                 answer = await self.house.at_bank.collections.query(number, custody_account_no=account_no)
                 paid += [payment.amount_fen for payment in answer.payments]
                 refunded_fen += answer.refunded_fen
@@ -305,23 +305,26 @@ class MoneyInRound(MoneyInNumbers):
         await self._insist(path, request_no=self.direct_no(part), by="O-1", **rows.METHOD)
         await self._ends(f"{path}/{self.direct_no(part)}", "awaiting_payer")
 
-    async def _pay(self, pay_in: str, amount_fen: int) -> None:
+    async def _pay(self, collection: str, amount_fen: int) -> None:
         """The payer pays, and the collection's workflow is told."""
-        number = f"{self.no(pay_in)}:collect:{await self._asked(pay_in)}"  # the first may never have been taken in
+        # The first may never have been taken in.
+        number = f"{self.no(collection)}:collect:{await self._asked(collection)}"
         answer = await self.house.steer.pay(f"{self.platform.number}/{number}", amount_fen=amount_fen)
-        self.paid[f"{pay_in}:collect:1"] = payment_booking_no(answer.payments[-1].payment_no)
-        await self._wake(pay_in)
+        self.paid[f"{collection}:collect:1"] = payment_booking_no(answer.payments[-1].payment_no)
+        await self._wake(collection)
 
-    def _collecting(self, pay_in: str) -> WorkflowHandle[Any, Any]:
-        return self.temporal.get_workflow_handle(messages.pay_in_workflow_id(self.platform.number, self.no(pay_in)))
+    def _collecting(self, collection: str) -> WorkflowHandle[Any, Any]:
+        number = messages.collection_workflow_id(self.platform.number, self.no(collection))
+        return self.temporal.get_workflow_handle(number)
 
-    async def _asked(self, pay_in: str) -> int:
+    async def _asked(self, collection: str) -> int:
         """How many orders to collect a channel was asked for, by the books."""
-        found = await known_object(self.house.recorder, self.platform.number, "pay_in", self.no(pay_in))
+        found = await known_object(self.house.recorder, self.platform.number, "pay_in", self.no(collection))
         return len(found.body["asked"])
 
-    async def _wake(self, pay_in: str) -> None:
-        await self._collecting(pay_in).signal("bank_notice", {"notice_id": self.no(pay_in), "kind": "collection"})
+    async def _wake(self, collection: str) -> None:
+        notice = {"notice_id": self.no(collection), "kind": "collection"}
+        await self._collecting(collection).signal("bank_notice", notice)
 
     async def _verify(self, where: Platform, part: str) -> None:
         path = f"/members/O-1/bank-accounts/A-{part}/verify/unionpay"

@@ -16,7 +16,7 @@ from tests.faults.gates import KeptCall
 from tests.faults.house import House
 from tests.faults.matrix import Point
 from tests.waiting import until, within_reason
-from workflows.messages import pay_in_workflow_id
+from workflows.messages import collection_workflow_id
 
 #: Activities that call the bank for such a member.
 ACTIVITIES = frozenset(
@@ -129,7 +129,7 @@ class Cast:
         await until(does, f"{number} is {' or '.join(statuses)}")
 
     async def _wake(self, number: str) -> None:
-        handle = (await self.house.temporal()).get_workflow_handle(pay_in_workflow_id(self.platform.number, number))
+        handle = (await self.house.temporal()).get_workflow_handle(collection_workflow_id(self.platform.number, number))
         await handle.signal("bank_notice", {"notice_id": f"test-{number}", "kind": "collection"})
 
 

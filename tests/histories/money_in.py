@@ -16,14 +16,14 @@ from tests.story_debits import CODE, MANDATE, Debtors
 from tests.story_ground import CONTRACTOR, OWNER
 from tests.story_transfers import asked_for, start_transfer
 from tests.workflows import verifying
+from tests.workflows.test_collection import FAILED_LATER, PAID_OVER
 from tests.workflows.test_direct_payment import NUMBER, REFUND_FAILS, paid_order, refund_ends, waiting_order
 from tests.workflows.test_identity_check import TEST_NAME, begin_check
 from tests.workflows.test_member_closing import begins_to_close, waits_to_close
-from tests.workflows.test_pay_in import FAILED_LATER, PAID_OVER
 from tests.workflows.test_suspense_return import sends_back, stranger_sends
 from workflows import messages
+from workflows.collection_messages import CollectionProcessState
 from workflows.messages import direct_refund_workflow_id
-from workflows.pay_in_messages import PayInProcessState
 
 Recorded = WorkflowHandle[Any, Any]
 
@@ -162,7 +162,7 @@ async def quick_payment(story: Story) -> Recorded:
     await members.is_debited("1,000.00", account_id="A-O1")
     await members.awaits_payer()
     await members.types("000000")
-    await story.stage.registry.pay_in_codes.count_sending(story.platform_no, "T-1", "S-1", is_awaited=True)
+    await story.stage.registry.collection_codes.count_sending(story.platform_no, "T-1", "S-1", is_awaited=True)
     await members.handle().execute_update("send_code", {"request_no": "S-1"})
     await members.types(CODE)
     await members.stands("T-1", "paid")
@@ -184,7 +184,7 @@ async def directly_paid_order(story: Story) -> Recorded:
 
 
 async def collection_for_an_order(story: Story) -> Recorded:
-    """The pay-in of such an order, which asks the order what becomes of the payment."""
+    """The collection of such an order, which asks the order what becomes of the payment."""
     cashier = await waiting_order(story)
     await cashier.payer_pays(number=NUMBER)
     await cashier.stands(NUMBER, "paid")
@@ -199,7 +199,7 @@ async def collection_for_an_order_that_does_not_run(story: Story) -> Recorded:
     await cashier.stands(NUMBER, "paid")
 
     async def is_noted() -> bool:
-        state = await cashier.handle(NUMBER).query("state", result_type=PayInProcessState)
+        state = await cashier.handle(NUMBER).query("state", result_type=CollectionProcessState)
         return any(note.name == "look" for note in state.noted)
 
     await story.until(is_noted, "the order was told in vain")
@@ -243,7 +243,7 @@ async def batch_collected(story: Story) -> Recorded:
 
 
 async def collection_for_a_batch(story: Story) -> Recorded:
-    """The pay-in of such a batch, which gives back the share of an order that was cancelled."""
+    """The collection of such a batch, which gives back the share of an order that was cancelled."""
     batches, cashier = await _collecting(story)
     await batches.about("D-2").cancels(OWNER)
     await _pay(batches, cashier)

@@ -108,7 +108,7 @@ NOT_IN_A_HISTORY = {
     "it says what is seen, and whoever asks it has seen something": {
         "batch_payment.refresh",
         "order_display.order_details",
-        "pay_in_display.pay_in_details",
+        "collection_display.collection_details",
         "withdrawal_display.withdrawal_details",
     },
     "whom it asks was there and took it, or did not stay away long enough, when the stories were recorded": {
@@ -120,8 +120,8 @@ NOT_IN_A_HISTORY = {
         "direct_refund.pause",
         "direct_refund.tell_owner",
         "mandate.refresh",
-        *(f"pay_in.{name}" for name in ("payer_or_time", "until_tried_again", "look_after", "give_back")),
-        *(f"pay_in.{name}" for name in ("step", "fails", "adopt", "run")),
+        *(f"collection.{name}" for name in ("payer_or_time", "until_tried_again", "look_after", "give_back")),
+        *(f"collection.{name}" for name in ("step", "fails", "adopt", "run")),
         "rounds.go_round",
         "uncancelled.why_unfinished",
     },
@@ -131,7 +131,7 @@ NOT_IN_A_HISTORY = {
         *(f"books_clock.{name}" for name in ("begin", "look", "until", "pause")),
         *(f"direct_refund.{name}" for name in ("told_to_look", "look", "resume", "now")),
         *(f"member_closing.{name}" for name in ("look", "resume", "refresh")),
-        *(f"pay_in.{name}" for name in ("look", "resume", "go_stale")),
+        *(f"collection.{name}" for name in ("look", "resume", "go_stale")),
         *(f"transfer.{name}" for name in ("look", "resume", "refresh")),
         "uncancelled.uncancelled",
     },

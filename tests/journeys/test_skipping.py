@@ -148,7 +148,7 @@ def test_every_workflow_of_a_platform_is_skipped() -> None:
         messages.member_closing_workflow_id("HOME", "1", "1"),
         messages.batch_payment_workflow_id("HOME", "1"),
         mandate_workflow_id("HOME", "1"),
-        messages.pay_in_workflow_id("HOME", "1"),
+        messages.collection_workflow_id("HOME", "1"),
         account_verification_workflow_id("HOME", "1"),
         *(messages.transfer_workflow_id("HOME", kind, "1") for kind in TransferKind),
     ]

@@ -20,13 +20,13 @@ from escrow.domain.collections.commands import (
 )
 from escrow.domain.collections.methods import ChannelPayment, CollectionMethod
 from escrow.domain.collections.opening import COLLECTIONS
-from escrow.domain.collections.pay_ins import (
+from escrow.domain.collections.terms import (
     COLLECT,
     TOP_UP,
     collect_consent_no,
     collecting_terms,
+    collection_terms,
     opening_consent_no,
-    pay_in_terms,
 )
 from escrow.domain.decisions import Command
 from escrow.domain.requests import PLATFORM_ITSELF, derived
@@ -75,7 +75,7 @@ def _to_collection(command: Command, pay_in_no: str = _TOP_UP) -> Said:
 
 
 async def _top_up_asked_for(ground: Ground, method: CollectionMethod = _QR, **named: Any) -> Said:
-    how = pay_in_terms(method=method, amount_fen=_ASKED_FEN, **named)
+    how = collection_terms(method=method, amount_fen=_ASKED_FEN, **named)
     terms = collecting_terms(how, subject="top-up", expires_in_minutes=60)
     consent = await ground.consents("pay_in", _TOP_UP, TOP_UP, terms, by=OWNER, number=opening_consent_no(_TOP_UP))
     return _to_collection(Open(said_as=consent.consent_no))
@@ -136,7 +136,7 @@ async def _taken_by_the_order(ground: Ground) -> Said:
     order = ground.order()
     await order.opened()
     paying = await order.paid_by_channel("P-1", paid_fen=PRICE_FEN)
-    number, how = paying.payment.pay_in_no, pay_in_terms(method=_QR, amount_fen=PRICE_FEN)
+    number, how = paying.payment.pay_in_no, collection_terms(method=_QR, amount_fen=PRICE_FEN)
     named = {"order_no": "D-1", "pays_by": paying.payment.consent_no}
     terms = collecting_terms(how, subject="order", expires_in_minutes=60, **named)
     consent_no = collect_consent_no(number)

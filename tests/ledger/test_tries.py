@@ -157,17 +157,17 @@ class PayersCode(Asked):
         pass
 
     async def types(self, registry: Registry, request_no: str, code: str) -> int:
-        return await registry.pay_in_codes.count_try(HOME, "T-1", request_no, code, is_awaited=True)
+        return await registry.collection_codes.count_try(HOME, "T-1", request_no, code, is_awaited=True)
 
     async def is_answered(self, registry: Registry, number: int, outcome: CodeCheck) -> None:
-        await registry.pay_in_codes.answered(HOME, "T-1", number, outcome)
+        await registry.collection_codes.answered(HOME, "T-1", number, outcome)
 
     async def opened(self, registry: Registry, number: int) -> tuple[str, CodeCheck | None]:
-        typed = await registry.pay_in_codes.tries.typed(HOME, "T-1", number)
+        typed = await registry.collection_codes.tries.typed(HOME, "T-1", number)
         return typed.text, typed.outcome
 
     async def left(self, registry: Registry) -> int:
-        return await registry.pay_in_codes.tries.left(HOME, "T-1")
+        return await registry.collection_codes.tries.left(HOME, "T-1")
 
     def counted(self) -> str:
         return "SELECT count(*) FROM pay_in_code_try"

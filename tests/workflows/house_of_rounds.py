@@ -20,9 +20,9 @@ from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.commands.books import Books
 from escrow.commands.verify import settled_differences
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import TOP_UP, collecting_terms, pay_in_terms
-from escrow.domain.collections.pay_ins import opening_consent_no as pay_in_consent_no
 from escrow.domain.collections.state import collection_no
+from escrow.domain.collections.terms import TOP_UP, collecting_terms, collection_terms
+from escrow.domain.collections.terms import opening_consent_no as collection_consent_no
 from escrow.domain.orders.contract import opening_consent_no
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand
@@ -148,9 +148,9 @@ class House:
 
     async def top_up_is_asked(self, top_up_no: str, amount_fen: int) -> None:
         """The owner has asked for a top-up by a code to scan, and nothing has heard it."""
-        how = pay_in_terms(method=CollectionMethod.QR_WECHAT.value, amount_fen=amount_fen)
+        how = collection_terms(method=CollectionMethod.QR_WECHAT.value, amount_fen=amount_fen)
         terms = collecting_terms(how, subject=top_up_no, expires_in_minutes=30)
-        number = pay_in_consent_no(top_up_no)
+        number = collection_consent_no(top_up_no)
         await self._is_asked(number, top_up_no, TOP_UP, "O-1", terms, kind="pay_in")
 
     async def payer_pays(self, pay_in_no: str, *, amount_fen: int | None = None) -> None:

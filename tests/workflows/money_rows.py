@@ -3,7 +3,7 @@
 from typing import Any
 
 from escrow.domain.collections.batch_payments import batch_pay_in_no
-from escrow.domain.collections.pay_ins import direct_pay_in_no
+from escrow.domain.collections.terms import direct_pay_in_no
 from escrow.domain.orders.contract import automatic_withdrawal_no
 from escrow.domain.requests import PLATFORM_ITSELF
 from escrow.domain.transfers.moves import TransferKind

@@ -9,8 +9,8 @@ from tests.stage import PLATFORM_NAME, PLATFORMS_ACCOUNT_NO
 from tests.story import Story
 from tests.story_debits import MANDATE, Debtors
 from tests.story_ground import CONTRACTOR, OWNER
+from tests.workflows.test_collection import DECLINED, TIMEOUT_BOOKED, ends, members_money
 from tests.workflows.test_direct_payment import refund_ends
-from tests.workflows.test_pay_in import DECLINED, TIMEOUT_BOOKED, ends, members_money
 
 _UNIONPAY, _NETS = "UNIONPAY_DEBIT", "NETS_DEBIT"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from escrow.domain.collections.pay_ins import opening_consent_no
+from escrow.domain.collections.terms import opening_consent_no
 from escrow.domain.members.states import MemberEvent
 from escrow.ledger.consents import void_consent
 from escrow.registry.members.members import MemberKind
@@ -16,7 +16,7 @@ from tests.story_debits import DEBIT, MANDATE, MOBILE, QUICK, Debtors, card
 from tests.story_ground import OWNER
 from tests.terminating import terminated_at_rest
 from tests.thieves import Thief, thief_in
-from tests.workflows.test_pay_in import members_money
+from tests.workflows.test_collection import members_money
 from tests.workflows.test_thief_collections import looking_after
 
 _OTHER = "O-2"

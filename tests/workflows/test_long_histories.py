@@ -8,7 +8,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 
 from escrow.domain.collections.batch_payments import BATCH_PAYMENT, batch_consent_no, batch_pay_in_no
-from escrow.domain.collections.pay_ins import COLLECT, pay_in_terms
+from escrow.domain.collections.terms import COLLECT, collection_terms
 from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.transfers.moves import TransferKind
 from escrow.registry.members.identity_checks import IdentitySubject
@@ -83,7 +83,7 @@ async def test_a_batch_that_is_collected(story: Story) -> None:
     batches, cashier, number = Batches(story), Cashier(story), batch_pay_in_no(BATCH)
     await batches.orders_open()
     await batches.owner_consents(paid_by=QR)
-    how = pay_in_terms(method=QR.value, amount_fen=sum(item.total_fen for item in batches.contracts.values()))
+    how = collection_terms(method=QR.value, amount_fen=sum(item.total_fen for item in batches.contracts.values()))
     await cashier.asked_for(number, COLLECT, how, batch_no=BATCH, pays_by=batch_consent_no(BATCH))
     batch = Kept(story, BATCH_PAYMENT, BATCH)
     await batch.begins()

@@ -17,7 +17,7 @@ from escrow.domain.collections.batch_payments import BatchStatus
 from escrow.domain.collections.commands import CallOperator
 from escrow.domain.collections.direct_payments import DirectRefundStatus
 from escrow.domain.collections.opening import COLLECTIONS
-from escrow.domain.collections.pay_ins import PayInStatus
+from escrow.domain.collections.terms import CollectionStatus
 from escrow.domain.endings import FINAL_STATUSES
 from escrow.domain.orders.states import MilestoneStatus, OrderStatus
 from escrow.domain.platforms.config import PlatformConfig
@@ -255,7 +255,7 @@ def test_every_kind_with_a_process_has_rows_and_every_type_of_the_worker_is_thou
     ("kind", "statuses"),
     [
         ("order", OrderStatus),
-        ("pay_in", PayInStatus),
+        ("pay_in", CollectionStatus),
         ("batch_payment", BatchStatus),
         ("refund", DirectRefundStatus),
         ("withdrawal", WithdrawalStatus),

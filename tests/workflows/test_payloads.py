@@ -14,7 +14,7 @@ from activities.bank_lines import LineRef
 from activities.identity import CheckRef
 from escrow.domain.collections.view import CollectionView, PaymentSeen
 from tests.histories.test_replay import workflow_types
-from workflows.messages import PartyMessage, PayInRef
+from workflows.messages import CollectionRef, PartyMessage
 
 
 def _handlers() -> Iterator[Callable[..., Any]]:
@@ -61,7 +61,7 @@ def test_no_payload_forbids_what_a_newer_version_adds() -> None:
         for hint in get_type_hints(handler).values():
             _models(hint, seen)
 
-    assert {LineRef, CheckRef, PayInRef, PartyMessage, CollectionView, PaymentSeen} <= seen
+    assert {LineRef, CheckRef, CollectionRef, PartyMessage, CollectionView, PaymentSeen} <= seen
     assert _forbidding(seen) == set()
 
 

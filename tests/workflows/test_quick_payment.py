@@ -6,14 +6,13 @@ from datetime import timedelta
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
-from escrow.domain.collections.pay_ins import sends_none
+from escrow.domain.collections.terms import sends_none
 from escrow.domain.errors import Refused
 from tests.story import Story
 from tests.story_debits import CODE, QUICK, Debtors
 from tests.story_ground import OWNER
 from tests.workflows.conftest import StoryAt
-from tests.workflows.test_direct_payment import refund_ends
-from tests.workflows.test_pay_in import (
+from tests.workflows.test_collection import (
     DECLINED,
     FAILED_LATER,
     PAID_LATE,
@@ -24,6 +23,7 @@ from tests.workflows.test_pay_in import (
     ends,
     members_money,
 )
+from tests.workflows.test_direct_payment import refund_ends
 
 CARD = "A-O1"
 
@@ -83,7 +83,7 @@ async def test_a_code_is_good_for_two_minutes_and_another_one_is_sent(story_at: 
 
         with pytest.raises(WorkflowUpdateFailedError):  # nobody has wished for that one
             await members.handle().execute_update("send_code", {"request_no": "S-0"})
-        await story.stage.registry.pay_in_codes.count_sending(story.platform_no, "T-1", "S-1", is_awaited=True)
+        await story.stage.registry.collection_codes.count_sending(story.platform_no, "T-1", "S-1", is_awaited=True)
         await members.handle().execute_update("send_code", {"request_no": "S-1"})
         after = (await story.in_the_books("pay_in", "T-1")).body["interaction"]["code_expires_at"]
         assert after > before
@@ -95,7 +95,7 @@ async def test_why_the_bank_sends_no_other_code_is_kept_and_it_is_not_asked_agai
     members = await asked(story)
     for _ in range(4):  # whoever had these sent, it was not through our books
         await story.stage.sandbox.bank.collections.send_code_again(members.at_bank("T-1"))
-    codes = story.stage.registry.pay_in_codes
+    codes = story.stage.registry.collection_codes
     await codes.count_sending(story.platform_no, "T-1", "S-1", is_awaited=True)
     assert await codes.declined(story.platform_no, "T-1", "S-1") == ""
 

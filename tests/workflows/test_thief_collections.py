@@ -28,7 +28,7 @@ from tests.terminating import terminated_at_rest
 from tests.thieves import Call, Thief, changed, differences, everything, thief_in
 from tests.workflows.conftest import StoryUnder
 from tests.workflows.test_direct_payment import NUMBER, paid_order
-from workflows.messages import PAYMENTS_TASK_QUEUE, BatchRef, PayInRef, RefundRef, direct_refund_workflow_id
+from workflows.messages import PAYMENTS_TASK_QUEUE, BatchRef, CollectionRef, RefundRef, direct_refund_workflow_id
 
 PAID_TWICE = "900.15"
 #: What a thief would like to have believed, in whatever request.
@@ -96,7 +96,7 @@ async def waiting_top_up(story: Story, amount: str = "900.00") -> Cashier:
 
 
 def test_a_request_names_an_object_and_no_money_no_member_and_no_state() -> None:
-    for reference, number in ((PayInRef, "pay_in_no"), (BatchRef, "batch_no"), (RefundRef, "order_no")):
+    for reference, number in ((CollectionRef, "pay_in_no"), (BatchRef, "batch_no"), (RefundRef, "order_no")):
         assert set(reference.model_fields) == {"platform_no", number, "noted", "continue_after_events"}
     for request, names in (
         (CollectionNo, {"pay_in_no"}),

@@ -12,13 +12,13 @@ from escrow.domain.collections.methods import (
     ChannelPayment,
     CollectionAnswer,
     CollectionMethod,
-    CollectionStatus,
     Interaction,
     MandateAnswer,
     RefundAnswer,
     RefundStatus,
     Settlement,
     SettlementItem,
+    StatusAtChannel,
 )
 from escrow.domain.members.code_checks import CodeCheck
 from escrow.domain.money.amounts import yuan
@@ -27,12 +27,12 @@ from escrow.domain.money.amounts import yuan
 METHOD_OF_WIRE = {method.value.upper(): method for method in CollectionMethod}
 
 _STATUS = {
-    "WAITING": CollectionStatus.AWAITING_PAYER,
-    "PROCESSING": CollectionStatus.PROCESSING,
-    "PAID": CollectionStatus.PAID,
-    "CLOSED": CollectionStatus.CLOSED,
-    "FAIL": CollectionStatus.FAILED,
-    "NONE": CollectionStatus.NOT_FOUND,
+    "WAITING": StatusAtChannel.AWAITING_PAYER,
+    "PROCESSING": StatusAtChannel.PROCESSING,
+    "PAID": StatusAtChannel.PAID,
+    "CLOSED": StatusAtChannel.CLOSED,
+    "FAIL": StatusAtChannel.FAILED,
+    "NONE": StatusAtChannel.NOT_FOUND,
 }
 _REFUND_STATUS = {
     "PROCESSING": RefundStatus.PROCESSING,

@@ -1,1 +1,1 @@
-"""Money that channels collect: methods, pay-ins, mandates, batches, and the comparison with the channel."""
+"""Money that channels collect: methods, what is asked for, mandates, batches, and the comparison with the channel."""

@@ -26,7 +26,6 @@ from escrow.domain.collections.commands import (
     pending_until,
 )
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import PayInStatus
 from escrow.domain.collections.purposes import TopUp
 from escrow.domain.collections.recipes import (
     channel_refunded,
@@ -36,7 +35,8 @@ from escrow.domain.collections.recipes import (
     suspense_return_held,
 )
 from escrow.domain.collections.state import Asked, CollectionState, Return, TakenPayment
-from escrow.domain.collections.states import PAY_IN_TRANSITIONS, PayInEvent
+from escrow.domain.collections.states import COLLECTION_TRANSITIONS, CollectionEvent
+from escrow.domain.collections.terms import CollectionStatus
 from escrow.domain.decisions import Decision, Facts, NotDue, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import MAY, MemberStatus, Permission
@@ -100,7 +100,7 @@ class Collection:
             case ChannelShows():
                 after, decision = self._shown(command)
             case PayerHasActed():
-                after = self._moved(PayInEvent.BANK_AT_IT, interaction=None)
+                after = self._moved(CollectionEvent.BANK_AT_IT, interaction=None)
                 decision = self._step("pay_in.processing", command)
             case CodeSent():
                 after, decision = self._code_sent(command)
@@ -152,13 +152,13 @@ class Collection:
 
     def _shown(self, command: ChannelShows) -> "_Decided":
         self._require_open(command.number)
-        event = PayInEvent.BANK_AT_IT if self.state.is_debit else PayInEvent.PAYER_ASKED
+        event = CollectionEvent.BANK_AT_IT if self.state.is_debit else CollectionEvent.PAYER_ASKED
         after = self._moved(event, interaction=command.interaction)
         return after, self._step(f"pay_in.{after.status}", command)
 
     def _code_sent(self, command: CodeSent) -> "_Decided":
         state = self.state
-        waits = state.method is CollectionMethod.QUICK and state.status is PayInStatus.AWAITING_PAYER
+        waits = state.method is CollectionMethod.QUICK and state.status is CollectionStatus.AWAITING_PAYER
         if not waits or state.interaction is None:
             raise Refused("code_not_awaited", f"The payment {self.pay_in_no} waits for no code.")
         shown = {**state.interaction, "code_expires_at": command.expires_at.isoformat()}
@@ -190,9 +190,7 @@ class Collection:
         assert facts.config is not None  # noqa: S101 - the command declares it
         payment, excess_fen = command.payment, command.payment.amount_fen - self.state.amount_fen
         taken = self._payment(command, "credited", excess_fen)
-        after = self._moved(
-            PayInEvent.CREDITED, payments=(*self.state.payments, taken), interaction=None, reason=None, attention=None
-        )
+        after = self._paid_by(taken)
         entry = collection_credited(
             platform_no=self.platform_no,
             channel=self.state.method,
@@ -229,9 +227,7 @@ class Collection:
     def _taken(self, command: TakenByPaid) -> "_Decided":
         self._require_new(command.payment.payment_no)
         taken = self._payment(command, "credited", command.left_fen)
-        after = self._moved(
-            PayInEvent.CREDITED, payments=(*self.state.payments, taken), interaction=None, reason=None, attention=None
-        )
+        after = self._paid_by(taken)
         return after, self._step("pay_in.paid", command)
 
     def _elsewhere(self, command: BookedElsewhere) -> "_Decided":
@@ -243,7 +239,7 @@ class Collection:
         return after, self._step("pay_in.needs_attention", command)
 
     def _ended(self, command: End) -> "_Decided":
-        event = PayInEvent.CLOSED if command.how == "closed" else PayInEvent.FAILED
+        event = CollectionEvent.CLOSED if command.how == "closed" else CollectionEvent.FAILED
         after = self._moved(
             event,
             interaction=None,
@@ -330,8 +326,12 @@ class Collection:
 
     # ---- parts ----
 
-    def _moved(self, event: PayInEvent, **changes: Any) -> CollectionState:
-        status = moved(PAY_IN_TRANSITIONS, self.state.status, event, code="pay_in_state")
+    def _paid_by(self, payment: TakenPayment) -> CollectionState:
+        payments = (*self.state.payments, payment)
+        return self._moved(CollectionEvent.CREDITED, payments=payments, interaction=None, reason=None, attention=None)
+
+    def _moved(self, event: CollectionEvent, **changes: Any) -> CollectionState:
+        status = moved(COLLECTION_TRANSITIONS, self.state.status, event, code="pay_in_state")
         return self.state.model_copy(update={"status": status, **changes})
 
     def _require_open(self, number: int) -> None:

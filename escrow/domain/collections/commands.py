@@ -11,8 +11,8 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from escrow.domain.collections.methods import ChannelPayment, payment_booking_no
-from escrow.domain.collections.pay_ins import COLLECT, TOP_UP, opening_consent_no
 from escrow.domain.collections.state import return_no
+from escrow.domain.collections.terms import COLLECT, TOP_UP, opening_consent_no
 from escrow.domain.decisions import Fact, GivenConsent, Unsaid
 from escrow.domain.requests import derived
 

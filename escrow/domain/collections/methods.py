@@ -23,7 +23,7 @@ class CollectionMethod(StrEnum):
     QR_QQ = "qr_qq"
 
 
-class CollectionStatus(StrEnum):
+class StatusAtChannel(StrEnum):
     """Where a collection stands at its channel. A closed one may still have been paid: look at its payments."""
 
     AWAITING_PAYER = "awaiting_payer"
@@ -96,7 +96,7 @@ class CollectionAnswer:
     """
 
     request_no: str
-    status: CollectionStatus
+    status: StatusAtChannel
     final: bool = False
     method: CollectionMethod | None = None
     amount_fen: int = 0

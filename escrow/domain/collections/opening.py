@@ -8,9 +8,9 @@ from escrow.domain.collections.batch import BatchPayment
 from escrow.domain.collections.collection import Collection
 from escrow.domain.collections.commands import Open
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import TOP_UP, PayInStatus, opening_consent_no, require_payer_named
 from escrow.domain.collections.purposes import BatchCollection, DirectPayment, Purpose, TopUp
 from escrow.domain.collections.state import WATCHED_FOR, Asked, CollectionState
+from escrow.domain.collections.terms import TOP_UP, CollectionStatus, opening_consent_no, require_payer_named
 from escrow.domain.decisions import Decision, Facts, GivenConsent, NotInBooks, ObjectKind, Stored
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import MemberStatus, Permission, require_may
@@ -77,7 +77,7 @@ class UnopenedCollection(NotInBooks):
             expires_at = min(expires_at, terms.waits_until)
         is_debit = method is CollectionMethod.DIRECT_DEBIT
         state = CollectionState(
-            status=PayInStatus.OPENED,
+            status=CollectionStatus.OPENED,
             purpose=terms.purpose,
             method=method,
             amount_fen=amount_fen,

@@ -7,14 +7,14 @@ from typing import Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import (
-    DEBITS_A_MEMBER,
-    PayInStatus,
-    opening_consent_no,
-    pay_in_operation_hash,
-    pay_in_terms,
-)
 from escrow.domain.collections.purposes import Purpose, document_of, purpose_of
+from escrow.domain.collections.terms import (
+    DEBITS_A_MEMBER,
+    CollectionStatus,
+    collection_operation_hash,
+    collection_terms,
+    opening_consent_no,
+)
 from escrow.domain.documents import OptionalText
 from escrow.domain.requests import derived
 
@@ -96,7 +96,7 @@ class CollectionState(_Happened):
         attention: why an operator is needed.
     """
 
-    status: PayInStatus
+    status: CollectionStatus
     purpose: Purpose
     method: CollectionMethod
     amount_fen: int
@@ -124,15 +124,17 @@ class CollectionState(_Happened):
     def of_document(cls, platform_no: str, pay_in_no: str, status: str, body: Mapping[str, Any]) -> Self:
         """The state as the books have it; texts that say nothing are empty there."""
         known = {name: value for name, value in body.items() if name in cls.model_fields and value != ""}
-        terms = pay_in_terms(
+        terms = collection_terms(
             method=body["method"],
             amount_fen=body["amount_fen"],
             account_id=body["account_id"],
             mandate_no=body["mandate_no"],
         )
-        digest = pay_in_operation_hash(platform_no=platform_no, pay_in_no=pay_in_no, by=body["member_no"], terms=terms)
+        digest = collection_operation_hash(
+            platform_no=platform_no, pay_in_no=pay_in_no, by=body["member_no"], terms=terms
+        )
         known["purpose"] = purpose_of(body, opening_consent_no(pay_in_no), digest)
-        if "asked" not in body and status != PayInStatus.OPENED:
+        if "asked" not in body and status != CollectionStatus.OPENED:
             known["asked"] = ({"number": 1, "debit_channel": body["debit_channel"] or None},)
         return cls.model_validate({**known, "status": status})
 
@@ -144,12 +146,12 @@ class CollectionState(_Happened):
     @property
     def has_ended(self) -> bool:
         """Whether nobody is waited for any more; a payment can still come."""
-        return self.status in (PayInStatus.PAID, PayInStatus.CLOSED, PayInStatus.FAILED)
+        return self.status in (CollectionStatus.PAID, CollectionStatus.CLOSED, CollectionStatus.FAILED)
 
     @property
     def is_credited(self) -> bool:
         """Whether what was asked for was credited, or frozen for what it pays."""
-        return self.status is PayInStatus.PAID
+        return self.status is CollectionStatus.PAID
 
     @property
     def is_debit(self) -> bool:

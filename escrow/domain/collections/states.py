@@ -6,10 +6,10 @@ from types import MappingProxyType
 
 from escrow.domain.collections.batch_payments import BatchStatus
 from escrow.domain.collections.direct_payments import DirectRefundStatus
-from escrow.domain.collections.pay_ins import PayInStatus
+from escrow.domain.collections.terms import CollectionStatus
 
 
-class PayInEvent(StrEnum):
+class CollectionEvent(StrEnum):
     """What happens to something that is collected."""
 
     PAYER_ASKED = "payer_asked"
@@ -33,10 +33,10 @@ class RefundEvent(StrEnum):
     NOT_GIVEN_BACK = "not_given_back"
 
 
-_P, _E = PayInStatus, PayInEvent
+_P, _E = CollectionStatus, CollectionEvent
 
 #: A payment can come late, and is credited whatever came before; nothing else leads out of an end.
-PAY_IN_TRANSITIONS: Mapping[tuple[PayInStatus, PayInEvent], PayInStatus] = MappingProxyType(
+COLLECTION_TRANSITIONS: Mapping[tuple[CollectionStatus, CollectionEvent], CollectionStatus] = MappingProxyType(
     {
         (_P.OPENED, _E.PAYER_ASKED): _P.AWAITING_PAYER,
         (_P.OPENED, _E.BANK_AT_IT): _P.PROCESSING,

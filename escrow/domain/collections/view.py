@@ -10,10 +10,10 @@ from escrow.domain.collections.batch_payments import BATCH_PAYMENT, BatchStatus,
 from escrow.domain.collections.collection import Collection
 from escrow.domain.collections.direct_payments import DirectRefundStatus
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import PayInStatus
 from escrow.domain.collections.purposes import BatchCollection, DirectPayment, Purpose, TopUp
 from escrow.domain.collections.refund import Refund
 from escrow.domain.collections.state import collection_no
+from escrow.domain.collections.terms import CollectionStatus
 from escrow.domain.documents import OptionalText
 
 
@@ -47,7 +47,7 @@ class CollectionView(_Seen):
 
     version: int
     seen_at: AwareDatetime
-    status: PayInStatus
+    status: CollectionStatus
     method: CollectionMethod
     member_no: str
     amount_fen: int
@@ -78,7 +78,7 @@ class CollectionView(_Seen):
         since = None
         if held is not None:
             since = held.held_at
-        elif asking is not None and state.status is PayInStatus.OPENED:
+        elif asking is not None and state.status is CollectionStatus.OPENED:
             since = asking.asked_at
         return cls(
             version=version,
@@ -96,7 +96,7 @@ class CollectionView(_Seen):
             has_ended=state.has_ended,
             gives_back=held is not None or state.to_give_back is not None,
             silent_for=None if since is None else at - since,
-            awaits_code=state.method is CollectionMethod.QUICK and state.status is PayInStatus.AWAITING_PAYER,
+            awaits_code=state.method is CollectionMethod.QUICK and state.status is CollectionStatus.AWAITING_PAYER,
             payments=tuple(
                 PaymentSeen(payment_no=item.payment_no, amount_fen=item.amount_fen, outcome=item.outcome)
                 for item in state.payments

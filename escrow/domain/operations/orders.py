@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from escrow.domain.collections.batch_payments import MOST_ORDERS, PaidBy
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import pay_in_terms, require_only_its_own
+from escrow.domain.collections.terms import collection_terms, require_only_its_own
 from escrow.domain.operations.asked import AskedFor, PartyOperation, Value
 from escrow.domain.orders.commands import PartyCommand
 from escrow.domain.orders.states import OrderCommand
@@ -43,7 +43,7 @@ class PayingBy(Value):
 
     def terms(self, amount_fen: int) -> dict[str, Any]:
         """What the payer consents to."""
-        return pay_in_terms(
+        return collection_terms(
             method=self.method.value, amount_fen=amount_fen, account_id=self.account_id, mandate_no=self.mandate_no
         )
 

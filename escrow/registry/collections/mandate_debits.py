@@ -71,7 +71,7 @@ class MandateDebits:
         async with transaction(self._recorder) as session:
             now = await books_now_within(session, debit.platform_no)
             await self._mandate(session, debit)
-            for before in await self._of_pay_in(session, debit.platform_no, debit.pay_in_no):
+            for before in await self._of_collection(session, debit.platform_no, debit.pay_in_no):
                 if before.status == _SENT and _same(before, debit):
                     return
                 if before.status == _SENT or before.collection_no == debit.collection_no:
@@ -105,13 +105,13 @@ class MandateDebits:
     async def failed_channels(self, platform_no: str, pay_in_no: str) -> frozenset[str]:
         """Channels on which debits for this money have definitely failed."""
         async with self._recorder.session() as session:
-            debits = await self._of_pay_in(session, platform_no, pay_in_no)
+            debits = await self._of_collection(session, platform_no, pay_in_no)
         return frozenset(debit.channel for debit in debits if debit.status == _FAILED)
 
     async def open_numbers(self, platform_no: str, pay_in_no: str) -> list[str]:
         """Our numbers of debits for this money that are not ruled out."""
         async with self._recorder.session() as session:
-            debits = await self._of_pay_in(session, platform_no, pay_in_no)
+            debits = await self._of_collection(session, platform_no, pay_in_no)
         return [debit.collection_no for debit in debits if debit.status == _SENT]
 
     async def _allowed(self, session: AsyncSession, debit: Debit, *, now: datetime) -> date:
@@ -146,7 +146,7 @@ class MandateDebits:
             raise _unknown(debit)
         return mandate
 
-    async def _of_pay_in(self, session: AsyncSession, platform_no: str, pay_in_no: str) -> list[MandateDebitRow]:
+    async def _of_collection(self, session: AsyncSession, platform_no: str, pay_in_no: str) -> list[MandateDebitRow]:
         query = (
             select(MandateDebitRow)
             .where(MandateDebitRow.platform_no == platform_no, MandateDebitRow.pay_in_no == pay_in_no)

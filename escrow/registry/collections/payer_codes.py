@@ -4,18 +4,18 @@ from functools import partial
 
 from sqlmodel import col, or_, select
 
-from escrow.domain.collections.pay_ins import CODE_SENDINGS, CODE_TRIES
+from escrow.domain.collections.terms import CODE_SENDINGS, CODE_TRIES
 from escrow.domain.errors import Refused
 from escrow.domain.members.code_checks import CodeCheck
 from escrow.ledger.books_time import books_now_within
 from escrow.ledger.engine import Recorder
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import one_at_a_time, transaction
-from escrow.registry.tables import PayInCodeSendingRow, PayInCodeTryRow
+from escrow.registry.tables import CollectionCodeSendingRow, CollectionCodeTryRow
 from escrow.registry.tries import TypedTries
 
 
-class PayInCodes:
+class CollectionCodes:
     """Keeps tries, sealed, and sendings.
 
     Args:
@@ -26,7 +26,7 @@ class PayInCodes:
     def __init__(self, recorder: Recorder, box: PersonalDataBox) -> None:
         self._recorder = recorder
         spent = ("code_tries_spent", "All tries of this payment are spent; begin another one.")
-        self.tries = TypedTries(recorder, box, PayInCodeTryRow, kind="pay_in", at_most=CODE_TRIES, spent=spent)
+        self.tries = TypedTries(recorder, box, CollectionCodeTryRow, kind="pay_in", at_most=CODE_TRIES, spent=spent)
 
     async def count_sending(self, platform_no: str, pay_in_no: str, request_no: str, *, is_awaited: bool) -> bool:
         """Count a wish to have another code sent; False when it was counted before under this number.
@@ -40,9 +40,12 @@ class PayInCodes:
         """
         async with transaction(self._recorder) as session:
             await one_at_a_time(session, _lock(platform_no, pay_in_no))
-            query = select(PayInCodeSendingRow).where(
-                PayInCodeSendingRow.platform_no == platform_no,
-                or_(col(PayInCodeSendingRow.pay_in_no) == pay_in_no, col(PayInCodeSendingRow.request_no) == request_no),
+            query = select(CollectionCodeSendingRow).where(
+                CollectionCodeSendingRow.platform_no == platform_no,
+                or_(
+                    col(CollectionCodeSendingRow.pay_in_no) == pay_in_no,
+                    col(CollectionCodeSendingRow.request_no) == request_no,
+                ),
             )
             found = (await session.exec(query)).all()
             sent = [sending for sending in found if sending.pay_in_no == pay_in_no]
@@ -54,7 +57,7 @@ class PayInCodes:
             if len(sent) + 1 >= CODE_SENDINGS:
                 raise Refused("sms_code_limit", "No more codes are sent for this payment.", {"per": "payment"})
             session.add(
-                PayInCodeSendingRow(
+                CollectionCodeSendingRow(
                     platform_no=platform_no,
                     pay_in_no=pay_in_no,
                     request_no=request_no,
@@ -66,13 +69,13 @@ class PayInCodes:
     async def declined(self, platform_no: str, pay_in_no: str, request_no: str) -> str | None:
         """By which code the bank said no to a wish: empty where it did not, None where nobody wished for it."""
         async with self._recorder.session() as session:
-            wish = await session.get(PayInCodeSendingRow, (platform_no, pay_in_no, request_no))
+            wish = await session.get(CollectionCodeSendingRow, (platform_no, pay_in_no, request_no))
             return None if wish is None else wish.declined
 
     async def was_declined(self, platform_no: str, pay_in_no: str, request_no: str, code: str) -> None:
         """Record by which code the bank said no to a wish."""
         async with transaction(self._recorder) as session:
-            (await session.get_one(PayInCodeSendingRow, (platform_no, pay_in_no, request_no))).declined = code
+            (await session.get_one(CollectionCodeSendingRow, (platform_no, pay_in_no, request_no))).declined = code
 
     async def count_try(self, platform_no: str, pay_in_no: str, request_no: str, code: str, *, is_awaited: bool) -> int:
         """Count a try and keep what was typed; its number. The same request is counted once.

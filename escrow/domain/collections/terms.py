@@ -1,4 +1,4 @@
-"""Top-ups that a channel collects: their states, and what exactly a member consents to."""
+"""What is asked for with a collection: where it stands, what exactly a payer consents to, how codes are counted."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -32,7 +32,7 @@ CODE_TRIES = 3
 CODE_SENDINGS = 5
 
 
-class PayInStatus(StrEnum):
+class CollectionStatus(StrEnum):
     """Where a top-up stands. `paid` can follow every other state, since a payment can come late.
 
     `processing`: nobody has anything to do any more, the bank is at it.
@@ -56,7 +56,7 @@ def sends_none(declined: str) -> Refused:
     return Refused(code, "The bank sends no other code for this payment.", {"reason": declined})
 
 
-def pay_in_terms(
+def collection_terms(
     *, method: str, amount_fen: int, account_id: str | None = None, mandate_no: str | None = None
 ) -> dict[str, Any]:
     """A top-up consents to exactly this amount by this method.
@@ -103,7 +103,7 @@ def collecting_terms(
     batch_no: str | None = None,
     pays_by: str | None = None,
 ) -> dict[str, Any]:
-    """All that is asked for with a collection: what is collected how (`pay_in_terms`), and what the payer meets.
+    """All that is asked for with a collection: what is collected how (`collection_terms`), and what the payer meets.
 
     Args:
         order_no, batch_no: what is paid; both None for a top-up.
@@ -129,10 +129,10 @@ def direct_pay_in_no(order_no: str, request_no: str) -> str:
     return derived(order_no, "pay", request_no)
 
 
-def pay_in_operation_hash(
+def collection_operation_hash(
     *, platform_no: str, pay_in_no: str, by: str, terms: Mapping[str, Any], for_order: bool = False
 ) -> str:
-    """Hash of one top-up, or of collecting from the payer what pays an order; with `pay_in_terms`.
+    """Hash of one top-up, or of collecting from the payer what pays an order; with `collection_terms`.
 
     Args:
         by: member number whose sub-account is credited, or who pays.

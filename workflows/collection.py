@@ -1,4 +1,4 @@
-"""PayIn: what a channel collects, credited or frozen once; whatever else the payer sends goes back.
+"""Collection: what a channel collects, credited or frozen once; whatever else the payer sends goes back.
 
 Read `run` first. What is collected, booked and given back the books decide, and the channel is asked by activities;
 this process waits, and branches on what it has seen of the books. A notice of the channel only makes us ask sooner.
@@ -22,10 +22,17 @@ with workflow.unsafe.imports_passed_through():
     from escrow.domain.collections.view import CollectionView
     from escrow.domain.errors import Refused
     from escrow.domain.members.code_checks import CodeCheck
+    from workflows.collection_display import collection_details
+    from workflows.collection_messages import (
+        CodeCompared,
+        CodeSent,
+        CodeTry,
+        CodeWish,
+        CollectionOutcome,
+        CollectionProcessState,
+    )
     from workflows.elapsed import Elapsed
-    from workflows.messages import OperatorCommand, PayInRef
-    from workflows.pay_in_display import pay_in_details
-    from workflows.pay_in_messages import CodeCompared, CodeSent, CodeTry, CodeWish, PayInOutcome, PayInProcessState
+    from workflows.messages import CollectionRef, OperatorCommand
     from workflows.search_attributes import show_search_attributes
     from workflows.supervision import Supervision, backoff, require_attention
     from workflows.timeouts import CHANNEL_BOOKING, CHANNEL_STEP, LATE_PAYMENTS_ASKED_EVERY
@@ -42,13 +49,13 @@ _LOOKS_MEANWHILE = "looks-after-while-giving-back"
 
 
 @workflow.defn(name="PayIn")
-class PayIn:
+class CollectionProcess:
     """One collection: a top-up, or what pays an order or a batch."""
 
     @workflow.init
-    def __init__(self, pay_in: PayInRef) -> None:
-        self.number = CollectionNo(platform_no=pay_in.platform_no, pay_in_no=pay_in.pay_in_no)
-        self.supervision = Supervision(refresh=self.refresh, begun_with=pay_in, now=self.now)
+    def __init__(self, collection: CollectionRef) -> None:
+        self.number = CollectionNo(platform_no=collection.platform_no, pay_in_no=collection.pay_in_no)
+        self.supervision = Supervision(refresh=self.refresh, begun_with=collection, now=self.now)
         self.view: CollectionView | None = None
         self.since_seen = Elapsed()
         #: Why the channel or the books could not be asked at last, and since when in a row.
@@ -62,12 +69,12 @@ class PayIn:
         workflow.register_random_seed_callback(lambda _: self.go_stale())
 
     @workflow.run
-    async def run(self, pay_in: PayInRef) -> PayInOutcome:
+    async def run(self, collection: CollectionRef) -> CollectionOutcome:
         """Let the channel collect, book what is paid, give back what must go back, look for late payments."""
         refusal = await self.look_after("open it and ask the channel to collect")
         while self.view is None:
             if refusal is not None:
-                return PayInOutcome(
+                return CollectionOutcome(
                     pay_in_no=self.number.pay_in_no, status=None, credited_fen=0, suspended_fen=0, reason=refusal
                 )
             await self.until_tried_again()
@@ -243,9 +250,9 @@ class PayIn:
         require_attention(self.attention, code="pay_in_state", what="collection")
 
     @workflow.query(name="state")
-    def state_now(self) -> PayInProcessState:
+    def state_now(self) -> CollectionProcessState:
         """Where it stands as this process has seen it."""
-        return PayInProcessState(
+        return CollectionProcessState(
             collection=self.view,
             attention=self.attention,
             trouble=self.trouble,
@@ -297,13 +304,13 @@ class PayIn:
 
     def refresh(self) -> None:
         """Bring details and search attributes up to date."""
-        workflow.set_current_details(pay_in_details(self.number.pay_in_no, self.state_now()))
+        workflow.set_current_details(collection_details(self.number.pay_in_no, self.state_now()))
         show_search_attributes(status=None, stage=None, needs_attention=self.attention is not None)
 
-    def outcome(self) -> PayInOutcome:
+    def outcome(self) -> CollectionOutcome:
         """How the collection ended."""
         seen = self.seen
-        return PayInOutcome(
+        return CollectionOutcome(
             pay_in_no=self.number.pay_in_no,
             status=seen.status,
             credited_fen=seen.amount_fen if seen.status == "paid" else 0,

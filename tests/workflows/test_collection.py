@@ -6,7 +6,7 @@ import pytest
 
 from escrow.channels.collections import CollectionOrder
 from escrow.domain.collections.methods import CollectionMethod
-from escrow.domain.collections.pay_ins import PAYER_ACTS_ELSEWHERE, opening_consent_no
+from escrow.domain.collections.terms import PAYER_ACTS_ELSEWHERE, opening_consent_no
 from escrow.ledger.attention import call_person, waiting_for_a_person
 from escrow.ledger.consents import void_consent
 from escrow.ledger.progress import ObjectKey
@@ -15,7 +15,7 @@ from tests.story import Story
 from tests.story_collections import Cashier
 from tests.story_ground import OWNER
 from tests.workflows.test_member_closing import begins_to_close
-from workflows.pay_in_messages import PayInOutcome
+from workflows.collection_messages import CollectionOutcome
 
 #: Amounts whose last digits steer the bank; what they mean stands in its README.
 TIMEOUT_BOOKED, TIMEOUT_NOT_BOOKED, DECLINED = "900.01", "900.02", "900.03"
@@ -31,9 +31,9 @@ def members_money(balances: dict[str, str]) -> dict[str, str]:
     }
 
 
-async def ends(cashier: Cashier, number: str = "T-1") -> PayInOutcome:
+async def ends(cashier: Cashier, number: str = "T-1") -> CollectionOutcome:
     """Days pass until nobody looks after the top-up any more."""
-    outcome: PayInOutcome = await cashier.ground.ending_of(cashier.handle(number))
+    outcome: CollectionOutcome = await cashier.ground.ending_of(cashier.handle(number))
     return outcome
 
 

@@ -2,13 +2,13 @@
 
 from pydantic import AwareDatetime, Field
 
-from escrow.domain.collections.pay_ins import PayInStatus
+from escrow.domain.collections.terms import CollectionStatus
 from escrow.domain.collections.view import CollectionView
 from escrow.domain.members.code_checks import CodeCheck
 from workflows.messages import Message, NotedMessage
 
 
-class PayInProcessState(Message):
+class CollectionProcessState(Message):
     """What a collection's process has seen and tries in vain: the answer to the query `state`.
 
     Args:
@@ -45,7 +45,7 @@ class CodeWish(Message):
     request_no: str
 
 
-class PayInOutcome(Message):
+class CollectionOutcome(Message):
     """How a collection ended, in fen: what was credited, and what still waits in suspense.
 
     Args:
@@ -53,7 +53,7 @@ class PayInOutcome(Message):
     """
 
     pay_in_no: str
-    status: PayInStatus | None
+    status: CollectionStatus | None
     credited_fen: int
     suspended_fen: int
     reason: str | None = None

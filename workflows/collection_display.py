@@ -1,10 +1,10 @@
 """What operators see of a collection in the Temporal UI."""
 
 from escrow.domain.money.amounts import format_fen
-from workflows.pay_in_messages import PayInProcessState
+from workflows.collection_messages import CollectionProcessState
 
 
-def pay_in_details(pay_in_no: str, state: PayInProcessState) -> str:
+def collection_details(pay_in_no: str, state: CollectionProcessState) -> str:
     """Text for `workflow.set_current_details`."""
     seen = state.collection
     if seen is None:
