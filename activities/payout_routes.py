@@ -58,7 +58,7 @@ class PayoutRoutes:
         source = withdrawal.state.source
         if isinstance(source, SuspenseMoney):
             return await self._suspense_payee(withdrawal.platform_no, withdrawal.withdrawal_no, source)
-        return await self._accounts.to_pay(withdrawal.platform_no, source.owner_no, source.account_id or "")
+        return await self._accounts.to_pay(withdrawal.platform_no, source.owner_no, source.account_id)
 
     async def choose(self, withdrawal: Withdrawal, payee: Payee) -> RouteDecision:
         """Choose a rail by the bank's own clock, since it is the bank that keeps the hours.

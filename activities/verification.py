@@ -11,6 +11,7 @@ from temporalio import activity
 from activities.heartbeat import heartbeating
 from activities.turns import Turns
 from escrow.channels.verification import AccountVerification, CardCheckOrder, MicroDepositOrder
+from escrow.domain.documents import OptionalText
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
 from escrow.domain.members.account_verification import CardCheckAnswer, MicroDepositAnswer
 from escrow.domain.members.code_checks import CodeCheck
@@ -47,7 +48,7 @@ class Standing(BaseModel):
 
     status: VerificationStatus
     expires_at: AwareDatetime | None = None
-    reason: str = ""
+    reason: OptionalText = None
     uncompared: tuple[int, ...] = ()
 
 
@@ -189,7 +190,7 @@ class VerificationActivities:
 
     async def _standing(self, ref: VerificationRef) -> Standing:
         kept = await self._verifications.get(ref.platform_no, ref.verification_no)
-        return Standing(status=kept.status, expires_at=kept.expires_at, reason=kept.reason)
+        return Standing(status=kept.status, expires_at=kept.expires_at, reason=kept.reason or None)
 
 
 async def _repeatable(call: Awaitable[Answer]) -> Answer:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from api.carrying_out import authorise, carry_out
 from api.code_sending import send_code
-from api.dependencies import CallerPlatform, Services, UsedServices
+from api.dependencies import CallerPlatform, Services, UsedServices, address_of
 from api.member_consents import AuthorisationView, authorisation_view
 from api.page_facts import facts_of
 from api.page_texts import TEXTS
@@ -116,7 +116,7 @@ async def confirm(
     await _require_relayed(services, link)
     if link.outcome is LinkOutcome.PENDING:
         await services.registry.sms_codes.verify(link, body.code)
-        address = request.client.host if request.client else ""
+        address = address_of(request)
         await authorise(services, link, remote_address=address)
         link = await _link(services, platform_no, authorization_id)
         try:

@@ -41,7 +41,7 @@ CARRIED_OUT_BY: Mapping[type[Operation], Callable[..., Awaitable[object]]] = {
 }
 
 
-async def authorise(services: Services, link: PageLink, *, remote_address: str) -> None:
+async def authorise(services: Services, link: PageLink, *, remote_address: str | None) -> None:
     """Record that the member, which proved itself by the link's method, consents; the link is used up by it.
 
     Raises:
@@ -71,7 +71,7 @@ async def authorise(services: Services, link: PageLink, *, remote_address: str) 
         await record_within(session, consent)
 
 
-async def carry_out(services: Services, link: PageLink, *, remote_address: str) -> None:
+async def carry_out(services: Services, link: PageLink, *, remote_address: str | None) -> None:
     """Carry out what was authorised; what came of it is then known by its consent.
 
     Raises:

@@ -10,7 +10,7 @@ from escrow.registry.pages.page_links import PageLink
 from escrow.registry.platforms.platforms import custody_account_of
 
 
-async def send_code(services: Services, link: PageLink, facts: Facts, *, request_no: str = "") -> None:
+async def send_code(services: Services, link: PageLink, facts: Facts, *, request_no: str | None = None) -> None:
     """Make a code for the link and send it; one that was asked for before under `request_no` is not sent again.
 
     Raises:

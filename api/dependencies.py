@@ -61,3 +61,8 @@ async def caller_platform(
 
 
 CallerPlatform = Annotated[str, Depends(caller_platform)]
+
+
+def address_of(request: Request) -> str | None:
+    """Where a request came from, None when unknown; kept with the consent that it gives."""
+    return request.client.host if request.client else None

@@ -18,13 +18,13 @@ from escrow.registry.pages.page_links import PageLink
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Title, rows of label and value, and a clause. `amount` in yuan and `payee` are empty where there is none."""
+    """Title, rows of label and value, and a clause; `amount` is in yuan."""
 
     title: str
     rows: tuple[tuple[str, str], ...]
-    clause: str = ""
-    amount: str = ""
-    payee: str = ""
+    clause: str | None = None
+    amount: str | None = None
+    payee: str | None = None
 
 
 async def facts_of(services: Services, link: PageLink, texts: Texts) -> Facts:
@@ -77,7 +77,7 @@ async def _of_order(
     return Facts(
         title=texts[operation],
         rows=tuple(rows),
-        clause=texts["silence_clause"].format(days=days) if days is not None else "",
+        clause=texts["silence_clause"].format(days=days) if days is not None else None,
         amount=amount,
         payee=payee,
     )

@@ -256,7 +256,7 @@ _ENGLISH: Texts = {
 TEXTS: Mapping[PageLanguage, Texts] = MappingProxyType({PageLanguage.CHINESE: _CHINESE, PageLanguage.ENGLISH: _ENGLISH})
 
 
-def language_of(*wishes: str, accepted: str) -> PageLanguage:
+def language_of(*wishes: str | None, accepted: str) -> PageLanguage:
     """Language of a page: the first wish that is one, else the browser's first that we have, else Chinese.
 
     Args:

@@ -180,7 +180,7 @@ class AccountVerification:
     def show(self, standing: Standing) -> None:
         """Remember where it stands, and show it."""
         self.standing = standing
-        workflow.set_current_details(f"{standing.status} {standing.reason}".strip())
+        workflow.set_current_details(f"{standing.status} {standing.reason or ''}".strip())
 
     @workflow.query
     def noted(self) -> tuple[NotedMessage, ...]:

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response, status
 from api.collections.batch_bodies import BatchOpening, BatchPaymentView, batch_view, known_batch
 from api.collections.collecting import COLLECTING_PROBLEMS
 from api.collections.top_up_views import shown_to_payer
-from api.dependencies import CallerPlatform, Services, UsedServices
+from api.dependencies import CallerPlatform, Services, UsedServices, address_of
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
 from api.operations import batch_payments
 from api.problems import problems
@@ -49,7 +49,7 @@ async def pay_batch(
     still wait when it has the money are paid, the shares of the others go back through the channel. By paying, the
     owner also consents that silence for each order's inspection period is acceptance.
     """
-    remote_address = request.client.host if request.client else ""
+    remote_address = address_of(request)
     batch, is_new = await batch_payments.pay_together(
         services, platform_no, body.operation(), remote_address=remote_address
     )

@@ -5,7 +5,7 @@ from pydantic import Field
 
 from api.collections.collecting import COLLECTING_PROBLEMS, Collecting
 from api.collections.top_up_views import TopUpView, shown_to_payer, top_up_view
-from api.dependencies import CallerPlatform, UsedServices
+from api.dependencies import CallerPlatform, UsedServices, address_of
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
 from api.operations import direct_payments
 from api.problems import problems
@@ -59,7 +59,7 @@ async def pay_directly(
     goes back through the channel. A refund of the order goes the same way, and when the channel refuses it, to the
     owner's sub-account. By paying, the owner also consents that silence for the inspection period is acceptance.
     """
-    remote_address = request.client.host if request.client else ""
+    remote_address = address_of(request)
     operation = PayDirectly(order_no=order_no, request_no=body.request_no, by=body.by, how=body.paying_by())
     collection, is_new = await direct_payments.collect(services, platform_no, operation, remote_address=remote_address)
     if not is_new:

@@ -5,7 +5,7 @@ from datetime import date
 from fastapi import APIRouter, Request, Response, status
 from pydantic import Field, model_validator
 
-from api.dependencies import CallerPlatform, Services, UsedServices
+from api.dependencies import CallerPlatform, Services, UsedServices, address_of
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
 from api.operations import mandates
 from api.problems import problems
@@ -109,7 +109,7 @@ async def sign_mandate(
     Where the member authorises it itself, it sees card, caps, last day and the text on the page. A debit needs the
     mandate in force, stays within both caps, and goes to no other member.
     """
-    address = request.client.host if request.client else ""
+    address = address_of(request)
     operation = SignMandate(member_no=member_no, **body.model_dump())
     mandate, is_new = await mandates.sign(services, platform_no, operation, remote_address=address)
     if not is_new:
@@ -162,7 +162,7 @@ async def revoke_mandate(
             given_by=member_no,
             terms={},
             valid_for=CONSENT_VALIDITY,
-            remote_address=request.client.host if request.client else "",
+            remote_address=address_of(request),
         ),
     )
     mandate = await services.registry.mandates.revoke(consent)

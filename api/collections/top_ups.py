@@ -8,7 +8,7 @@ from pydantic import Field
 
 from api.collections.collecting import COLLECTING_PROBLEMS, Collecting
 from api.collections.top_up_views import TopUpView, shown_to_payer, top_up_view
-from api.dependencies import CallerPlatform, UsedServices
+from api.dependencies import CallerPlatform, UsedServices, address_of
 from api.operations.collecting import opened, require_payer
 from api.problems import problems
 from api.schemas import AmountFen, Line, Number, PageQuery, PathNumber, View
@@ -93,7 +93,7 @@ async def open_top_up(
                 return_url=body.return_url,
             ),
             valid_for=timedelta(minutes=body.expires_in_minutes) + _CONSENT_OUTLIVES,
-            remote_address=request.client.host if request.client else "",
+            remote_address=address_of(request),
             asked=True,
             config_version=current.version,
         ),

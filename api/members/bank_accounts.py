@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import Field
 
 from api.account_views import BankAccountView, bank_account_view
-from api.dependencies import CallerPlatform, UsedServices
+from api.dependencies import CallerPlatform, UsedServices, address_of
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
 from api.operations import bank_accounts
 from api.problems import problems
@@ -79,7 +79,7 @@ async def bind_bank_account(
     A bank account belongs to one member at a time. From now on transfers from it are credited to the member. Where
     your platform has members authorise it, the member is shown the masked number and the bank.
     """
-    remote_address = request.client.host if request.client else ""
+    remote_address = address_of(request)
     operation = BindAccount(member_no=member_no, **body.model_dump())
     account, created = await bank_accounts.bind(services, platform_no, operation, remote_address=remote_address)
     if not created:
@@ -132,7 +132,7 @@ async def unbind_bank_account(
 
     Refused while a withdrawal to it is under way. When it was the default, the oldest other account becomes it.
     """
-    remote_address = request.client.host if request.client else ""
+    remote_address = address_of(request)
     operation = UnbindAccount(member_no=member_no, account_id=account_id, request_no=request_no)
     account = await bank_accounts.unbind(services, platform_no, operation, remote_address=remote_address)
     return bank_account_view(account)

@@ -91,7 +91,7 @@ async def make_password_link(
         member_no=member_no,
         purpose=purpose,
         content={},
-        language=body.language or "",
+        language=body.language,
     )
     if not is_new:
         response.status_code = status.HTTP_200_OK

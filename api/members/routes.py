@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import Field
 
-from api.dependencies import CallerPlatform, Services, UsedServices
+from api.dependencies import CallerPlatform, Services, UsedServices, address_of
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
 from api.operations import members
 from api.problems import problems
@@ -180,7 +180,7 @@ async def close_member(
     back: at the end of the seventh working day after it. What slipped in until then breaks the closing off. A closed
     member refuses everything, its bank accounts are unbound, and money that still comes waits in suspense.
     """
-    remote_address = request.client.host if request.client else ""
+    remote_address = address_of(request)
     operation = CloseMember(member_no=member_no, request_no=body.request_no)
     await members.close(services, platform_no, operation, remote_address=remote_address)
     config = await _config(services, platform_no)

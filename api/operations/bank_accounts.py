@@ -20,7 +20,7 @@ _KIND = "bank_account"
 
 
 async def bind(
-    services: Services, platform_no: str, operation: BindAccount, *, remote_address: str
+    services: Services, platform_no: str, operation: BindAccount, *, remote_address: str | None
 ) -> tuple[BankAccount, bool]:
     """Bind an account, on the member's own authorisation where the configuration wants one.
 
@@ -60,7 +60,9 @@ async def bind(
         raise
 
 
-async def unbind(services: Services, platform_no: str, operation: UnbindAccount, *, remote_address: str) -> BankAccount:
+async def unbind(
+    services: Services, platform_no: str, operation: UnbindAccount, *, remote_address: str | None
+) -> BankAccount:
     """Unbind an account, on the member's own authorisation where the configuration wants one; raises as `bind`."""
     accounts, member_no, account_id = services.registry.bank_accounts, operation.member_no, operation.account_id
     config = await _config(services, platform_no)
@@ -99,7 +101,7 @@ def _consent(
     consent_no: str,
     operation: str,
     terms: Mapping[str, Any],
-    remote_address: str,
+    remote_address: str | None,
 ) -> NewConsent:
     return NewConsent(
         platform_no=platform_no,

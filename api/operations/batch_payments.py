@@ -40,7 +40,7 @@ _CONSENT_OUTLIVES = timedelta(hours=1)
 
 
 async def pay_together(
-    services: Services, platform_no: str, operation: PayTogether, *, remote_address: str
+    services: Services, platform_no: str, operation: PayTogether, *, remote_address: str | None
 ) -> tuple[BusinessObject, bool]:
     """Have the orders of a batch paid once; the flag says whether its number is new.
 
@@ -86,7 +86,7 @@ async def _begun(
     consent: Consent,
     *,
     config_version: int,
-    remote_address: str,
+    remote_address: str | None,
 ) -> BusinessObject:
     """The batch once it is paid or entered; a process that does not run is started.
 
@@ -184,7 +184,7 @@ def _consent(
     platform_no: str,
     operation: PayTogether,
     contracts: list[OrderContract],
-    remote_address: str,
+    remote_address: str | None,
     *,
     config_version: int,
 ) -> NewConsent:

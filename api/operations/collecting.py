@@ -53,7 +53,7 @@ async def ask_to_collect(
     order_no: str | None = None,
     batch_no: str | None = None,
     config_version: int,
-    remote_address: str,
+    remote_address: str | None,
 ) -> Consent:
     """Record what is to be collected for an order or a batch, and that its payer consents to be debited so.
 

@@ -20,7 +20,7 @@ _CONSENT_OUTLIVES = timedelta(hours=1)
 
 
 async def collect(
-    services: Services, platform_no: str, operation: PayDirectly, *, remote_address: str
+    services: Services, platform_no: str, operation: PayDirectly, *, remote_address: str | None
 ) -> tuple[BusinessObject, bool]:
     """Have the price collected; the flag says whether the consent is new.
 
@@ -84,7 +84,7 @@ def _contract_of(order: BusinessObject) -> OrderContract:
     return OrderContract.model_validate(order.body["contract"])
 
 
-def _consent(order: BusinessObject, operation: PayDirectly, address: str) -> NewConsent:
+def _consent(order: BusinessObject, operation: PayDirectly, address: str | None) -> NewConsent:
     """The owner's consent to pay the order by this method."""
     return NewConsent(
         platform_no=order.platform_no,

@@ -12,7 +12,7 @@ from escrow.registry.collections.mandates import Mandate
 
 
 async def sign(
-    services: Services, platform_no: str, operation: SignMandate, *, remote_address: str
+    services: Services, platform_no: str, operation: SignMandate, *, remote_address: str | None
 ) -> tuple[Mandate, bool]:
     """Enter the mandate and have the bank take it; the flag says whether the number is new.
 

@@ -10,7 +10,7 @@ from escrow.domain.time.calendars import WorkingCalendar
 from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, keep_refusal, raise_kept_refusal
 
 
-async def close(services: Services, platform_no: str, operation: CloseMember, *, remote_address: str) -> None:
+async def close(services: Services, platform_no: str, operation: CloseMember, *, remote_address: str | None) -> None:
     """Begin a closing, once.
 
     Raises:

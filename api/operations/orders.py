@@ -31,7 +31,7 @@ async def consent_to(
     contract: OrderContract,
     operation: CommandOrder,
     *,
-    remote_address: str,
+    remote_address: str | None,
     is_command: bool,
 ) -> tuple[Consent, bool]:
     """Record that a party consents to a command, or find that it did; the flag says whether it is new.
@@ -74,7 +74,9 @@ async def consent_to(
     )
 
 
-async def give(services: Services, platform_no: str, operation: CommandOrder, *, remote_address: str) -> Heard[Order]:
+async def give(
+    services: Services, platform_no: str, operation: CommandOrder, *, remote_address: str | None
+) -> Heard[Order]:
     """Give an order a command and hear what it did; the same command again is answered as the first time.
 
     Raises:

@@ -15,7 +15,7 @@ from escrow.ledger.objects import BusinessObject, get_object
 
 
 async def pay(
-    services: Services, platform_no: str, operation: PayAtOnce, *, remote_address: str
+    services: Services, platform_no: str, operation: PayAtOnce, *, remote_address: str | None
 ) -> tuple[BusinessObject, bool]:
     """Make a payment once; the flag says whether its number is new.
 
@@ -54,7 +54,7 @@ def transfer_consent(
     member_no: str,
     amount_fen: int,
     config_version: int,
-    remote_address: str = "",
+    remote_address: str | None = None,
 ) -> NewConsent:
     """The consent to exactly this transfer: the payer's to a payment, the platform's own instruction to the others.
 

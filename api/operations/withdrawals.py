@@ -20,7 +20,7 @@ from escrow.ledger.objects import BusinessObject, get_object
 
 
 async def withdraw(
-    services: Services, platform_no: str, operation: Withdraw, *, remote_address: str
+    services: Services, platform_no: str, operation: Withdraw, *, remote_address: str | None
 ) -> tuple[BusinessObject, bool]:
     """Record what is asked for, have the money held and sent on its way; the flag says whether the number is new.
 
@@ -67,7 +67,7 @@ def _consent_no(operation: Withdraw) -> str:
 
 
 def _consent(
-    platform_no: str, operation: Withdraw, terms: Mapping[str, Any], remote_address: str, *, config_version: int
+    platform_no: str, operation: Withdraw, terms: Mapping[str, Any], remote_address: str | None, *, config_version: int
 ) -> NewConsent:
     """The member's consent to exactly this withdrawal, under the configuration that is in force."""
     return NewConsent(

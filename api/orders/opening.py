@@ -14,7 +14,7 @@ from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, record_consent
 
 
 async def open_order(
-    services: Services, platform_no: str, body: OrderOpening, *, remote_address: str
+    services: Services, platform_no: str, body: OrderOpening, *, remote_address: str | None
 ) -> tuple[Stored, bool]:
     """Record the contract and have it opened; the flag says whether this number is new.
 

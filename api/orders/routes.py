@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import Field
 
-from api.dependencies import CallerPlatform, Services, UsedServices
+from api.dependencies import CallerPlatform, Services, UsedServices, address_of
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
 from api.operations import orders
 from api.orders import opening
@@ -62,12 +62,8 @@ def _command_of(
 
 
 async def _given(services: Services, platform_no: str, command: CommandOrder, request: Request) -> CommandAnswer:
-    heard = await orders.give(services, platform_no, command, remote_address=_address(request))
+    heard = await orders.give(services, platform_no, command, remote_address=address_of(request))
     return CommandAnswer(result=dict(heard.answer or {}), order=order_view(heard.stored))
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
 
 
 class OrderQuery(PageQuery):
@@ -103,7 +99,7 @@ async def open_order(
     Commission, periods and settlement are the platform's configuration of this moment, fixed for the order's life.
     Unpaid at its payment deadline, it closes by itself.
     """
-    order, created = await opening.open_order(services, platform_no, body, remote_address=_address(request))
+    order, created = await opening.open_order(services, platform_no, body, remote_address=address_of(request))
     if not created:
         response.status_code = status.HTTP_200_OK
     return order_view(order)
@@ -245,7 +241,7 @@ async def record_consent(
     order = await known(services.reader, ORDERS, platform_no, order_no)
     said = _command_of(order_no, body.operation, body, body.milestone)
     consent, created = await orders.consent_to(
-        services, platform_no, order.contract, said, remote_address=_address(request), is_command=False
+        services, platform_no, order.contract, said, remote_address=address_of(request), is_command=False
     )
     if not created:
         response.status_code = status.HTTP_200_OK

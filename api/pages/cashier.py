@@ -42,7 +42,7 @@ Token = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,300}\.[A-Za-z0-9_-]{43}$"
 
 @router.get("/{token}")
 async def cashier(
-    token: Token, request: Request, services: UsedServices, lang: Annotated[str, Query(max_length=8)] = ""
+    token: Token, request: Request, services: UsedServices, lang: Annotated[str | None, Query(max_length=8)] = None
 ) -> Response:
     """One collection as its payer sees it."""
     language = language_of(lang, accepted=request.headers.get("accept-language", ""))
@@ -54,7 +54,7 @@ async def cashier(
 
 @router.post("/{token}")
 async def fill_in(
-    token: Token, request: Request, services: UsedServices, lang: Annotated[str, Query(max_length=8)] = ""
+    token: Token, request: Request, services: UsedServices, lang: Annotated[str | None, Query(max_length=8)] = None
 ) -> Response:
     """Take the code of a quick payment, or a wish for another one; then the page shows what came of it."""
     language = language_of(lang, accepted=request.headers.get("accept-language", ""))
@@ -105,7 +105,7 @@ async def _shown(
     token: str,
     language: PageLanguage,
     *,
-    alert: str = "",
+    alert: str | None = None,
     told: Mapping[str, str] | None = None,
     status: int = 200,
 ) -> Response:
@@ -128,7 +128,7 @@ async def _shown(
         "cashier.html",
         language,
         title=texts[f"cashier_{collection.status}"],
-        alert=texts[alert].format_map(told or {}) if alert else "",
+        alert=texts[alert].format_map(told or {}) if alert else None,
         platform=platform.name,
         amount=texts["yuan"].format(amount=format_fen(collection.body["amount_fen"])),
         number=collection.body["order_no"] or collection.body["batch_no"] or collection.object_no,

@@ -48,7 +48,7 @@ class Mistake(Exception):
 
 
 async def do_what_was_asked(
-    services: Services, link: PageLink, form: Mapping[str, str], *, remote_address: str
+    services: Services, link: PageLink, form: Mapping[str, str], *, remote_address: str | None
 ) -> None:
     """Do what a filled-in form of a link that waits says.
 
@@ -91,7 +91,7 @@ async def _prove(services: Services, link: PageLink, form: Mapping[str, str]) ->
     await services.registry.sms_codes.verify(link, code)
 
 
-async def _authorise(services: Services, link: PageLink, remote_address: str) -> None:
+async def _authorise(services: Services, link: PageLink, remote_address: str | None) -> None:
     await authorise(services, link, remote_address=remote_address)
     try:
         await carry_out(services, link, remote_address=remote_address)

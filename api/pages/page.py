@@ -7,7 +7,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
-from api.dependencies import Services, UsedServices
+from api.dependencies import Services, UsedServices, address_of
 from api.member_consents import has_page, outcome_of
 from api.mobiles import mobile_of
 from api.page_facts import facts_of
@@ -38,7 +38,7 @@ async def style() -> FileResponse:
 
 
 @router.get("/{token}")
-async def show(token: str, request: Request, services: UsedServices, lang: str = "") -> Response:
+async def show(token: str, request: Request, services: UsedServices, lang: str | None = None) -> Response:
     """What is asked for with a form to answer, or what came of it."""
     try:
         return await _page(services, request, token, lang)
@@ -47,7 +47,7 @@ async def show(token: str, request: Request, services: UsedServices, lang: str =
 
 
 @router.post("/{token}")
-async def fill_in(token: str, request: Request, services: UsedServices, lang: str = "") -> Response:
+async def fill_in(token: str, request: Request, services: UsedServices, lang: str | None = None) -> Response:
     """Take a filled-in form; then the page shows what came of it, however often it is loaded."""
     language = _language(request, lang)
     try:
@@ -57,9 +57,7 @@ async def fill_in(token: str, request: Request, services: UsedServices, lang: st
         form = await security.read_form(request, public_url=services.settings.public_url)
         if not security.is_our_form(form, services.registry.page_links.form_token(link)):
             return await _page(services, request, token, lang, alert="form_stale", status=403)
-        await do_what_was_asked(
-            services, link, form or {}, remote_address=request.client.host if request.client else ""
-        )
+        await do_what_was_asked(services, link, form or {}, remote_address=address_of(request))
     except Mistake as mistake:
         return await _page(services, request, token, lang, alert=mistake.code, told=mistake.told, status=mistake.status)
     except EscrowError as error:
@@ -71,9 +69,9 @@ async def _page(
     services: Services,
     request: Request,
     token: str,
-    lang: str,
+    lang: str | None,
     *,
-    alert: str = "",
+    alert: str | None = None,
     told: dict[str, str] | None = None,
     status: int = 200,
 ) -> Response:
@@ -97,7 +95,7 @@ async def _page(
         language,
         title=facts.title,
         facts=facts,
-        alert=texts[alert].format_map(told or {}) if alert else "",
+        alert=texts[alert].format_map(told or {}) if alert else None,
         asks_new=asks_new,
         asks_password=asks_password,
         asks_code=not asks_password,
@@ -134,8 +132,8 @@ async def _ended(
 
 async def _cashier_of(services: Services, link: PageLink, outcome: str) -> str | None:
     """Where a direct or batch payment that was authorised is now paid; None when nothing waits to be paid."""
-    pay_in_no = _collected_by(link) if outcome == LinkOutcome.USED else ""
-    if not pay_in_no:
+    pay_in_no = _collected_by(link) if outcome == LinkOutcome.USED else None
+    if pay_in_no is None:
         return None
     collection = await get_object(services.reader, link.platform_no, "pay_in", pay_in_no)
     if collection is None or collection.status not in (CollectionStatus.OPENED, CollectionStatus.AWAITING_PAYER):
@@ -143,21 +141,21 @@ async def _cashier_of(services: Services, link: PageLink, outcome: str) -> str |
     return services.registry.cashier_links.path(link.platform_no, pay_in_no)
 
 
-def _collected_by(link: PageLink) -> str:
-    """Number of what collects the payment that a link authorises, empty where nothing is collected."""
+def _collected_by(link: PageLink) -> str | None:
+    """Number of what collects the payment that a link authorises, None where nothing is collected."""
     kind, terms = link.content.get("object_kind"), link.content.get("terms", {})
     if kind == "order" and "method" in terms:
         return direct_pay_in_no(link.content["object_no"], link.link_no)
     if kind == BATCH_PAYMENT and terms["paid_by"] != "balance":
         return batch_pay_in_no(link.content["object_no"])
-    return ""
+    return None
 
 
 def _outcome(
     outcome: str,
     language: PageLanguage,
     *,
-    text: str = "",
+    text: str | None = None,
     back: str | None = None,
     forward: str | None = None,
     status: int = 200,
@@ -176,5 +174,5 @@ def _away(error: EscrowError, language: PageLanguage) -> Response:
     return HTMLResponse(body, status_code=409 if isinstance(error, Refused) else 503, headers=security.headers())
 
 
-def _language(request: Request, *wishes: str) -> PageLanguage:
+def _language(request: Request, *wishes: str | None) -> PageLanguage:
     return language_of(*wishes, accepted=request.headers.get("accept-language", ""))

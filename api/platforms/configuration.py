@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response, status
 from pydantic import Field
 
-from api.dependencies import CallerPlatform, UsedServices
+from api.dependencies import CallerPlatform, UsedServices, address_of
 from api.problems import problems
 from api.schemas import Body, RequestNumber, Time, View
 from escrow.domain.errors import Refused
@@ -125,7 +125,7 @@ async def put_configuration(
             given_by=PLATFORM_ITSELF,
             terms={"config": body.config.model_dump(mode="json")},
             valid_for=CONSENT_VALIDITY,
-            remote_address=request.client.host if request.client else "",
+            remote_address=address_of(request),
         ),
     )
     if consent.outcome is not None:

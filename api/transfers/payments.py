@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response, status
 from pydantic import Field
 
-from api.dependencies import CallerPlatform, UsedServices
+from api.dependencies import CallerPlatform, UsedServices, address_of
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
 from api.operations import payments
 from api.problems import problems
@@ -83,7 +83,7 @@ async def make_payment(
 
     What was withdrawable is so at the payee at once (T+0) or when the day is closed (T+1), as configured.
     """
-    remote_address = request.client.host if request.client else ""
+    remote_address = address_of(request)
     operation = PayAtOnce(**body.model_dump())
     payment, is_new = await payments.pay(services, platform_no, operation, remote_address=remote_address)
     if not is_new:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response, status
 from pydantic import Field
 
-from api.dependencies import CallerPlatform, Services, UsedServices
+from api.dependencies import CallerPlatform, Services, UsedServices, address_of
 from api.operations.payments import known_transfer, made, transfer_consent
 from api.problems import problems
 from api.schemas import AmountFen, BalanceFen, Body, Number, PathNumber, Time, View
@@ -187,7 +187,7 @@ async def _instructed(
         transfer_no,
         **terms,
         config_version=current.version,
-        remote_address=request.client.host if request.client else "",
+        remote_address=address_of(request),
     )
     consent, is_new = await record_consent(services.recorder, instructed)
     if not is_new:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response, status
 from pydantic import Field
 
-from api.dependencies import CallerPlatform, UsedServices
+from api.dependencies import CallerPlatform, UsedServices, address_of
 from api.operations.withdrawals import held
 from api.problems import problems
 from api.schemas import AmountFen, Body, Number
@@ -64,7 +64,7 @@ async def send_back(
     """
     require_cnaps_code(body.cnaps_code)
     current = await services.registry.platforms.configurations.current(platform_no)
-    address = request.client.host if request.client else ""
+    address = address_of(request)
     asked = _consent(platform_no, credit_no, body, address, config_version=current.version)
     consent, is_new = await record_consent(services.recorder, asked)
     returned = await held(services, consent, body.return_no, member_no=None, principal_fen=body.amount_fen)
@@ -74,7 +74,7 @@ async def send_back(
 
 
 def _consent(
-    platform_no: str, credit_no: str, body: ReturnOpening, remote_address: str, *, config_version: int
+    platform_no: str, credit_no: str, body: ReturnOpening, remote_address: str | None, *, config_version: int
 ) -> NewConsent:
     return NewConsent(
         platform_no=platform_no,

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response, status
 from pydantic import Field
 
-from api.dependencies import CallerPlatform, UsedServices
+from api.dependencies import CallerPlatform, UsedServices, address_of
 from api.member_consents import AWAITING_PROBLEMS, AWAITS_MEMBER
 from api.operations import withdrawals
 from api.problems import problems
@@ -67,7 +67,7 @@ async def open_withdrawal(
     Answers as soon as the money is held. It then travels by itself: over the best rail that is open, queued until
     one opens, and back to the sub-account when none can carry it. A large one is announced by SMS.
     """
-    remote_address = request.client.host if request.client else ""
+    remote_address = address_of(request)
     operation = Withdraw(**body.model_dump())
     withdrawal, is_new = await withdrawals.withdraw(services, platform_no, operation, remote_address=remote_address)
     if not is_new:

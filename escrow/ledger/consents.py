@@ -34,7 +34,7 @@ class NewConsent:
         terms: what exactly is consented to; part of the operation hash.
         method: how the party was recognised; `platform_key` while the platform vouches for it.
         text_version: version of the text that was shown.
-        remote_address: where the consent came from, empty when unknown.
+        remote_address: where the consent came from, None when unknown.
         valid_for: how long it may be used from now on, by the books' time.
         asked: whether it is a command that its object is to take up, and no evidence for later alone.
         config_version: version of the platform's configuration that was in force; its terms hold for every repeat.
@@ -51,10 +51,10 @@ class NewConsent:
     valid_for: timedelta
     method: str = PLATFORM_KEY
     text_version: str = "1"
-    remote_address: str = ""
+    remote_address: str | None = None
     asked: bool = False
     config_version: int | None = None
-    note: str = ""
+    note: str | None = None
 
     @property
     def operation_hash(self) -> str:
@@ -162,10 +162,10 @@ def _columns(consent: NewConsent) -> dict[str, Any]:
         "operation_hash": consent.operation_hash,
         "method": consent.method,
         "text_version": consent.text_version,
-        "remote_address": consent.remote_address,
+        "remote_address": consent.remote_address or "",
         "asked": consent.asked,
         "config_version": consent.config_version,
-        "note": consent.note,
+        "note": consent.note or "",
     }
 
 

@@ -187,10 +187,10 @@ class MemberCalls:
         """What the member has and what can be done with it."""
         return await self.connection.call(calls.GET_BALANCES, at={"member_no": member_no})
 
-    async def sms(self, mobile: str = "") -> list[Sms]:
+    async def sms(self, mobile: str | None = None) -> list[Sms]:
         """What text messages of this platform's affairs said, oldest first; with a mobile, those sent to it."""
         sent = (await self.connection.call(calls.LIST_SMS)).items
-        return [text for text in sent if mobile in ("", text.mobile)]
+        return [text for text in sent if mobile in (None, text.mobile)]
 
     async def newest_code(self, mobile: str) -> str:
         """The code in the newest text message to a mobile that has one.

@@ -46,6 +46,7 @@ async def _sent(house: House, **changes: Any) -> MicroDepositAnswer:
 
 async def _tries(house: House, sent: MicroDepositAnswer, off_fen: int, reference: str = "") -> MicroDepositAnswer:
     amount_fen = await house.sandbox.steer.micro_deposit_fen(sent.request_no) + off_fen
+    assert sent.reference is not None
     return await house.bank.verification.confirm_micro_deposit(
         sent.request_no, amount_fen=amount_fen, reference=reference or sent.reference
     )
@@ -59,6 +60,7 @@ async def test_a_deposit_leaves_the_account_and_its_reference_goes_to_the_mobile
     (line,) = await house.lines()
     texts = [sms for sms in await house.sandbox.steer.sms_outbox() if sms.req_seq.startswith(sent.request_no)]
     told = await receiver.wait_for(2)
+    assert sent.reference is not None
     assert (sent.status, len(sent.reference)) == (MicroDepositStatus.SENT, 5)
     assert (line.kind, line.request_no) == ("micro_deposit", sent.request_no)
     assert -50 <= line.amount_fen <= -1
@@ -111,6 +113,7 @@ async def test_the_amount_is_in_no_answer_of_the_bank(house: House) -> None:
         headers = {"Bank-Timestamp": str(timestamp), "Bank-Signature": signature}
         answer = (await http.get(target, headers=headers)).text
 
+    assert sent.reference is not None
     assert sent.reference in answer
     amount_fen = await house.sandbox.steer.micro_deposit_fen(sent.request_no)
     assert re.search(rf"(?<![0-9])0\.{amount_fen:02d}(?![0-9])", answer) is None  # seconds have such fractions too

@@ -52,9 +52,9 @@ class PlatformApi:
         """Create something, or give a command."""
         return await self._call("POST", path, body=body)
 
-    async def command(self, order_no: str, command: str, *, by: str, note: str = "") -> dict[str, Any]:
+    async def command(self, order_no: str, command: str, *, by: str, note: str | None = None) -> dict[str, Any]:
         """Give an order a command in the name of a member; `command` is `pay`, `milestones/2/accept` …"""
-        body = {"request_no": self.next_request_no(), "by": by, "note": note}
+        body = {"request_no": self.next_request_no(), "by": by, **({} if note is None else {"note": note})}
         return await self.post(f"orders/{order_no}/{command}", body)
 
     async def accounts(self) -> AsyncIterator[dict[str, Any]]:

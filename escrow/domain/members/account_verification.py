@@ -26,17 +26,17 @@ class MicroDepositAnswer:
         final: with NOT_FOUND only: the bank promises that this number can no longer arrive.
         reference: five characters, also sent to the payee by SMS, by which one deposit is told from another.
         returned: whether the payee's bank gave the deposit back, possibly after it was verified.
-        reason: why it failed.
+        reason: why it failed; else None.
         code_check: after `confirm` only: how the typed amount compared, with `tries_left` more tries.
     """
 
     request_no: str
     status: MicroDepositStatus
     final: bool = False
-    reference: str = ""
+    reference: str | None = None
     expires_at: datetime | None = None
     returned: bool = False
-    reason: str = ""
+    reason: str | None = None
     code_check: CodeCheck | None = None
     tries_left: int = 0
 
@@ -58,15 +58,15 @@ class CardCheckAnswer:
         final: with NOT_FOUND only: the bank promises that this number can no longer arrive.
         bank: short name of the card's bank, e.g. `ICBC`.
         code_expires_at: until when the SMS code is good.
-        reason: why it failed.
+        reason: why it failed; else None.
         code_check: after `confirm` only: how the typed code compared, with `tries_left` more tries.
     """
 
     request_no: str
     status: CardCheckStatus
     final: bool = False
-    bank: str = ""
+    bank: str | None = None
     code_expires_at: datetime | None = None
-    reason: str = ""
+    reason: str | None = None
     code_check: CodeCheck | None = None
     tries_left: int = 0

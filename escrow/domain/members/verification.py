@@ -114,7 +114,7 @@ class Verification:
     Args:
         state: where it stands.
         sendings: number of what was sent last; 0 for nothing.
-        reason: why it was refused or failed; else empty.
+        reason: why it was refused or failed; else None.
     """
 
     verification_no: str
@@ -123,7 +123,7 @@ class Verification:
     method: VerificationMethod
     state: VerificationStatus = VerificationStatus.ASKED
     sendings: int = 0
-    reason: str = ""
+    reason: str | None = None
 
     @classmethod
     def of_document(cls, stored: Stored) -> Self:
@@ -136,7 +136,7 @@ class Verification:
             method=VerificationMethod(body["method"]),
             state=VerificationStatus(stored.status or ""),
             sendings=body.get("sendings", 0),
-            reason=body.get("reason", ""),
+            reason=body.get("reason") or None,
         )
 
     @property
@@ -147,7 +147,9 @@ class Verification:
     def document(self) -> Mapping[str, Any]:
         """Its whole document, which is what its events say: nothing of what has not happened."""
         sent = {"sendings": self.sendings} if self.sendings else {}
-        ended = {} if self.state in (VerificationStatus.ASKED, VerificationStatus.SENT) else {"reason": self.reason}
+        ended = (
+            {} if self.state in (VerificationStatus.ASKED, VerificationStatus.SENT) else {"reason": self.reason or ""}
+        )
         return {**self.asked_for(), **sent, **ended}
 
     def asked_for(self) -> dict[str, Any]:
@@ -220,16 +222,16 @@ class Verification:
         self,
         event: VerificationEvent,
         *,
-        reason: str = "",
+        reason: str | None = None,
         account: BoundAccount | None = None,
         bases: tuple[Basis, ...] = (),
     ) -> tuple["Verification", Decision]:
         """The account is verified by the same posting."""
         status = moved(VERIFICATION_TRANSITIONS, self.state, event, code="verification_state")
-        after = replace(self, state=status, reason=reason or _REASONS.get(event, ""))
+        after = replace(self, state=status, reason=reason or _REASONS.get(event))
         return after, after.posted(
             after.status,
-            {"reason": after.reason},
+            {"reason": after.reason or ""},
             deadlines=(self._deadline(SEND, None), self._deadline(CONFIRM, None)),
             bases=bases,
             follows=() if account is None else (self._account_verified(),),

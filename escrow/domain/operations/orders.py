@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from escrow.domain.collections.batch_payments import MOST_ORDERS, PaidBy
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.terms import collection_terms, require_only_its_own
+from escrow.domain.documents import OptionalText
 from escrow.domain.operations.asked import AskedFor, PartyOperation, Value
 from escrow.domain.orders.commands import PartyCommand
 from escrow.domain.orders.states import OrderCommand
@@ -21,14 +22,14 @@ class PayingBy(Value):
         account_id: the bound card of a quick payment; None for other methods.
         mandate_no: the mandate of a direct debit; None for other methods.
         expires_in_minutes: how long the payer may take.
-        return_url: where its browser goes afterwards, empty for nowhere.
+        return_url: where its browser goes afterwards, None for nowhere.
     """
 
     method: CollectionMethod
     account_id: str | None = None
     mandate_no: str | None = None
     expires_in_minutes: int = Field(default=30, gt=0)
-    return_url: str = ""
+    return_url: OptionalText = None
 
     @model_validator(mode="after")
     def _names_only_its_own(self) -> Self:

@@ -163,7 +163,7 @@ class BankAccounts:
             return [self._drawer.opened(row) for row in (await session.exec(query)).all()]
 
     async def to_pay(
-        self, platform_no: str, member_no: str, account_id: str = "", *, verified: bool = False
+        self, platform_no: str, member_no: str, account_id: str | None = None, *, verified: bool = False
     ) -> BankAccount:
         """Return the bound account that a withdrawal goes to: the named one, or the default.
 
@@ -175,13 +175,13 @@ class BankAccounts:
                 for, or of a member where verification is required.
         """
         async with self._recorder.session() as session:
-            if account_id:
+            if account_id is not None:
                 row = await session.get(BankAccountRow, (platform_no, account_id))
             else:
                 row = await self._default_row(session, platform_no, member_no)
         if row is None or row.member_no != member_no or row.unbound_at is not None:
-            named = f"account {account_id}" if account_id else "default account"
-            raise Refused("account_not_bound", f"There is no bound {named}.", {"account_id": account_id})
+            named = f"account {account_id}" if account_id is not None else "default account"
+            raise Refused("account_not_bound", f"There is no bound {named}.", {"account_id": account_id or ""})
         if not member_no and row.verification == "none":
             raise Refused("account_not_verified", "A platform withdraws to its own verified account only.")
         if verified and row.verification == "none":

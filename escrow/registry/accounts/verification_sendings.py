@@ -172,11 +172,11 @@ class VerificationSendings:
 
 
 async def _ended(
-    session: AsyncSession, platform_no: str, verification_no: str, number: int, status: str, declined: str = ""
+    session: AsyncSession, platform_no: str, verification_no: str, number: int, status: str, declined: str | None = None
 ) -> None:
     sending = await session.get_one(VerificationSendingRow, (platform_no, verification_no, number))
     if sending.status == "opened":
-        sending.status, sending.declined = status, declined
+        sending.status, sending.declined = status, declined or ""
 
 
 async def newest_sent(session: AsyncSession, platform_no: str, verification_no: str) -> VerificationSendingRow | None:

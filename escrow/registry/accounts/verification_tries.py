@@ -55,9 +55,9 @@ class VerificationTries:
         verification_no: str,
         request_no: str,
         *,
-        amount_fen: int = 0,
-        reference: str = "",
-        code: str = "",
+        amount_fen: int | None = None,
+        reference: str | None = None,
+        code: str | None = None,
     ) -> int:
         """Count a try and keep what was typed; its number. The same request is counted once.
 
@@ -65,11 +65,12 @@ class VerificationTries:
             Refused: `verification_tries_spent`, `verification_state`, `verification_method`, `request_no_reused`
                 or `not_found`.
         """
-        typed = json.dumps({"amount_fen": amount_fen, "reference": reference, "code": code})
+        # A repeat is known by this text, as it has been written from the first.
+        typed = json.dumps({"amount_fen": amount_fen or 0, "reference": reference or "", "code": code or ""})
         async with transaction(self._recorder) as session:
             row = await self._verifications.locked(session, platform_no, verification_no)
             sent = await newest_sent(session, platform_no, verification_no)
-            awaited = partial(_require_awaited, row, by_code=bool(code))
+            awaited = partial(_require_awaited, row, by_code=code is not None)
             also = {"bank_request_no": "" if sent is None else sent.bank_request_no}
             return await self._tries.count(session, platform_no, verification_no, request_no, typed, awaited, **also)
 

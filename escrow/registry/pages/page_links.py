@@ -20,7 +20,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from escrow.domain.errors import Refused
 from escrow.domain.members.states import MemberStatus
 from escrow.domain.money.journal import Change, Posting
-from escrow.domain.platforms.hosted_pages import LINK_VALID_FOR, LinkOutcome, PagePurpose
+from escrow.domain.platforms.hosted_pages import LINK_VALID_FOR, LinkOutcome, PageLanguage, PagePurpose
 from escrow.domain.requests import content_hash, derived
 from escrow.ledger.books_time import books_now, books_time_of
 from escrow.ledger.engine import Recorder
@@ -83,8 +83,8 @@ class PageLinks:
         member_no: str,
         purpose: PagePurpose,
         content: Mapping[str, Any],
-        method: str = "",
-        language: str = "",
+        method: str | None = None,
+        language: PageLanguage | None = None,
     ) -> tuple[PageLink, bool]:
         """The link under this number, made when there is none and renewed when it expired unused.
 
@@ -95,7 +95,9 @@ class PageLinks:
             Refused: `request_no_reused`, the number was used for other content.
         """
         asked = {key: value for key, value in content.items() if key != "carry_out"}
-        digest = content_hash({"member_no": member_no, "purpose": purpose.value, "method": method, "content": asked})
+        digest = content_hash(
+            {"member_no": member_no, "purpose": purpose.value, "method": method or "", "content": asked}
+        )
         now, link_id = await books_now(self._recorder, platform_no), secrets.token_hex(16)
         fresh = {
             "link_id": link_id,
@@ -107,10 +109,10 @@ class PageLinks:
             "link_no": link_no,
             "member_no": member_no,
             "purpose": purpose.value,
-            "method": method,
+            "method": method or "",
             "content": dict(content),
             "content_hash": digest,
-            "language": language,
+            "language": language or "",
             "created_at": now,
             "outcome": "",
         }

@@ -38,11 +38,11 @@ class SmsCodes:
         self._box = box
         self._links = links
 
-    async def make(self, link: PageLink, *, request_no: str = "") -> tuple[int, str] | None:
+    async def make(self, link: PageLink, *, request_no: str | None = None) -> tuple[int, str] | None:
         """Make the link's next code: its number and the code, for nobody but the member's mobile.
 
         Args:
-            request_no: the platform's number where it relays codes; None is answered when it was asked for before.
+            request_no: the platform's number where it relays codes; then None is answered when it was asked for before.
 
         Raises:
             Refused: `sms_code_limit`, with the limit that is reached.
@@ -51,7 +51,7 @@ class SmsCodes:
         async with transaction(self._recorder) as session:
             await one_at_a_time(session, f"sms-code/{link.platform_no}/{link.member_no}")
             known: dict[str, Any] = {"link_id": link.link_id, "platform_no": link.platform_no}
-            known |= {"member_no": link.member_no, "request_no": request_no}
+            known |= {"member_no": link.member_no, "request_no": request_no or ""}
             sent = (await run(session, _SENT, **known))[0]
             if sent.repeated:
                 return None

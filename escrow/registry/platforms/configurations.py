@@ -160,7 +160,7 @@ async def add_config(
     config: PlatformConfig,
     *,
     recorded_by: str,
-    request_no: str = "",
+    request_no: str | None = None,
 ) -> PlatformConfigRow:
     """Add the row of a new version in the session's transaction."""
     row = PlatformConfigRow(
@@ -169,7 +169,7 @@ async def add_config(
         document=_document(config),
         recorded_at=await books_now_within(session, platform_no),
         recorded_by=recorded_by,
-        request_no=request_no,
+        request_no=request_no or "",
     )
     session.add(row)
     return row
