@@ -31,7 +31,7 @@ from escrow.domain.collections.view import CollectionView, RefundView
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
 from escrow.domain.money.amounts import format_fen
 from escrow.domain.orders.opening import ORDERS
-from escrow.domain.platforms.sms_texts import SmsText
+from escrow.domain.platforms.sms_texts import NOT_SENT_IN_TIME, SmsText
 from escrow.domain.requests import derived
 from escrow.domain.withdrawals.state import bank_request_no
 from escrow.ledger.books import Books, Seen, Taken, known, see
@@ -100,7 +100,8 @@ class ReturnActivities:
 
         Raises:
             Refused: `not_found`, the books know of no such refund.
-            BankUnreachable, OutcomeUnknown: try again; the number of the text tells a repeat.
+            BankDeclined, BankUnreachable, OutcomeUnknown: try again, within the day; the number of the text tells a
+                repeat.
         """
         refund, seen = await self._refund(ref)
         view = RefundView.of(refund, version=seen.version, at=seen.at)
@@ -113,14 +114,13 @@ class ReturnActivities:
         )
         number = derived(ref.order_no, "refund-credited")
         failure, until = None, refund.state.told_until
-        try:
-            await self._texts.send(ref.platform_no, refund.state.owner_no, number, text)
-        except (Refused, BankDeclined) as refusal:
-            failure = refusal.message
-        except (BankUnreachable, OutcomeUnknown) as error:
-            if until is None or seen.at < until:
-                raise
-            failure = error.message
+        if until is not None and seen.at >= until:
+            failure = NOT_SENT_IN_TIME
+        else:
+            try:
+                await self._texts.send(ref.platform_no, refund.state.owner_no, number, text)
+            except Refused as refusal:
+                failure = refusal.message
         await self._take_refund(ref, OwnerTold(failure=failure))
         refund, seen = await self._refund(ref)
         return RefundView.of(refund, version=seen.version, at=seen.at)

@@ -79,7 +79,7 @@ class Settlements:
             )
 
     async def _suspend_unknown(self, platform_no: str, settlement: Settlement, item: SettlementItem) -> None:
-        pay_in_no = collection_of(item.request_no, platform_no)
+        pay_in_no = pay_in_no_of(item.request_no, platform_no)
         collection = await get_object(self._reader, platform_no, "pay_in", pay_in_no) if pay_in_no else None
         watched_until = collection.body["watched_until"] if collection else None
         now = await books_now(self._reader, platform_no)
@@ -119,8 +119,8 @@ class Settlements:
         return "" if asked is None else asked.given_by
 
 
-def collection_of(channel_request_no: str, platform_no: str) -> str | None:
-    """Number of the top-up behind a number of ours at the channel: `HOME/T-1:collect:1` → `T-1`."""
+def pay_in_no_of(channel_request_no: str, platform_no: str) -> str | None:
+    """Number of the collection behind a number of ours at the channel: `HOME/T-1:collect:1` → `T-1`."""
     prefix = bank_request_no(platform_no, "")
     if not channel_request_no.startswith(prefix):
         return None

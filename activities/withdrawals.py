@@ -17,7 +17,7 @@ from escrow.channels.protocols import PayoutOrder, Payouts
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
 from escrow.domain.money.amounts import format_fen
 from escrow.domain.platforms.config import SmsContact
-from escrow.domain.platforms.sms_texts import SmsText
+from escrow.domain.platforms.sms_texts import NOT_SENT_IN_TIME, SmsText
 from escrow.domain.requests import PLATFORM_ITSELF, derived
 from escrow.domain.withdrawals.commands import (
     WITHDRAW,
@@ -173,12 +173,14 @@ class WithdrawalActivities:
         That nobody can be told of it, or that a day was not enough to do so, is written down too.
 
         Raises:
-            BankUnreachable, OutcomeUnknown: send it again.
+            BankDeclined, BankUnreachable, OutcomeUnknown: send it again, within the day.
         """
         seen = await self._seen(ref)
         state = seen.object.state
         if state.sms != "due":
             return seen.view
+        if state.announced_until is not None and seen.at >= state.announced_until:
+            return await self._viewed(ref, Announced(failure=NOT_SENT_IN_TIME))
         config = await self._texts.config(ref.platform_no, state.config_version or 0)
         text = config.sms_texts.render(
             SmsText.LARGE_WITHDRAWAL,
@@ -189,12 +191,8 @@ class WithdrawalActivities:
         member_no = "" if config.sms_contact is SmsContact.PLATFORM else state.source.owner_no
         try:
             await self._texts.send(ref.platform_no, member_no, derived(ref.withdrawal_no, "sms"), text)
-        except (Refused, BankDeclined) as refusal:
+        except Refused as refusal:
             return await self._viewed(ref, Announced(failure=refusal.message))
-        except (BankUnreachable, OutcomeUnknown) as error:
-            if state.announced_until is None or seen.at < state.announced_until:
-                raise
-            return await self._viewed(ref, Announced(failure=error.message))
         return await self._viewed(ref, Announced())
 
     # ---- before anything is sent ----

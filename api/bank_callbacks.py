@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, status
 
-from activities.settlements import collection_of
+from activities.settlements import pay_in_no_of
 from api.dependencies import UsedServices
 from api.problems import problems
 from workflows.messages import BankNoticeSignal
@@ -47,7 +47,7 @@ async def receive_notice(request: Request, services: UsedServices) -> None:
         await services.processes.wake_withdrawal(platform_no, withdrawal_no, signal)
         return  # it books the payout's line; of a charge, which is a line of its own, the bank tells by itself
     if notice.kind in ("collection", "collection_refund"):
-        pay_in_no = collection_of(notice.request_no, platform_no)
+        pay_in_no = pay_in_no_of(notice.request_no, platform_no)
         if pay_in_no is not None:
             await services.processes.wake_collection(platform_no, pay_in_no, signal)
         return  # its money comes with a settlement, of which the bank tells by itself

@@ -3,6 +3,7 @@
 Read `run` first. What goes back stands in the books; the channel is asked once by the activity that books what it says.
 """
 
+import asyncio
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -51,7 +52,7 @@ class DirectRefundProcess:
             self.supervision.begin_anew_if_long()
             await self.ask()
         if self.view.must_be_told:
-            await self.tell_owner()
+            await self.supervision.finished(asyncio.create_task(self.tell_owner()))
         await self.supervision.last_answers()
         return str(self.view.status.value)
 

@@ -45,7 +45,6 @@ class Supervision:
         refresh: brings everything that an operator sees up to date.
         begun_with: input of this run, and of the next; None where the process begins anew by itself.
         now: the present moment by the books, for dating notes; the process's own where it has seen none.
-        may_begin_anew: whether nothing is under way that a new run would not take up.
     """
 
     def __init__(
@@ -54,12 +53,12 @@ class Supervision:
         refresh: Callable[[], None],
         begun_with: LongLived | None = None,
         now: Callable[[], datetime] | None = None,
-        may_begin_anew: Callable[[], bool] = lambda: True,
     ) -> None:
         self._refresh = refresh
         self._begun_with = begun_with
         self._now = now or (lambda: Elapsed().now(None))
-        self._may_begin_anew = may_begin_anew
+        #: Whether somebody is just being told of something.
+        self._is_telling = False
         self.noted = [] if begun_with is None else list(begun_with.noted)
         #: Why this run waits for an operator; None while it does not.
         self.attention: str | None = None
@@ -97,9 +96,12 @@ class Supervision:
 
     def begin_anew_if_long(self) -> None:
         """Begin a new run when the history of this one has grown long; it finds all but the notes in the books."""
+        if self._begun_with is not None and self._is_long():
+            workflow.continue_as_new(self._begun_with.model_copy(update={"noted": tuple(self.noted)}))
+
+    def _is_long(self) -> bool:
         anew = self._begun_with
-        if anew is not None and self._may_begin_anew() and history_is_long(anew.continue_after_events):
-            workflow.continue_as_new(anew.model_copy(update={"noted": tuple(self.noted)}))
+        return anew is not None and not self._is_telling and history_is_long(anew.continue_after_events)
 
     async def uncancelled(self, call: Awaitable[Answer]) -> Answer:
         """Await a call to its end, whoever asks Temporal to cancel meanwhile."""
@@ -123,6 +125,13 @@ class Supervision:
             except asyncio.CancelledError:
                 self.note_cancel()
         return True
+
+    async def finished(self, task: asyncio.Task[None]) -> None:
+        """Wait for the end of what is done beside; when the history grows long by it, a new run does it."""
+        await self.until(lambda: task.done() or self._is_long(), at_most=None, summary="what is done beside")
+        if not task.done():
+            self.begin_anew_if_long()
+        await self.uncancelled(task)
 
     async def last_answers(self) -> None:
         """Wait until whoever has asked something is answered, before the process ends."""
@@ -150,12 +159,15 @@ class Supervision:
         """
         in_vain, is_noted = Elapsed(), False
         while True:
+            self._is_telling = True
             try:
                 await telling()
                 why = "it is still due"
             except ActivityError as error:
                 known = from_temporal(error)
                 why = why_unfinished(error) if known is None else known.message
+            finally:
+                self._is_telling = False
             if not is_due():
                 return
             if not is_noted:

@@ -40,9 +40,7 @@ class Withdrawal:
     @workflow.init
     def __init__(self, withdrawal: WithdrawalRef) -> None:
         self.number = WithdrawalNo(platform_no=withdrawal.platform_no, withdrawal_no=withdrawal.withdrawal_no)
-        self.supervision = Supervision(
-            refresh=self.refresh, begun_with=withdrawal, now=self.now, may_begin_anew=lambda: not self.is_texting
-        )
+        self.supervision = Supervision(refresh=self.refresh, begun_with=withdrawal, now=self.now)
         self.view: WithdrawalView | None = None
         self.since_seen = Elapsed()
         #: Whether what was seen of the books may be old: after a look, and after a reset.
@@ -53,8 +51,6 @@ class Withdrawal:
         #: The payment order about which this run has asked.
         self.asked_about: str | None = None
         self.notices = 0
-        #: Whether a text about it is on its way.
-        self.is_texting = False
         workflow.register_random_seed_callback(lambda _: self.go_stale())
 
     @workflow.run
@@ -75,7 +71,7 @@ class Withdrawal:
             else:
                 await self.send()
             await self.overdue()
-        await self.supervision.uncancelled(announcement)
+        await self.supervision.finished(announcement)
         await self.supervision.last_answers()
         return self.outcome()
 
@@ -166,11 +162,7 @@ class Withdrawal:
         telling = workflow.execute_activity_method(
             WithdrawalActivities.announce_withdrawal, self.number, summary="SMS: large withdrawal", **SMS
         )
-        self.is_texting = True
-        try:
-            self.adopt(await self.supervision.uncancelled(telling))
-        finally:
-            self.is_texting = False
+        self.adopt(await self.supervision.uncancelled(telling))
 
     # ---- what the bank, operators and callers say ----
 

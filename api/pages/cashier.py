@@ -74,13 +74,15 @@ async def fill_in(
     return RedirectResponse(f"/pages/cashier/{token}?lang={language}", status_code=303, headers=security.headers())
 
 
-async def _done(services: Services, collection: BusinessObject, form: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+async def _done(
+    services: Services, collection: BusinessObject, form: Mapping[str, str]
+) -> tuple[str | None, dict[str, str]]:
     """Do what the form says; what the page says above it when the payer has to do something again."""
     request_no = derived("page", secrets.token_hex(8))
     try:
         if form.get("action") == "send":
             await send_again(services, collection, request_no)
-            return "", {}
+            return None, {}
         code = form.get("code", "")
         if not _CODE.fullmatch(code):
             return "sms_code_none", {}
@@ -92,7 +94,7 @@ async def _done(services: Services, collection: BusinessObject, form: Mapping[st
     if compared is CodeCheck.WRONG:
         left = await services.registry.collection_codes.tries.left(collection.platform_no, collection.object_no)
         return "sms_code_wrong", {"tries_left": str(left)}
-    return ("sms_code_none" if compared is CodeCheck.EXPIRED else ""), {}
+    return ("sms_code_none" if compared is CodeCheck.EXPIRED else None), {}
 
 
 async def _named(services: Services, token: str) -> BusinessObject | None:

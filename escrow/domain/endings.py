@@ -31,7 +31,8 @@ DONE_AT_ONCE = tuple(kind.value for kind in TransferKind)
 #: something, and when it does so is its own, for a day.
 DUE_BY_OURSELVES = ("order", "withdrawal")
 
-#: Kinds of which somebody is told, which may take until after their end: so long a deadline of them stands.
+#: Kinds of which somebody is told, which may take until after their end: so long their text's deadline stands, and they
+#: have a process.
 TOLD_OF = ("withdrawal", "refund")
 
 #: Kinds of which something is unfinished for as long as a deadline of it stands in the books; at a deadline something

@@ -4,9 +4,9 @@ An object is late when one of its deadlines has passed and nothing happened, or 
 be it the contract by which it is to be opened, that nobody has answered. What a channel is to end, when it may take its
 time, is late when it has taken a day and no operator was called (`OPERATOR_AFTER`); a batch, when it still waits for a
 collection of which nothing comes any more. A collection that has ended has a process as long as it is looked at for
-payments that come late: that is unfinished too, and so is what has ended and somebody is still to be told of. What is
-on the list of those who wait for a person because it is late is not found again; neither is a deadline that an operator
-was called for since it passed.
+payments that come late: that is unfinished too, and so is what has ended and somebody is still to be told of, which is
+late when that deadline has passed. What is on the list of those who wait for a person because it is late is not found
+again; neither is a deadline that an operator was called for since it passed.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from escrow.domain.collections.batch_payments import BATCH_PAYMENT, batch_pay_in_no
 from escrow.domain.collections.state import LONGEST_OPEN, OPERATOR_AFTER, WATCHED_FOR
 from escrow.domain.endings import DONE_AT_ONCE, DUE_BY_OURSELVES, ENDED_BY_DEADLINES, FINAL_STATUSES, TOLD_OF
+from escrow.domain.platforms.sms_texts import TEXT_CLOCK
 from escrow.ledger.engine import Reader
 from escrow.ledger.tables import is_unfinished
 
@@ -28,8 +29,7 @@ OVERDUE_AFTER = timedelta(minutes=10)
 KINDS_IN_SQL = ", ".join(f"'{kind}'" for kind in (*FINAL_STATUSES, *DONE_AT_ONCE))
 #: The kinds that are unfinished while a deadline of theirs stands, quoted.
 BY_DEADLINES_IN_SQL = ", ".join(f"'{kind}'" for kind in ENDED_BY_DEADLINES)
-#: The kinds of which somebody is told, quoted.
-_TOLD_OF_IN_SQL = ", ".join(f"'{kind}'" for kind in TOLD_OF)
+_TEXT_IS_DUE = f"name = '{TEXT_CLOCK}'"
 _MOMENTS = """
     SELECT d.platform_no, books_now(d.platform_no) AS moment
     FROM platform_day d WHERE $1::text IS NULL OR d.platform_no = $1
@@ -54,9 +54,9 @@ def goes_on_in_sql(row: str) -> str:
         row: the alias of `business_object` in the statement, with its dot; one that is found by its key.
     """
     watched = f"{row}kind = 'pay_in' AND {_watched_until(row)} > books_now({row}platform_no)"
-    told = f"""{row}kind IN ({_TOLD_OF_IN_SQL}) AND EXISTS (SELECT FROM deadline t WHERE
-        t.platform_no = {row}platform_no AND t.object_kind = {row}kind AND t.object_no = {row}object_no)"""
-    return f"{unfinished_in_sql(row)} OR ({watched}) OR ({told})"
+    told = f"""EXISTS (SELECT FROM deadline t WHERE t.platform_no = {row}platform_no AND t.object_kind = {row}kind
+        AND t.object_no = {row}object_no AND t.{_TEXT_IS_DUE})"""
+    return f"{unfinished_in_sql(row)} OR ({watched}) OR {told}"
 
 
 def _moment(row: str, name: str) -> str:
@@ -143,7 +143,7 @@ def late_rows(after: timedelta, *, at_most: int) -> str:
             WHERE d.platform_no = m.platform_no AND d.due_at < m.moment - {late} AND {unknown.format("d")} AND (
                 ({unfinished_in_sql("o.", DUE_BY_OURSELVES)})
                 AND NOT (coalesce(o.body ->> 'attention', '') <> '' AND o.updated_at >= d.due_at)
-                OR d.object_kind IN ({BY_DEADLINES_IN_SQL})
+                OR (d.object_kind IN ({BY_DEADLINES_IN_SQL}) OR d.{_TEXT_IS_DUE})
                 AND NOT EXISTS (SELECT FROM attention a WHERE a.since >= d.due_at AND a.platform_no = d.platform_no
                     AND a.object_kind = d.object_kind AND a.object_no = d.object_no))
             ORDER BY d.due_at LIMIT {at_most}) found
@@ -224,7 +224,7 @@ def _going_on(kind: str) -> str:
         WHERE {is_unfinished(kind)} AND ($3::text IS NULL OR platform_no = $3)
     """  # noqa: S608 - our own words
     if kind in TOLD_OF:
-        return f"{by_status} UNION {by_deadlines}"
+        return f"{by_status} UNION {by_deadlines} AND {_TEXT_IS_DUE}"
     return f"{by_status} UNION {_WATCHED}" if kind == "pay_in" else by_status
 
 

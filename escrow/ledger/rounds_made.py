@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from escrow.domain.endings import DUE_BY_OURSELVES, ENDED_BY_DEADLINES
+from escrow.domain.platforms.sms_texts import TEXT_CLOCK
 from escrow.ledger.engine import Reader, Recorder
 from escrow.ledger.progress import (
     BY_DEADLINES_IN_SQL,
@@ -59,7 +60,7 @@ _OVERDUE = overdue_rows("SELECT platform_no, books_now(platform_no) AS moment FR
 #: Of the row `l` of a table of objects: neither has a deadline passed, nor a channel's day, nor is anything unanswered.
 _GOES_ON = f"""
     NOT EXISTS (SELECT FROM deadline d WHERE d.platform_no = l.platform_no AND d.object_kind = l.object_kind
-        AND d.object_kind IN ({_DUE_BY_OURSELVES}) AND d.object_no = l.object_no
+        AND (d.object_kind IN ({_DUE_BY_OURSELVES}) OR d.name = '{TEXT_CLOCK}') AND d.object_no = l.object_no
         AND d.due_at < books_now(l.platform_no) - $1::interval)
     AND NOT EXISTS (SELECT FROM consent c WHERE c.object_no = l.object_no AND c.object_kind = l.object_kind
         AND c.platform_no = l.platform_no AND c.asked AND c.answered_at IS NULL)

@@ -201,6 +201,7 @@ class WithdrawalsRound(Round):
         await self.house.steer.set_rail_health(Rail.HVPS, "UP")
         await self.house.steer.move_clock(self.ahead.custody_account_no, by=_STUCK)
         await self._time_passes(self.trade, _UNTIL_A_RAIL_IS_LOOKED_AT)
+        await self._wake("queue")  # its text was tried in vain while the bank was away
         await callers.lead_to_end(self.trade, self.no("first"))
         await until(self._have_ended, "all withdrawals end", seen=self._waiting, pause_seconds=0.5)
 

@@ -140,6 +140,7 @@ NOT_IN_A_HISTORY = {
         "bank_watch.run",
         "direct_refund.run",
         "mandate.run",
+        "supervision.finished",
     },
 }
 

@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHandle
 
-from escrow.domain.platforms.sms_texts import TRIED_FOR
+from escrow.domain.platforms.sms_texts import NOT_SENT_IN_TIME, TRIED_FOR
 from escrow.ledger.books_time import books_now, move_story
 from escrow.ledger.objects import get_object
-from escrow.ledger.progress import ObjectKey, objects_numbered, unfinished_objects
+from escrow.ledger.progress import LATE_AFTER, ObjectKey, late_objects, objects_numbered, unfinished_objects
 from tests.story import Story
 from tests.story_ground import CONTRACTOR
 from tests.terminating import terminated_at_rest
 from tests.workflows.test_direct_payment import REFUND_FAILS, paid_order
+from tests.workflows.test_long_histories import Kept
 from workflows.messages import ORDERS_TASK_QUEUE, direct_refund_workflow_id
 from workflows.rounds import ROUNDS_WORKFLOW_ID, Rounds, RoundsInput
 
 #: More than are tried at once.
 _TEXTS_LOST = 6
-_WHY = "Something before the bank answered 504."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +52,8 @@ async def _refunded(story: Story) -> None:
     await story.cancels(CONTRACTOR)
 
 
-async def _texts_are_lost(story: Story) -> None:
-    for _ in range(_TEXTS_LOST):
+async def _texts_are_lost(story: Story, count: int = _TEXTS_LOST) -> None:
+    for _ in range(count):
         await story.stage.sandbox.steer.next_suffers("timeout_not_booked", "sms")
 
 
@@ -76,7 +76,7 @@ _CASES = (
         ends=_refunded,
         process=_refund,
         status="credited",
-        told={"yes": ("told", True), "not yet": ("told", False), "no": ("untold", _WHY)},
+        told={"yes": ("told", True), "not yet": ("told", False), "no": ("untold", NOT_SENT_IN_TIME)},
     ),
 )
 of_each_kind = pytest.mark.parametrize("case", _CASES, ids=lambda case: case.kind)
@@ -111,18 +111,36 @@ async def test_a_round_has_somebody_told_whose_process_was_ended(story: Story, c
 
 
 @of_each_kind
+async def test_a_process_that_tries_for_long_begins_anew_and_goes_on_trying(story: Story, case: _Case) -> None:
+    await _has_ended(story, case)
+    await terminated_at_rest(case.process(story), "an accident")
+    await _texts_are_lost(story, 10 * _TEXTS_LOST)
+    process = Kept(story, case.kind, case.number)
+    await process.begins()
+    await process.begins_anew()
+    await _is_told(story, case, "not yet")
+    await story.stage.sandbox.steer.reset()
+
+    await process.handle.signal("look")
+
+    await _is_told(story, case, "yes")
+    assert len(await story.texts()) == 1
+
+
+@of_each_kind
 async def test_after_a_day_a_text_is_given_up_and_the_books_say_why(story: Story, case: _Case) -> None:
     await _has_ended(story, case)
     recorder, platform_no = story.stage.recorder, story.platform_no
-    await move_story(recorder, platform_no, await books_now(recorder, platform_no) + TRIED_FOR)
-    await _texts_are_lost(story)
+    await move_story(recorder, platform_no, await books_now(recorder, platform_no) + TRIED_FOR + LATE_AFTER)
+    assert await _late(story) == [case.number]
+    await story.stage.sandbox.steer.reset()
     await case.process(story).signal("look")
 
     await _is_told(story, case, "no")
     assert await story.texts() == []
     assert await _unfinished(story, case) == []
     [*_, event] = await story.events(case.kind, case.number)
-    assert _WHY in event.body.values()
+    assert NOT_SENT_IN_TIME in event.body.values()
 
 
 async def _has_ended(story: Story, case: _Case) -> None:
@@ -144,6 +162,10 @@ async def _is_told(story: Story, case: _Case, answer: str) -> None:
         return bool((await story.in_the_books(case.kind, case.number)).body[name] == value)
 
     await story.until(is_so, f"{case.kind} {case.number}: {name} is {value}")
+
+
+async def _late(story: Story) -> list[str]:
+    return [late.key.object_no for late in await late_objects(story.stage.recorder, story.platform_no, limit=10)]
 
 
 async def _unfinished(story: Story, case: _Case) -> list[str]:

@@ -33,7 +33,7 @@ CODE_SENDINGS = 5
 
 
 class CollectionStatus(StrEnum):
-    """Where a top-up stands. `paid` can follow every other state, since a payment can come late.
+    """Where a collection stands. `paid` can follow every other state, since a payment can come late.
 
     `processing`: nobody has anything to do any more, the bank is at it.
     """

@@ -9,9 +9,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-#: A text that somebody is due is tried for so long; later it would tell nobody anything new.
+#: A text that somebody is due is tried for so long, and then given up: later it would tell nobody anything new.
 TRIED_FOR = timedelta(days=1)
-#: Name of the clock that runs meanwhile.
+NOT_SENT_IN_TIME = "it could not be sent for a day"
+#: Name of the deadline that stands meanwhile.
 TEXT_CLOCK = "text"
 
 #: Ten parts of a long message, which every operator delivers as one.

@@ -127,7 +127,7 @@ class WithdrawalState(BaseModel):
 
     @property
     def announced_until(self) -> datetime | None:
-        """Until when its announcement is tried; None where none is due, and in books of the first release."""
+        """Until when its announcement is tried; None where none is due."""
         return self.held_at + TRIED_FOR if self.sms == "due" and self.held_at is not None else None
 
     @property

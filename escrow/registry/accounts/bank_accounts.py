@@ -175,12 +175,12 @@ class BankAccounts:
                 for, or of a member where verification is required.
         """
         async with self._recorder.session() as session:
-            if account_id is not None:
+            if account_id:
                 row = await session.get(BankAccountRow, (platform_no, account_id))
             else:
                 row = await self._default_row(session, platform_no, member_no)
         if row is None or row.member_no != member_no or row.unbound_at is not None:
-            named = f"account {account_id}" if account_id is not None else "default account"
+            named = f"account {account_id}" if account_id else "default account"
             raise Refused("account_not_bound", f"There is no bound {named}.", {"account_id": account_id or ""})
         if not member_no and row.verification == "none":
             raise Refused("account_not_verified", "A platform withdraws to its own verified account only.")
