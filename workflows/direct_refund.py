@@ -89,10 +89,9 @@ class DirectRefundProcess:
         await self.supervision.told(
             self.text,
             is_due=lambda: self.view is not None and self.view.must_be_told,
+            failure=lambda: None if self.view is None else self.view.untold,
             what="the owner could not be told",
         )
-        if self.view is not None and self.view.untold is not None:
-            self.supervision.note("sms", f"the owner could not be told: {self.view.untold}")
 
     async def text(self) -> None:
         """Have the SMS sent."""

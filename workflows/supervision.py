@@ -147,6 +147,7 @@ class Supervision:
         telling: Callable[[], Awaitable[None]],
         *,
         is_due: Callable[[], bool],
+        failure: Callable[[], str | None],
         what: str,
         wakes: Callable[[], Callable[[], bool]] = lambda: lambda: False,
     ) -> None:
@@ -154,7 +155,8 @@ class Supervision:
 
         Args:
             telling: one try; what cannot be told now is tried again, at growing intervals.
-            what: it is, for operators.
+            failure: why it is due no more although nobody was told, as the books say it.
+            what: went wrong then, for operators.
             wakes: what ends a pause, made at its beginning.
         """
         in_vain, is_noted = Elapsed(), False
@@ -169,13 +171,16 @@ class Supervision:
             finally:
                 self._is_telling = False
             if not is_due():
-                return
+                break
             if not is_noted:
                 self.note("sms", f"{what}, and it is tried again: {why}")
                 is_noted = True
             in_vain_for = max(in_vain.passed, ASKED_AGAIN_AFTER)
             pause = backoff(in_vain_for, needs_attention=in_vain_for > OPERATOR_MAY_TAKE)
             await self.pause(pause, summary="try the text again", unless=wakes())
+        given_up_because = failure()
+        if given_up_because is not None:
+            self.note("sms", f"{what}: {given_up_because}")
 
     async def operator(
         self,

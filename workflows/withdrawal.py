@@ -151,11 +151,10 @@ class Withdrawal:
         await self.supervision.told(
             self.text,
             is_due=lambda: self.seen.must_be_announced,
+            failure=lambda: self.seen.unannounced,
             what="the large withdrawal could not be announced",
             wakes=self.is_told,
         )
-        if self.seen.unannounced is not None:
-            self.supervision.note("sms", f"the large withdrawal could not be announced: {self.seen.unannounced}")
 
     async def text(self) -> None:
         """Have the SMS sent."""

@@ -118,7 +118,6 @@ NOT_IN_A_HISTORY = {
         "books_clock._read",
         "direct_refund.ask",
         "direct_refund.pause",
-        "direct_refund.tell_owner",
         "mandate.refresh",
         *(f"collection.{name}" for name in ("payer_or_time", "until_tried_again", "look_after", "give_back")),
         *(f"collection.{name}" for name in ("step", "fails", "adopt", "run")),
