@@ -1,7 +1,7 @@
 """Servers that a whole process of tests shares: whoever needs a platform or a database of its own gets it from them."""
 
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -30,15 +30,19 @@ def set_for(member: Member, settings: Mapping[str, str]) -> None:
 
 
 @asynccontextmanager
-async def running_stack(*, of_worker: Mapping[str, str] | None = None) -> AsyncIterator[Stack]:
+async def running_stack(
+    *, of_worker: Mapping[str, str] | None = None, of_bank: Sequence[str] = ()
+) -> AsyncIterator[Stack]:
     """PostgreSQL, Temporal, the bank, the API and one worker, each a process, ended with the block.
 
     Args:
         of_worker: settings that the worker has beside the usual ones.
+        of_bank: what the bank is told at its start beside the usual.
     """
     with tempfile.TemporaryDirectory(prefix="stack-") as folder:
         stack = Stack(Path(folder), ports=Ports())
         set_for(stack.worker, of_worker or {})
+        stack.bank.command = replace(stack.bank.command, argv=[*stack.bank.command.argv, *of_bank])
         async with stack:
             yield stack
 

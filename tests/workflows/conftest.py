@@ -14,6 +14,7 @@ from tests.postgres import Database, new_database
 from tests.sandbox import Sandbox, running_sandbox
 from tests.servers import ROUNDS_ARE_RARE, running_stack
 from tests.story import Story, told
+from tests.workflows.house_of_rounds import BANK_TAKES
 
 #: So long is stuck what the bank is made to be stuck with: longer than any story of the kind lasts.
 STUCK = timedelta(days=2)
@@ -67,6 +68,11 @@ def story_at(database: Database, shared_bank: Sandbox) -> StoryAt:
 
 @pytest.fixture(scope="module")
 async def broken_stack() -> AsyncIterator[Stack]:
-    """A stack of its own, since what looks after all processes is broken on it; its tests say when rounds are made."""
-    async with running_stack(of_worker=ROUNDS_ARE_RARE) as stack:
+    """A stack of its own, since what looks after all processes is broken on it; its tests say when rounds are made.
+
+    What waits for its bank does so until they let `BANK_TAKES` pass, however slowly they come to it.
+    """
+    seconds = str(BANK_TAKES.total_seconds())
+    of_bank = ("--closing-grace-seconds", seconds, "--stuck-seconds", seconds)
+    async with running_stack(of_worker=ROUNDS_ARE_RARE, of_bank=of_bank) as stack:
         yield stack

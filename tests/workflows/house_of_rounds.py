@@ -49,6 +49,9 @@ from workflows.messages import LOOK
 from workflows.rounds import ROUNDS_WORKFLOW_ID
 from workflows.taking_up import the_rounds
 
+#: So long its bank takes for what it is stuck with, and until it says of a number that it will never arrive: longer
+#: than a slow machine needs to bring everything there, and shorter than a payer has time.
+BANK_TAKES = timedelta(minutes=25)
 _BETWEEN_ROUNDS_SECONDS = 1
 
 
