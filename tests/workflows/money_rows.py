@@ -21,8 +21,11 @@ from tests.workflows.breaking import stranger_comes
 from tests.workflows.house_of_rounds import House
 from workflows.messages import PROCESSES
 
-#: What the bank does with the amount, by its README: takes ten minutes; never gets it; the payer pays one yuan less.
-_STUCK_FEN, _LOST_FEN, _SHORT_FEN = 190_004, 90_002, 90_016
+#: What the bank does with the amount, by its README: takes long; never gets it; the payer pays one yuan less; does not
+#: give it back.
+_STUCK_FEN, _LOST_FEN, _SHORT_FEN, _REFUND_FAILS_FEN = 190_004, 90_002, 90_016, 18_690_012
+#: A withdrawal of as much is announced.
+LARGE_FEN = 190_000
 _ASKED_FEN = 10_000
 #: As much goes over one rail only, which keeps working days.
 LARGE_VALUE_FEN = 100_000_001
@@ -110,19 +113,19 @@ def _direct(number: str) -> str:
     return direct_pay_in_no(number, f"R-{number}")
 
 
-async def _order_that_a_channel_pays(house: House, number: str) -> None:
-    await insist(house.platform, "/orders", **order_body(number, total_fen=_STUCK_FEN))
+async def _order_that_a_channel_pays(house: House, number: str, total_fen: int = _STUCK_FEN) -> None:
+    await insist(house.platform, "/orders", **order_body(number, total_fen=total_fen))
     paying = {"request_no": f"R-{number}", "by": "O-1", "method": "qr_wechat"}
     await insist(house.platform, f"/orders/{number}/direct-payments", **paying)
 
 
-async def _pays_order(house: House, number: str) -> None:
-    await house.payer_pays(_direct(number), amount_fen=_STUCK_FEN)
+async def _pays_order(house: House, number: str, amount_fen: int = _STUCK_FEN) -> None:
+    await house.payer_pays(_direct(number), amount_fen=amount_fen)
 
 
-async def _refunded_order(house: House, number: str) -> None:
-    await _order_that_a_channel_pays(house, number)
-    await _pays_order(house, number)
+async def _refunded_order(house: House, number: str, total_fen: int = _STUCK_FEN) -> None:
+    await _order_that_a_channel_pays(house, number, total_fen)
+    await _pays_order(house, number, total_fen)
 
     async def is_paid() -> bool:
         return bool((await house.platform.get(f"/orders/{number}")).json()["status"] == "awaiting_start")
@@ -144,6 +147,10 @@ async def _refund_under_way(house: House, number: str) -> None:
         return found is not None and bool(found.body.get("begun_at"))
 
     await until(is_begun, f"the refund of {number} is begun")
+
+
+async def _refund_that_fails(house: House, number: str) -> None:
+    await _refunded_order(house, number, _REFUND_FAILS_FEN)
 
 
 async def _batch(house: House, number: str) -> None:
@@ -180,6 +187,10 @@ def _automatic(number: str) -> str:
 
 async def _withdrawal_under_way(house: House, number: str) -> None:
     await _withdraw(house, number, _STUCK_FEN)
+
+
+async def _large_withdrawal(house: House, number: str) -> None:
+    await _withdraw(house, number, LARGE_FEN + _ASKED_FEN)
 
 
 async def _withdrawal_that_needs_attention(house: House, number: str) -> None:
@@ -342,6 +353,25 @@ ROWS_WITHOUT_A_CALENDAR: dict[str, Row] = {
         waits_in="held",
         status="held",
         ends=lambda body: bool(body.get("attention")),
+        texts=1,
+    ),
+}
+#: Texts are lost while it comes to its end, after which somebody is still to be told of it.
+ROWS_TO_BE_TOLD_OF: dict[str, Row] = {
+    "withdrawal that is not announced yet": Row(
+        kind="withdrawal",
+        prepared=_large_withdrawal,
+        waits_in="paid",
+        status="paid",
+        ends=lambda body: bool(body["sms"] == "sent"),
+        texts=1,
+    ),
+    "failed refund that nobody is told of yet": Row(
+        kind="refund",
+        prepared=_refund_that_fails,
+        waits_in="credited",
+        status="credited",
+        ends=lambda body: bool(body["told"]),
         texts=1,
     ),
 }

@@ -37,13 +37,22 @@ from tests.waiting import until
 from tests.workflows.blows import Cell, cells_of, printed, types_of_the_worker
 from tests.workflows.breaking import BREAKS, HOLDING, terminated
 from tests.workflows.house_of_rounds import BANK_TAKES, House, opened_house
-from tests.workflows.money_rows import LARGE_VALUE_FEN, LOST, QUEUED, ROWS, ROWS_WITHOUT_A_CALENDAR, topped_up
+from tests.workflows.money_rows import (
+    LARGE_FEN,
+    LARGE_VALUE_FEN,
+    LOST,
+    QUEUED,
+    ROWS,
+    ROWS_TO_BE_TOLD_OF,
+    ROWS_WITHOUT_A_CALENDAR,
+    topped_up,
+)
 from tests.workflows.test_taken_up_again import ROWS as ROWS_OF_ORDERS
 from tests.workflows.test_taken_up_again import WITHOUT_ROWS
 from workflows.messages import PROCESSES, bank_watch_workflow_id
 
-#: A withdrawal of as much is announced.
-_LARGE_FEN = 190_000
+#: More texts than are tried while they are lost, on whatever machine.
+_TEXTS_LOST = 1_000
 _AT_A_TIME = 20
 #: Nobody knows its working days.
 _NO_CALENDAR = beginning("2028-03-07T10:00:00+08:00")
@@ -54,7 +63,7 @@ CONFIG = PlatformConfig.model_validate(
         "top_up_settlement": "T+0",
         "sms_codes_by_api": True,
         "suspense_returned_by_platform": True,
-        "large_withdrawal_sms_threshold_fen": _LARGE_FEN,
+        "large_withdrawal_sms_threshold_fen": LARGE_FEN,
     }
 )
 
@@ -133,7 +142,7 @@ async def test_a_withdrawal_that_waits_for_an_operator_waits_for_one_whatever_is
 ) -> None:
     table = cells_of(ROWS_WITHOUT_A_CALENDAR)
     async with opened_house(broken_stack, CONFIG, begins_at=_NO_CALENDAR) as house:
-        card, needed_fen = await house.platform.open_owner(), len(table) * (LARGE_VALUE_FEN + _LARGE_FEN)
+        card, needed_fen = await house.platform.open_owner(), len(table) * (LARGE_VALUE_FEN + LARGE_FEN)
         await house.platform.open_contractor()
         await house.platform.top_up(card, needed_fen)
         pays = {"payment_no": "P-1", "payer_no": "O-1", "payee_no": "C-1", "amount_fen": needed_fen}
@@ -148,6 +157,22 @@ async def test_a_withdrawal_that_waits_for_an_operator_waits_for_one_whatever_is
         assert {item.key.object_no for item in waiting} == {cell.object_no for cell in table}
         assert all(item.held_fen == LARGE_VALUE_FEN for item in waiting)
         await house.books_are_sound_and_equal()
+
+
+async def test_who_is_still_to_be_told_of_an_end_is_told_once_whatever_is_done_to_the_run(
+    house: House, tables: list[str]
+) -> None:
+    table, bank = cells_of(ROWS_TO_BE_TOLD_OF), house.platform.bank
+    for _ in range(_TEXTS_LOST):
+        await bank.next_suffers("timeout_not_booked", "sms")
+    await _prepared(house, table)
+
+    await _broken_and_taken_up(house, table)
+    assert await house.texts() == []
+    await bank.reset()
+    await house.all_is_taken_up()
+
+    await _are_right(house, table, tables)
 
 
 async def _broken_and_taken_up(house: House, table: list[Cell]) -> None:
