@@ -18,6 +18,8 @@ from escrow.trust import trusted_authorities
 from tests.waiting import PATIENCE_SECONDS, saw, until
 
 BANK_KEY = "secret-of-the-test-connection"
+#: More than are tried while a test goes on, on whatever machine.
+_TEXTS_LOST = 1_000
 _REPOSITORY = Path(__file__).parent.parent
 
 
@@ -92,6 +94,12 @@ async def running_sandbox(data: Path, *options: str) -> AsyncIterator[Sandbox]:
         yield sandbox
     finally:
         await sandbox.close()
+
+
+async def texts_are_lost(steer: SandboxSteering) -> None:
+    """Text messages get no answer and are not sent, until the bank is made well again."""
+    for _ in range(_TEXTS_LOST):
+        await steer.next_suffers("timeout_not_booked", "sms")
 
 
 @pytest.fixture

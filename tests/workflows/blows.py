@@ -31,7 +31,7 @@ class Row:
         said: what is said once its run is broken.
         done: what is done for it once its process runs again.
         texts: how many text messages it has caused at last.
-        stands_still: whether nothing happens to it until time passes; else its clocks are its own affair.
+        asks_anew: whether it may take another number for one that its bank never got, which takes its bank as long.
     """
 
     kind: str
@@ -45,7 +45,7 @@ class Row:
     said: Prepare | None = None
     done: Prepare | None = None
     texts: int = 0
-    stands_still: bool = True
+    asks_anew: bool = False
 
 
 @dataclass(frozen=True)

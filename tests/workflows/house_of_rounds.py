@@ -288,4 +288,5 @@ async def opened_house(
             at_bank=at_bank,
         )
         opened.push_async_callback(house.nobody_goes_round)
+        opened.push_async_callback(house.platform.bank.reset)  # whatever a test made of it, the next finds it well
         yield house

@@ -249,8 +249,8 @@ def _gave_back(body: Any) -> bool:
     return [item["outcome"] for item in body["returns"]] == ["returned"]
 
 
-#: Prepared last: the one does not stand still for long, the other waits with all rails down.
-LOST, QUEUED = "top-up that the channel never gets", "withdrawal that no rail takes"
+#: Prepared last, with all rails down.
+QUEUED = "withdrawal that no rail takes"
 _NEVER_BEGUN = {"never begun": nothing}
 
 ROWS: dict[str, Row] = {
@@ -325,7 +325,7 @@ ROWS: dict[str, Row] = {
         prepared=_withdrawal_without_an_answer,
         waits_in="unknown",
         status="failed",
-        stands_still=False,
+        asks_anew=True,
     ),
     "return of suspense money under way": Row(
         kind="withdrawal", prepared=_sent_back, waits_in="submitted", status="paid"
@@ -336,12 +336,11 @@ ROWS: dict[str, Row] = {
     "reversal that nobody has made": Row(
         kind="reversal", prepared=_reversal_that_nobody_hears, status="done", faults=_NEVER_BEGUN
     ),
-    LOST: Row(
+    "top-up that the channel never gets": Row(
         kind="pay_in",
         prepared=_top_up_that_the_channel_never_gets,
         waits_in="opened",
         status="failed",
-        stands_still=False,
     ),
     QUEUED: Row(kind="withdrawal", prepared=_withdrawal_that_no_rail_takes, waits_in="queued", status="paid"),
 }

@@ -158,7 +158,6 @@ async def house(broken_stack: Stack) -> AsyncIterator[House]:
         await open_payer(opened.platform)
         await opened.platform.own_money_comes(10_000)
         yield opened
-        await opened.platform.bank.set_service_health("REGISTER", "UP")
         await opened.books_are_sound_and_equal()
 
 

@@ -32,6 +32,7 @@ from tests.api.payers import open_payer, sign_mandate
 from tests.api.test_suspense_returns import stranger_transfers
 from tests.beginning import beginning
 from tests.faults.callers import insist
+from tests.sandbox import texts_are_lost
 from tests.servers import making_platforms
 from tests.waiting import until
 from tests.workflows.blows import Cell, cells_of, printed, types_of_the_worker
@@ -40,7 +41,6 @@ from tests.workflows.house_of_rounds import BANK_TAKES, House, opened_house
 from tests.workflows.money_rows import (
     LARGE_FEN,
     LARGE_VALUE_FEN,
-    LOST,
     QUEUED,
     ROWS,
     ROWS_TO_BE_TOLD_OF,
@@ -51,8 +51,6 @@ from tests.workflows.test_taken_up_again import ROWS as ROWS_OF_ORDERS
 from tests.workflows.test_taken_up_again import WITHOUT_ROWS
 from workflows.messages import PROCESSES, bank_watch_workflow_id
 
-#: More texts than are tried while they are lost, on whatever machine.
-_TEXTS_LOST = 1_000
 _AT_A_TIME = 20
 #: Nobody knows its working days.
 _NO_CALENDAR = beginning("2028-03-07T10:00:00+08:00")
@@ -122,9 +120,9 @@ async def test_whatever_is_done_to_a_run_the_money_comes_to_its_right_end(house:
 async def _money_is_broken(house: House, tables: list[str]) -> None:
     """All rows under all faults, and then a month passes."""
     table = cells_of(ROWS)
-    await _prepared(house, [cell for cell in table if cell.name not in (LOST, QUEUED)])
+    await _prepared(house, [cell for cell in table if cell.name != QUEUED])
     await _rails_are(house.platform.bank, "DOWN")
-    await _prepared(house, [cell for cell in table if cell.name in (LOST, QUEUED)])
+    await _prepared(house, [cell for cell in table if cell.name == QUEUED])
     await _broken_and_taken_up(house, table)
     await _rails_are(house.platform.bank, "UP")
     await asyncio.gather(*(cell.row.done(house, cell.number) for cell in table if cell.row.done is not None))
@@ -163,8 +161,7 @@ async def test_who_is_still_to_be_told_of_an_end_is_told_once_whatever_is_done_t
     house: House, tables: list[str]
 ) -> None:
     table, bank = cells_of(ROWS_TO_BE_TOLD_OF), house.platform.bank
-    for _ in range(_TEXTS_LOST):
-        await bank.next_suffers("timeout_not_booked", "sms")
+    await texts_are_lost(bank)
     await _prepared(house, table)
 
     await _broken_and_taken_up(house, table)
@@ -198,8 +195,9 @@ async def _are_right(house: House, table: list[Cell], tables: list[str]) -> None
         for cell in table:
             if why := await cell.what_is_wrong(house):
                 wrong[cell] = why
-        if wrong:  # another number may be asked about by now; and who pauses by Temporal's clock is told to look
+        if any(cell.row.asks_anew for cell in wrong):
             await house.time_passes_unseen(BANK_TAKES)
+        if wrong:  # Temporal's own clock has not moved: who pauses there is told to look
             await house.all_is_taken_up()
         return not wrong
 
@@ -212,7 +210,7 @@ async def _are_right(house: House, table: list[Cell], tables: list[str]) -> None
 
 async def _clocks_go_on(house: House, table: list[Cell], before: set[tuple[str, str, str]]) -> None:
     """The deadlines of whatever nothing was said to are what they were."""
-    still = {cell.object_no for cell in table if cell.row.stands_still and cell.row.said is None}
+    still = {cell.object_no for cell in table if cell.row.said is None}
     still &= {object_no for object_no, *_ in before}
     assert {item for item in await house.deadlines() if item[0] in still} == {
         item for item in before if item[0] in still

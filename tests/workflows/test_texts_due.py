@@ -11,6 +11,7 @@ from escrow.domain.platforms.sms_texts import NOT_SENT_IN_TIME, TRIED_FOR
 from escrow.ledger.books_time import books_now, move_story
 from escrow.ledger.objects import get_object
 from escrow.ledger.progress import LATE_AFTER, ObjectKey, late_objects, objects_numbered, unfinished_objects
+from tests.sandbox import texts_are_lost
 from tests.story import Story
 from tests.story_ground import CONTRACTOR
 from tests.terminating import terminated_at_rest
@@ -18,9 +19,6 @@ from tests.workflows.test_direct_payment import REFUND_FAILS, paid_order
 from tests.workflows.test_long_histories import Kept
 from workflows.messages import ORDERS_TASK_QUEUE, direct_refund_workflow_id
 from workflows.rounds import ROUNDS_WORKFLOW_ID, Rounds, RoundsInput
-
-#: More than are tried while a story goes on, on whatever machine; then the bank is well again.
-_TEXTS_LOST = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,19 +40,14 @@ class _Case:
 
 async def _withdrawn(story: Story) -> None:
     await story.payee_has("60,000.00")
-    await _texts_are_lost(story)
+    await texts_are_lost(story.stage.sandbox.steer)
     await story.withdraws("60,000.00")
 
 
 async def _refunded(story: Story) -> None:
     await paid_order(story, REFUND_FAILS)
-    await _texts_are_lost(story)
+    await texts_are_lost(story.stage.sandbox.steer)
     await story.cancels(CONTRACTOR)
-
-
-async def _texts_are_lost(story: Story) -> None:
-    for _ in range(_TEXTS_LOST):
-        await story.stage.sandbox.steer.next_suffers("timeout_not_booked", "sms")
 
 
 def _refund(story: Story) -> WorkflowHandle[Any, Any]:
