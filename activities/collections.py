@@ -33,7 +33,7 @@ from escrow.domain.collections.direct_payments import DirectPaid
 from escrow.domain.collections.methods import ChannelPayment, CollectionAnswer, StatusAtChannel
 from escrow.domain.collections.opening import COLLECTIONS
 from escrow.domain.collections.purposes import BatchCollection, DirectPayment
-from escrow.domain.collections.state import Asked, collection_no
+from escrow.domain.collections.state import LOST_AT_MOST, Asked, collection_no
 from escrow.domain.collections.terms import CollectionStatus
 from escrow.domain.collections.view import CollectionView
 from escrow.domain.errors import BankDeclined, BankUnreachable, OutcomeUnknown, Refused
@@ -45,8 +45,6 @@ from escrow.ledger.consents import asked_for
 from escrow.ledger.engine import Reader
 from escrow.registry.platforms.platforms import custody_account_of
 
-#: How often the channel may lose an order to collect before the collection counts as failed.
-_LOST_AT_MOST = 2
 _LOST = "the channel lost it"
 
 
@@ -182,7 +180,7 @@ class CollectionActivities:
             if last_was is not None:
                 await self._payers.rule_out(ref, state.asked[-1], is_lost=last_was == "lost")
             await self._next_debit(ref, collection, last_was, reason, lost=lost, gives_up=gives_up)
-        elif last_was == "lost" and lost < _LOST_AT_MOST:
+        elif last_was == "lost" and lost < LOST_AT_MOST:
             begun = await self._take(ref, BeginAsking(number=len(state.asked) + 1, last_was=last_was, reason=reason))
             if begun.object is not None and begun.answer is not None and not begun.is_repeat:
                 await self._sent(ref, begun.object)
@@ -200,7 +198,7 @@ class CollectionActivities:
         gives_up: bool,
     ) -> None:
         """The best debit channel that is left is asked, or there is none."""
-        if lost >= _LOST_AT_MOST:
+        if lost >= LOST_AT_MOST:
             await self._end(ref, reason, last_was=last_was)
             return
         try:

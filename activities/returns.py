@@ -1,7 +1,7 @@
 """Activities that give money back through the channel that took it: what waits in suspense, and what orders let go.
 
 What goes back, of which payment and through which channel, the books say; it is held or recorded there before the
-channel is asked, under a number that is asked for once.
+channel is asked, under a number that is asked for once; what the channel never got is asked for anew under another one.
 """
 
 from temporalio import activity
@@ -155,7 +155,10 @@ class ReturnActivities:
         ended, refunded_fen = _ended(answer)
         if not ended:
             return
-        taken = await self._take(ref, EndReturn(number=held.number, refunded_fen=refunded_fen, reason=answer.reason))
+        command = EndReturn(
+            number=held.number, refunded_fen=refunded_fen, is_lost=_is_lost(answer), reason=answer.reason
+        )
+        taken = await self._take(ref, command)
         if taken.refusal is not None and taken.refusal.code == "payment_differs":
             await self._take(ref, CallOperator(reason=taken.refusal.message, seen_version=seen.version))
 
@@ -180,9 +183,10 @@ class ReturnActivities:
     # ---- what orders let go ----
 
     async def _refunded(self, ref: RefundNo, refund: Refund, seen: Seen[Refund]) -> None:
-        state, number = refund.state, direct_refund_no(ref.order_no)
+        state, asking = refund.state, refund.state.asking
+        number = direct_refund_no(ref.order_no, asking)
         if state.begun_at is None:
-            begun = await self._take_refund(ref, BeginRefund())
+            begun = await self._take_refund(ref, BeginRefund(number=asking))
             if begun.answer is None or begun.is_repeat:
                 return
             order = CollectionRefundOrder(
@@ -193,7 +197,7 @@ class ReturnActivities:
             try:
                 answer = await self._channel.refund(order)
             except BankDeclined as declined:
-                await self._take_refund(ref, EndRefund(refunded_fen=None, reason=declined.message))
+                await self._take_refund(ref, EndRefund(number=asking, refunded_fen=None, reason=declined.message))
                 return
             except (BankUnreachable, OutcomeUnknown):
                 return  # it may have been sent: from now on the channel is asked
@@ -202,7 +206,8 @@ class ReturnActivities:
         ended, refunded_fen = _ended(answer)
         if not ended:
             return
-        taken = await self._take_refund(ref, EndRefund(refunded_fen=refunded_fen, reason=answer.reason))
+        command = EndRefund(number=asking, refunded_fen=refunded_fen, is_lost=_is_lost(answer), reason=answer.reason)
+        taken = await self._take_refund(ref, command)
         if taken.refusal is not None and taken.refusal.code == "payment_differs":
             await self._take_refund(ref, CallOperatorToRefund(reason=taken.refusal.message, seen_version=seen.version))
 
@@ -235,3 +240,8 @@ def _ended(answer: RefundAnswer) -> tuple[bool, int | None]:
     if answer.status is RefundStatus.SUCCEEDED:
         return True, answer.amount_fen
     return answer.status is RefundStatus.FAILED or answer.final, None
+
+
+def _is_lost(answer: RefundAnswer) -> bool:
+    """Whether the channel never got it and never will."""
+    return answer.status is RefundStatus.NOT_FOUND and answer.final

@@ -58,6 +58,7 @@ def receive(session: Session, request: CheckRequest) -> tuple[Scenario, sqlite3.
         return Scenario.NONE, known
     scenario = scenarios.befalling_account(session, Target.CARD_CHECK, request.card_no)
     if scenario in scenarios.NOT_BOOKED_NOW:
+        numbers.lose(session, request.req_seq)
         return scenario, None
     return scenario, _enter(session, request, scenario)
 

@@ -62,6 +62,7 @@ def receive(session: Session, request: CollectionRequest) -> tuple[Scenario, sql
         return Scenario.NONE, known
     scenario = scenarios.befalling(session, Target.COLLECTION, request.amount_fen)
     if scenario in scenarios.NOT_BOOKED_NOW:
+        numbers.lose(session, request.req_seq)
         return scenario, None
     return scenario, _enter(session, request, scenario)
 

@@ -47,6 +47,7 @@ def receive(session: Session, request: MandateRequest) -> tuple[Scenario, sqlite
         return Scenario.NONE, known
     scenario = scenarios.befalling_account(session, Target.MANDATE, request.payer_acct)
     if scenario in scenarios.NOT_BOOKED_NOW:
+        numbers.lose(session, request.req_seq)
         return scenario, None
     return scenario, _enter(session, request, scenario)
 

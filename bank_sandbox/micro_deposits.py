@@ -60,6 +60,7 @@ def receive(session: Session, request: DepositRequest) -> tuple[Scenario, sqlite
         return Scenario.NONE, known
     scenario = scenarios.befalling_account(session, Target.MICRO_DEPOSIT, request.payee_acct)
     if scenario in scenarios.NOT_BOOKED_NOW:
+        numbers.lose(session, request.req_seq)
         return scenario, None
     return scenario, _enter(session, request, scenario)
 

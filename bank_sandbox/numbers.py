@@ -39,6 +39,16 @@ def not_found(session: Session, req_seq: str) -> dict[str, object]:
     return {"reqSeq": req_seq, "state": "NONE", "closed": is_closed(session, req_seq)}
 
 
+def lose(session: Session, req_seq: str) -> None:
+    """The number of what the bank was made not to take in is closed so much later as the options say."""
+    lost_ms = int(session.options.lost_seconds * 1000)
+    if lost_ms:
+        session.db.execute(
+            "INSERT OR IGNORE INTO unknown_number (req_seq, acct_no, first_asked_ms) VALUES (?, ?, ?)",
+            (req_seq, session.acct_no, session.now_ms + lost_ms),
+        )
+
+
 def close(session: Session, req_seq: str) -> None:
     """Close a number unknown to the session's account at once."""
     session.db.execute(

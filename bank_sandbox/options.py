@@ -17,6 +17,8 @@ class Options:
             machine's time. Later starts go on from where the clocks stood.
         delay_factor: multiplies every channel's processing time; 0 makes every payout final at once.
         closing_grace_seconds: account's time between the first query of an unknown number and its closing for good.
+        lost_seconds: account's time before which the number of what the bank was made not to take in is not closed,
+            beside the grace; whatever never arrived without that is closed after the grace alone.
         silence_seconds: real time for which a request that gets no answer is held open.
         late_seconds: real time after which a request that "arrives late" is processed.
         slow_seconds: real time by which a slow answer is delayed.
@@ -33,6 +35,7 @@ class Options:
     start_at: datetime | None = None
     delay_factor: float = 1.0
     closing_grace_seconds: float = 10.0
+    lost_seconds: float = 0.0
     silence_seconds: float = 30.0
     late_seconds: float = 2.0
     slow_seconds: float = 3.0

@@ -63,6 +63,7 @@ def receive(session: Session, request: PayoutRequest) -> tuple[Scenario, sqlite3
         return Scenario.NONE, known
     scenario = scenarios.befalling(session, Target.PAYOUT, request.amount_fen)
     if scenario in scenarios.NOT_BOOKED_NOW:
+        numbers.lose(session, request.req_seq)
         return scenario, None
     return scenario, _enter(session, request, scenario)
 

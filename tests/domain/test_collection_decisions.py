@@ -209,6 +209,26 @@ def test_what_was_assigned_meanwhile_or_is_not_given_back_stays_in_suspense() ->
     assert (failed.state.payments[2].suspended_fen, failed.state.to_give_back) == (10_000, None)
 
 
+def test_a_return_that_never_arrived_is_held_anew_but_not_for_ever() -> None:
+    waits = {"P-2": 10_000}
+    collection = after(shown(), booking(took()), booking(took(number=2)))
+    lost = after(
+        collection,
+        HoldReturn(number=1, payment_no="P-2"),
+        EndReturn(number=1, refunded_fen=None, is_lost=True),
+        suspended_fen=waits,
+    )
+    assert lost.state.to_give_back == collection.state.to_give_back
+    with pytest.raises(Refused, match="No return 1"):
+        after(lost, EndReturn(number=1, refunded_fen=10_000))
+
+    again = after(lost, HoldReturn(number=2, payment_no="P-2"), suspended_fen=waits)
+    assert after(again, EndReturn(number=2, refunded_fen=10_000)).state.payments[1].outcome == "returned"
+    given_up = after(again, EndReturn(number=2, refunded_fen=None, is_lost=True))
+    assert given_up.state.to_give_back is None
+    assert [item.outcome for item in given_up.state.returns] == ["lost", "lost"]
+
+
 def test_a_channel_is_asked_again_only_after_it_is_known_that_nothing_comes() -> None:
     collection = opened()
     with pytest.raises(Refused, match="No order to collect 2"):
@@ -332,3 +352,19 @@ def test_an_operator_is_called_a_day_after_a_refund_was_asked_for() -> None:
     with pytest.raises(NotDue):
         begun.decide(call, at=AT + timedelta(hours=23), facts=facts())
     assert begun.decide(call, at=AT + timedelta(hours=24), facts=facts())[0].state.attention is not None
+
+
+def test_a_refund_that_never_arrived_is_asked_for_anew_under_another_number_but_not_for_ever() -> None:
+    begun, first = refund().decide(BeginRefund(), at=AT, facts=facts())
+    lost, decision = begun.decide(EndRefund(refunded_fen=None, is_lost=True), at=AT, facts=facts())
+    assert (lost.status, lost.state.begun_at, decision.entry) == ("under_way", None, None)
+    for late in (EndRefund(refunded_fen=4_000), BeginRefund()):
+        with pytest.raises(Refused, match="No refund 1"):
+            lost.decide(late, at=AT, facts=facts())
+
+    again, second = lost.decide(BeginRefund(number=2), at=AT, facts=facts())
+    assert second.request_no != first.request_no
+    _, given_back = again.decide(EndRefund(number=2, refunded_fen=4_000), at=AT, facts=facts())
+    assert moved(given_back) == {"refund:P-1": -4_000, "channel_due:qr_wechat": 4_000}
+    given_up, _ = again.decide(EndRefund(number=2, refunded_fen=None, is_lost=True), at=AT, facts=facts())
+    assert given_up.status == "credited"

@@ -25,7 +25,7 @@ BATCH = {
 }  # fmt: skip
 REFUND = {
     "order_no": "D-1", "owner_no": "O-1", "amount_fen": 4_000, "direct": DIRECT, "reason": "", "begun_at": None,
-    "credited_at": None, "told": False, "untold": "", "attention": None,
+    "lost": 0, "credited_at": None, "told": False, "untold": "", "attention": None,
 }  # fmt: skip
 ATTEMPT = {
     "number": 1, "rail": "ibps", "request_no": "W-1:payout:1", "sent_at": "2026-03-03T12:00:00+08:00",

@@ -146,6 +146,11 @@ async def _refund_to_the_balance(ground: Ground) -> Said:
     return to_the_books(REFUNDS, "D-1", EndRefund(refunded_fen=None, reason="too old"))
 
 
+async def _refund_that_never_arrived(ground: Ground) -> Said:
+    await (await _refund(ground)).take(ground.worker)
+    return to_the_books(REFUNDS, "D-1", EndRefund(refunded_fen=None, is_lost=True))
+
+
 async def _owner_told(ground: Ground) -> Said:
     await (await _refund_to_the_balance(ground)).take(ground.worker)
     return to_the_books(REFUNDS, "D-1", OwnerTold())
@@ -186,6 +191,7 @@ ROWS = [
     Row(command=BeginRefund, posts="refund.asked", prepared=_refund),
     Row(command=EndRefund, posts="refund.refunded", prepared=_refund_end),
     Row(command=EndRefund, posts="refund.credited", prepared=_refund_to_the_balance),
+    Row(command=EndRefund, posts="refund.lost", prepared=_refund_that_never_arrived),
     Row(command=OwnerTold, posts="refund.owner_told", prepared=_owner_told),
     Row(command=CallOperatorToRefund, posts="refund.needs_attention", prepared=_refund_call),
 ]

@@ -70,9 +70,10 @@ def story_at(database: Database, shared_bank: Sandbox) -> StoryAt:
 async def broken_stack() -> AsyncIterator[Stack]:
     """A stack of its own, since what looks after all processes is broken on it; its tests say when rounds are made.
 
-    What waits for its bank does so until they let `BANK_TAKES` pass, however slowly they come to it.
+    What was made to wait for its bank does so until they let `BANK_TAKES` pass, however slowly they come to it. What a
+    slow machine loses on its way to the bank does not: nobody lets time pass for it.
     """
     seconds = str(BANK_TAKES.total_seconds())
-    of_bank = ("--closing-grace-seconds", seconds, "--stuck-seconds", seconds)
+    of_bank = ("--lost-seconds", seconds, "--stuck-seconds", seconds)
     async with running_stack(of_worker=ROUNDS_ARE_RARE, of_bank=of_bank) as stack:
         yield stack

@@ -21,12 +21,13 @@ from escrow.commands.books import Books
 from escrow.commands.verify import settled_differences
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.state import collection_no
-from escrow.domain.collections.terms import TOP_UP, collecting_terms, collection_terms
+from escrow.domain.collections.terms import TOP_UP, CollectionStatus, collecting_terms, collection_terms
 from escrow.domain.collections.terms import opening_consent_no as collection_consent_no
 from escrow.domain.orders.contract import opening_consent_no
 from escrow.domain.orders.opening import ORDERS
 from escrow.domain.orders.states import OrderCommand
 from escrow.domain.platforms.config import PlatformConfig
+from escrow.domain.platforms.sms_texts import TEXT_CLOCK
 from escrow.domain.requests import PLATFORM_ITSELF
 from escrow.domain.transfers.moves import TransferKind, transfer_consent_no, transfer_terms
 from escrow.domain.withdrawals.operations import withdrawal_terms
@@ -35,6 +36,7 @@ from escrow.ledger.books import known
 from escrow.ledger.consents import CONSENT_VALIDITY, NewConsent, record_consent
 from escrow.ledger.engine import Recorder
 from escrow.ledger.invariants import check_invariants
+from escrow.ledger.objects import get_object
 from escrow.ledger.personal_data import PersonalDataBox
 from escrow.ledger.posting import LedgerWriter
 from escrow.ledger.progress import late_objects
@@ -49,8 +51,8 @@ from workflows.messages import LOOK
 from workflows.rounds import ROUNDS_WORKFLOW_ID
 from workflows.taking_up import the_rounds
 
-#: So long its bank takes for what it is stuck with, and until it says of a number that it will never arrive: longer
-#: than a slow machine needs to bring everything there, and shorter than a payer has time.
+#: So long its bank takes for what it is stuck with, and until it says of what it was made to lose that it will never
+#: arrive: longer than a slow machine needs to bring everything there, and shorter than a payer has time.
 BANK_TAKES = timedelta(minutes=25)
 _BETWEEN_ROUNDS_SECONDS = 1
 
@@ -157,9 +159,17 @@ class House:
         await self._is_asked(number, top_up_no, TOP_UP, "O-1", terms, kind="pay_in")
 
     async def payer_pays(self, pay_in_no: str, *, amount_fen: int | None = None) -> None:
-        """The payer pays what was first asked of a channel, or another amount."""
-        number = bank_request_no(self.platform.number, collection_no(pay_in_no, 1))
-        await self.platform.bank.pay(number, amount_fen=amount_fen)
+        """The payer pays what a channel shows, or another amount, as soon as it shows it."""
+
+        async def shown() -> int | None:
+            found = await get_object(self.books.recorder, self.platform.number, "pay_in", pay_in_no)
+            if found is None or found.status == CollectionStatus.OPENED:
+                return None
+            # another one where the first was lost on its way
+            return max(int(item["number"]) for item in found.body["asked"] if item["outcome"] == "asked")
+
+        number = collection_no(pay_in_no, await until(shown, f"a channel shows {pay_in_no}"))
+        await self.platform.bank.pay(bank_request_no(self.platform.number, number), amount_fen=amount_fen)
 
     async def _is_asked(
         self, number: str, object_no: str, operation: str, by: str, terms: Any, *, kind: str = "order"
@@ -218,6 +228,17 @@ class House:
             return await late_objects(self.books.recorder, self.platform.number, limit=5)
 
         await until(all_go_on, "rounds take up what is late", seen=still_late)
+
+    async def all_are_told(self) -> None:
+        """No text is due any more."""
+
+        async def due() -> list[str]:
+            return [number for number, name, _ in await self.deadlines() if name == TEXT_CLOCK]
+
+        async def none_is_due() -> bool:
+            return not await due()
+
+        await until(none_is_due, "whoever is to be told is told", seen=due)
 
     async def deadlines(self) -> set[tuple[str, str, str]]:
         """Every deadline that runs: number of its object, name, moment."""

@@ -218,6 +218,24 @@ async def test_less_than_asked_is_not_credited_and_goes_back(story: Story) -> No
     assert await story.balances() == {}
 
 
+async def test_a_return_that_never_arrived_is_asked_for_anew(story: Story) -> None:
+    await story.members_open()
+    cashier = Cashier(story)
+    await cashier.opens(PAID_SHORT)
+    await cashier.awaits_payer()
+    await story.stage.sandbox.steer.next_suffers("timeout_not_booked", "refund")
+
+    await cashier.payer_pays()
+    outcome = await ends(cashier)
+
+    assert (outcome.status, outcome.suspended_fen) == ("closed", 0)
+    assert [item["outcome"] for item in (await story.in_the_books("pay_in", "T-1")).body["returns"]] == [
+        "lost",
+        "returned",
+    ]
+    assert await story.balances() == {}
+
+
 async def test_what_cannot_be_returned_waits_in_suspense(story: Story) -> None:
     await story.members_open()
     cashier = Cashier(story)

@@ -87,6 +87,18 @@ async def test_a_cancelled_order_is_refunded_through_the_channel(story: Story) -
     await cashier.channel_settles()
 
 
+async def test_a_refund_that_never_arrived_is_asked_for_anew(story: Story) -> None:
+    await paid_order(story)
+    await story.stage.sandbox.steer.next_suffers("timeout_not_booked", "refund")
+
+    await story.cancels(CONTRACTOR)
+    assert await refund_ends(story) == "refunded"
+
+    assert await story.balances() == {}
+    channel_says = await story.stage.sandbox.bank.collections.query(f"{story.platform_no}/{NUMBER}:collect:1")
+    assert channel_says.refunded_fen == 18_600_000
+
+
 async def test_what_the_channel_does_not_give_back_is_the_owners(story: Story) -> None:
     await paid_order(story, REFUND_FAILS)
 

@@ -123,6 +123,7 @@ async def _money_is_broken(house: House, tables: list[str]) -> None:
     await _prepared(house, [cell for cell in table if cell.name != QUEUED])
     await _rails_are(house.platform.bank, "DOWN")
     await _prepared(house, [cell for cell in table if cell.name == QUEUED])
+    await house.all_are_told()
     await _broken_and_taken_up(house, table)
     await _rails_are(house.platform.bank, "UP")
     await asyncio.gather(*(cell.row.done(house, cell.number) for cell in table if cell.row.done is not None))
@@ -146,6 +147,7 @@ async def test_a_withdrawal_that_waits_for_an_operator_waits_for_one_whatever_is
         pays = {"payment_no": "P-1", "payer_no": "O-1", "payee_no": "C-1", "amount_fen": needed_fen}
         await insist(house.platform, "/payments", **pays)
         await _prepared(house, table)
+        await house.all_are_told()
 
         await _broken_and_taken_up(house, table)
         await house.all_is_taken_up()

@@ -8,7 +8,7 @@ given back, each held under a number of its own before the channel is asked.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from escrow.domain.collections.commands import (
     BeginAsking,
@@ -34,7 +34,7 @@ from escrow.domain.collections.recipes import (
     suspense_return_failed,
     suspense_return_held,
 )
-from escrow.domain.collections.state import Asked, CollectionState, Return, TakenPayment
+from escrow.domain.collections.state import LOST_AT_MOST, Asked, CollectionState, Return, TakenPayment
 from escrow.domain.collections.states import COLLECTION_TRANSITIONS, CollectionEvent
 from escrow.domain.collections.terms import CollectionStatus
 from escrow.domain.decisions import Decision, Facts, NotDue, Stored
@@ -294,11 +294,14 @@ class Collection:
                 amount_fen=held.amount_fen,
             )
         else:
-            payments = state.with_payment(held.payment_no, stays=True)
+            lost = [item for item in state.returns if item.payment_no == held.payment_no and item.outcome == "lost"]
+            goes_again = command.is_lost and len(lost) + 1 < LOST_AT_MOST
+            payments = state.payments if goes_again else state.with_payment(held.payment_no, stays=True)
             entry = suspense_return_failed(
                 platform_no=self.platform_no, payment_no=held.payment_no, amount_fen=held.amount_fen
             )
-        ended = held.model_copy(update={"outcome": "returned" if went_back else "failed"})
+        not_back: Literal["lost", "failed"] = "lost" if command.is_lost else "failed"
+        ended = held.model_copy(update={"outcome": "returned" if went_back else not_back})
         after = state.model_copy(
             update={"payments": payments, "returns": (*state.returns[:-1], ended), "attention": None}
         )

@@ -218,11 +218,16 @@ class HoldReturn(BooksCommand):
 
 
 class EndReturn(BooksCommand):
-    """The channel says how a return ended: `refunded_fen` was given back, None for nothing, which `reason` explains."""
+    """The channel says how a return ended: `refunded_fen` was given back, None for nothing, which `reason` explains.
+
+    Args:
+        is_lost: nothing was given back, since the channel never got it and never will.
+    """
 
     name: Literal["end_return"] = "end_return"
     number: int
     refunded_fen: int | None
+    is_lost: bool = False
     reason: str | None = None
 
     def own_no(self, pay_in_no: str) -> str | None:

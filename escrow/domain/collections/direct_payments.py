@@ -29,9 +29,9 @@ class DirectPaid(BaseModel):
     settles_on: date
 
 
-def direct_refund_no(order_no: str) -> str:
-    """The one number under which a channel is asked to give back what an order has let go."""
-    return derived(order_no, "refund", 1)
+def direct_refund_no(order_no: str, number: int = 1) -> str:
+    """Our number at the channel of what an order has let go; another one only where the one before never arrived."""
+    return derived(order_no, "refund", number)
 
 
 class DirectRefundStatus(StrEnum):

@@ -1,7 +1,7 @@
 """The refund of an order through the channel that collected its price, as the books decide it.
 
-It is written by the posting that let the money go, with what goes back to whom. The channel is asked once; what it does
-not give back is the owner's in its sub-account.
+It is written by the posting that let the money go, with what goes back to whom. The channel is asked once, and anew
+only for what it never got and never will; what it does not give back is the owner's in its sub-account.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from escrow.domain.collections.commands import BooksCommand
 from escrow.domain.collections.direct_payments import DirectPaid, DirectRefundStatus, direct_refund_no
 from escrow.domain.collections.recipes import channel_refunded, refund_credited
-from escrow.domain.collections.state import OPERATOR_AFTER
+from escrow.domain.collections.state import LOST_AT_MOST, OPERATOR_AFTER
 from escrow.domain.collections.states import REFUND_TRANSITIONS, RefundEvent
 from escrow.domain.decisions import Decision, Facts, NotDue, NotInBooks, ObjectKind, Stored
 from escrow.domain.documents import OptionalText
@@ -26,25 +26,37 @@ from escrow.domain.transitions import moved
 
 
 class BeginRefund(BooksCommand):
-    """The channel is about to be asked. Whoever posts this asks; whoever finds it posted asks what became of it."""
+    """The channel is about to be asked. Whoever posts this asks; whoever finds it posted asks what became of it.
+
+    Args:
+        number: how many times it is asked with this; what it never got counts.
+    """
 
     name: Literal["begin_refund"] = "begin_refund"
+    number: int = 1
 
     def own_no(self, order_no: str) -> str | None:
-        """Once."""
-        return derived(direct_refund_no(order_no), "begin")
+        """Each is begun once."""
+        return derived(direct_refund_no(order_no, self.number), "begin")
 
 
 class EndRefund(BooksCommand):
-    """The channel says how it ended: `refunded_fen` was given back, None for nothing, which `reason` explains."""
+    """The channel says how it ended: `refunded_fen` was given back, None for nothing, which `reason` explains.
+
+    Args:
+        number: which asking ended, counted from 1.
+        is_lost: nothing was given back, since the channel never got it and never will.
+    """
 
     name: Literal["end_refund"] = "end_refund"
+    number: int = 1
     refunded_fen: int | None
+    is_lost: bool = False
     reason: str | None = None
 
     def own_no(self, order_no: str) -> str | None:
-        """Once."""
-        return derived(direct_refund_no(order_no), "end")
+        """Each ends once."""
+        return derived(direct_refund_no(order_no, self.number), "end")
 
     def content(self) -> Mapping[str, Any]:
         """What a repeat is known by."""
@@ -83,6 +95,7 @@ class RefundState(BaseModel):
     Args:
         direct: the payment of which it is.
         begun_at: when the channel was asked; None before, and in books of the first release.
+        lost: how often it was asked and never got it.
         credited_at: when the owner had the money otherwise than it paid it; None in books of the first release.
         told: whether it was told so.
         untold: why it could not be, and is not any more.
@@ -98,10 +111,16 @@ class RefundState(BaseModel):
     direct: DirectPaid
     reason: OptionalText = None
     begun_at: AwareDatetime | None = None
+    lost: int = 0
     credited_at: AwareDatetime | None = None
     told: bool = False
     untold: OptionalText = None
     attention: str | None = None
+
+    @property
+    def asking(self) -> int:
+        """Which asking is under way, or due, counted from 1."""
+        return self.lost + 1
 
     @property
     def must_be_told(self) -> bool:
@@ -159,9 +178,13 @@ class Refund:
         entry: JournalEntry | None = None
         match command:
             case BeginRefund():
-                self._require_under_way()
+                self._require_under_way(command.number)
                 after, event_type = self.state.model_copy(update={"begun_at": at}), "refund.asked"
+            case EndRefund(is_lost=True) if self.state.asking < LOST_AT_MOST:
+                self._require_under_way(command.number)
+                after, event_type = self._lost(command), "refund.lost"
             case EndRefund():
+                self._require_under_way(command.number)
                 after, entry = self._ended(command, at, facts)
                 event_type = f"refund.{after.status}"
             case OwnerTold():
@@ -194,6 +217,11 @@ class Refund:
         if self.state.status is not DirectRefundStatus.UNDER_WAY or self.state.begun_at is None:
             return None
         return self.state.begun_at + OPERATOR_AFTER
+
+    def _lost(self, command: EndRefund) -> RefundState:
+        """It is asked anew, under another number."""
+        lost = {"lost": self.state.asking, "begun_at": None, "reason": command.reason, "attention": None}
+        return self.state.model_copy(update=lost)
 
     def _ended(self, command: EndRefund, at: datetime, facts: Facts) -> tuple[RefundState, JournalEntry]:
         state = self.state
@@ -231,9 +259,11 @@ class Refund:
             reason = "the channel has not said for a day what became of the refund: ask it"
         return self.state.model_copy(update={"attention": reason})
 
-    def _require_under_way(self) -> None:
+    def _require_under_way(self, number: int) -> None:
         if self.state.status is not DirectRefundStatus.UNDER_WAY:
             raise Refused("refund_state", f"The refund of {self.state.order_no} has ended.")
+        if number != self.state.asking:
+            raise Refused("refund_state", f"No refund {number} of {self.state.order_no} is under way.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

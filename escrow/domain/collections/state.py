@@ -22,6 +22,8 @@ from escrow.domain.requests import derived
 WATCHED_FOR = timedelta(days=2)
 #: A payer is given at most so long.
 LONGEST_OPEN = timedelta(days=1)
+#: So often may what is asked of a channel be lost on its way before it counts as failed.
+LOST_AT_MOST = 2
 #: What a channel has not ended after this long is an operator's.
 OPERATOR_AFTER = timedelta(hours=24)
 
@@ -66,13 +68,14 @@ class Return(_Happened):
     """Money of one payment that goes back through its channel; `held` until the channel has said how that ended.
 
     Args:
+        outcome: `lost` when the channel never got it and never will.
         held_at: when it was held, just before the channel is asked; None in books of the first release.
     """
 
     number: int
     payment_no: str
     amount_fen: int
-    outcome: Literal["held", "returned", "failed"] = "held"
+    outcome: Literal["held", "returned", "failed", "lost"] = "held"
     held_at: AwareDatetime | None = None
 
 
