@@ -122,8 +122,8 @@ class Cashier:
 
     async def payer_pays(self, amount: str | None = None, *, number: str = "T-1", notices: int = 1) -> None:
         """The payer scans the code and pays; the channel tells the top-up, perhaps several times or never."""
-        channel_no = f"{self.ground.platform_no}/{number}:collect:1"
-        await self.ground.stage.sandbox.steer.pay(channel_no, amount_fen=None if amount is None else yuan(amount))
+        shown = self.at_bank(number, await self.attempt(number))
+        await self.ground.stage.sandbox.steer.pay(shown, amount_fen=None if amount is None else yuan(amount))
         await self.channel_notifies(number=number, times=notices)
 
     async def channel_notifies(self, *, number: str = "T-1", times: int = 1) -> None:
@@ -144,6 +144,13 @@ class Cashier:
         return await stage.sandbox.bank.collections.query(
             self.at_bank(number, attempt), custody_account_no=stage.custody_account_no
         )
+
+    async def attempt(self, number: str = "T-1") -> int:
+        """Which of the orders to collect the channel got last; the first may have been lost on its way."""
+        if not await self.ground.is_entered("pay_in", number):
+            return 1
+        asked = (await self.ground.in_the_books("pay_in", number)).body["asked"]
+        return max((int(item["number"]) for item in asked if item["outcome"] == "asked"), default=1)
 
     def at_bank(self, number: str = "T-1", attempt: int = 1) -> str:
         """The bank's number of a collection."""

@@ -14,7 +14,6 @@ import asyncpg
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.service import RPCError, RPCStatusCode
 
 from escrow.channels.sandbox_bank.client import SandboxBank
 from escrow.channels.sandbox_bank.steering import SandboxSteering
@@ -30,6 +29,7 @@ from escrow.stack.up import Ports, Stack, answers
 from tests.api.platforms import Platform, PlatformMaker
 from tests.beginning import beginning
 from tests.faults.gates import BankGate, LedgerGate
+from tests.telling import told
 from tests.waiting import PATIENCE_SECONDS
 from workflows.messages import (
     PAYMENTS_TASK_QUEUE,
@@ -107,11 +107,7 @@ class House:
     async def wake_withdrawal(self, platform: Platform, withdrawal_no: str) -> None:
         """A notice of the bank reaches a withdrawal; one that has just ended needs none."""
         handle = (await self.temporal()).get_workflow_handle(withdrawal_workflow_id(platform.number, withdrawal_no))
-        try:
-            await handle.signal("bank_notice", _notice("payout"))
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
+        await told(handle, "bank_notice", _notice("payout"))
 
     async def wake_bank_watch(self, platform: Platform) -> None:
         """A notice of the bank reaches the watch over the custody account."""

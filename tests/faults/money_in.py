@@ -28,6 +28,7 @@ from tests.faults.gates import KeptCall, KeptStatement, as_far_as_it_goes
 from tests.faults.house import House
 from tests.faults.matrix import Point
 from tests.faults.money_in_rows import MoneyInNumbers
+from tests.telling import told
 from tests.waiting import until, within_reason
 from workflows import messages
 
@@ -324,7 +325,7 @@ class MoneyInRound(MoneyInNumbers):
 
     async def _wake(self, collection: str) -> None:
         notice = {"notice_id": self.no(collection), "kind": "collection"}
-        await self._collecting(collection).signal("bank_notice", notice)
+        await told(self._collecting(collection), "bank_notice", notice)
 
     async def _verify(self, where: Platform, part: str) -> None:
         path = f"/members/O-1/bank-accounts/A-{part}/verify/unionpay"
@@ -356,7 +357,7 @@ class MoneyInRound(MoneyInNumbers):
     async def _first_collection_expires(self) -> None:
         """Two minutes pass by the books, which end the one collection that has no longer."""
         await self._story_moves(self.platform, timedelta(minutes=2))
-        await self._collecting("close").signal("look")
+        await told(self._collecting("close"), "look")
 
     async def _story_moves(self, platform: Platform, by: timedelta) -> None:
         await move_story(
@@ -372,7 +373,7 @@ class MoneyInRound(MoneyInNumbers):
             messages.member_closing_workflow_id(platform_no, self.no("M"), self.no("CL")),
             messages.account_verification_workflow_id(platform_no, self.no("expire")),
         ):
-            await self.temporal.get_workflow_handle(workflow_id).signal("look")
+            await told(self.temporal.get_workflow_handle(workflow_id), "look")
 
     def _activity_of(self, call: KeptCall, *, counted: bool = True) -> str:
         """The activity that a call belongs to, empty for none; its occurrences are counted when it is seen first."""

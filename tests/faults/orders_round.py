@@ -6,8 +6,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar
 
-from temporalio.service import RPCError, RPCStatusCode
-
 from activities.rounds import TakeUp
 from escrow.domain.orders.operations import released_claim
 from escrow.domain.platforms.config import PlatformConfig
@@ -17,6 +15,7 @@ from tests.api.platforms import Platform
 from tests.faults import callers
 from tests.faults.matrix import Call, Posting, Round
 from tests.identities import verify
+from tests.telling import told
 from tests.waiting import until
 from workflows.messages import order_workflow_id
 from workflows.rounds import ROUNDS_WORKFLOW_ID
@@ -196,11 +195,7 @@ class OrdersRound(Round):
     async def _look(self, part: str) -> None:
         """Its process is told that time has passed."""
         order = self.temporal.get_workflow_handle(order_workflow_id(self.ahead.number, self.no(part)))
-        try:
-            await order.signal("look")
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended
-                raise
+        await told(order, "look")
 
     async def _operator_came(self, part: str) -> dict[str, object]:
         """An operator has looked after it and has it taken up."""

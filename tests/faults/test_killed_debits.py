@@ -15,6 +15,7 @@ from tests.faults import callers
 from tests.faults.gates import KeptCall
 from tests.faults.house import House
 from tests.faults.matrix import Point
+from tests.telling import told
 from tests.waiting import until, within_reason
 from workflows.messages import collection_workflow_id
 
@@ -130,7 +131,7 @@ class Cast:
 
     async def _wake(self, number: str) -> None:
         handle = (await self.house.temporal()).get_workflow_handle(collection_workflow_id(self.platform.number, number))
-        await handle.signal("bank_notice", {"notice_id": f"test-{number}", "kind": "collection"})
+        await told(handle, "bank_notice", {"notice_id": f"test-{number}", "kind": "collection"})
 
 
 async def _called(call: Awaitable[Any]) -> Any:

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, ClassVar
 
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
 
 from escrow.domain.orders.contract import automatic_withdrawal_no
 from escrow.domain.withdrawals.rails import Rail
@@ -17,6 +16,7 @@ from tests.faults import callers
 from tests.faults.gates import KeptCall
 from tests.faults.house import House
 from tests.faults.matrix import Call, Posting, Round
+from tests.telling import told
 from tests.waiting import until
 from workflows.messages import WithdrawalProcessState, withdrawal_workflow_id
 
@@ -282,11 +282,7 @@ class WithdrawalsRound(Round):
 
     async def _signal(self, part: str, name: str, *payload: Any) -> None:
         number = withdrawal_workflow_id(self.platform_of(part).number, self.withdrawal_no(part))
-        try:
-            await self.temporal.get_workflow_handle(number).signal(name, args=payload)
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended
-                raise
+        await told(self.temporal.get_workflow_handle(number), name, *payload)
 
     def _questions(self, part: str) -> int:
         """How often the bank was asked about the payment order of a withdrawal."""

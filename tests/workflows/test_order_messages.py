@@ -58,14 +58,14 @@ async def test_who_has_read_a_later_version_than_the_process_is_answered_by_the_
     await story.paid_order()
     version = (await story.in_the_books("order", "D-1001")).sequence_no
     for read, is_heard in ((None, False), (version, False), (version + 1, True)):
-        message = PartyMessage(request_no=f"R-{read}", by="C-404", seen_version=read)
+        message = PartyMessage(request_no=f"read-{read}", by="C-404", seen_version=read)
         with pytest.raises(WorkflowUpdateFailedError):
             await story.order.execute_update("start", message)
         accepted = [
             event
             for event in (await story.order.fetch_history()).events
             if event.HasField("workflow_execution_update_accepted_event_attributes")
-            and f"R-{read}".encode() in event.SerializeToString()
+            and f'"read-{read}"'.encode() in event.SerializeToString()
         ]
         assert bool(accepted) is is_heard
     assert (await story.in_the_books("order", "D-1001")).status == "awaiting_start"

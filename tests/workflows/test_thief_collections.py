@@ -307,7 +307,7 @@ async def test_a_batch_is_paid_once_by_what_its_channel_took_for_it(story: Story
     number = f"{BATCH}:batch-pay"
     await terminated_at_rest(cashier.handle(number), "a thief")
     await terminated_at_rest(batches.workflow, "a thief")
-    await story.stage.sandbox.steer.pay(cashier.at_bank(number))
+    await story.stage.sandbox.steer.pay(cashier.at_bank(number, await cashier.attempt(number)))
     batch = BatchNo(platform_no=story.platform_no, batch_no=BATCH)
     calls = [looking_after(story, number, **INVENTED), asking("take_batch", batch, **INVENTED)] * 4
 

@@ -57,7 +57,7 @@ async def _what_only_a_settlement_brought(story: Story) -> None:
     await cashier.awaits_payer()
     await terminated_at_rest(cashier.handle(), "a thief")
     await story.days_pass(30)
-    await story.stage.sandbox.steer.pay(f"{story.platform_no}/T-1:collect:1", amount_fen=90_012)
+    await story.stage.sandbox.steer.pay(cashier.at_bank(attempt=await cashier.attempt()), amount_fen=90_012)
     await cashier.channel_settles()
 
 
