@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS custody_account (
   last_booked_ms INTEGER NOT NULL DEFAULT 0, clock_ahead_ms INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE IF NOT EXISTS line (
-  acct_no TEXT NOT NULL REFERENCES custody_account, line_no INTEGER NOT NULL, serial_no TEXT NOT NULL UNIQUE,
+  acct_no TEXT NOT NULL REFERENCES custody_account, line_no INTEGER NOT NULL, serial_no TEXT NOT NULL,
   kind TEXT NOT NULL, amount_fen INTEGER NOT NULL CHECK (amount_fen <> 0), balance_fen INTEGER NOT NULL,
   booked_ms INTEGER NOT NULL, req_seq TEXT NOT NULL, party_acct TEXT NOT NULL, party_name TEXT NOT NULL,
   remark TEXT NOT NULL, PRIMARY KEY (acct_no, line_no)
@@ -54,6 +54,7 @@ CREATE INDEX IF NOT EXISTS notice_waiting ON notice (not_before_real_ms) WHERE s
 CREATE TABLE IF NOT EXISTS one_time (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, scenario TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS saying (number TEXT PRIMARY KEY, fields TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
 
@@ -74,6 +75,14 @@ DROP INDEX payment_to_settle;
 DROP INDEX refund_due;
 DROP INDEX refund_to_settle;
 DROP INDEX micro_deposit_return;
+"""
+
+#: Brings books up to date in which no serial number could be used again; the schema makes the table anew.
+_SERIAL_NUMBERS_AGAIN = """
+ALTER TABLE line RENAME TO line_before;
+{schema}
+INSERT INTO line SELECT * FROM line_before;
+DROP TABLE line_before;
 """
 
 
@@ -173,6 +182,8 @@ class Books:
         known = {row["name"] for row in db.execute("PRAGMA table_info(custody_account)")}
         if known and "clock_ahead_ms" not in known:
             db.executescript(f"BEGIN; {_CLOCKS_PER_ACCOUNT} COMMIT;")
+        if any(row["unique"] and row["origin"] == "u" for row in db.execute("PRAGMA index_list(line)")):
+            db.executescript(f"BEGIN; {_SERIAL_NUMBERS_AGAIN.format(schema=_SCHEMA)} COMMIT;")
         db.executescript(_SCHEMA)
         db.executescript(SCHEMA)
         return db

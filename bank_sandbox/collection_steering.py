@@ -31,6 +31,14 @@ class SettlementSetting(WireMessage):
     net: bool
 
 
+class SettlementMisleading(WireMessage):
+    """Holds a method's settlements back past the day that was said, until that is taken back; the next one is short."""
+
+    method: Method
+    held: bool = False
+    short: Yuan = "0.00"
+
+
 class SettleNow(WireMessage):
     """Settles what waits for its batch: of one method, or of all."""
 
@@ -84,6 +92,18 @@ async def set_settlement(request: Request, message: SettlementSetting) -> dict[s
     await bank_of(request).in_session(
         lambda session: methods.set_settlement(session, message.method, message.settlement, message.net)
     )
+    return message.model_dump(by_alias=True)
+
+
+@router.post("/settlement-misleading")
+async def mislead_about_settlement(request: Request, message: SettlementMisleading) -> dict[str, object]:
+    """Let a method's settlements be late, or the next one short."""
+
+    def work(session: Session) -> None:
+        settlements.mislead(session, message.method, held=message.held, short_fen=fen(message.short))
+        duties.do_due(session)
+
+    await bank_of(request).in_session(work)
     return message.model_dump(by_alias=True)
 
 

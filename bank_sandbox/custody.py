@@ -67,8 +67,12 @@ def book(
     party_acct: str = "",
     party_name: str = "",
     remark: str = "",
+    serial_no: str = "",
 ) -> sqlite3.Row:
     """Book a line (credits positive) and answer it; never earlier than the line before it.
+
+    Args:
+        serial_no: one that the bank uses again; empty for one of its own.
 
     Raises:
         Refusal: no such account, or a balance that 64 bits do not hold.
@@ -79,7 +83,7 @@ def book(
     balance_fen = before["balance_fen"] + amount_fen
     if abs(balance_fen) > _MAX_FEN:
         raise Refusal(refusals.MALFORMED, "the account cannot hold that much")
-    serial_no = f"{moment(booked_ms):%Y%m%d}{acct_no[-6:]}{line_no:09d}"
+    serial_no = serial_no or f"{moment(booked_ms):%Y%m%d}{acct_no[-6:]}{line_no:09d}"
     session.db.execute(
         "UPDATE custody_account SET balance_fen = ?, last_line_no = ?, last_booked_ms = ? WHERE acct_no = ?",
         (balance_fen, line_no, booked_ms, acct_no),

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from bank_sandbox import channels, custody, payouts, refusals, scenarios, signing, statement, texting
+from bank_sandbox import channels, custody, payouts, refusals, sayings, scenarios, signing, statement, texting
 from bank_sandbox.bank import Bank
 from bank_sandbox.books import Session
 from bank_sandbox.channels import Channel, Health
@@ -205,8 +205,8 @@ async def send_sms(request: Request, message: SmsMessage) -> Response:
 
 
 async def read(request: Request, work: Callable[[Session], object]) -> Response:
-    """Answer with what `work` finds; it may suffer what was ordered for a reading."""
-    return answered(await _looked_up(request, work))
+    """Answer with what `work` finds, as it is told; it may suffer what was ordered for a reading."""
+    return answered(await _looked_up(request, lambda session: sayings.as_said(session, work(session))))
 
 
 async def take_in(
@@ -227,7 +227,7 @@ async def take_in(
 
     def work(session: Session) -> tuple[Scenario, sqlite3.Row | None, object]:
         scenario, row = receive(session, wanted)
-        return scenario, row, None if row is None else wire(session, row)
+        return scenario, row, None if row is None else sayings.as_said(session, wire(session, row))
 
     scenario, row, data = await bank.in_session(work)
     if scenario is Scenario.TIMEOUT_BOOKED_LATE:

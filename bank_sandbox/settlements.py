@@ -14,12 +14,14 @@ from bank_sandbox.scenarios import Scenario
 #: Title of the bank's account through which collected money passes.
 TRANSIT_TITLE = "网络收单专属过渡户"
 
+#: Not of a method whose settlements are held back.
+_GOES = " AND NOT EXISTS (SELECT * FROM setting WHERE name = 'settlement_held:' || method AND value = 'True')"
 #: When the next batch of an account is settled.
 NEXT_DUE = (
-    "SELECT min(settle_due_ms) AS at_ms FROM collection_payment"
-    " WHERE acct_no = custody_account.acct_no AND settlement_no IS NULL UNION ALL"
+    "SELECT min(settle_due_ms) AS at_ms FROM collection_payment"  # noqa: S608 - constants
+    f" WHERE acct_no = custody_account.acct_no AND settlement_no IS NULL{_GOES} UNION ALL"
     " SELECT min(settle_due_ms) FROM collection_refund"
-    " WHERE acct_no = custody_account.acct_no AND settlement_no IS NULL AND settle_due_ms IS NOT NULL"
+    f" WHERE acct_no = custody_account.acct_no AND settlement_no IS NULL AND settle_due_ms IS NOT NULL{_GOES}"
 )
 
 
@@ -32,6 +34,12 @@ def do_due(session: Session) -> None:
     }
     for method, day in sorted(found):
         _settle(session, Method(method), day)
+
+
+def mislead(session: Session, method: Method, *, held: bool, short_fen: int) -> None:
+    """Hold a method's settlements back, past the day that was said; let its next line bring so much less."""
+    session.remember(f"settlement_held:{method}", str(held))
+    session.remember(f"settlement_short:{method}", str(short_fen))
 
 
 def settle_now(session: Session, method: Method | None) -> None:
@@ -95,7 +103,9 @@ def _settle(session: Session, method: Method, day: str) -> None:
             "UPDATE collection_refund SET settlement_no = ? WHERE req_seq = ?", (settlement_no, row["req_seq"])
         )
     remark = f"{method} {day}"
-    brought_fen = paid_fen - refunded_fen - (fee_fen if net else 0)
+    short_fen = int(session.setting(f"settlement_short:{method}", "0"))
+    session.remember(f"settlement_short:{method}", "0")
+    brought_fen = paid_fen - refunded_fen - (fee_fen if net else 0) - short_fen
     serial_no = _book(session, LineKind.SETTLEMENT, brought_fen, settlement_no, remark)
     if not net:
         _book(session, LineKind.CHARGE, -fee_fen, settlement_no, f"fees of {remark}")
@@ -107,7 +117,7 @@ def _settle(session: Session, method: Method, day: str) -> None:
 
 def _due_rows(session: Session, table: str) -> Iterable[sqlite3.Row]:
     return session.db.execute(
-        f"SELECT * FROM {table} WHERE acct_no = ? AND settlement_no IS NULL AND settle_due_ms <= ?",  # noqa: S608 - constants
+        f"SELECT * FROM {table} WHERE acct_no = ? AND settlement_no IS NULL AND settle_due_ms <= ?{_GOES}",  # noqa: S608 - constants
         (session.acct_no, session.now_ms),
     )
 

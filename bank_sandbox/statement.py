@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 
 from lxml import etree
 
-from bank_sandbox import custody, refusals
+from bank_sandbox import custody, refusals, sayings
 from bank_sandbox.books import Session, moment
 from bank_sandbox.custody import LineKind
 from bank_sandbox.money import yuan
@@ -31,15 +31,16 @@ def camt053(session: Session, day: date) -> bytes:
         "SELECT * FROM line WHERE acct_no = ? AND booked_ms >= ? AND booked_ms < ? ORDER BY line_no",
         (acct_no, from_ms, to_ms),
     ).fetchall()
+    cut = sayings.said_of(session, number_of(acct_no, day))
     closing_fen = rows[-1]["balance_fen"] if rows else opening_fen
 
     document = etree.Element("Document", xmlns=_NAMESPACE)
     report = etree.SubElement(document, "BkToCstmrStmt")
     header = etree.SubElement(report, "GrpHdr")
-    _put(header, "MsgId", f"{acct_no}-{day:%Y%m%d}")
+    _put(header, "MsgId", number_of(acct_no, day))
     _put(header, "CreDtTm", session.now.isoformat(timespec="seconds"))
     statement = etree.SubElement(report, "Stmt")
-    _put(statement, "Id", f"{acct_no}-{day:%Y%m%d}")
+    _put(statement, "Id", number_of(acct_no, day))
     _put(statement, "CreDtTm", session.now.isoformat(timespec="seconds"))
     _put(statement, "FrToDt/FrDtTm", moment(from_ms).isoformat(timespec="seconds"))
     _put(statement, "FrToDt/ToDtTm", moment(to_ms - 1000).isoformat(timespec="seconds"))
@@ -49,9 +50,15 @@ def camt053(session: Session, day: date) -> bytes:
     _balance(statement, "OPBD", opening_fen, day)
     _balance(statement, "CLBD", closing_fen, day)
     _summary(statement, rows)
-    for row in rows:
+    for row in rows[: cut.get("entries")]:
         _entry(statement, session, row)
-    return etree.tostring(document, xml_declaration=True, encoding="UTF-8", pretty_print=True)
+    file = etree.tostring(document, xml_declaration=True, encoding="UTF-8", pretty_print=True)
+    return file[: cut.get("size")]
+
+
+def number_of(acct_no: str, day: date) -> str:
+    """Number of the statement of a day."""
+    return f"{acct_no}-{day:%Y%m%d}"
 
 
 def _ms(day: date) -> int:

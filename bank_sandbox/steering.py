@@ -1,10 +1,11 @@
 """The handle for people and tests: what happens outside the bank, and what shall go wrong inside. Not signed."""
 
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
-from pydantic import AwareDatetime, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from bank_sandbox import bank as running
 from bank_sandbox import (
@@ -17,7 +18,10 @@ from bank_sandbox import (
     notices,
     payouts,
     register,
+    sayings,
     scenarios,
+    settlements,
+    statement,
     texting,
 )
 from bank_sandbox.books import Session, moment
@@ -60,7 +64,36 @@ class Planting(WireMessage):
     amt: SignedYuan
     kind: LineKind = LineKind.ADJUSTMENT
     req_seq: str = ""
+    party_acct: Annotated[str, StringConstraints(max_length=40)] = ""
+    party_name: Annotated[str, StringConstraints(max_length=120)] = ""
     remark: str = ""
+    serial_no: Annotated[str, StringConstraints(max_length=64)] = ""
+
+
+class Saying(WireMessage):
+    """What is told of a number otherwise than the books have it; without fields it is told as it is again."""
+
+    number: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    fields: dict[str, Any] | None = None
+
+
+class CutOff(WireMessage):
+    """Tells the statement of a day without its last entries, or cut off in the middle of the file."""
+
+    acct_no: str
+    day: date
+    entries: Annotated[int, Field(ge=0)] | None = None
+    size: Annotated[int, Field(ge=0)] | None = None
+
+
+class OddNotice(WireMessage):
+    """A notice of any kind."""
+
+    kind: Annotated[str, StringConstraints(max_length=40)]
+    acct_no: str
+    req_seq: str = ""
+    state: str = ""
+    amt: Yuan = "0.00"
 
 
 class ClockMove(WireMessage):
@@ -148,14 +181,53 @@ async def plant_line(request: Request, message: Planting) -> dict[str, object]:
         amount_fen = fen(message.amt)
         if amount_fen == 0:
             raise HTTPException(422, "a line moves an amount")
-        return custody.wire(
+        row = custody.book(
             session,
-            custody.book(
-                session, message.acct_no, message.kind, amount_fen, req_seq=message.req_seq, remark=message.remark
-            ),
+            message.acct_no,
+            message.kind,
+            amount_fen,
+            req_seq=message.req_seq,
+            party_acct=message.party_acct,
+            party_name=message.party_name,
+            remark=message.remark,
+            serial_no=message.serial_no,
         )
+        return custody.wire(session, row)
 
     return await bank_of(request).in_session(plant)
+
+
+@router.put("/sayings")
+async def say(request: Request, message: Saying) -> dict[str, str]:
+    """Tell something otherwise than it is: an older state, another amount, a word nobody knows, or nothing of it."""
+    await bank_of(request).in_session(lambda session: sayings.say(session, message.number, message.fields))
+    return {"number": message.number}
+
+
+@router.put("/statements")
+async def cut_statement_off(request: Request, message: CutOff) -> dict[str, str]:
+    """Tell less of a day's statement than there is; without entries or size all of it again."""
+    cut = {name: value for name, value in (("entries", message.entries), ("size", message.size)) if value is not None}
+    number = statement.number_of(message.acct_no, message.day)
+    await bank_of(request).in_session(lambda session: sayings.say(session, number, cut or None))
+    return {"number": number}
+
+
+@router.post("/notices")
+async def send_odd_notice(request: Request, message: OddNotice) -> dict[str, str]:
+    """Send a notice, of whatever kind and about whatever number."""
+    await bank_of(request).in_session(
+        lambda session: notices.write(
+            session.at(message.acct_no),
+            Scenario.NONE,
+            kind=message.kind,
+            acct_no=message.acct_no,
+            amount_fen=fen(message.amt),
+            req_seq=message.req_seq,
+            state=message.state,
+        )
+    )
+    return {"kind": message.kind}
 
 
 @router.get("/sms")
@@ -238,6 +310,9 @@ async def reset(request: Request) -> dict[str, str]:
         gateway.set_service_health(session, Health.UP)
         for name in (*Channel, *Method, *DebitChannel, *Service):
             _set_health(session, name, Health.UP)
+        sayings.take_all_back(session)
+        for method in Method:
+            settlements.mislead(session, method, held=False, short_fen=0)
 
     await bank_of(request).in_session(clear)
     return {"status": "ok"}

@@ -113,7 +113,12 @@ async def test_books_of_the_first_release_are_opened_and_their_accounts_keep_the
         (ahead_ms,) = books.execute("SELECT value FROM setting WHERE name = 'clock_offset_ms'").fetchone()
     async with running_sandbox(tmp_path) as sandbox:
         house = House(sandbox, "HOME", await sandbox.steer.open_custody_account(reference="HOME", title="x"))
-        assert [line.amount_fen for line in await house.bank.lines_after(house.account_no, 0)] == [10_000]
+        (line,) = await house.bank.lines_after(house.account_no, 0)
+        assert line.amount_fen == 10_000
+        again = await sandbox.steer.plant_line(
+            custody_account_no=house.account_no, amount_fen=1, bank_serial_no=line.bank_serial_no
+        )
+        assert await house.bank.lines_after(house.account_no, 0) == [line, again]
         ahead = await house.now() - datetime.now(UTC)
         assert abs(ahead - timedelta(milliseconds=int(ahead_ms))) < timedelta(minutes=2)
         await house.bank.send(custody_account_no=house.account_no, request_no="S-1", mobile="13552535506", text="到账")

@@ -1,7 +1,7 @@
 """Handle of the sandbox bank for people and tests: what happens outside the bank, and what shall go wrong in it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -92,9 +92,17 @@ class SandboxSteering:
         amount_fen: int,
         kind: LineKind = "ADJUSTMENT",
         request_no: str = "",
+        account_no: str = "",
+        account_name: str = "",
         remark: str = "",
+        bank_serial_no: str = "",
     ) -> BankLine:
-        """Book a line that nobody ordered, without a notice; credits positive."""
+        """Book a line that nobody ordered, without a notice; credits positive.
+
+        Args:
+            account_no: the other side's, as is `account_name`.
+            bank_serial_no: one that the bank uses again; empty for one of its own.
+        """
         planted = await self._ask(
             "POST",
             "planted-lines",
@@ -103,10 +111,34 @@ class SandboxSteering:
                 "amt": wire_amount(amount_fen),
                 "kind": kind,
                 "reqSeq": request_no,
+                "partyAcct": account_no,
+                "partyName": account_name,
                 "remark": remark,
+                "serialNo": bank_serial_no,
             },
         )
         return Line.model_validate(planted).as_bank_line()
+
+    async def say(self, number: str, **fields: Any) -> None:
+        """Let the bank tell something otherwise than its books have it; without fields as it is again.
+
+        Args:
+            number: our number of a payout, collection, refund, mandate or check; the bank's of a line, payment or
+                settlement.
+            fields: in the bank's own words and spelling, e.g. `state="ABNORMAL"` or `serialNo="1"`.
+        """
+        await self._ask("PUT", "sayings", {"number": number} | ({"fields": fields} if fields else {}))
+
+    async def cut_statement_off(
+        self, custody_account_no: str, day: date, *, entries: int | None = None, size: int | None = None
+    ) -> None:
+        """Let the bank tell of a day's statement so many entries, or so many bytes; without either all of it again."""
+        cut = {name: value for name, value in (("entries", entries), ("size", size)) if value is not None}
+        await self._ask("PUT", "statements", {"acctNo": custody_account_no, "day": day.isoformat(), **cut})
+
+    async def send_notice(self, kind: str, custody_account_no: str, *, request_no: str = "") -> None:
+        """Let the bank send a notice of whatever kind, about whatever number."""
+        await self._ask("POST", "notices", {"kind": kind, "acctNo": custody_account_no, "reqSeq": request_no})
 
     async def pay(self, request_no: str, *, amount_fen: int | None = None) -> CollectionAnswer:
         """Let the payer pay a collection as its scenario has it; with an amount that much, whatever its state."""
@@ -118,6 +150,13 @@ class SandboxSteering:
         settlement = "T+1" if next_day else "T+0"
         content: dict[str, str | bool] = {"method": method.upper(), "settlement": settlement, "net": net_of_fees}
         await self._ask("POST", "settlement-terms", content)
+
+    async def mislead_about_settlement(
+        self, method: CollectionMethod, *, held: bool = False, short_fen: int = 0
+    ) -> None:
+        """Hold a method's settlements back past the day that was said, until that is taken back; the next is short."""
+        content = {"method": method.upper(), "held": held, "short": wire_amount(short_fen)}
+        await self._ask("POST", "settlement-misleading", content)
 
     async def settle_now(self, method: CollectionMethod | None = None) -> None:
         """Let what waits for its batch be settled at once: of one method, or of all."""
@@ -245,7 +284,7 @@ class SandboxSteering:
         """`ok` when the bank runs and its books answer."""
         return str((await self._ask("GET", "health"))["status"])
 
-    async def _ask(self, method: str, path: str, content: Mapping[str, str | bool] | None = None) -> Any:
+    async def _ask(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:
         try:
             answer = await self._http.request(method, f"/sandbox/{path}", json=content)
         except httpx2.RequestError as error:
