@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextvars import ContextVar
 from inspect import isawaitable
 from typing import Any, TypeVar, overload
@@ -14,10 +14,22 @@ _PAUSE_SECONDS = 0.05
 #: Who waits long asks seldom: asking takes time from what is waited for.
 _LONGEST_PAUSE_SECONDS = 0.5
 _SEEN_AT_MOST = 1_000
+_AT_A_TIME = 20
 
 Found = TypeVar("Found")
 #: What was seen last by whoever waits in this task.
 _LAST: ContextVar[list[str] | None] = ContextVar("last", default=None)
+
+
+async def some_at_a_time(work: Iterable[Coroutine[Any, Any, Found]]) -> list[Found]:
+    """What all of it answers, some of it done at a time: who all come at once wait too long for a connection."""
+    some = asyncio.Semaphore(_AT_A_TIME)
+
+    async def done(one: Coroutine[Any, Any, Found]) -> Found:
+        async with some:
+            return await one
+
+    return await asyncio.gather(*(done(one) for one in work))
 
 
 @overload

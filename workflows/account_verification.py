@@ -40,6 +40,8 @@ class AccountVerification:
         )
         self.standing = Standing(status=VerificationStatus.ASKED)
         self.looks = 0
+        #: How many of them it was told when it looked last: one that comes meanwhile has it look again.
+        self.looks_seen = 0
         self.turns = asyncio.Lock()
 
     @workflow.run
@@ -80,11 +82,11 @@ class AccountVerification:
     async def typed_or_over(self) -> None:
         """Wait until something ended it, or sent it again, or its time is over."""
         self.supervision.begin_anew_if_long()
-        seen, looks = self.standing, self.looks
+        seen = self.standing
 
         def changed() -> bool:
             now = self.standing
-            return (now.status, now.expires_at) != (seen.status, seen.expires_at) or self.looks > looks
+            return (now.status, now.expires_at) != (seen.status, seen.expires_at) or self.looks > self.looks_seen
 
         is_over = not await self.clock.until(
             changed,
@@ -94,7 +96,8 @@ class AccountVerification:
         )
         if is_over:
             await self.end_if_overdue()
-        elif self.looks > looks:
+        elif self.looks > self.looks_seen:
+            self.looks_seen = self.looks
             await self.look_into_the_books()
 
     # ---- what the holder does ----

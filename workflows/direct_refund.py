@@ -40,6 +40,8 @@ class DirectRefundProcess:
         self.since_begun = Elapsed()
         self.trouble: str | None = None
         self.looks = 0
+        #: How many of them it was told when the channel was asked last: one that comes meanwhile has it asked again.
+        self.looks_seen = 0
         workflow.register_random_seed_callback(lambda _: self.told_to_look())
 
     @workflow.run
@@ -58,6 +60,7 @@ class DirectRefundProcess:
 
     async def ask(self) -> bool:
         """Have the channel asked, and what it says booked; False when the books know of no refund."""
+        self.looks_seen = self.looks
         asking = workflow.execute_activity_method(
             ReturnActivities.refund_order, self.number, summary="give the money back, or ask about it", **CHANNEL_STEP
         )
@@ -77,11 +80,10 @@ class DirectRefundProcess:
         in_vain_for = self.since_begun.passed
         if self.view is not None and self.view.silent_for is not None:
             in_vain_for = self.view.silent_for + self.since_seen.passed
-        looks = self.looks
         await self.supervision.pause(
             backoff(max(in_vain_for, _ASKED_AGAIN_AFTER), needs_attention=self.attention is not None),
             summary="wait for the refund",
-            unless=lambda: self.looks > looks,
+            unless=lambda: self.looks > self.looks_seen,
         )
 
     async def tell_owner(self) -> None:

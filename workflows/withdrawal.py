@@ -51,6 +51,8 @@ class Withdrawal:
         #: The payment order about which this run has asked.
         self.asked_about: str | None = None
         self.notices = 0
+        #: How many of them had come when the bank was asked last: one that comes meanwhile has it asked again.
+        self.notices_seen = 0
         workflow.register_random_seed_callback(lambda _: self.go_stale())
 
     @workflow.run
@@ -93,7 +95,8 @@ class Withdrawal:
         """Send one payment order over the best rail that is open; what cannot be sent waits, or is given back."""
         if self.sent_in_vain:
             pause = self.within_limits(ASKED_AGAIN_AFTER * 2 ** min(self.sent_in_vain - 1, 10))
-            await self.supervision.pause(pause, summary="ask the bank about its rails", unless=self.is_told())
+            await self.supervision.pause(pause, summary="ask the bank about its rails", unless=self.is_told)
+        self.notices_seen = self.notices
         sending = workflow.execute_activity_method(
             WithdrawalActivities.send_payout,
             self.number,
@@ -120,7 +123,8 @@ class Withdrawal:
         silent_for = (self.seen.silent_for or timedelta(0)) + self.since_seen.passed
         if self.seen.status is not WithdrawalStatus.UNKNOWN or self.asked_about == number:
             pause = self.within_limits(silent_for)
-            await self.supervision.pause(pause, summary=f"ask the bank about {number}", unless=self.is_told())
+            await self.supervision.pause(pause, summary=f"ask the bank about {number}", unless=self.is_told)
+        self.notices_seen = self.notices
         self.asked_about = number
         asking = workflow.execute_activity_method(
             WithdrawalActivities.ask_about_payout,
@@ -153,7 +157,7 @@ class Withdrawal:
             is_due=lambda: self.seen.must_be_announced,
             failure=lambda: self.seen.unannounced,
             what="the large withdrawal could not be announced",
-            wakes=self.is_told,
+            wakes=self.is_told_from_now,
         )
 
     async def text(self) -> None:
@@ -227,7 +231,11 @@ class Withdrawal:
         self.is_stale = True
         self.supervision.look()
 
-    def is_told(self) -> Callable[[], bool]:
+    def is_told(self) -> bool:
+        """Whether the bank or an operator has said something since the bank was asked last."""
+        return self.notices > self.notices_seen
+
+    def is_told_from_now(self) -> Callable[[], bool]:
         """Whether the bank or an operator has said something since now."""
         notices = self.notices
         return lambda: self.notices > notices

@@ -3,7 +3,6 @@
 One stack, all rows at once, as `test_taken_up_again.py` has it for orders.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,7 +20,7 @@ from tests.api.payers import NAME, card_of, mandate_body, open_payer
 from tests.api.platforms import card_number, created
 from tests.identities import CITIZEN_ID, verify
 from tests.terminating import at_rest
-from tests.waiting import until
+from tests.waiting import some_at_a_time, until
 from tests.workflows.breaking import BREAKS, runs_as
 from tests.workflows.house_of_rounds import House, opened_house
 from workflows.messages import PROCESSES
@@ -228,7 +227,7 @@ def test_every_kind_that_ends_by_its_deadlines_has_rows() -> None:
 
 
 async def _prepared(house: House, numbered: list[tuple[int, tuple[str, Row, str]]]) -> list[Cell]:
-    numbers = await asyncio.gather(*(row.prepared(house, f"X-{n}") for n, (_, row, _) in numbered))
+    numbers = await some_at_a_time(row.prepared(house, f"X-{n}") for n, (_, row, _) in numbered)
     return [Cell(*item, number=number) for (_, item), number in zip(numbered, numbers, strict=True)]
 
 

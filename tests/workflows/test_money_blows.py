@@ -34,7 +34,7 @@ from tests.beginning import beginning
 from tests.faults.callers import insist
 from tests.sandbox import texts_are_lost
 from tests.servers import making_platforms
-from tests.waiting import until
+from tests.waiting import some_at_a_time, until
 from tests.workflows.blows import Cell, cells_of, printed, types_of_the_worker
 from tests.workflows.breaking import BREAKS, HOLDING, terminated
 from tests.workflows.house_of_rounds import BANK_TAKES, House, opened_house
@@ -51,7 +51,6 @@ from tests.workflows.test_taken_up_again import ROWS as ROWS_OF_ORDERS
 from tests.workflows.test_taken_up_again import WITHOUT_ROWS
 from workflows.messages import PROCESSES, bank_watch_workflow_id
 
-_AT_A_TIME = 20
 #: Nobody knows its working days.
 _NO_CALENDAR = beginning("2028-03-07T10:00:00+08:00")
 _MANDATE: dict[str, Any] = {"per_debit_fen": 1_000_000, "per_day_fen": 1_000_000_000}
@@ -80,14 +79,8 @@ async def house(broken_stack: Stack) -> AsyncIterator[House]:
 
 
 async def _prepared(house: House, table: list[Cell]) -> None:
-    """All of them wait, some brought there at a time: callers who all come at once are told to come again."""
-    some = asyncio.Semaphore(_AT_A_TIME)
-
-    async def prepared(cell: Cell) -> None:
-        async with some:
-            await cell.prepared(house)
-
-    await asyncio.gather(*(prepared(cell) for cell in table))
+    """All of them wait."""
+    await some_at_a_time(cell.prepared(house) for cell in table)
 
 
 async def _rails_are(bank: SandboxSteering, health: Any) -> None:

@@ -4,7 +4,6 @@ One stack, all rows at once: each object is brought to its state, its run is bro
 passes until each has come to its right end. Other kinds of objects add their rows to `ROWS`.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -21,7 +20,7 @@ from escrow.ledger.attention import waiting_for_a_person
 from escrow.ledger.books import Books, see
 from escrow.stack.up import Stack
 from tests.api.platforms import order_body
-from tests.waiting import until
+from tests.waiting import some_at_a_time, until
 from tests.workflows.blows import Cell, Prepare, Row, cells_of, nothing, printed
 from tests.workflows.breaking import BREAKS, HOLDING, input_of, stranger_comes, terminated
 from tests.workflows.house_of_rounds import House, opened_house
@@ -219,7 +218,7 @@ async def house(broken_stack: Stack) -> AsyncIterator[House]:
 
 async def test_whatever_is_done_to_a_run_the_object_comes_to_its_right_end(house: House, tables: list[str]) -> None:
     table = cells_of(ROWS)
-    await asyncio.gather(*(cell.prepared(house) for cell in table))
+    await some_at_a_time(cell.prepared(house) for cell in table)
     before = await house.deadlines()
 
     await house.nobody_goes_round()

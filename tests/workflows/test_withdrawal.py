@@ -168,6 +168,28 @@ async def test_a_notice_makes_the_withdrawal_ask_at_once(story_at: StoryAt) -> N
         await story.withdrawal_is("paid")
 
 
+async def test_a_notice_that_comes_while_the_bank_is_being_asked_has_it_asked_again(story_at: StoryAt) -> None:
+    async with story_at(TUESDAY_MORNING) as story:
+        await story.payee_has("20,000.00")
+        steer, handle = story.stage.sandbox.steer, story.withdrawal()
+        await steer.next_suffers("stuck")
+        await story.withdraws("20,000.00")
+        await story.withdrawal_is("submitted")
+        await story.hours_pass(0.1)
+        await steer.next_suffers("slow", "read")
+        await handle.signal("bank_notice", {"notice_id": "1", "kind": "payout"})
+
+        async def is_asking() -> bool:
+            return bool((await handle.describe()).raw_description.pending_activities)
+
+        await story.until(is_asking, "the bank is being asked")
+
+        await steer.move_clock(story.stage.custody_account_no, by=STUCK)
+        await handle.signal("bank_notice", {"notice_id": "2", "kind": "payout"})
+
+        await story.withdrawal_is("paid")
+
+
 async def test_a_payout_that_stays_unknown_for_a_day_is_shown_to_an_operator(story_at: StoryAt) -> None:
     async with story_at(TUESDAY_MORNING) as story:
         await story.payee_has("20,000.00")
