@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from inspect import isawaitable
 from typing import Any, TypeVar, overload
@@ -21,11 +21,11 @@ Found = TypeVar("Found")
 _LAST: ContextVar[list[str] | None] = ContextVar("last", default=None)
 
 
-async def some_at_a_time(work: Iterable[Coroutine[Any, Any, Found]]) -> list[Found]:
+async def some_at_a_time(work: Iterable[Awaitable[Found]]) -> list[Found]:
     """What all of it answers, some of it done at a time: who all come at once wait too long for a connection."""
     some = asyncio.Semaphore(_AT_A_TIME)
 
-    async def done(one: Coroutine[Any, Any, Found]) -> Found:
+    async def done(one: Awaitable[Found]) -> Found:
         async with some:
             return await one
 
