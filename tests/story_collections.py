@@ -1,5 +1,6 @@
 """Sentences about money that channels collect: top-ups, payers, settlements."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -26,6 +27,11 @@ from workflows.collection_messages import CollectionProcessState
 from workflows.messages import PAYMENTS_TASK_QUEUE, BankNoticeSignal, CollectionRef, collection_workflow_id
 
 QR = CollectionMethod.QR_WECHAT
+
+
+def last_asked(body: Mapping[str, Any]) -> int:
+    """Which of a collection's orders to collect its channel may have got; the first where there is none."""
+    return max((int(item["number"]) for item in body["asked"] if item["outcome"] == "asked"), default=1)
 
 
 class Cashier:
@@ -149,8 +155,7 @@ class Cashier:
         """Which of the orders to collect the channel got last; the first may have been lost on its way."""
         if not await self.ground.is_entered("pay_in", number):
             return 1
-        asked = (await self.ground.in_the_books("pay_in", number)).body["asked"]
-        return max((int(item["number"]) for item in asked if item["outcome"] == "asked"), default=1)
+        return last_asked((await self.ground.in_the_books("pay_in", number)).body)
 
     def at_bank(self, number: str = "T-1", attempt: int = 1) -> str:
         """The bank's number of a collection."""

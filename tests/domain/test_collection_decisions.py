@@ -358,6 +358,8 @@ def test_a_refund_that_never_arrived_is_asked_for_anew_under_another_number_but_
     begun, first = refund().decide(BeginRefund(), at=AT, facts=facts())
     lost, decision = begun.decide(EndRefund(refunded_fen=None, is_lost=True), at=AT, facts=facts())
     assert (lost.status, lost.state.begun_at, decision.entry) == ("under_way", None, None)
+    ended, _ = begun.decide(EndRefund(refunded_fen=4_000, is_lost=True), at=AT, facts=facts())
+    assert ended.status == "refunded", "what was given back never goes again"
     for late in (EndRefund(refunded_fen=4_000), BeginRefund()):
         with pytest.raises(Refused, match="No refund 1"):
             lost.decide(late, at=AT, facts=facts())

@@ -46,6 +46,7 @@ from escrow.settings import Settings, variable_of
 from escrow.stack.up import Stack
 from tests.api.platforms import Platform
 from tests.servers import RARELY, making_platforms
+from tests.story_collections import last_asked
 from tests.waiting import PATIENCE_SECONDS, until, within_reason
 from workflows.messages import LOOK
 from workflows.rounds import ROUNDS_WORKFLOW_ID
@@ -165,8 +166,7 @@ class House:
             found = await get_object(self.books.recorder, self.platform.number, "pay_in", pay_in_no)
             if found is None or found.status == CollectionStatus.OPENED:
                 return None
-            # another one where the first was lost on its way
-            return max(int(item["number"]) for item in found.body["asked"] if item["outcome"] == "asked")
+            return last_asked(found.body)
 
         number = collection_no(pay_in_no, await until(shown, f"a channel shows {pay_in_no}"))
         await self.platform.bank.pay(bank_request_no(self.platform.number, number), amount_fen=amount_fen)

@@ -7,6 +7,7 @@ import pytest
 from escrow.channels.collections import CollectionOrder
 from escrow.domain.collections.methods import CollectionMethod
 from escrow.domain.collections.terms import PAYER_ACTS_ELSEWHERE, opening_consent_no
+from escrow.domain.money.amounts import yuan
 from escrow.ledger.attention import call_person, waiting_for_a_person
 from escrow.ledger.consents import void_consent
 from escrow.ledger.progress import ObjectKey
@@ -229,11 +230,10 @@ async def test_a_return_that_never_arrived_is_asked_for_anew(story: Story) -> No
     outcome = await ends(cashier)
 
     assert (outcome.status, outcome.suspended_fen) == ("closed", 0)
-    assert [item["outcome"] for item in (await story.in_the_books("pay_in", "T-1")).body["returns"]] == [
-        "lost",
-        "returned",
-    ]
+    returns = (await story.in_the_books("pay_in", "T-1")).body["returns"]
+    assert [item["outcome"] for item in returns] == ["lost", "returned"]
     assert await story.balances() == {}
+    assert (await cashier.channel_says()).refunded_fen == yuan(PAID_SHORT) - 100
 
 
 async def test_what_cannot_be_returned_waits_in_suspense(story: Story) -> None:

@@ -87,9 +87,10 @@ async def test_a_cancelled_order_is_refunded_through_the_channel(story: Story) -
     await cashier.channel_settles()
 
 
-async def test_a_refund_that_never_arrived_is_asked_for_anew(story: Story) -> None:
+@pytest.mark.parametrize("lost", ["timeout_not_booked", "timeout_booked_late"])
+async def test_a_refund_that_never_arrived_or_late_goes_back_once(story: Story, lost: str) -> None:
     await paid_order(story)
-    await story.stage.sandbox.steer.next_suffers("timeout_not_booked", "refund")
+    await story.stage.sandbox.steer.next_suffers(lost, "refund")
 
     await story.cancels(CONTRACTOR)
     assert await refund_ends(story) == "refunded"

@@ -180,7 +180,7 @@ class Refund:
             case BeginRefund():
                 self._require_under_way(command.number)
                 after, event_type = self.state.model_copy(update={"begun_at": at}), "refund.asked"
-            case EndRefund(is_lost=True) if self.state.asking < LOST_AT_MOST:
+            case EndRefund(refunded_fen=None, is_lost=True) if self.state.asking < LOST_AT_MOST:
                 self._require_under_way(command.number)
                 after, event_type = self._lost(command), "refund.lost"
             case EndRefund():
